@@ -1,0 +1,1 @@
+"""The words: events, ids, errors, settings, ports, clock, access. Imports nothing of SelFlow's."""

@@ -1,0 +1,143 @@
+"""Every error of SelFlow: one root, one level below it.
+
+Each class passes all its arguments to ``super().__init__`` so that it survives pickling between
+processes, and makes its text when asked. No message ever quotes the owner's data: names, ids,
+sizes and limits only.
+"""
+
+from dataclasses import dataclass
+
+
+class SelFlowError(Exception):
+    """The root. ``code`` is the wire's word for it, ``status`` the HTTP answer, ``exit_code`` the CLI's.
+
+    Seen by: nobody; a subclass is always raised.
+    """
+
+    code = "internal"
+    status = 500
+    exit_code = 1
+
+    @property
+    def hint(self) -> str:
+        """What the reader can do next; empty if there is nothing to say."""
+        return ""
+
+
+class _DetailedError(SelFlowError):
+    """An error that is one sentence and one next step."""
+
+    def __init__(self, detail: str, next_step: str = "") -> None:
+        super().__init__(detail, next_step)
+        self.detail = detail
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return self.detail
+
+    @property
+    def hint(self) -> str:
+        """What the reader can do next."""
+        return self.next_step
+
+
+class ConfigError(_DetailedError):
+    """A setting is unknown, out of bounds or contradictory. Seen by: the owner."""
+
+    code = "validation_failed"
+    status = 400
+    exit_code = 2
+
+
+class UsageError(_DetailedError):
+    """A command or a call was used wrongly. Seen by: the owner."""
+
+    code = "bad_request"
+    status = 400
+    exit_code = 2
+
+
+class NotRunningError(_DetailedError):
+    """SelFlow, or the part that is asked for, is not running or not reachable. Seen by: the owner."""
+
+    code = "ray_down"
+    status = 503
+    exit_code = 3
+
+
+class RefusedError(_DetailedError):
+    """A policy refuses: scope, privacy, network. Seen by: the owner."""
+
+    code = "refused_by_policy"
+    status = 403
+    exit_code = 4
+
+
+class StoreError(_DetailedError):
+    """The disk, the log or the catalog cannot do what was asked. Seen by: the owner, the log."""
+
+    code = "store_failed"
+    status = 500
+
+
+class WireError(SelFlowError):
+    """A message from outside does not follow its schema; nothing of it was stored. Seen by: a caller."""
+
+    status = 400
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ShapeError(_DetailedError):
+    """An array or a record has the wrong shape. Seen by: a caller."""
+
+    code = "bad_request"
+    status = 400
+
+
+class ArtifactError(_DetailedError):
+    """An artifact is missing or its content does not match its hash. Seen by: the owner, the log."""
+
+    code = "artifact_not_found"
+    status = 404
+
+
+class ApiError(SelFlowError):
+    """The API refused a request. Seen by: a caller of the SDK, the owner."""
+
+    def __init__(self, status: int, code: str, detail: str, hint: str = "", request_id: str = "") -> None:
+        super().__init__(status, code, detail, hint, request_id)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self._hint = hint
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.code}: {self.detail}"
+
+    @property
+    def hint(self) -> str:
+        """What the server proposes to do next."""
+        return self._hint
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]
+        """4 for a refusal, 3 for a service that is away, else 1."""
+        if self.status in {401, 403}:
+            return 4
+        return 3 if self.status == 503 else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One event of a batch that was not stored: its place in the batch and why."""
+
+    index: int
+    code: str

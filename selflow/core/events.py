@@ -1,0 +1,64 @@
+"""The event: one thing that happened, and the small records that several rules share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+"""What ``data`` may hold: JSON values, nested at most ``codec.MAX_DEPTH`` deep."""
+
+_EMPTY: Mapping[str, Json] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened; frozen, and redacted before it is stored.
+
+    ``ts_us`` is UTC microseconds since 1970. ``source`` says who reported it (``files``, ``shell``),
+    ``kind`` what happened (``file.modify``, ``shell.command``), ``subject`` to what (a path, a command
+    line), ``app`` by which program. ``data`` carries the rest; ``data["step"]`` names the burst or
+    commit that the event belongs to, if it is known.
+    """
+
+    ts_us: int
+    source: str
+    kind: str
+    subject: str = ""
+    app: str = ""
+    duration_s: float = 0.0
+    data: Mapping[str, Json] = field(default_factory=lambda: _EMPTY)
+
+    @property
+    def ts(self) -> datetime:
+        """The moment as an aware UTC datetime."""
+        return datetime.fromtimestamp(self.ts_us / 1e6, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event with the sequence number that the log gave it for life."""
+
+    seq: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Credits:
+    """The answer to an append: what was stored and how many more batches may be in flight."""
+
+    first_seq: int
+    last_seq: int
+    is_repeat: bool
+    credits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """How full the log and the buffer are."""
+
+    events: int
+    size_bytes: int
+    last_seq: int
+    budget_bytes: int
+    new_events: int

@@ -1,0 +1,16 @@
+"""Opaque ids: a prefix that says what, and 80 random bits."""
+
+import re
+import secrets
+
+AGENT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+def new_id(prefix: str) -> str:
+    """A fresh id such as ``dec_9f86d081884c7d659a2f``; 80 bits from the system's generator."""
+    return f"{prefix}_{secrets.token_hex(10)}"
+
+
+def new_token() -> str:
+    """A bearer token: ``sf_`` and 43 base64url characters (32 random bytes)."""
+    return f"sf_{secrets.token_urlsafe(32)}"

@@ -1,0 +1,1 @@
+"""Ray Tune: search spaces, trials and limits. Empty until agents are grown."""
