@@ -1,0 +1,219 @@
+"""Layers of settings merged into one, with the layer that set each key.
+
+Later layers win: defaults < profile < user < project < environment < command line < runtime overrides. Exclusions
+are united instead, and what only the owner may loosen is refused from any other layer.
+"""
+
+import difflib
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from selflow.core.errors import ConfigError
+from selflow.core.settings import Section, Settings
+
+Tree = Mapping[str, Any]
+
+UNITED = ("privacy.exclude_paths", "privacy.exclude_apps")
+"""Keys whose values of all layers are united: privacy only tightens."""
+OWNER_ONLY = {"privacy.anonymize": False}
+"""Values that only the user file, the environment or the command line may set."""
+OWNER_LAYERS = frozenset({"user", "environment", "command line"})
+ALIASES: dict[str, tuple[str, float | None]] = {
+    "privacy.anonymize_sensitive_data": ("privacy.anonymize", None),
+    "buffer.budget_mb": ("buffer.budget_bytes", 1e6),
+}
+"""Names that the requirement documents fix: our key, and the factor to our unit."""
+RESERVED_ENVIRONMENT = frozenset({"SELFLOW_HOME", "SELFLOW_TOKEN", "SELFLOW_TOKEN_FILE", "SELFLOW_URL"})
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One source of settings: its name as ``config explain`` says it, and a nested map."""
+
+    name: str
+    values: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a key's value came from: the winning layer and every layer that had a say, lowest first."""
+
+    layer: str
+    said: tuple[tuple[str, Any], ...] = ()
+    alias: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings and the origin of each key that some layer set."""
+
+    settings: Settings
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+
+    def origin(self, key: str) -> Origin:
+        """The origin of a key; ``default`` if no layer set it."""
+        return self.origins.get(key, Origin("default"))
+
+
+def load(layers: Sequence[Layer]) -> Loaded:
+    """Merge layers, lowest first, into checked settings. Pure.
+
+    Raises:
+        ConfigError: Names the key and the layer of the first thing that is wrong.
+    """
+    merged: dict[str, Any] = {}
+    said: dict[str, list[tuple[str, Any]]] = {}
+    aliases: dict[str, str] = {}
+    for layer in layers:
+        for key, value in _leaves(layer.values, ""):
+            name, converted = _canonical(key, value, layer.name)
+            _refuse_unknown(name, layer.name)
+            _refuse_loosening(name, converted, layer.name)
+            if name != key:
+                aliases[name] = key
+            _put(merged, name, _united(merged, name, converted, layer.name))
+            said.setdefault(name, []).append((layer.name, converted))
+    origins = {key: Origin(votes[-1][0], tuple(votes), aliases.get(key, "")) for key, votes in said.items()}
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        raise _explained(error, origins) from error
+    return Loaded(settings, origins)
+
+
+def config_hash(section: Section) -> str:
+    """A short stable hash of a section, by which the supervisor sees that a service runs on other settings."""
+    return hashlib.sha256(section.model_dump_json().encode()).hexdigest()[:12]
+
+
+def environment_layer(environ: Mapping[str, str], parse: Any) -> Layer:  # noqa: ANN401  (a YAML scalar parser)
+    """``SELFLOW_SERVE__PORT=7740`` as ``{"serve": {"port": 7740}}``; ``parse`` reads one YAML value."""
+    values: dict[str, Any] = {}
+    for name, text in sorted(environ.items()):
+        if name.startswith("SELFLOW_") and name not in RESERVED_ENVIRONMENT:
+            _put(values, name.removeprefix("SELFLOW_").lower().replace("__", "."), parse(text))
+    return Layer("environment", values)
+
+
+def value_at(settings: Settings, key: str) -> Any:  # noqa: ANN401  (a setting is of any type)
+    """The value of a dotted key.
+
+    Raises:
+        ConfigError: No such key.
+    """
+    _refuse_unknown(key, "asked")
+    value: Any = settings
+    for part in key.split("."):
+        value = value[part] if isinstance(value, Mapping) else getattr(value, part)
+    return value
+
+
+def known_keys() -> tuple[str, ...]:
+    """Every dotted key, in the order of the sections."""
+    return tuple(_keys(Settings, ""))
+
+
+def meaning(key: str) -> str:
+    """What a key means: the docstring under its field."""
+    *path, name = key.split(".")
+    model = _model_at(".".join(path)) if path else Settings
+    return (model.model_fields[name].description or "") if model and name in model.model_fields else ""
+
+
+def _leaves(tree: Tree, prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and _model_at(name) is not None:
+            yield from _leaves(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def _canonical(key: str, value: Any, layer: str) -> tuple[str, Any]:  # noqa: ANN401
+    if key not in ALIASES:
+        return key, value
+    name, factor = ALIASES[key]
+    if factor is None:
+        return name, value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{key} ({layer}): expected a number", f"our own key is {name}")
+    return name, round(value * factor)
+
+
+def _refuse_unknown(key: str, layer: str) -> None:
+    parts = key.split(".")
+    model: type[BaseModel] | None = Settings
+    for depth, part in enumerate(parts):
+        if model is None:
+            break
+        if part not in model.model_fields:
+            near = difflib.get_close_matches(part, list(model.model_fields), n=1)
+            where = ".".join(parts[: depth + 1])
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(model.model_fields)}"
+            raise ConfigError(f"{where} ({layer}): unknown key", hint)
+        annotation = model.model_fields[part].annotation
+        model = _model_of(annotation)
+        if model is None and depth + 1 < len(parts) and get_origin(annotation) is not dict:
+            raise ConfigError(f"{key} ({layer}): unknown key", f"{'.'.join(parts[: depth + 1])} has no keys below it")
+
+
+def _refuse_loosening(key: str, value: Any, layer: str) -> None:  # noqa: ANN401
+    if key in OWNER_ONLY and value == OWNER_ONLY[key] and layer not in OWNER_LAYERS:
+        raise ConfigError(
+            f"{key} ({layer}): only the owner's own settings file, the environment or the command line may set {value}",
+            "privacy only tightens: put it into the user settings file if you mean it",
+        )
+
+
+def _united(merged: Tree, key: str, value: Any, layer: str) -> Any:  # noqa: ANN401
+    if key not in UNITED:
+        return value
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise ConfigError(f"{key} ({layer}): expected a list of texts")
+    section, name = key.split(".")
+    return [*merged.get(section, {}).get(name, []), *value]
+
+
+def _put(tree: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401
+    *path, name = key.split(".")
+    for part in path:
+        tree = tree.setdefault(part, {})
+    tree[name] = value
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
+    if get_origin(annotation) in {Annotated, Union, UnionType}:
+        return next((model for arg in get_args(annotation) if (model := _model_of(arg))), None)
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _model_at(key: str) -> type[BaseModel] | None:
+    model: type[BaseModel] | None = Settings
+    for part in key.split("."):
+        if model is None or part not in model.model_fields:
+            return None
+        model = _model_of(model.model_fields[part].annotation)
+    return model
+
+
+def _keys(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, info in model.model_fields.items():
+        inner = _model_of(info.annotation)
+        if inner is None:
+            yield f"{prefix}{name}"
+        else:
+            yield from _keys(inner, f"{prefix}{name}.")
+
+
+def _explained(error: ValidationError, origins: Mapping[str, Origin]) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "settings"
+    message = first["msg"].removeprefix("Value error, ")
+    layer = next((origin.layer for name, origin in origins.items() if key == name or key.startswith(f"{name}.")), "")
+    where = f" ({layer})" if layer else ""
+    return ConfigError(f"{key}{where}: {message}", "selflow config explain KEY says what a key means")

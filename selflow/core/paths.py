@@ -1,0 +1,143 @@
+"""Where things lie on disk: one 0700 root for all that came from the owner (``architecture.md`` 5)."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from selflow.core.errors import ConfigError
+
+_SOCKET_PATH_LIMIT_BYTES = 107
+"""Linux keeps a Unix socket's path in 108 bytes with its zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """The state root and the folders below it. Only names; ``make`` creates."""
+
+    path: Path
+    config_dir: Path
+
+    @property
+    def events(self) -> Path:
+        """The LMDB event log."""
+        return self.path / "events"
+
+    @property
+    def catalog(self) -> Path:
+        """The SQLite catalog."""
+        return self.path / "catalog.db"
+
+    @property
+    def artifacts(self) -> Path:
+        """Immutable folders by content hash."""
+        return self.path / "artifacts"
+
+    @property
+    def runtime_overrides(self) -> Path:
+        """The machine-owned settings layer."""
+        return self.path / "config" / "runtime.yaml"
+
+    @property
+    def trusted_projects(self) -> Path:
+        """Hashes of the project settings files that the owner trusted."""
+        return self.path / "config" / "trusted.json"
+
+    @property
+    def spool(self) -> Path:
+        """Acknowledged events that wait for the buffer; never wiped."""
+        return self.path / "spool"
+
+    @property
+    def run(self) -> Path:
+        """Sockets, token, Ray's temp folder, pids; wiped at start."""
+        return self.path / "run"
+
+    @property
+    def log(self) -> Path:
+        """Content-free logs."""
+        return self.path / "log"
+
+    @property
+    def token(self) -> Path:
+        """The owner's admin token (0600), made anew by each ``selflow up``."""
+        return self.run / "token"
+
+    @property
+    def endpoints(self) -> Path:
+        """Which address carries what (``interfaces.md`` 1)."""
+        return self.run / "endpoints.json"
+
+    @property
+    def user_settings(self) -> Path:
+        """The owner's own settings file; never rewritten."""
+        return self.config_dir / "config.yaml"
+
+    @property
+    def profiles(self) -> Path:
+        """The owner's own profiles."""
+        return self.config_dir / "profiles"
+
+    def socket(self, name: str) -> Path:
+        """A socket below ``run``, or below a short 0700 folder if the path would be too long for the system."""
+        path = self.run / name
+        return path if len(os.fsencode(path)) <= _SOCKET_PATH_LIMIT_BYTES else self.short_run() / name
+
+    def short_run(self) -> Path:
+        """A short folder for sockets when the root's path is long: under XDG_RUNTIME_DIR, else /tmp."""
+        base = os.environ.get("XDG_RUNTIME_DIR") or "/tmp"  # noqa: S108  (made 0700 and owned by us, see make)
+        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:10]
+        return Path(base) / f"selflow-{os.getuid()}-{digest}"
+
+    def make(self) -> None:
+        """Create every folder with mode 0700 and tighten those that are wider.
+
+        Raises:
+            ConfigError: A folder cannot be made, or belongs to another user.
+        """
+        for folder in (self.path, self.events, self.artifacts, self.path / "config", self.spool, self.run, self.log):
+            private_folder(folder)
+
+
+def private_folder(folder: Path) -> Path:
+    """Make a folder with mode 0700, or tighten an existing one.
+
+    Raises:
+        ConfigError: It cannot be made, is no folder, or belongs to another user.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot make the folder {folder}: {error.strerror}", "choose another root with --home or SELFLOW_HOME"
+        ) from error
+    if status.st_uid != os.getuid():
+        raise ConfigError(f"the folder {folder} belongs to another user", "choose another root with --home")
+    if status.st_mode & 0o077:
+        folder.chmod(0o700)
+    return folder
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file atomically with mode 0600."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def find_root(home: str | None, environ: Mapping[str, str]) -> Root:
+    """The root that was asked for: ``--home``, then ``SELFLOW_HOME``, then the XDG folders."""
+    asked = home or environ.get("SELFLOW_HOME")
+    if asked:
+        path = Path(asked).expanduser().absolute()
+        return Root(path, path)
+    dirs = platformdirs.PlatformDirs("selflow", appauthor=False)
+    return Root(Path(dirs.user_data_dir), Path(dirs.user_config_dir))

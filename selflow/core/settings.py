@@ -1,0 +1,203 @@
+"""Every setting: its type, unit, bounds and what it means, each explained under itself (``interfaces.md`` 14)."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+LAPTOP_KNOBS: dict[str, str] = {
+    "RAY_task_events_max_num_task_in_gcs": "5000",
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_enable_worker_prestart": "0",
+    "RAY_num_workers_soft_limit": "1",
+    "RAY_min_spilling_size": "16777216",
+    "RAY_max_io_workers": "1",
+    "RAY_max_lineage_bytes": "33554432",
+    "RAY_memory_monitor_refresh_ms": "1000",
+    "RAY_raylet_report_resources_period_milliseconds": "1000",
+    "RAY_raylet_check_gc_period_milliseconds": "2000",
+    "RAY_local_fs_monitor_interval_ms": "5000",
+    "RAY_kill_idle_workers_interval_ms": "5000",
+    "RAY_metrics_report_interval_ms": "60000",
+    "RAY_ROTATION_MAX_BYTES": "5000000",
+    "RAY_ROTATION_BACKUP_COUNT": "2",
+    "RAY_debug_dump_period_milliseconds": "0",
+    "RAY_worker_niceness": "5",
+    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "1.0",
+    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "1",
+}
+"""Ray internals that make a session fit a laptop (``ray.md`` 8). SelFlow also runs with none of them."""
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class FileSource(Section):
+    """Changes of files below some folders."""
+
+    type: Literal["file_system"]
+    paths: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Folders to watch, with everything below them."""
+    include: tuple[str, ...] = ()
+    """Only paths that match one of these globs; empty means all."""
+    exclude: tuple[str, ...] = ()
+    """Never paths that match one of these globs, besides the built-in list (VCS internals, caches, build output)."""
+    events: tuple[Literal["create", "modify", "delete", "move"], ...] = ("create", "modify", "delete", "move")
+    """Which changes count."""
+    coalesce_s: Annotated[float, Field(gt=0, le=60)] = 0.5
+    """Changes of one path within this time are one event."""
+
+
+class MetricsSource(Section):
+    """The machine's own load: processor, memory, disk, network, battery."""
+
+    type: Literal["system_metrics"]
+    sample_interval_s: Annotated[float, Field(ge=0.1, le=86_400)] = 60.0
+    """Seconds between two samples."""
+
+
+class ShellHistorySource(Section):
+    """Commands from shell history files, read again whenever they grow."""
+
+    type: Literal["shell_history"]
+    paths: tuple[str, ...] = ()
+    """History files; empty means those of bash, zsh and fish in the home folder."""
+    sample_interval_s: Annotated[float, Field(ge=0.1, le=86_400)] = 60.0
+    """Seconds between two looks."""
+
+
+DataSource = Annotated[FileSource | MetricsSource | ShellHistorySource, Field(discriminator="type")]
+
+
+class PrivacySettings(Section):
+    """What never enters the log. Exclusions of all layers are united."""
+
+    exclude_paths: tuple[str, ...] = ()
+    """Globs (as in .gitignore) of paths whose events are dropped."""
+    exclude_apps: tuple[str, ...] = ()
+    """Programs whose events are dropped, by name, case-insensitive."""
+    anonymize: bool = True
+    """Replace secrets, tokens, e-mail addresses and card numbers by typed slots before an event is stored."""
+
+
+class StoreSettings(Section):
+    """The disk."""
+
+    catalog_url: str = "sqlite"
+    """``sqlite`` for ``<root>/catalog.db``, or a SQLAlchemy URL."""
+
+
+class BufferSettings(Section):
+    """What the next learning cycle has not consumed yet."""
+
+    budget_bytes: Annotated[int, Field(ge=1_000_000)] = 64_000_000
+    """Size that ``selflow status`` and the metrics measure the buffer against."""
+    credits: Annotated[int, Field(ge=1, le=64)] = 8
+    """Batches that one sender may have in flight."""
+
+
+class IngestSettings(Section):
+    """The ZeroMQ door."""
+
+    tcp_port: Annotated[int | None, Field(ge=1024, le=65_535)] = None
+    """Also listen on ``tcp://127.0.0.1:PORT``; None keeps the ipc socket alone."""
+    max_batch_bytes: Annotated[int, Field(ge=1_024, le=10_000_000)] = 102_400
+    """Largest batch."""
+    max_batch_events: Annotated[int, Field(ge=1, le=10_000)] = 500
+    """Most events in a batch."""
+    max_event_bytes: Annotated[int, Field(ge=256)] = 16_384
+    """Largest single event, encoded."""
+    max_future_s: Annotated[float, Field(ge=0)] = 300.0
+    """How far ahead of this machine's clock an event may be."""
+    flush_interval_s: Annotated[float, Field(gt=0, le=60)] = 0.5
+    """Longest time that the collector's own sources keep an event before they send it."""
+
+    @model_validator(mode="after")
+    def _an_event_fits_a_batch(self) -> Self:
+        if self.max_event_bytes > self.max_batch_bytes:
+            raise ValueError(
+                f"ingest.max_event_bytes ({self.max_event_bytes}) exceeds ingest.max_batch_bytes "
+                f"({self.max_batch_bytes})"
+            )
+        return self
+
+
+class PredictSettings(Section):
+    """What comes next."""
+
+    share_alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
+    """Share of the pool's weight that is spread over all experts after each step."""
+    burst_gap_s: Annotated[float, Field(ge=0, le=600)] = 2.0
+    """File events closer than this are one step."""
+    checkpoint_steps: Annotated[int, Field(ge=1)] = 2_000
+    """Steps after which a serving replica saves what it has learned."""
+    use_prior: bool = True
+    """Start a new owner from the shipped prior."""
+
+
+class RaySettings(Section):
+    """The Ray session."""
+
+    address: str | None = None
+    """An existing cluster to attach to; None looks for one that the owner started, else starts our own."""
+    dashboard: bool = True
+    """Ray's dashboard, on loopback behind Ray's token. ``--lean`` turns it off (216 MB less)."""
+    dashboard_port: Annotated[int, Field(ge=1024, le=65_535)] = 8265
+    """A busy port moves up by one."""
+    num_cpus: Annotated[int | None, Field(ge=1)] = None
+    """Cores that tasks may use; None is the physical cores less one, at least two."""
+    object_store_bytes: Annotated[int, Field(ge=80_000_000)] = 268_435_456
+    """Ray's shared memory."""
+    knobs: dict[Annotated[str, Field(pattern=r"^RAY_\w+$")], str] = Field(default_factory=LAPTOP_KNOBS.copy)
+    """Environment of the Ray processes."""
+
+
+class ServeSettings(Section):
+    """The HTTP inference port."""
+
+    port: Annotated[int, Field(ge=1024, le=65_535)] = 7731
+    """A busy port moves up by one."""
+    running: Annotated[int, Field(ge=1, le=256)] = 8
+    """Requests that are answered at the same time."""
+    waiting: Annotated[int, Field(ge=0, le=1_024)] = 32
+    """Requests that may wait; the next one is answered 429."""
+    rate_per_min: Annotated[int, Field(ge=1)] = 60
+    """Inference requests per minute and token; the owner's admin token has no rate."""
+    max_body_bytes: Annotated[int, Field(ge=1_024, le=10_000_000)] = 1_000_000
+    """Largest request body."""
+
+
+class SupervisorSettings(Section):
+    """Who watches whom."""
+
+    check_interval_s: Annotated[float, Field(ge=0.1, le=60)] = 5.0
+    """Seconds between two health checks of each service."""
+    health_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """An answer later than this is a miss."""
+    misses: Annotated[int, Field(ge=1, le=20)] = 3
+    """Misses in a row after which a service is killed and made anew."""
+
+
+class Settings(Section):
+    """All of them. A service receives its own section, never this."""
+
+    data_sources: tuple[DataSource, ...] = ()
+    """What the collector watches, once ``selflow init`` has recorded the owner's consent."""
+    privacy: PrivacySettings = PrivacySettings()
+    """What never enters the log."""
+    store: StoreSettings = StoreSettings()
+    """The disk."""
+    buffer: BufferSettings = BufferSettings()
+    """The part of the log that waits for a learning cycle."""
+    ingest: IngestSettings = IngestSettings()
+    """The ZeroMQ door."""
+    predict: PredictSettings = PredictSettings()
+    """What comes next."""
+    ray: RaySettings = RaySettings()
+    """The Ray session."""
+    serve: ServeSettings = ServeSettings()
+    """The HTTP inference port."""
+    supervisor: SupervisorSettings = SupervisorSettings()
+    """Who watches whom."""
