@@ -28,7 +28,9 @@ ALIASES: dict[str, tuple[str, float | None]] = {
     "buffer.budget_mb": ("buffer.budget_bytes", 1e6),
 }
 """Names that the requirement documents fix: our key, and the factor to our unit."""
-RESERVED_ENVIRONMENT = frozenset({"SELFLOW_HOME", "SELFLOW_TOKEN", "SELFLOW_TOKEN_FILE", "SELFLOW_URL"})
+RESERVED_ENVIRONMENT = frozenset(
+    {"SELFLOW_HOME", "SELFLOW_TOKEN", "SELFLOW_TOKEN_FILE", "SELFLOW_URL", "SELFLOW_RAY_SESSION"}
+)
 
 
 @dataclass(frozen=True, slots=True)

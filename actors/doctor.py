@@ -1,0 +1,136 @@
+"""Checks of a running session and of what lies on disk: each says what was looked at and what is wrong."""
+
+import http.client
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+from actors import launch
+from selflow.core.errors import SelFlowError
+from selflow.core.paths import Root
+
+_LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+_RAY_CLIENT_PORT = 10_001
+_RAY_RANGE = ((2, 59), (2, 61))
+_PACKAGES = ("ray", "lmdb", "msgpack", "psutil", "pydantic", "pyzmq", "sqlalchemy", "watchdog")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: its name, whether it holds, and what was seen or what to do."""
+
+    check: str
+    is_ok: bool
+    detail: str
+
+
+def examine(root: Root, inference_port: int | None) -> list[Finding]:
+    """Run every check that fits the state of the session. Cost: under a second, without Ray."""
+    findings = [*_versions(), *_disk(root)]
+    session = launch.current(root)
+    if session is None or not launch.is_alive(session):
+        findings.append(Finding("session", is_ok=True, detail="not running; start it with: selflow up"))
+        return findings
+    findings += [Finding("exposure", is_ok=False, detail=warning) for warning in session.warnings]
+    if session.is_ours:
+        findings += _own_ray(root, session)
+    if inference_port is not None:
+        findings += _inference(inference_port)
+    return findings
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("python", sys.version_info >= (3, 11), f"{sys.version_info.major}.{sys.version_info.minor}")
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            found = version(name)
+            is_ok = name != "ray" or _RAY_RANGE[0] <= tuple(map(int, found.split(".")[:2])) < _RAY_RANGE[1]
+            yield Finding(f"version of {name}", is_ok, found)
+            continue
+        yield Finding(f"version of {name}", is_ok=False, detail="not installed; run make setup")
+
+
+def _disk(root: Root) -> Iterator[Finding]:
+    if not root.path.is_dir():
+        yield Finding("state root", is_ok=True, detail=f"{root.path} is made by the first selflow up")
+        return
+    wide = [path for path in _private_paths(root) if path.stat().st_mode & 0o077]
+    detail = f"open to others: {', '.join(map(str, wide[:5]))}; run chmod -R go= {root.path}" if wide else "all private"
+    yield Finding("modes of the state root", not wide, detail)
+
+
+
+
+def _private_paths(root: Root) -> Iterator[Path]:
+    yield root.path
+    for folder in (root.events, root.artifacts, root.spool, root.log, root.run, root.path / "config"):
+        if folder.is_dir():
+            yield folder
+    for path in (root.catalog, root.token, root.run / "ray_token", root.run / "ray.env", root.socket("ingest.sock")):
+        if path.exists():
+            yield path
+
+
+def _opens(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, is_ok=True, detail=look())
+    except (SelFlowError, OSError) as error:
+        return Finding(name, is_ok=False, detail=str(error))
+
+
+def _own_ray(root: Root, session: launch.RaySession) -> Iterator[Finding]:
+    open_ports, listeners = _listeners(root)
+    detail = ", ".join(open_ports) if open_ports else f"{listeners} listeners, all on loopback"
+    yield Finding("listeners", not open_ports, detail)
+    yield Finding("Ray Client server", not _answers(_RAY_CLIENT_PORT, root), f"port {_RAY_CLIENT_PORT}")
+    stats = list(launch.ray_temp(root).glob("session_*/usage_stats.json"))
+    yield Finding("usage statistics", not stats, "off" if not stats else f"{stats[0]} exists")
+    if session.dashboard_port:
+        status = _status(session.dashboard_port, "GET", "/api/version", {})
+        yield Finding("dashboard asks for its token", status == 401, f"answered {status}")
+
+
+def _listeners(root: Root) -> tuple[list[str], int]:
+    beyond: list[str] = []
+    count = 0
+    for process in launch.session_processes(root):
+        with suppress(psutil.Error):
+            for connection in process.net_connections("inet"):
+                if connection.status == psutil.CONN_LISTEN:
+                    count += 1
+                    if connection.laddr.ip not in _LOOPBACK:
+                        beyond.append(f"{process.name()} on {connection.laddr.ip}:{connection.laddr.port}")
+    return beyond, count
+
+
+def _answers(port: int, root: Root) -> bool:
+    for process in launch.session_processes(root):
+        with suppress(psutil.Error):
+            if any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in process.net_connections("inet")):
+                return True
+    return False
+
+
+def _inference(port: int) -> Iterator[Finding]:
+    status = _status(port, "GET", "/health", {})
+    yield Finding("inference answers", status == 200, f"GET /health answered {status}")
+    status = _status(port, "GET", "/metrics", {})
+    yield Finding("inference asks for a token", status == 401, f"GET /metrics answered {status}")
+    status = _status(port, "GET", "/health", {"Host": "elsewhere.example"})
+    yield Finding("inference checks the Host", status == 421, f"a foreign Host was answered {status}")
+
+
+def _status(port: int, method: str, path: str, headers: dict[str, str]) -> int | None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request(method, path, headers=headers)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()

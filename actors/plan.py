@@ -1,0 +1,68 @@
+"""The plan of a session: what has to exist, in plain values that travel to every service."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selflow.core.config import config_hash
+from selflow.core.paths import Root
+from selflow.core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that the supervisor needs to make the services, and to see when one runs on other settings."""
+
+    root: Root
+    settings: Settings
+    version: str
+    inference_port: int
+    has_resources: bool
+    """Whether the cluster has our custom resources; a plain ``ray start --head`` has none."""
+
+    @property
+    def config_hash(self) -> str:
+        """One hash of all settings."""
+        return config_hash(self.settings)
+
+    def placement(self, resource: str, share: float = 0.01) -> dict[str, Any]:
+        """Ray options that put a service where ``resource`` is, on any cluster that has it."""
+        return {"resources": {resource: share}} if self.has_resources else {}
+
+
+@dataclass(frozen=True, slots=True)
+class BufferSection:
+    """What the buffer is made of."""
+
+    events: Path
+    budget_bytes: int
+    credits: int
+    version: str
+    config_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorSection:
+    """What the collector is made of."""
+
+    root: Root
+    settings: Settings
+    version: str
+    config_hash: str
+
+
+def buffer_section(plan: Plan) -> BufferSection:
+    """The buffer's part of a plan."""
+    section = plan.settings.buffer
+    return BufferSection(plan.root.events, section.budget_bytes, section.credits, plan.version, config_hash(section))
+
+
+def collector_section(plan: Plan) -> CollectorSection:
+    """The collector's part of a plan; sources, privacy and ingest settings bear its hash."""
+    kept = Settings(
+        data_sources=plan.settings.data_sources,
+        privacy=plan.settings.privacy,
+        ingest=plan.settings.ingest,
+        store=plan.settings.store,
+    )
+    return CollectorSection(plan.root, kept, plan.version, config_hash(kept))

@@ -1,0 +1,208 @@
+"""The services as the supervisor sees them: look, make, retire, end. One form for actors and for Ray Serve."""
+
+import http.client
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Generic, Protocol, TypeVar
+
+import psutil
+import ray
+from ray.actor import ActorClass
+from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutError, RayActorError, RayError
+
+from actors.buffer import BufferActor, BufferShell
+from actors.collector import CollectorActor, CollectorShell
+from actors.plan import Plan, buffer_section, collector_section
+from actors.shell import ServiceRef
+from actors.tasks import deploy, withdraw
+from selflow.core.clock import Clock
+from selflow.core.errors import NotRunningError
+from selflow.core.health import Health
+from selflow.govern.supervise import Seen
+
+T = TypeVar("T")
+RETIRE_LIMIT_S = 30.0
+_SERVE_PATIENCE = 12
+"""Serve makes its own parts anew; the application is deployed again only after this many unanswered checks."""
+
+
+class Service(Protocol):
+    """One thing that the supervisor keeps alive."""
+
+    name: str
+    version: str
+    config_hash: str
+    misses_allowed: int
+
+    def look(self, timeout_s: float) -> Seen:
+        """Ask for its health."""
+        ...
+
+    def create(self) -> None:
+        """Make it; returns before it is ready."""
+        ...
+
+    def retire(self) -> None:
+        """End it gracefully, by force after ``RETIRE_LIMIT_S``; its name is free afterwards."""
+        ...
+
+    def end(self) -> None:
+        """End it at once."""
+        ...
+
+
+class ActorService(Generic[T]):
+    """A detached, named actor."""
+
+    def __init__(
+        self, plan: Plan, name: str, actor: ActorClass[T], shell: type[T], section: Any, resource: str  # noqa: ANN401
+    ) -> None:
+        self.name = name
+        self.version = section.version
+        self.config_hash = section.config_hash
+        self.misses_allowed = plan.settings.supervisor.misses
+        self._ref = ServiceRef(name, shell)
+        self._make: Callable[[], object] = lambda: actor.options(
+            name=name,
+            lifetime="detached",
+            get_if_exists=True,
+            num_cpus=0,
+            max_restarts=0,
+            max_pending_calls=64,
+            **plan.placement(resource),
+        ).remote(section)
+
+    def look(self, timeout_s: float) -> Seen:
+        """Ask the actor's own concurrency group, so that long calls do not look like death."""
+        try:
+            handle: Any = self._ref.handle()
+            health: Health = ray.get(handle.health.remote(), timeout=timeout_s)
+        except NotRunningError:
+            return "absent"
+        except ActorDiedError:
+            return "dead"
+        except (ActorUnavailableError, GetTimeoutError):
+            return "silent"
+        return health
+
+    def create(self) -> None:
+        """Ask Ray for the actor."""
+        self._make()
+
+    def retire(self) -> None:
+        """Let it finish its queue and flush."""
+        with suppress(NotRunningError, RayActorError, GetTimeoutError):
+            handle: Any = self._ref.handle()
+            ray.get(handle.__ray_terminate__.remote(), timeout=RETIRE_LIMIT_S)
+        self.end()
+
+    def end(self) -> None:
+        """Kill it."""
+        self._ref.kill()
+
+
+class ServeService:
+    """The Serve application. Serve heals itself; we deploy it, and deploy it again if it stays away."""
+
+    name = "serve"
+
+    def __init__(self, plan: Plan, clock: Clock) -> None:
+        self.version = plan.version
+        self.config_hash = plan.config_hash
+        self.misses_allowed = _SERVE_PATIENCE
+        self.last_error = ""
+        self._plan = plan
+        self._clock = clock
+        self._deploying: Any = None
+        self._was_up = False
+
+    def look(self, timeout_s: float) -> Seen:
+        """Ask over HTTP, as a client would."""
+        if self._is_deploying():
+            return self._health(0, self._clock.now_us(), "starting")
+        answer = _get_health(self._plan.inference_port, timeout_s)
+        if answer is None:
+            return "silent" if self._was_up else "absent"
+        self._was_up = True
+        replica = _replica()
+        state = "ok" if answer.get("status") == "ok" else "degraded"
+        if replica is None:
+            return self._health(0, 0, state)
+        return self._health(replica.pid, round(replica.create_time() * 1e6), state, replica.memory_info().rss)
+
+    def create(self) -> None:
+        """Deploy from a task that exits: no resident actor holds a Serve handle."""
+        self._was_up = False
+        self._deploying = deploy.remote(self._plan)
+
+    def retire(self) -> None:
+        """Withdraw the application, so that its replica saves what it has learned."""
+        with suppress(RayError):
+            ray.get(withdraw.remote(), timeout=RETIRE_LIMIT_S)
+
+    def end(self) -> None:
+        """Withdraw it; a wedged controller is shut down by the same call."""
+        self.retire()
+
+    def _is_deploying(self) -> bool:
+        if self._deploying is None:
+            return False
+        ready, _ = ray.wait([self._deploying], timeout=0)
+        if not ready:
+            return True
+        done, self._deploying = self._deploying, None
+        try:
+            ray.get(done)
+            self.last_error = ""
+        except RayError as error:
+            self.last_error = f"deploying failed: {type(error).__name__}"
+        return False
+
+    def _health(self, pid: int, started_at_us: int, state: Any, rss_bytes: int = 0) -> Health:  # noqa: ANN401
+        return Health(
+            name=self.name,
+            version=self.version,
+            config_hash=self.config_hash,
+            pid=pid,
+            started_at_us=started_at_us,
+            state=state,
+            lag_events=0,
+            last_error=self.last_error,
+            rss_bytes=rss_bytes,
+        )
+
+
+def planned(plan: Plan) -> tuple[Service, ...]:
+    """The actors of a plan, in the order in which they are made."""
+    return (
+        ActorService(plan, "buffer", BufferActor, BufferShell, buffer_section(plan), "store"),
+        ActorService(plan, "collector", CollectorActor, CollectorShell, collector_section(plan), "edge"),
+    )
+
+
+def siblings() -> list[psutil.Process]:
+    """The processes of this node's Ray: this worker's raylet and all its children."""
+    raylet = psutil.Process().parent()
+    return [raylet, *raylet.children(recursive=True)] if raylet else []
+
+
+def _replica() -> psutil.Process | None:
+    for process in siblings():
+        with suppress(psutil.Error):
+            title = process.cmdline()
+            if title and title[0].startswith("ray::ServeReplica:selflow"):
+                return process
+    return None
+
+
+def _get_health(port: int, timeout_s: float) -> dict[str, Any] | None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+    try:
+        connection.request("GET", "/health")
+        answer = json.loads(connection.getresponse().read())
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    return answer if isinstance(answer, dict) else None

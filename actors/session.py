@@ -1,0 +1,229 @@
+"""Bringing a session up and taking it down: disk, Ray, supervisor, endpoints. The Ray session is disposable."""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actors import launch
+from selflow.core.clock import SystemClock, rfc3339
+from selflow.core.config_files import load_settings
+from selflow.core.errors import NotRunningError, StoreError
+from selflow.core.ids import new_token
+from selflow.core.paths import Root, write_private
+from selflow.core.settings import Settings
+
+if TYPE_CHECKING:
+    from actors.plan import Plan
+
+NAMESPACE = "selflow"
+READY_LIMIT_S = 90.0
+_KEPT_IN_RUN = {"up.lock"}
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How the owner asked for the session; kept so that it can be rebuilt as it was."""
+
+    config_file: str | None = None
+    profile: str | None = None
+    assignments: tuple[str, ...] = ()
+    inference_port: int | None = None
+
+    def settings(self, root: Root) -> Settings:
+        """The settings that the wish means now."""
+        return load_settings(
+            root,
+            os.environ,
+            config_file=Path(self.config_file) if self.config_file else None,
+            profile=self.profile,
+            assignments=self.assignments,
+        ).settings
+
+
+def bring_up(root: Root, wish: Wish, report: Report, *, serving: bool = True) -> "Plan":
+    """Make everything ready on disk, start or attach Ray, and make the supervisor; idempotent.
+
+    A session that runs is kept and brought to the wished settings. The owner's token is made anew unless the session
+    still runs or is being rebuilt (``rebuild``).
+
+    Raises:
+        SelFlowError: What failed and what to do; nothing that was acknowledged is touched.
+    """
+    root.make()
+    with _one_at_a_time(root):
+        settings = wish.settings(root)
+        session = launch.current(root)
+        if session is None or not launch.is_alive(session):
+            _wipe_run(root)
+            write_private(root.token, new_token())
+            session = _open_ray(root, settings, report)
+        return _compose(root, wish, settings, session, report, serving=serving)
+
+
+def rebuild(root: Root, report: Report) -> None:
+    """Start a dead session anew as it was: same wish, same port, same token.
+
+    Raises:
+        NotRunningError: No session was up.
+    """
+    wish = last_wish(root)
+    if wish is None:
+        raise NotRunningError("there is no session to rebuild", "start one with: selflow up")
+    with _one_at_a_time(root):
+        settings = wish.settings(root)
+        session = launch.current(root)
+        if session is not None and session.is_ours and not launch.is_alive(session):
+            launch.end_own(root)
+            session = None
+        if session is None or not launch.is_alive(session):
+            session = _open_ray(root, settings, report)
+        _compose(root, wish, settings, session, report, serving=True)
+
+
+def take_down(root: Root, report: Report) -> bool:
+    """End the services gracefully, then our own Ray; an attached cluster is left alone. False if nothing ran."""
+    root.make()
+    with _one_at_a_time(root):
+        session = launch.current(root)
+        if session is None:
+            return False
+        is_alive = launch.is_alive(session)
+        if is_alive:
+            report("ending the services")
+            _end_services(root, session)
+        if session.is_ours:
+            report("ending Ray")
+            launch.end_own(root)
+        _wipe_run(root)
+        return is_alive
+
+
+def connect(root: Root, session: launch.RaySession) -> None:
+    """Make this process a driver of the session; every worker of this job binds Serve's internal port to loopback."""
+    launch.load_environment(root)
+    import ray
+
+    ray.init(
+        address=session.address,
+        namespace=NAMESPACE,
+        runtime_env={"worker_process_setup_hook": "serve.loopback.keep_replicas_on_loopback"},
+        log_to_driver=False,
+        configure_logging=False,
+    )
+
+
+def last_wish(root: Root) -> Wish | None:
+    """How the session that runs, or ran, was asked for."""
+    try:
+        raw: dict[str, Any] = json.loads((root.run / "wish.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return Wish(**{**raw, "assignments": tuple(raw["assignments"])})
+
+
+def spawn_keeper(root: Root) -> int:
+    """Start the process that rebuilds the session when it dies; returns its pid."""
+    with (root.log / "keeper.log").open("ab") as log:
+        keeper = subprocess.Popen(  # noqa: S603  (our own interpreter and arguments)
+            [*command(root), "service", "keep"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
+        )
+    return keeper.pid
+
+
+def command(root: Root) -> list[str]:
+    """The command line of ``selflow`` with this interpreter and this root."""
+    entry = "import sys; from selflow.console.cli.main import main; sys.exit(main())"
+    return [sys.executable, "-c", entry, "--home", str(root.path)]
+
+
+def _open_ray(root: Root, settings: Settings, report: Report) -> launch.RaySession:
+    foreign = launch.find_foreign(settings.ray, os.environ)
+    if foreign is not None:
+        report(f"attaching to the Ray cluster at {foreign}")
+        return launch.attach(root, foreign)
+    report("starting Ray on loopback")
+    return launch.start_own(root, settings.ray)
+
+
+def _compose(  # noqa: PLR0913
+    root: Root, wish: Wish, settings: Settings, session: launch.RaySession, report: Report, *, serving: bool
+) -> "Plan":
+    connect(root, session)
+    import ray
+
+    from actors.composition import ensure_supervisor, make_plan, prepare_catalog
+
+    try:
+        prepare_catalog(root, settings, session)
+        port = wish.inference_port or launch.next_free_port(settings.serve.port)
+        plan = make_plan(root, settings, version("selflow"), port)
+        report("making the services")
+        ensure_supervisor(plan, serving=serving, limit_s=READY_LIMIT_S)
+        write_private(root.run / "wish.json", json.dumps({**asdict(wish), "inference_port": port}))
+        _write_endpoints(root, plan, session)
+    finally:
+        ray.shutdown()
+    return plan
+
+
+def _end_services(root: Root, session: launch.RaySession) -> None:
+    connect(root, session)
+    import ray
+
+    from actors.composition import end_services
+
+    try:
+        end_services()
+    finally:
+        ray.shutdown()
+
+
+def _write_endpoints(root: Root, plan: "Plan", session: launch.RaySession) -> None:
+    tcp_port = plan.settings.ingest.tcp_port
+    endpoints = {
+        "inference": f"http://127.0.0.1:{plan.inference_port}",
+        "ingest": f"ipc://{root.socket('ingest.sock')}",
+        **({"ingest_tcp": f"tcp://127.0.0.1:{tcp_port}"} if tcp_port else {}),
+        **({"dashboard": f"http://127.0.0.1:{session.dashboard_port}"} if session.dashboard_port else {}),
+        "ray": session.address,
+        "pid": os.getpid(),
+        "started_at": rfc3339(SystemClock().now_us()),
+    }
+    write_private(root.endpoints, json.dumps(endpoints, indent=1))
+
+
+def _wipe_run(root: Root) -> None:
+    for path in root.run.iterdir():
+        if path.name in _KEPT_IN_RUN:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _one_at_a_time(root: Root) -> Iterator[None]:
+    with (root.run / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(
+                "another selflow up or down is at work on this root", "wait for it, then ask again"
+            ) from error
+        yield

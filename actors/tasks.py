@@ -1,0 +1,43 @@
+"""Heavy or heavy-importing steps, each a Ray task whose process exits and gives its memory back."""
+
+import ray
+
+from actors.links import BufferLink
+from actors.plan import Plan
+
+SERVE_APP = "selflow"
+
+
+@ray.remote(num_cpus=0, max_retries=0, max_calls=1)
+def deploy(plan: Plan) -> None:
+    """Start Ray Serve on loopback and deploy the application; returns without waiting for the replica."""
+    from ray import serve as ray_serve
+
+    from selflow.collect.redact import make_redactor
+    from serve.app import AppArgs, build
+
+    settings = plan.settings
+    args = AppArgs(
+        root=plan.root,
+        serve=settings.serve,
+        predict=settings.predict,
+        catalog_url=settings.store.catalog_url,
+        version=plan.version,
+        port=plan.inference_port,
+        feed=BufferLink(),
+        redactor=make_redactor(settings.privacy.anonymize),
+        resources=plan.placement("serve_slot", 1),
+    )
+    ray_serve.start(
+        proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": plan.inference_port, "access_log": False}
+    )
+    ray_serve.run(build(args), name=SERVE_APP, route_prefix="/", blocking=False)
+
+
+@ray.remote(num_cpus=0, max_retries=0, max_calls=1)
+def withdraw() -> None:
+    """Delete the application, so that its replica stops gracefully, and end Serve."""
+    from ray import serve as ray_serve
+
+    ray_serve.delete(SERVE_APP)
+    ray_serve.shutdown()
