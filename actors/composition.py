@@ -1,6 +1,8 @@
 """The composition root, inside Ray: the catalog made ready, the plan, the supervisor."""
 
-import threading
+import time
+from contextlib import suppress
+from threading import Event
 from typing import Any
 
 import ray
@@ -9,18 +11,120 @@ from ray.exceptions import GetTimeoutError, RayActorError
 from actors.launch import RESOURCES, RaySession
 from actors.plan import Plan
 from actors.shell import ServiceRef
-from actors.supervisor import SupervisorActor, SupervisorShell
+from actors.supervisor import SERVING, SupervisorActor, SupervisorShell
 from selflow.core.clock import SystemClock
-from selflow.core.errors import NotRunningError
-from selflow.core.paths import Root
+from selflow.core.errors import NotRunningError, StoreError
+from selflow.core.paths import Root, write_private
 from selflow.core.settings import Settings
 from selflow.store.catalog import Catalog
+from selflow.store.records import Service
 
 _SUPERVISOR = ServiceRef("supervisor", SupervisorShell)
 _END_LIMIT_S = 120.0
+_POLL_S = 0.1
+_NEVER = Event()
+
+
+def prepare_catalog(root: Root, settings: Settings, session: RaySession, *, serving: bool) -> None:
+    """Bring the catalog to this program's schema, note the session, and make the owner's token if there is none."""
+    catalog = Catalog.open(root.catalog, settings.store.catalog_url)
+    try:
+        now_us = SystemClock().now_us()
+        catalog.facts.clear()
+        catalog.facts.put("ray", {"address": session.address, "is_ours": session.is_ours}, now_us)
+        catalog.facts.put("warnings", list(session.warnings), now_us)
+        catalog.facts.put(SERVING, serving, now_us)
+        catalog.facts.put("check_interval_s", settings.supervisor.check_interval_s, now_us)
+        if not root.token.exists():
+            write_private(root.token, catalog.tokens.renew_owner(now_us))
+    finally:
+        catalog.close()
 
 
 def make_plan(root: Root, settings: Settings, version: str, inference_port: int) -> Plan:
     """The plan for the cluster that this process is connected to."""
-    has_resources = set(RESOURCES) <= set(ray.cluster_resources())
-    return Plan(root, settings, version, inference_port, has_resources)
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return Plan(root, settings, version, inference_port, has_resources=set(RESOURCES) <= set(resources))
+
+
+def ensure_supervisor(plan: Plan, *, serving: bool, limit_s: float) -> None:
+    """Make the supervisor, or replace one that runs on other settings, and wait until every service answers.
+
+    Raises:
+        StoreError: Something did not become ready in time; the message names it and its last error.
+    """
+    _retire_other(plan)
+    SupervisorActor.options(
+        name="supervisor",
+        lifetime="detached",
+        get_if_exists=True,
+        num_cpus=0,
+        max_restarts=-1,
+        **plan.placement("edge"),
+    ).remote(plan)
+    wait_ready(plan, {"supervisor", "buffer", "collector", *(["serve"] if serving else [])}, limit_s)
+
+
+def start_serving(plan: Plan, limit_s: float) -> None:
+    """Have the supervisor keep Serve up, and wait until it answers."""
+    catalog = Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
+    try:
+        catalog.facts.put(SERVING, True, SystemClock().now_us())  # noqa: FBT003  (a fact is any JSON value)
+    finally:
+        catalog.close()
+    wait_ready(plan, {"serve"}, limit_s)
+
+
+def wait_ready(plan: Plan, names: set[str], limit_s: float) -> None:
+    """Wait until the supervisor has seen each service answer.
+
+    Raises:
+        StoreError: Not in time.
+    """
+    catalog = Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
+    try:
+        deadline_s = time.monotonic() + limit_s
+        while late := names - {s.health.name for s in catalog.services.list_all() if s.health.state == "ok"}:
+            if time.monotonic() > deadline_s:
+                raise _late(late, catalog.services.list_all(), limit_s, plan.root)
+            _pause()
+    finally:
+        catalog.close()
+
+
+def end_services() -> None:
+    """Have the supervisor end every service gracefully, then end it."""
+    with suppress(NotRunningError, RayActorError, GetTimeoutError):
+        ray.get(_SUPERVISOR.handle().withdraw.remote(), timeout=_END_LIMIT_S)
+    _SUPERVISOR.kill()
+
+
+def _retire_other(plan: Plan) -> None:
+    with suppress(NotRunningError, RayActorError, GetTimeoutError):
+        supervisor: Any = _SUPERVISOR.handle()
+        health = ray.get(supervisor.health.remote(), timeout=10)
+        if (health.version, health.config_hash) == (plan.version, plan.config_hash):
+            return
+    _SUPERVISOR.kill()
+    _wait_free()
+
+
+def _wait_free() -> None:
+    """Killing is asynchronous: wait until nobody bears the name (0.1 s measured)."""
+    deadline_s = time.monotonic() + 10
+    while time.monotonic() < deadline_s:
+        try:
+            _SUPERVISOR.handle()
+        except NotRunningError:
+            return
+        _pause()
+
+
+def _pause() -> None:
+    SystemClock().wait(_NEVER, _POLL_S)
+
+
+def _late(late: set[str], seen: list[Service], limit_s: float, root: Root) -> StoreError:
+    errors = {each.health.name: each.health.last_error for each in seen}
+    said = "; ".join(f"{name}: {errors.get(name) or 'no answer'}" for name in sorted(late))
+    return StoreError(f"not ready within {limit_s:.0f} s: {said}", f"see selflow logs, or the files in {root.log}")

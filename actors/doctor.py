@@ -64,8 +64,6 @@ def _disk(root: Root) -> Iterator[Finding]:
     yield Finding("modes of the state root", not wide, detail)
 
 
-
-
 def _private_paths(root: Root) -> Iterator[Path]:
     yield root.path
     for folder in (root.events, root.artifacts, root.spool, root.log, root.run, root.path / "config"):

@@ -56,7 +56,13 @@ class ActorService(Generic[T]):
     """A detached, named actor."""
 
     def __init__(
-        self, plan: Plan, name: str, actor: ActorClass[T], shell: type[T], section: Any, resource: str  # noqa: ANN401
+        self,
+        plan: Plan,
+        name: str,
+        actor: ActorClass[T],
+        shell: type[T],
+        section: Any,  # noqa: ANN401  (each actor has its own kind)
+        resource: str,
     ) -> None:
         self.name = name
         self.version = section.version

@@ -17,7 +17,6 @@ from actors import launch
 from selflow.core.clock import SystemClock, rfc3339
 from selflow.core.config_files import load_settings
 from selflow.core.errors import NotRunningError, StoreError
-from selflow.core.ids import new_token
 from selflow.core.paths import Root, write_private
 from selflow.core.settings import Settings
 
@@ -65,7 +64,6 @@ def bring_up(root: Root, wish: Wish, report: Report, *, serving: bool = True) ->
         session = launch.current(root)
         if session is None or not launch.is_alive(session):
             _wipe_run(root)
-            write_private(root.token, new_token())
             session = _open_ray(root, settings, report)
         return _compose(root, wish, settings, session, report, serving=serving)
 
@@ -160,7 +158,7 @@ def _open_ray(root: Root, settings: Settings, report: Report) -> launch.RaySessi
     return launch.start_own(root, settings.ray)
 
 
-def _compose(  # noqa: PLR0913
+def _compose(
     root: Root, wish: Wish, settings: Settings, session: launch.RaySession, report: Report, *, serving: bool
 ) -> "Plan":
     connect(root, session)
@@ -169,7 +167,7 @@ def _compose(  # noqa: PLR0913
     from actors.composition import ensure_supervisor, make_plan, prepare_catalog
 
     try:
-        prepare_catalog(root, settings, session)
+        prepare_catalog(root, settings, session, serving=serving)
         port = wish.inference_port or launch.next_free_port(settings.serve.port)
         plan = make_plan(root, settings, version("selflow"), port)
         report("making the services")

@@ -1,68 +1,125 @@
 """The supervisor: sees that what the plan names exists and answers, and writes down what it sees."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 
+import psutil
 import ray
+from ray.exceptions import RayError
 
 from actors.plan import Plan
-from actors.services import Service, ServeService, planned, siblings
-from actors.shell import Pulse, service
+from actors.services import ServeService, Service, planned, siblings
+from actors.shell import Pulse, keep_trying, service
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import SelFlowError
+from selflow.core.events import Json
 from selflow.core.health import Health
-from selflow.govern.supervise import Watch
+from selflow.govern.supervise import Seen, Watch
 from selflow.store.catalog import Catalog
+
+SERVING = "serving"
+"""The fact that says whether Serve is wanted."""
 
 
 class Rounds:
-    """One check of every service after the other; the rule is ``govern.supervise``."""
+    """One check of every service after the other; the rule is ``govern.supervise``. For one thread."""
 
-    def __init__(self, plan: Plan, pulse: Pulse, clock: Clock) -> None:
+    def __init__(self, plan: Plan, clock: Clock) -> None:
         self._plan = plan
-        self._pulse = pulse
         self._clock = clock
         self._catalog = Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
         self._serve = ServeService(plan, clock)
-        self._services: list[Service] = list(planned(plan))
+        self._actors = planned(plan)
         self._watches: dict[str, Watch] = {}
 
-    def want_serving(self) -> None:
-        """Keep Serve up from the next round on."""
-        if self._serve not in self._services:
-            self._services.append(self._serve)
-
-    def once(self) -> None:
-        """Check, act, write down."""
-        timeout_s = self._plan.settings.supervisor.health_timeout_s
-        for each in tuple(self._services):
-            watch = self._watches.setdefault(each.name, Watch(each.version, each.config_hash, each.misses_allowed))
-            seen = each.look(timeout_s)
-            action = watch.observe(seen, self._clock.monotonic_s())
-            self._record(each.name, seen, watch)
-            if action == "retire":
-                each.retire()
-            elif action == "replace":
-                each.end()
-            if action != "keep":
-                each.create()
-        self._record("supervisor", self._pulse.health(), None)
-        self._catalog.put_fact("processes", [[p.pid, p.create_time(), _title(p)] for p in siblings()], self._now_us())
+    def once(self, own: Health) -> None:
+        """Check, act, write down. Whether Serve is wanted is a fact of the catalog, so that it outlives the actor."""
+        is_serving = self._catalog.facts.get_all().get(SERVING) is True
+        services: Sequence[Service] = (*self._actors, self._serve) if is_serving else self._actors
+        for each in services:
+            self._check(each)
+        now_us = self._clock.now_us()
+        self._catalog.services.put(own, 0, now_us)
+        self._catalog.facts.put("processes", _processes(), now_us)
 
     def withdraw(self) -> None:
-        """End the services gracefully: Serve first, the buffer last; nothing is made anew afterwards."""
-        ending, self._services = [self._serve, *reversed(planned(self._plan))], []
-        for each in ending:
+        """End the services gracefully: Serve first, the buffer last."""
+        for each in (self._serve, *reversed(self._actors)):
             each.retire()
-            self._catalog.put_service(_gone(each, self._now_us()), 0, self._now_us())
+            self._catalog.services.mark(each.name, "dead", self._clock.now_us())
 
-    def _now_us(self) -> int:
-        return self._clock.now_us()
+    def _check(self, each: Service) -> None:
+        watch = self._watches.setdefault(each.name, Watch(each.version, each.config_hash, each.misses_allowed))
+        seen = each.look(self._plan.settings.supervisor.health_timeout_s)
+        now_s = self._clock.monotonic_s()
+        action = watch.observe(seen, now_s)
+        self._record(each.name, seen, watch, now_s)
+        if action == "retire":
+            each.retire()
+        elif action == "replace":
+            each.end()
+        if action != "keep":
+            each.create()
 
-    def _record(self, name: str, seen: object, watch: Watch | None) -> None:
+    def _record(self, name: str, seen: Seen, watch: Watch, now_s: float) -> None:
+        now_us = self._clock.now_us()
         if isinstance(seen, Health):
-            is_degraded = watch is not None and watch.is_degraded(self._clock.monotonic_s())
-            health = seen if not is_degraded else _degraded(seen)
-            self._catalog.put_service(health, watch.restarts if watch else 0, self._now_us())
-        elif watch is not None and watch.was_seen:
-            self._catalog.mark_service(name, "dead" if seen != "silent" else "degraded", self._now_us())
+            health = replace(seen, state="degraded") if watch.is_degraded(now_s) else seen
+            self._catalog.services.put(health, watch.restarts, now_us)
+        else:
+            self._catalog.services.mark(name, "degraded" if seen == "silent" else "dead", now_us)
+
+
+class SupervisorShell:
+    """Runs the rounds in a thread that starts with the actor, so that a new incarnation goes on by itself."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._clock = SystemClock()
+        self._pulse = Pulse("supervisor", plan.version, plan.config_hash, self._clock)
+        self._stop = threading.Event()
+        self._rounds: Rounds | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @ray.method(concurrency_group="health")
+    def health(self) -> Health:
+        """Identity and state."""
+        return self._pulse.health()
+
+    @ray.method
+    def withdraw(self) -> None:
+        """End every service gracefully; nothing is made anew afterwards."""
+        self._stop.set()
+        self._thread.join()
+        if self._rounds is not None:
+            self._rounds.withdraw()
+
+    def _run(self) -> None:
+        keep_trying(self._open, self._pulse, self._clock, self._stop)
+        while self._rounds is not None and not self._stop.is_set():
+            try:
+                self._rounds.once(self._pulse.health())
+                self._pulse.state, self._pulse.last_error = "ok", ""
+            except (SelFlowError, RayError, psutil.Error, OSError) as error:
+                self._pulse.state, self._pulse.last_error = "degraded", f"{type(error).__name__}: {error}"[:500]
+            self._clock.wait(self._stop, self._plan.settings.supervisor.check_interval_s)
+
+    def _open(self) -> None:
+        self._rounds = Rounds(self._plan, self._clock)
+
+
+SupervisorActor = service(SupervisorShell, groups={"health": 1})
+
+
+def _processes() -> list[Json]:
+    """Every process of this node's Ray, so that ``status`` can measure them without Ray."""
+    found: list[Json] = []
+    for process in siblings():
+        with suppress(psutil.Error):
+            title = (process.cmdline() or [process.name()])[0]
+            name = title if title.startswith("ray::") else process.name()
+            found.append({"name": name, "pid": process.pid, "started_at_us": round(process.create_time() * 1e6)})
+    return found

@@ -12,9 +12,9 @@ SERVE_APP = "selflow"
 def deploy(plan: Plan) -> None:
     """Start Ray Serve on loopback and deploy the application; returns without waiting for the replica."""
     from ray import serve as ray_serve
+    from serve.app import AppArgs, build
 
     from selflow.collect.redact import make_redactor
-    from serve.app import AppArgs, build
 
     settings = plan.settings
     args = AppArgs(
@@ -25,7 +25,7 @@ def deploy(plan: Plan) -> None:
         version=plan.version,
         port=plan.inference_port,
         feed=BufferLink(),
-        redactor=make_redactor(settings.privacy.anonymize),
+        redactor=make_redactor(anonymize=settings.privacy.anonymize),
         resources=plan.placement("serve_slot", 1),
     )
     ray_serve.start(
@@ -40,4 +40,4 @@ def withdraw() -> None:
     from ray import serve as ray_serve
 
     ray_serve.delete(SERVE_APP)
-    ray_serve.shutdown()
+    ray_serve.shutdown()  # type: ignore[no-untyped-call]

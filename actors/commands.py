@@ -1,0 +1,119 @@
+"""The commands that start, end and examine the session; they come in by the entry-point group ``selflow.commands``."""
+
+import threading
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from actors import doctor as checks
+from actors import keeper, launch, session
+from selflow.core.clock import SystemClock
+from selflow.core.config_files import clear_overrides
+from selflow.core.errors import UsageError
+from selflow.core.invocation import Invocation, table
+
+_FAULT = 5
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting for this session; may be repeated.")
+]
+Lean = Annotated[bool, typer.Option("--lean", help="Without Ray's dashboard: 216 MB less.")]
+
+
+def up(ctx: typer.Context, *, lean: Lean = False, assign: Assignments = None) -> None:
+    """Start SelFlow, or attach it to a Ray cluster that runs.
+
+    Without the consent of ``selflow init`` everything starts and nothing is collected.
+    """
+    call: Invocation = ctx.obj
+    _refuse_strangers()
+    plan = session.bring_up(call.root, _wish(call, lean=lean, assign=assign), call.note)
+    session.spawn_keeper(call.root)
+    address = call.endpoints()["inference"]
+    call.show(
+        {"state": "running", "root": str(plan.root.path), "endpoints": call.endpoints()},
+        [f"SelFlow is running; inference at {address}, token in {plan.root.token}"],
+    )
+    found = launch.current(call.root)
+    for warning in found.warnings if found else ():
+        call.note(f"note: {warning}")
+
+
+def down(ctx: typer.Context) -> None:
+    """End SelFlow; an attached Ray cluster is left alone."""
+    call: Invocation = ctx.obj
+    was_up = session.take_down(call.root, call.note)
+    call.show({"state": "stopped", "was_running": was_up}, ["SelFlow is stopped" if was_up else "nothing was running"])
+
+
+def doctor(ctx: typer.Context) -> None:
+    """Check listeners, tokens, file modes and versions; exit code 5 if something is wrong."""
+    call: Invocation = ctx.obj
+    wish = session.last_wish(call.root)
+    findings = checks.examine(call.root, wish.inference_port if wish else None)
+    faults = [finding for finding in findings if not finding.is_ok]
+    rows = [("ok" if each.is_ok else "FAULT", each.check, each.detail) for each in findings]
+    call.show(
+        {"ok": not faults, "checks": [{"check": f.check, "ok": f.is_ok, "detail": f.detail} for f in findings]},
+        table(("", "check", "found"), rows),
+    )
+    if faults:
+        raise typer.Exit(_FAULT)
+
+
+service = typer.Typer(add_completion=False, rich_markup_mode=None, help="What service units and the keeper call.")
+
+
+@service.command("run")
+def run(ctx: typer.Context, *, lean: Lean = False, assign: Assignments = None) -> None:
+    """Bring the session up, keep it, and take it down at SIGTERM: for service units."""
+    call: Invocation = ctx.obj
+    _refuse_strangers()
+    session.bring_up(call.root, _wish(call, lean=lean, assign=assign), call.note)
+    try:
+        keeper.keep(call.root, SystemClock(), threading.Event())
+    finally:
+        session.take_down(call.root, call.note)
+
+
+@service.command("keep")
+def keep(ctx: typer.Context) -> None:
+    """Watch the session and rebuild it when it dies, until it is taken down."""
+    call: Invocation = ctx.obj
+    keeper.keep(call.root, SystemClock(), threading.Event())
+
+
+@service.command("rebuild")
+def rebuild(ctx: typer.Context) -> None:
+    """Start a dead session anew as it was."""
+    call: Invocation = ctx.obj
+    session.rebuild(call.root, call.note)
+
+
+def _wish(call: Invocation, *, lean: bool, assign: list[str] | None) -> session.Wish:
+    assignments = [*(assign or ()), *(["ray.dashboard=false"] if lean else [])]
+    clear_overrides(call.root, assignments)
+    return session.Wish(
+        config_file=str(call.config_file) if call.config_file else None,
+        profile=call.profile,
+        assignments=tuple(assignments),
+    )
+
+
+def _refuse_strangers() -> None:
+    """A foreign distribution of our top-level names would win over ours on the path of every worker."""
+    import actors
+    import serve
+    import tune
+
+    home = Path(session.__file__).parents[1]
+    strangers = [module.__name__ for module in (actors, serve, tune) if not _lies_in(module, home)]
+    if strangers:
+        raise UsageError(
+            f"another package hides ours: {', '.join(strangers)}", "uninstall it, or give SelFlow a .venv of its own"
+        )
+
+
+def _lies_in(module: ModuleType, home: Path) -> bool:
+    return module.__file__ is not None and Path(module.__file__).parents[1] == home
