@@ -1,10 +1,13 @@
 """The collector: sources and the ZeroMQ door; everything goes through the sieve and then to the buffer."""
 
 import threading
+from functools import partial
+from pathlib import Path
 
 import ray
 
 from actors.links import BufferLink
+from actors.permission import Permission, may_ingest
 from actors.plan import CollectorSection
 from actors.shell import Pulse, keep_trying, service
 from selflow.collect.ingest import IngestServer
@@ -24,6 +27,7 @@ class CollectorShell:
         self._clock = SystemClock()
         self._pulse = Pulse("collector", section.version, section.config_hash, self._clock)
         self._stop = threading.Event()
+        self._permission = Permission(section.root, self._clock)
         self._ingest: IngestServer | None = None
         threading.Thread(
             target=keep_trying, args=(self._open, self._pulse, self._clock, self._stop), daemon=True
@@ -36,19 +40,24 @@ class CollectorShell:
 
     def _open(self) -> None:
         section = self._section.settings
+        home = str(Path.home())
         sieve = Sieve(
             make_redactor(anonymize=section.privacy.anonymize),
-            Exclusions(section.privacy.exclude_paths, section.privacy.exclude_apps, ""),
-            "",
+            Exclusions(section.privacy.exclude_paths, section.privacy.exclude_apps, home),
+            home,
         )
-        limits = WireLimits(
-            section.ingest.max_batch_bytes,
-            section.ingest.max_batch_events,
-            section.ingest.max_event_bytes,
-            section.ingest.max_future_s,
-        )
+        root, ingest = self._section.root, section.ingest
         self._ingest = IngestServer(
-            BufferLink(), sieve, self._clock, self._section.root.socket("ingest.sock"), limits=limits
+            BufferLink(),
+            sieve,
+            self._clock,
+            root.socket("ingest.sock"),
+            limits=WireLimits(
+                ingest.max_batch_bytes, ingest.max_batch_events, ingest.max_event_bytes, ingest.max_future_s
+            ),
+            tcp_address=f"127.0.0.1:{ingest.tcp_port}" if ingest.tcp_port else None,
+            authorise=partial(may_ingest, root, section.store.catalog_url, self._clock),
+            consents=self._permission.allows_batch,
         )
         self._ingest.start()
 

@@ -144,6 +144,8 @@ class ServeService:
 
     def retire(self) -> None:
         """Withdraw the application, so that its replica saves what it has learned."""
+        if not self._was_up and self._deploying is None:
+            return
         with suppress(RayError):
             ray.get(withdraw.remote(), timeout=RETIRE_LIMIT_S)
 

@@ -1,0 +1,43 @@
+"""What the owner allowed, read from the catalog: consents per kind of source, and tokens that may ingest."""
+
+from selflow.core.clock import Clock
+from selflow.core.paths import Root
+from selflow.store.reading import CatalogReader
+
+CACHE_S = 1.0
+"""A consent that is given or taken back acts within this time."""
+IMPORT = "import"
+
+
+class Permission:
+    """Consents that stand now. For any thread."""
+
+    def __init__(self, root: Root, clock: Clock) -> None:
+        self._reader = CatalogReader(root.catalog)
+        self._clock = clock
+        self._read_at_s = float("-inf")
+        self._standing: frozenset[str] = frozenset()
+
+    def allows(self, kind: str) -> bool:
+        """Whether the owner's consent for a kind of source stands."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._read_at_s > CACHE_S:
+            self._standing = frozenset(each.source for each in self._reader.consents() if each.revoked_at_us is None)
+            self._read_at_s = now_s
+        return kind in self._standing
+
+    def allows_batch(self, source: str) -> bool:
+        """Whether batches of this source may come in: the owner's own imports, and programs, have a kind each."""
+        return self.allows(IMPORT if source.partition(":")[0] == IMPORT else "ingest")
+
+
+def may_ingest(root: Root, catalog_url: str, clock: Clock, token: str) -> bool:
+    """Whether a token may bring events in: scope operate or admin, and not narrowed to something else."""
+    from selflow.store.catalog import Catalog
+
+    catalog = Catalog.open(root.catalog, catalog_url)
+    try:
+        grant = catalog.tokens.verify(token, clock.now_us())
+    finally:
+        catalog.close()
+    return grant is not None and grant.scope in {"operate", "admin"} and (not grant.only or "ingest" in grant.only)

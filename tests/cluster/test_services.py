@@ -1,0 +1,145 @@
+"""The services in a real Ray: made, found, watched, killed, made anew."""
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from selflow.core.codec import encode_record
+from selflow.core.errors import StoreError
+from selflow.core.events import Event
+from selflow.core.paths import Root
+from selflow.core.settings import BufferSettings, Settings
+from selflow.store.reading import CatalogReader
+from tests.cluster.conftest import QUICK, kill, wait_until
+
+Compose = Callable[..., Any]
+RECORDS = [encode_record(Event(1_000_000 + i, "test", "file.modify", f"a{i}.py")) for i in range(3)]
+
+
+def pid_of(name: str) -> int:
+    import ray
+
+    return int(ray.get(handle(name).health.remote(), timeout=10).pid)
+
+
+def handle(name: str) -> Any:
+    import ray
+
+    return ray.get_actor(name)
+
+
+def is_new(name: str, old_pid: int) -> bool:
+    try:
+        return pid_of(name) != old_pid
+    except Exception:  # noqa: BLE001  (whatever Ray says while the service is away)
+        return False
+
+
+@pytest.mark.parametrize("name", ["buffer", "collector", "supervisor"])
+def test_a_killed_service_comes_back_by_itself(compose: Compose, name: str) -> None:
+    compose()
+    old_pid = pid_of(name)
+
+    kill(old_pid)
+
+    wait_until(lambda: is_new(name, old_pid))
+
+
+def test_what_was_appended_survives_the_buffer_and_a_repeat_stores_nothing(compose: Compose) -> None:
+    from actors.links import BufferLink
+
+    compose()
+    link = BufferLink()
+    first = link.append("test", 7, RECORDS)
+    old_pid = pid_of("buffer")
+    kill(old_pid)
+    wait_until(lambda: is_new("buffer", old_pid))
+
+    again = link.append("test", 7, RECORDS)
+
+    assert (again.first_seq, again.last_seq, again.is_repeat) == (first.first_seq, first.last_seq, True)
+    assert [stored.seq for stored in link.read(0, 10)] == [1, 2, 3]
+
+
+def test_an_append_without_a_buffer_is_refused_in_one_sentence(ray_session: Any) -> None:
+    from actors.links import BufferLink
+
+    with pytest.raises(StoreError, match="the buffer is away"):
+        BufferLink().append("test", 1, RECORDS)
+
+
+@pytest.mark.setting("supervisor.misses", "supervisor.health_timeout_s", "supervisor.check_interval_s")
+def test_a_service_that_hangs_is_replaced_after_the_allowed_misses(compose: Compose) -> None:
+    import os
+    import signal
+
+    compose(wanted=Settings(supervisor=QUICK.model_copy(update={"health_timeout_s": 0.5, "misses": 2})))
+    old_pid = pid_of("buffer")
+
+    os.kill(old_pid, signal.SIGSTOP)
+
+    wait_until(lambda: is_new("buffer", old_pid))
+
+
+@pytest.mark.setting("buffer.credits")
+def test_a_service_on_other_settings_or_of_another_version_is_made_anew(compose: Compose) -> None:
+    compose()
+    old_pid = pid_of("buffer")
+
+    compose(wanted=Settings(supervisor=QUICK, buffer=BufferSettings(credits=3)))
+    wait_until(lambda: is_new("buffer", old_pid))
+    newer_pid = pid_of("buffer")
+    compose("test-2", wanted=Settings(supervisor=QUICK, buffer=BufferSettings(credits=3)))
+
+    wait_until(lambda: is_new("buffer", newer_pid))
+    from actors.links import BufferLink
+
+    assert BufferLink().append("test", 1, RECORDS).credits <= 3
+
+
+def test_the_supervisor_writes_down_what_it_sees(compose: Compose, root: Root) -> None:
+    compose()
+    reader = CatalogReader(root.catalog)
+
+    seen = {each.health.name: each.health for each in reader.services()}
+
+    assert {name: health.state for name, health in seen.items()} == {
+        "buffer": "ok",
+        "collector": "ok",
+        "supervisor": "ok",
+    }
+    assert seen["buffer"].pid == pid_of("buffer")
+
+
+def test_a_killed_service_counts_as_a_restart(compose: Compose, root: Root) -> None:
+    compose()
+    kill(pid_of("buffer"))
+    reader = CatalogReader(root.catalog)
+
+    wait_until(lambda: any(s.health.name == "buffer" and s.restarts == 1 for s in reader.services()))
+
+
+def test_services_at_rest_load_nothing_heavy_and_listen_on_loopback_only(compose: Compose) -> None:
+    import psutil
+    import ray
+
+    compose()
+    loaded = {
+        module
+        for name in ("buffer", "collector", "supervisor")
+        for module in ray.get(handle(name).__ray_call__.remote(lambda _: sorted(__import__("sys").modules)), timeout=20)
+    }
+    raylet = psutil.Process(pid_of("buffer")).parent()
+    assert raylet is not None
+    listening = [
+        ip_address(connection.laddr.ip)
+        for process in [raylet, *raylet.children(recursive=True)]
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+
+    assert not {"torch", "transformers", "peft", "sklearn", "pandas", "ray.serve"} & loaded
+    assert listening
+    assert [ip for ip in listening if not (ip.ipv4_mapped or ip if ip.version == 6 else ip).is_loopback] == []
