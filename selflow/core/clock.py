@@ -1,7 +1,7 @@
 """Time comes from outside: rules take a Clock, tests turn it by hand (``selflow.testing.ManualClock``)."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 from typing import Protocol
 
@@ -38,10 +38,19 @@ class SystemClock:
         return flag.wait(timeout_s)
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END_US = 253_402_300_800_000_000
+"""The first moment of the year 10000."""
+
+
+def as_datetime(ts_us: int) -> datetime:
+    """UTC microseconds as an aware datetime, exact over the whole range (a float of seconds is not)."""
+    return _EPOCH + timedelta(microseconds=ts_us)
+
+
 def rfc3339(ts_us: int) -> str:
     """UTC microseconds as ``2026-01-02T03:04:05.678901Z``."""
-    text = datetime.fromtimestamp(ts_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{ts_us % 1_000_000:06d}Z"
+    return as_datetime(ts_us).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_ts_us(value: object) -> int:
@@ -52,14 +61,15 @@ def parse_ts_us(value: object) -> int:
     if isinstance(value, bool):
         raise ValueError("a moment is RFC 3339 text or seconds since 1970")  # noqa: TRY004
     if isinstance(value, int | float):
+        if not 0 <= value < _END_US / 1_000_000:  # infinity and NaN too
+            raise ValueError("a moment lies between 1970 and 9999")
         ts_us = round(value * 1_000_000)
     elif isinstance(value, str):
         moment = datetime.fromisoformat(value.strip().replace(" +", "+"))
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
-        ts_us = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+        ts_us = (moment - _EPOCH) // timedelta(microseconds=1)
     else:
         raise ValueError("a moment is RFC 3339 text or seconds since 1970")  # noqa: TRY004
-    if not 0 <= ts_us < 253_402_300_800_000_000:
+    if not 0 <= ts_us < _END_US:
         raise ValueError("a moment lies between 1970 and 9999")
     return ts_us

@@ -116,7 +116,10 @@ def event_from_json(raw: object, now_us: int, limits: WireLimits, source: str = 
     if not texts["source"] or not texts["kind"]:
         raise WireError("bad_event", "source and kind must not be empty")
     event = Event(ts_us=_moment(raw, now_us, limits), duration_s=_duration(raw), data=_data(raw.get("data")), **texts)
-    size_bytes = len(encode_record(event))
+    try:
+        size_bytes = len(encode_record(event))
+    except UnicodeEncodeError as error:
+        raise WireError("bad_event", "texts are valid Unicode, without lone surrogates") from error
     if size_bytes > limits.max_event_bytes:
         raise WireError("too_large", f"event of {size_bytes:,} bytes; the limit is {limits.max_event_bytes:,}")
     return event
@@ -179,7 +182,7 @@ def _text(raw: Mapping[object, object], name: str, limit: int, default: str) -> 
 def _moment(raw: Mapping[object, object], now_us: int, limits: WireLimits) -> int:
     try:
         ts_us = parse_ts_us(raw.get("ts"))
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise WireError("bad_ts", "ts is RFC 3339 text or seconds since 1970") from error
     ahead_s = (ts_us - now_us) / 1e6
     if ahead_s > limits.max_future_s:

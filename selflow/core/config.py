@@ -20,8 +20,8 @@ Tree = Mapping[str, Any]
 
 UNITED = ("privacy.exclude_paths", "privacy.exclude_apps")
 """Keys whose values of all layers are united: privacy only tightens."""
-OWNER_ONLY = {"privacy.anonymize": False}
-"""Values that only the user file, the environment or the command line may set."""
+OWNER_ONLY = {"privacy.anonymize": True}
+"""Keys that only the user file, the environment or the command line may set to anything but this tight value."""
 OWNER_LAYERS = frozenset({"user", "environment", "command line"})
 ALIASES: dict[str, tuple[str, float | None]] = {
     "privacy.anonymize_sensitive_data": ("privacy.anonymize", None),
@@ -72,13 +72,13 @@ def load(layers: Sequence[Layer]) -> Loaded:
     said: dict[str, list[tuple[str, Any]]] = {}
     aliases: dict[str, str] = {}
     for layer in layers:
-        for key, value in _leaves(layer.values, ""):
+        for key, value in _leaves(layer.values, "", layer.name):
             name, converted = _canonical(key, value, layer.name)
             _refuse_unknown(name, layer.name)
             _refuse_loosening(name, converted, layer.name)
             if name != key:
                 aliases[name] = key
-            _put(merged, name, _united(merged, name, converted, layer.name))
+            put(merged, name, _united(merged, name, converted, layer.name), layer.name)
             said.setdefault(name, []).append((layer.name, converted))
     origins = {key: Origin(votes[-1][0], tuple(votes), aliases.get(key, "")) for key, votes in said.items()}
     try:
@@ -98,7 +98,7 @@ def environment_layer(environ: Mapping[str, str], parse: Any) -> Layer:  # noqa:
     values: dict[str, Any] = {}
     for name, text in sorted(environ.items()):
         if name.startswith("SELFLOW_") and name not in RESERVED_ENVIRONMENT:
-            _put(values, name.removeprefix("SELFLOW_").lower().replace("__", "."), parse(text))
+            put(values, name.removeprefix("SELFLOW_").lower().replace("__", "."), parse(text), "environment")
     return Layer("environment", values)
 
 
@@ -111,6 +111,8 @@ def value_at(settings: Settings, key: str) -> Any:  # noqa: ANN401  (a setting i
     _refuse_unknown(key, "asked")
     value: Any = settings
     for part in key.split("."):
+        if not isinstance(value, BaseModel) and (not isinstance(value, Mapping) or part not in value):
+            raise ConfigError(f"{key}: not set", "selflow config show lists what is")
         value = value[part] if isinstance(value, Mapping) else getattr(value, part)
     return value
 
@@ -127,13 +129,29 @@ def meaning(key: str) -> str:
     return (model.model_fields[name].description or "") if model and name in model.model_fields else ""
 
 
-def _leaves(tree: Tree, prefix: str) -> Iterator[tuple[str, Any]]:
+def put(tree: dict[str, Any], key: str, value: Any, layer: str) -> None:  # noqa: ANN401  (a setting is of any type)
+    """Set a dotted key in a nested map, making the maps on the way.
+
+    Raises:
+        ConfigError: A part of the key's path is there and holds a plain value.
+    """
+    *path, name = key.split(".")
+    for depth, part in enumerate(path, 1):
+        tree = tree.setdefault(part, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"{'.'.join(path[:depth])} ({layer}): holds a value, so {key} cannot be set below it")
+    tree[name] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _leaves(tree: Tree, prefix: str, layer: str) -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and _model_at(name) is not None:
-            yield from _leaves(value, f"{name}.")
-        else:
+        if _model_at(name) is None:
             yield name, value
+        elif isinstance(value, Mapping):
+            yield from _leaves(value, f"{name}.", layer)
+        elif value is not None:  # a section with nothing below it is empty, as YAML reads it
+            raise ConfigError(f"{name} ({layer}): expected a section with keys below it")
 
 
 def _canonical(key: str, value: Any, layer: str) -> tuple[str, Any]:  # noqa: ANN401
@@ -165,9 +183,9 @@ def _refuse_unknown(key: str, layer: str) -> None:
 
 
 def _refuse_loosening(key: str, value: Any, layer: str) -> None:  # noqa: ANN401
-    if key in OWNER_ONLY and value == OWNER_ONLY[key] and layer not in OWNER_LAYERS:
+    if key in OWNER_ONLY and value is not OWNER_ONLY[key] and layer not in OWNER_LAYERS:
         raise ConfigError(
-            f"{key} ({layer}): only the owner's own settings file, the environment or the command line may set {value}",
+            f"{key} ({layer}): only the owner's own settings file, the environment or the command line may loosen it",
             "privacy only tightens: put it into the user settings file if you mean it",
         )
 
@@ -179,13 +197,6 @@ def _united(merged: Tree, key: str, value: Any, layer: str) -> Any:  # noqa: ANN
         raise ConfigError(f"{key} ({layer}): expected a list of texts")
     section, name = key.split(".")
     return [*merged.get(section, {}).get(name, []), *value]
-
-
-def _put(tree: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401
-    *path, name = key.split(".")
-    for part in path:
-        tree = tree.setdefault(part, {})
-    tree[name] = value
 
 
 def _model_of(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
@@ -212,10 +223,19 @@ def _keys(model: type[BaseModel], prefix: str) -> Iterator[str]:
             yield from _keys(inner, f"{prefix}{name}.")
 
 
+_WORDS = {
+    "extra_forbidden": "unknown key",
+    "missing": "this key is needed",
+    "union_tag_not_found": "type is missing: it says which kind of source this is",
+}
+"""Our words for what pydantic says in its own."""
+
+
 def _explained(error: ValidationError, origins: Mapping[str, Origin]) -> ConfigError:
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])  # a typo explains a missing key
     key = ".".join(str(part) for part in first["loc"]) or "settings"
-    message = first["msg"].removeprefix("Value error, ")
-    layer = next((origin.layer for name, origin in origins.items() if key == name or key.startswith(f"{name}.")), "")
-    where = f" ({layer})" if layer else ""
+    message = _WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    layers = [o.layer for name, o in origins.items() if f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.")]
+    where = f" ({', '.join(dict.fromkeys(layers))})" if layers else ""
     return ConfigError(f"{key}{where}: {message}", "selflow config explain KEY says what a key means")

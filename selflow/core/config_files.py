@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from selflow.core.config import Layer, Loaded, environment_layer, load
+from selflow.core.config import Layer, Loaded, environment_layer, load, put
 from selflow.core.errors import ConfigError
 from selflow.core.paths import Root, write_private
 
@@ -79,14 +79,10 @@ def set_override(root: Root, key: str, value: Any) -> None:  # noqa: ANN401  (a 
         ConfigError: The key or the value is wrong; the file stays as it was.
     """
     values = read_yaml(root.runtime_overrides)
-    *path, name = key.split(".")
-    section = values
-    for part in path:
-        section = section.setdefault(part, {})
     if value is None:
-        section.pop(name, None)
+        _drop(values, key)
     else:
-        section[name] = value
+        put(values, key, value, "runtime overrides")
     load([Layer("runtime overrides", values)])
     root.make()
     write_private(root.runtime_overrides, yaml.safe_dump(values, sort_keys=True))
@@ -97,10 +93,16 @@ def clear_overrides(root: Root, assignments: Sequence[str]) -> None:
     kept = read_yaml(root.runtime_overrides)
     for assignment in assignments:
         key = assignment.partition("=")[0]
-        section, _, name = key.rpartition(".")
-        holder = kept.get(section, {}) if section else kept
-        if isinstance(holder, dict) and name in holder:
+        if _drop(kept, key):
             set_override(root, key, None)
+
+
+def _drop(tree: dict[str, Any], key: str) -> bool:
+    *path, name = key.split(".")
+    holder: Any = tree
+    for part in path:
+        holder = holder.get(part) if isinstance(holder, dict) else None
+    return isinstance(holder, dict) and holder.pop(name, None) is not None
 
 
 def project_file(cwd: Path) -> Path | None:
@@ -126,7 +128,8 @@ def trust_project(root: Root, cwd: Path) -> Path:
 
 def _project_layers(root: Root, cwd: Path) -> list[Layer]:
     path = project_file(cwd)
-    if path is None or _trusted(root).get(str(path)) != _digest(path):
+    trusted = _trusted(root).get(str(path))
+    if path is None or trusted is None or trusted != _digest(path):
         return []
     return [Layer("project", read_yaml(path))]
 
@@ -142,7 +145,10 @@ def _trusted(root: Root) -> dict[str, str]:
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(f"cannot read the settings file {path}: {error.strerror}", "check its mode") from error
 
 
 def _user_values(root: Root, config_file: Path | None) -> dict[str, Any]:
@@ -169,11 +175,7 @@ def _assigned(assignments: Sequence[str]) -> dict[str, Any]:
         key, equals, text = assignment.partition("=")
         if not equals:
             raise ConfigError(f"{assignment!r} (command line): expected KEY=VALUE", "for example serve.port=7740")
-        section = values
-        *path, name = key.split(".")
-        for part in path:
-            section = section.setdefault(part, {})
-        section[name] = _yaml_value(text)
+        put(values, key, _yaml_value(text), "command line")
     return values
 
 

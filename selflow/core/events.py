@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
+
+from selflow.core.clock import as_datetime
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 """What ``data`` may hold: JSON values, nested at most ``codec.MAX_DEPTH`` deep."""
@@ -32,7 +34,7 @@ class Event:
     @property
     def ts(self) -> datetime:
         """The moment as an aware UTC datetime."""
-        return datetime.fromtimestamp(self.ts_us / 1e6, UTC)
+        return as_datetime(self.ts_us)
 
 
 @dataclass(frozen=True, slots=True)

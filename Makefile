@@ -1,0 +1,68 @@
+# `make demo` and `make test` set everything up themselves. Needed: make and Python 3.11 or newer, no compiler.
+# Another interpreter: make setup PYTHON=/path/to/python3.12
+
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+UNIT := tests/unit
+PACKAGES := actors selflow serve tune
+# A second call only compares this hash. The folder is in it because a virtual environment cannot be moved.
+STAMP := .venv/.installed-$(shell (pwd; cat pyproject.toml constraints.txt) | cksum | tr ' ' '-')
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check floors unit cluster e2e mutants bench up down clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile
+
+setup: $(STAMP)  ## make .venv with the versions that were tested together
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "SelFlow needs Python 3.11 or newer; $(PYTHON) is not. Next: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear .venv || { \
+	  echo "$(PYTHON) cannot make a virtual environment; your system may keep venv in a package of its own" >&2; exit 1; }
+	@echo "installing into .venv; the first time this takes minutes"
+	@$(INSTALL) torch hatchling editables
+	@$(INSTALL) --no-build-isolation -e '.[dev]'
+	@rm -f .venv/.installed-* && touch $@
+
+demo: setup  ## replay real events, learn, serve, predict; leaves nothing running
+	@$(BIN)/selflow demo
+
+test: setup floors  ## everything a change must pass, with the ten longest tests
+	@$(BIN)/python -m pytest $(UNIT) tests/cluster tests/e2e
+
+check: setup floors unit  ## lint, types, floors and unit tests, in under a minute
+
+floors: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+unit: setup
+	@$(BIN)/python -m pytest $(UNIT)
+
+cluster: setup  ## the tests with one local Ray
+	@$(BIN)/python -m pytest tests/cluster
+
+e2e: setup  ## the product from outside
+	@$(BIN)/python -m pytest tests/e2e
+
+mutants: setup  ## one planted fault per promise; each must turn its tests red
+	@$(BIN)/python -m tests.mutants
+
+bench: setup  ## long campaigns and measurements
+	@$(BIN)/python -m bench.run
+
+up: setup  ## start SelFlow
+	@$(BIN)/selflow up
+
+down:  ## stop SelFlow
+	@$(BIN)/selflow down
+
+clean:  ## remove what tools made; .venv and your data stay
+	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find $(PACKAGES) tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

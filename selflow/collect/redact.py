@@ -1,0 +1,132 @@
+"""Secrets out, typed slots in: nothing else of SelFlow sees an event before this.
+
+Pure and idempotent: a text is rewritten until another pass changes nothing.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from selflow.collect.checksums import replace_cards, replace_ibans
+from selflow.collect.entropy import replace_random
+from selflow.collect.patterns import CARD, HEX_RUN, NEEDLES, SECRET, SENSITIVE_NAME, SHAPES, UUID_RUN, Shape
+from selflow.core.errors import ConfigError
+from selflow.core.events import Event, Json
+from selflow.core.ports import Redactor
+
+_SHORTEST = 5
+_MAX_PASSES = 8
+_SHORTEST_NUMBER = 12
+_REMEMBERED_TEXTS, _REMEMBERED_CHARS = 8_192, 128
+"""Texts known to hold no secret (kinds, apps, keys, paths that come again) are not searched twice."""
+
+
+def make_redactor(*, anonymize: bool = True, patterns: Sequence[str] = ()) -> Redactor:
+    """The one place that decides whether events are redacted (``privacy.anonymize``).
+
+    Raises:
+        ConfigError: If one of the owner's patterns is not a regular expression.
+    """
+    return SlotRedactor(patterns) if anonymize else PassThrough()
+
+
+class PassThrough:
+    """Changes nothing; what the owner chooses with ``privacy.anonymize: false``."""
+
+    def redact(self, event: Event) -> Event:
+        """The event itself."""
+        return event
+
+
+class SlotRedactor:
+    """Replaces secrets in every text of an event, keys included, by ``<SECRET> <EMAIL> <CARD> <IBAN> <HEX> <UUID>``.
+
+    Args:
+        patterns: The owner's own regular expressions; each match becomes ``<SECRET>``.
+
+    Raises:
+        ConfigError: If a pattern is not a regular expression; it is named by its place, not quoted.
+
+    Cost: linear in the length of the texts; 15 to 50 us for a file event on one core, the first time its path is seen.
+    """
+
+    def __init__(self, patterns: Sequence[str] = ()) -> None:
+        self._own = tuple(_own_shape(index, pattern) for index, pattern in enumerate(patterns))
+        self._clean: set[str] = set()
+
+    def redact(self, event: Event) -> Event:
+        """The same event with every secret replaced; ``ts_us`` and ``duration_s`` stay."""
+        return replace(
+            event,
+            source=self.text(event.source),
+            kind=self.text(event.kind),
+            subject=self.text(event.subject),
+            app=self.text(event.app),
+            data=self._mapping(event.data, is_secret=False) if event.data else event.data,
+        )
+
+    def text(self, text: str) -> str:
+        """One text without its secrets. A text that does not settle in eight passes becomes one slot."""
+        if len(text) < _SHORTEST or text in self._clean:
+            return text
+        cleaned = self._settle(text)
+        if cleaned == text and len(text) <= _REMEMBERED_CHARS:
+            if len(self._clean) >= _REMEMBERED_TEXTS:
+                self._clean.clear()
+            self._clean.add(text)
+        return cleaned
+
+    def _settle(self, text: str) -> str:
+        for _ in range(_MAX_PASSES):
+            cleaned = self._pass(text)
+            if cleaned == text:
+                return text
+            text = cleaned
+        return SECRET
+
+    def _pass(self, text: str) -> str:
+        lowered = text.lower()
+        for place in sorted({place for needle, place in NEEDLES if needle in lowered}):
+            text = SHAPES[place].apply(text)
+        for shape in self._own:
+            text = shape.apply(text)
+        if len(text) >= _SHORTEST_NUMBER:
+            text = HEX_RUN.apply(replace_cards(replace_ibans(UUID_RUN.apply(text))))
+        return replace_random(text, SECRET)
+
+    def _mapping(self, data: Mapping[str, Json], *, is_secret: bool) -> dict[str, Json]:
+        """Keys that collide after redaction get a number, so that no value is lost."""
+        cleaned: dict[str, Json] = {}
+        for key, value in data.items():
+            name = base = self.text(key)
+            place = 2
+            while name in cleaned:
+                name, place = f"{base}#{place}", place + 1
+            cleaned[name] = self._value(value, is_secret=is_secret or SENSITIVE_NAME.search(key) is not None)
+        return cleaned
+
+    def _value(self, value: Json, *, is_secret: bool) -> Json:
+        """``is_secret``: the key above says that this is a secret, whatever it looks like."""
+        if isinstance(value, dict):
+            return self._mapping(value, is_secret=is_secret)
+        if isinstance(value, list):
+            return [self._value(item, is_secret=is_secret) for item in value]
+        if isinstance(value, bool) or value is None or value == "":
+            return value
+        if is_secret:
+            return SECRET
+        if isinstance(value, str):
+            return self.text(value)
+        return CARD if isinstance(value, int) and replace_cards(str(value)) == CARD else value
+
+
+def _own_shape(index: int, pattern: str) -> Shape:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(
+            f"redaction pattern {index} is no regular expression: {error.msg}", "correct it or remove it"
+        ) from error
+    if compiled.match("") is not None:
+        raise ConfigError(f"redaction pattern {index} matches the empty text", "make it match at least one character")
+    return Shape((), compiled, lambda _: SECRET)

@@ -1,0 +1,76 @@
+"""Where the collector's own events come from: the contract of a source, and the door by which all come in."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol, cast
+
+from selflow.core.clock import Clock
+from selflow.core.errors import ConfigError
+from selflow.core.events import Event
+from selflow.core.health import State
+
+GROUP = "selflow.sources"
+
+Emit = Callable[[Sequence[Event]], None]
+"""Takes events from a source, from any thread; it does not block for long and does not raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """What a source says of itself. ``problems`` name paths and next steps, never an event's content."""
+
+    name: str
+    state: State
+    events: int
+    problems: tuple[str, ...] = ()
+
+
+class Source(Protocol):
+    """Emits events between ``start`` and ``stop``."""
+
+    def start(self, emit: Emit) -> None:
+        """Begin; returns at once. What cannot be read becomes a problem in ``health``; the rest goes on."""
+        ...
+
+    def stop(self) -> None:
+        """End; emits what is still held back and then nothing more. May be called twice, or without a start."""
+        ...
+
+    def health(self) -> SourceHealth:
+        """The present state; for any thread."""
+        ...
+
+
+class Section(Protocol):
+    """An entry of ``data_sources``: its ``type`` is the name of the entry point."""
+
+    @property
+    def type(self) -> str:
+        """Which source this configures."""
+        ...
+
+
+def found_sources() -> dict[str, EntryPoint]:
+    """Every installed source by name; ours come in by the same door as a stranger's. Nothing is loaded."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def make_source(section: Section, clock: Clock, home: str) -> Source:
+    """The source that a section of the settings asks for, not yet started.
+
+    Args:
+        section: An entry of ``data_sources``.
+        clock: For times and waits.
+        home: The owner's home folder.
+
+    Raises:
+        ConfigError: If no source of that name is installed.
+    """
+    found = found_sources()
+    if section.type not in found:
+        raise ConfigError(
+            f"data_sources: no source named {section.type}", f"installed: {', '.join(sorted(found)) or 'none'}"
+        )
+    factory = cast("Callable[[Section, Clock, str], Source]", found[section.type].load())
+    return factory(section, clock, home)

@@ -1,0 +1,147 @@
+"""The command ``selflow`` as Typer sees it: global options, and commands from entry points.
+
+A command comes in by the entry-point group ``selflow.commands``: ``name = "module:attribute"``, where the attribute
+is either a function with Typer's annotations (one command) or a ``typer.Typer`` (a command with subcommands). It finds
+its ``Invocation`` (``selflow.core.invocation``) as ``ctx.obj`` of a ``ctx: typer.Context`` parameter, raises the errors
+of ``selflow.core.errors``, and ends with another exit code by ``raise typer.Exit(code)``. Its module is imported only
+when the command is called. Our own commands come in by the same door.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import typer.core
+import typer.main
+
+from selflow.console.cli.invoke import FLAGS, make_invocation
+from selflow.core.errors import UsageError
+
+GROUP = "selflow.commands"
+SUMMARIES = {
+    "init": "Record what SelFlow may collect, source by source.",
+    "up": "Start SelFlow, or attach it to a running Ray cluster.",
+    "down": "End SelFlow; an attached Ray cluster is left alone.",
+    "status": "Show what runs, how full the buffer is and what listens.",
+    "doctor": "Check listeners, tokens, file modes and versions.",
+    "demo": "Run the whole chain on a bundled sample of real events.",
+    "import": "Bring in JSONL, CSV, shell history or a git repository.",
+    "replay": "Send a recorded stream through the ingest.",
+    "events": "List stored events.",
+    "predict": "Ask what comes next.",
+    "feedback": "Say how good a decision was.",
+    "eval": "Judge predictors on a file alone.",
+    "config": "Show, explain, check and change settings.",
+    "logs": "Show the logs.",
+    "url": "Print the address of a listener.",
+    "version": "Print the version.",
+}
+"""One line for each of our commands, so that ``selflow --help`` need not import them; a test compares."""
+INTERNAL = frozenset({"service"})
+"""Commands that SelFlow calls itself; not listed."""
+
+
+class LazyGroup(typer.core.TyperGroup):
+    """A group that finds its commands among the installed entry points and imports one when it is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  (Typer's vendored context type is private)
+        """Names only: ours in the order of the work, then those of plugins."""
+        found = {point.name for point in entry_points(group=GROUP)} - INTERNAL
+        return [name for name in SUMMARIES if name in found] + sorted(found - SUMMARIES.keys())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
+        """Import the command.
+
+        Raises:
+            UsageError: There is none of this name, or a plugin offers something else than a command.
+        """
+        points = list(entry_points(group=GROUP, name=cmd_name))
+        if points:
+            return _as_command(points[0])
+        near = get_close_matches(cmd_name, self.list_commands(ctx), n=1)
+        raise UsageError(
+            f"no command {cmd_name!r}", f"did you mean {near[0]!r}?" if near else "selflow --help lists the commands"
+        )
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        """List the commands without importing one."""
+        rows = [(name, SUMMARIES.get(name, "(from a plugin)")) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Accept the global flags behind the command too."""
+        end = args.index("--") if "--" in args else len(args)
+        flags = [arg for arg in args[:end] if arg in FLAGS]
+        rest = [arg for arg in args[:end] if arg not in FLAGS]
+        return super().parse_args(ctx, [*flags, *rest, *args[end:]])
+
+
+def _as_command(point: EntryPoint) -> Any:  # noqa: ANN401
+    thing = point.load()
+    if not isinstance(thing, typer.Typer):
+        if not callable(thing):
+            raise UsageError(f"the entry point {point.value} is no command", "remove the plugin that brings it")
+        function: Callable[..., object] = thing
+        thing = typer.Typer(add_completion=False, rich_markup_mode=None)
+        thing.command(point.name)(function)
+    command = typer.main.get_command(thing)
+    command.name = point.name
+    return command
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="SelFlow: a private AI that grows on its owner's machine.",
+    epilog="--json, --quiet and --no-color may also follow the command.",
+)
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    home: Annotated[str | None, typer.Option(metavar="DIR", help="State root; default SELFLOW_HOME or XDG.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings file instead of the owner's.")] = None,
+    profile: Annotated[str | None, typer.Option(metavar="NAME", help="Settings overlay below the owner's.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no notes.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; also NO_COLOR.")] = False,
+) -> None:
+    """Make the invocation that every command receives."""
+    flags = {"--json": as_json, "--quiet": quiet, "--no-color": no_color}
+    ctx.obj = make_invocation({flag for flag, is_given in flags.items() if is_given}, home, config, profile)
+
+
+def invoke(args: Sequence[str]) -> int:
+    """Run one command; returns its exit code.
+
+    Raises:
+        UsageError: The command line is wrong.
+        SelFlowError: What the command raised.
+    """
+    command = typer.main.get_command(app)
+    if "_SELFLOW_COMPLETE" in os.environ:  # the shell asks, see --install-completion
+        command.main(prog_name="selflow")
+    try:
+        with command.make_context("selflow", list(args)) as context:
+            result = command.invoke(context)
+    except typer.Exit as ended:
+        return ended.exit_code
+    except typer.Abort as aborted:
+        raise KeyboardInterrupt from aborted
+    except typer.TyperException as error:
+        if error.format_message().startswith("Usage:"):  # no argument at all: the help is the message
+            sys.stderr.write(f"{error.format_message()}\n")
+            return error.exit_code
+        misused = getattr(error, "ctx", None)
+        where = misused.command_path if misused else "selflow"
+        raise UsageError(error.format_message(), f"{where} --help") from error
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,216 @@
+"""``selflow config``: what the settings are, where each came from, and how to change one."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+import yaml
+
+from selflow.core import config as rules
+from selflow.core import config_files as files
+from selflow.core.errors import ConfigError
+from selflow.core.invocation import Invocation, table
+from selflow.core.settings import Settings
+
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Show, explain, check and change settings."
+)
+_OVERRIDES = "runtime overrides"
+_WIDTH = 60
+Key = Annotated[
+    str, typer.Argument(metavar="KEY", help="A dotted key such as serve.port; selflow config show lists all.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be, and change nothing.")]
+
+
+@app.command()
+def show(ctx: typer.Context) -> None:
+    """Every key, its value and the layer that set it."""
+    call: Invocation = ctx.obj
+    loaded = call.settings()
+    items = [_item(loaded, key) for key in rules.known_keys()]
+    call.show(
+        {"items": items},
+        table(["key", "value", "layer"], [[i["key"], _short(_yaml(i["value"])), i["layer"]] for i in items]),
+    )
+
+
+@app.command()
+def get(ctx: typer.Context, key: Key) -> None:
+    """The value of one key, or of a whole section."""
+    call: Invocation = ctx.obj
+    name = _canonical(key)
+    value = _value(call.settings().settings, name)
+    call.show({"key": name, "value": value}, [_yaml(value)])
+
+
+@app.command()
+def explain(ctx: typer.Context, key: Key) -> None:
+    """What a key means, which layer won, and what every layer said."""
+    call: Invocation = ctx.obj
+    name = _canonical(key)
+    loaded = call.settings()
+    item = _item(loaded, name)
+    said = loaded.origin(name).said
+    alias = next((alias for alias, (ours, _) in rules.ALIASES.items() if ours == name), None)
+    document = {
+        **item,
+        "meaning": rules.meaning(name),
+        "said": [{"layer": layer, "value": value} for layer, value in said],
+        "alias": alias,
+        "is_united": name in rules.UNITED,
+    }
+    lines = [f"{name}: {_yaml(item['value'])}", f"  {document['meaning']}", f"  from: {item['layer']}"]
+    lines += [f"  {layer} said: {_yaml(value)}" for layer, value in said]
+    lines.append(f"  default: {_yaml(item['default'])}")
+    lines += [f"  also called: {alias}"] if alias else []
+    lines += ["  what several layers say is united"] if name in rules.UNITED else []
+    call.show(document, lines)
+
+
+@app.command()
+def check(ctx: typer.Context) -> None:
+    """Whether all layers are right and every watched folder can be read; exit code 5 on a fault."""
+    call: Invocation = ctx.obj
+    faults = _faults(call)
+    lines = [line for fault in faults for line in (f"fault: {fault['detail']}", f"hint: {fault['hint']}")]
+    call.show({"ok": not faults, "faults": faults}, lines or ["the settings are right"])
+    raise typer.Exit(5 if faults else 0)
+
+
+@app.command(name="set")
+def set_(
+    ctx: typer.Context,
+    key: Key,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="A YAML value.")],
+    *,
+    dry_run: DryRun = False,
+) -> None:
+    """Override one key for this machine; the owner's own file is never rewritten."""
+    call: Invocation = ctx.obj
+    name = _canonical(key)
+    parsed = yaml.safe_load(value)
+    if parsed is None:
+        raise ConfigError(f"{name}: no value was given", f"selflow config unset {name} goes back to the layers below")
+    loaded = call.settings()
+    before = _value(loaded.settings, name)
+    wanted = rules.load([rules.Layer(_OVERRIDES, _nested(key, parsed))])
+    after = _value(wanted.settings, name)
+    if not dry_run:
+        _override(call, name, after, loaded)
+        after = _value(call.settings().settings, name)
+    call.show(*_change(name, before, after, is_dry=dry_run))
+
+
+@app.command()
+def unset(ctx: typer.Context, key: Key, *, dry_run: DryRun = False) -> None:
+    """Drop the override of one key."""
+    call: Invocation = ctx.obj
+    name = _canonical(key)
+    loaded = call.settings()
+    before = _value(loaded.settings, name)
+    others = [value for layer, value in loaded.origin(name).said if layer != _OVERRIDES]
+    after = others[-1] if others else _value(Settings(), name)
+    if not dry_run:
+        files.set_override(call.root, name, None)
+        after = _value(call.settings().settings, name)
+    call.show(*_change(name, before, after, is_dry=dry_run))
+
+
+@app.command()
+def trust(ctx: typer.Context, *, dry_run: DryRun = False) -> None:
+    """Let the nearest selflow.yaml, as it is now, have a say."""
+    call: Invocation = ctx.obj
+    path = files.project_file(call.cwd) if dry_run else files.trust_project(call.root, call.cwd)
+    if path is None:
+        raise ConfigError(f"no {files.PROJECT_FILE} in {call.cwd} or above it", "go to the project's folder")
+    call.show({"path": str(path), "dry_run": dry_run}, [f"{'would trust' if dry_run else 'trusted'}: {path}"])
+
+
+@app.command()
+def path(ctx: typer.Context) -> None:
+    """Where the settings files are, whether they exist or not."""
+    call: Invocation = ctx.obj
+    project = files.project_file(call.cwd)
+    places = {
+        "user": str(call.config_file or call.root.user_settings),
+        "project": str(project) if project else None,
+        "runtime_overrides": str(call.root.runtime_overrides),
+        "root": str(call.root.path),
+    }
+    call.show(places, [f"{name}: {place or 'none'}" for name, place in places.items()])
+
+
+def _canonical(key: str) -> str:
+    return rules.ALIASES[key][0] if key in rules.ALIASES else key
+
+
+def _value(settings: Settings, key: str) -> Any:  # noqa: ANN401  (a setting is of any type)
+    rules.value_at(settings, key)
+    value: Any = settings.model_dump(mode="json")
+    for part in key.split("."):
+        value = value[part]
+    return value
+
+
+def _item(loaded: rules.Loaded, key: str) -> dict[str, Any]:
+    value, default = _value(loaded.settings, key), _value(Settings(), key)
+    return {"key": key, "value": value, "layer": loaded.origin(key).layer, "default": default}
+
+
+def _override(call: Invocation, name: str, value: Any, loaded: rules.Loaded) -> None:  # noqa: ANN401
+    """Write the override; take it back if it contradicts what other layers say."""
+    earlier = dict(loaded.origin(name).said).get(_OVERRIDES)
+    files.set_override(call.root, name, value)
+    try:
+        call.settings()
+    except ConfigError:
+        files.set_override(call.root, name, earlier)
+        raise
+
+
+def _nested(key: str, value: object) -> dict[str, Any]:
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return cast("dict[str, Any]", value)
+
+
+def _change(name: str, before: object, after: object, *, is_dry: bool) -> tuple[dict[str, Any], list[str]]:
+    document = {"key": name, "before": before, "after": after, "dry_run": is_dry}
+    return document, [f"{name}: {_yaml(before)} -> {_yaml(after)}{' (dry run)' if is_dry else ''}"]
+
+
+def _faults(call: Invocation) -> list[dict[str, str]]:
+    try:
+        loaded = call.settings()
+    except ConfigError as error:
+        return [{"detail": str(error), "hint": error.hint}]
+    project = files.project_file(call.cwd)
+    if project is not None and not any("project" in dict(origin.said) for origin in loaded.origins.values()):
+        call.note(f"note: {project} has no say; selflow config trust changes that, if it is not empty")
+    return [
+        {"detail": f"data_sources: {error}", "hint": "correct the path, or make the folder readable"}
+        for source in loaded.settings.data_sources
+        if source.type == "file_system"
+        for error in map(_unreadable, source.paths)
+        if error
+    ]
+
+
+def _unreadable(folder: str) -> str:
+    place = Path(folder).expanduser()
+    if not place.is_dir():
+        return f"no folder {place}"
+    return "" if os.access(place, os.R_OK | os.X_OK) else f"cannot read the folder {place}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 4]} ..."
+
+
+def _yaml(value: object) -> str:
+    if value is None:
+        return "null"
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True, sort_keys=False).strip()
+    return text.removesuffix("\n...").strip()

@@ -1,0 +1,203 @@
+"""What ``selflow status`` tells, without Ray and without Typer: what was written down, checked against the kernel.
+
+The supervisor writes what it sees into the catalog; a killed supervisor cannot write that it is dead. So every process
+is looked at anew, and a note that is too old is called so.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Literal
+
+from selflow.console.cli import processes
+from selflow.console.cli.listening import listens
+from selflow.core.clock import SystemClock, rfc3339
+from selflow.core.events import Fill
+from selflow.core.invocation import Invocation, size, table
+from selflow.store.reading import CatalogReader
+from selflow.store.records import Service
+
+State = Literal["running", "starting", "degraded", "not running"]
+_NOT_RUNNING_EXIT = 3
+_CLOCK_SLACK_US = 2_000_000
+"""Start times are exact to 10 ms, but a clock that is set moves them."""
+_COLOURS: Mapping[str, str] = {"running": "green", "ok": "green", "degraded": "yellow", "starting": "yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A service as it was written down, and whether its process is that one and alive."""
+
+    service: Service
+    is_alive: bool
+
+    @property
+    def state(self) -> str:
+        """What the service said of itself, or ``dead`` if nobody is there to have said it."""
+        return self.service.health.state if self.is_alive else "dead"
+
+
+def glance(call: Invocation) -> int:
+    """Print the status; returns 0, or 3 if SelFlow does not run."""
+    document = survey(call, SystemClock().now_us())
+    call.show(document, _lines(call, document))
+    return _NOT_RUNNING_EXIT if document["state"] == "not running" else 0
+
+
+def survey(call: Invocation, now_us: int) -> dict[str, Any]:
+    """Everything that is to be said, in the shape of ``GET /api/system`` with services and processes."""
+    catalog = CatalogReader(call.root.catalog)
+    facts = catalog.facts()
+    seen = [Seen(service, _is_alive(service)) for service in catalog.services()]
+    ray = _ray(call)
+    listeners = {name: {"url": url, "listens": listens(url)} for name, url in call.endpoints().items()}
+    state, reasons = judge(seen, is_fresh=catalog.is_fresh(now_us), is_ray_up=ray["state"] == "running")
+    champion = catalog.champion()
+    return {
+        "state": state,
+        "reasons": reasons,
+        "ray": ray,
+        "serve": {"state": next((s.state for s in seen if s.service.health.name == "serve"), "not running")},
+        "console": {"state": "running" if listeners.get("console", {}).get("listens") else "not running"},
+        "buffer": _buffer(call, facts.get("buffer")),
+        "champion": champion
+        and {"id": champion.id, "upto_seq": champion.upto_seq, "created_at": rfc3339(champion.created_at_us)},
+        "consents": [consent.source for consent in catalog.consents() if consent.revoked_at_us is None],
+        "endpoints": listeners,
+        "services": [_service(each, now_us) for each in seen],
+        "processes": _processes(call, seen, facts.get("processes")),
+        "versions": {"selflow": version("selflow")},
+        "root": str(call.root.path),
+    }
+
+
+def judge(seen: list[Seen], *, is_fresh: bool, is_ray_up: bool) -> tuple[State, list[str]]:
+    """The state in one word, and what keeps it from being ``running``."""
+    alive = [each for each in seen if each.is_alive]
+    if not alive:
+        return ("degraded", ["Ray runs, but no service of ours does"]) if is_ray_up else ("not running", [])
+    reasons = [] if is_ray_up else ["the Ray session is gone"]
+    if not any(each.service.health.name == "supervisor" for each in alive):
+        reasons.append("the supervisor is dead: nobody makes services anew")
+    elif not is_fresh:
+        reasons.append("the supervisor has said nothing for over 30 s")
+    bad = [each for each in seen if each.state not in {"ok", "starting"} and each.service.health.name != "supervisor"]
+    reasons += [f"{each.service.health.name} is {each.state}" for each in bad]
+    if reasons:
+        return "degraded", reasons
+    waiting = [each.service.health.name for each in alive if each.state == "starting"]
+    return ("starting", [f"{name} is starting" for name in waiting]) if waiting else ("running", [])
+
+
+def _is_alive(service: Service) -> bool:
+    """Whether the process that said so still is: same number, and not begun after the service in it."""
+    if service.health.state == "dead":
+        return False
+    if service.health.pid == 0:  # it is being made: the supervisor's word is all there is
+        return service.health.state == "starting"
+    began_us = processes.started_at_us(service.health.pid)
+    return began_us is not None and began_us <= service.health.started_at_us + _CLOCK_SLACK_US
+
+
+def _ray(call: Invocation) -> dict[str, Any]:
+    """The session that was started or attached, and whether its core still is there."""
+    try:
+        session = json.loads((call.root.run / "ray.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {"state": "not running", "address": None, "is_ours": None, "warnings": []}
+    if session["is_ours"]:
+        is_up = all(processes.started_at_us(pid) is not None for pid in session["core_pids"])
+    else:
+        is_up = listens(session["address"])
+    told = {"address": session["address"], "is_ours": session["is_ours"], "warnings": session["warnings"]}
+    return {"state": "running" if is_up else "dead", **told}
+
+
+def _buffer(call: Invocation, noted: object) -> dict[str, Any] | None:
+    """How full it is. The budget is a setting, and loading settings would take longer than all the rest."""
+    fill = _fill(call)
+    if fill is None:
+        return None
+    budget = noted.get("budget_bytes") if isinstance(noted, dict) else None
+    return {
+        "events": fill.events,
+        "new_events": fill.new_events,
+        "size_bytes": fill.size_bytes,
+        "budget_bytes": budget,
+        "fill_fraction": fill.size_bytes / budget if budget else None,
+    }
+
+
+def _fill(call: Invocation) -> Fill | None:
+    if not (call.root.events / "data.mdb").exists():
+        return None
+    from selflow.store.log import LogReader
+
+    reader = LogReader(call.root.events, budget_bytes=0)
+    try:
+        return reader.fill()
+    finally:
+        reader.close()
+
+
+def _service(seen: Seen, now_us: int) -> dict[str, Any]:
+    health = seen.service.health
+    return {
+        "name": health.name,
+        "state": seen.state,
+        "pid": health.pid,
+        "restarts": seen.service.restarts,
+        "lag_events": health.lag_events,
+        "last_error": health.last_error,
+        "version": health.version,
+        "seen_s_ago": round((now_us - seen.service.seen_at_us) / 1e6, 1),
+    }
+
+
+def _processes(call: Invocation, seen: list[Seen], noted: object) -> list[dict[str, Any]]:
+    """Our session's living processes, largest first: those with its mark and those that the supervisor noted."""
+    names = {each.service.health.pid: each.service.health.name for each in seen if each.is_alive}
+    pids = {pid for pid in (*names, *processes.session_pids(call.root.path), *_noted(noted)) if pid != os.getpid()}
+    found = [process for pid in pids if (process := processes.look(pid))]
+    return [
+        {"pid": p.pid, "name": names.get(p.pid, p.name), "memory_bytes": p.memory_bytes, "is_pss": p.is_pss}
+        for p in sorted(found, key=lambda p: (-p.memory_bytes, p.pid))
+    ]
+
+
+def _noted(noted: object) -> Iterator[int]:
+    """The pids of the fact ``processes`` (rows of pid, start in seconds, title) that are still the same process."""
+    for pid, began_s, *_ in noted if isinstance(noted, list) else ():
+        now_began_us = processes.started_at_us(pid)
+        if now_began_us is not None and abs(now_began_us - began_s * 1e6) <= _CLOCK_SLACK_US:
+            yield pid
+
+
+def _lines(call: Invocation, document: dict[str, Any]) -> Iterator[str]:
+    state = document["state"]
+    yield f"SelFlow {document['versions']['selflow']} is {call.paint(state, _COLOURS.get(state, 'red'))}"
+    yield from (f"  {reason}" for reason in (*document["reasons"], *document["ray"]["warnings"]))
+    yield f"root: {document['root']}"
+    if buffer := document["buffer"]:
+        share = f" of {size(buffer['budget_bytes'])}" if buffer["budget_bytes"] else ""
+        yield f"log: {buffer['events']:,} events"
+        yield f"buffer: {buffer['new_events']:,} events, {size(buffer['size_bytes'])}{share}"
+    if champion := document["champion"]:
+        yield f"predictor: {champion['id']}, learned up to event {champion['upto_seq']:,}"
+    yield f"allowed sources: {', '.join(document['consents']) or 'none; selflow init'}"
+    for name, endpoint in document["endpoints"].items():
+        yield f"{name}: {endpoint['url']}{'' if endpoint['listens'] else ' (does not listen)'}"
+    if document["services"]:
+        yield ""
+        rows = [[s["name"], s["state"], s["pid"], s["restarts"], s["last_error"]] for s in document["services"]]
+        yield from table(
+            ["service", "state", "pid", "restarts", "last error"], [[*row[:2], str(row[2]), *row[3:]] for row in rows]
+        )
+    if document["processes"]:
+        yield ""
+        measured = "PSS" if all(p["is_pss"] for p in document["processes"]) else "PSS or RSS"
+        rows = [[p["name"], str(p["pid"]), size(p["memory_bytes"])] for p in document["processes"]]
+        rows.append(["all", "", size(sum(p["memory_bytes"] for p in document["processes"]))])
+        yield from table(["process", "pid", f"memory ({measured})"], rows)

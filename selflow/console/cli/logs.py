@@ -1,0 +1,109 @@
+"""``selflow logs``: what the processes wrote. Our logs are content-free: names, ids, sizes, never an event."""
+
+import json
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event as Flag
+from typing import Annotated
+
+import typer
+
+from selflow.core.clock import Clock, SystemClock
+from selflow.core.errors import UsageError
+from selflow.core.invocation import Invocation, printable
+from selflow.core.paths import Root
+
+_FOLLOW_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """One file and the name under which it is asked for."""
+
+    name: str
+    path: Path
+
+
+def logs(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Only logs whose name begins so, such as collector.")] = None,
+    lines: Annotated[int, typer.Option(min=0, max=100_000, help="So many last lines of each.")] = 20,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with what is written, until Ctrl-C.")] = False,
+) -> None:
+    """Show the logs.
+
+    SelFlow's own and, while a Ray session is there, those that Ray keeps of our processes.
+    """
+    call: Invocation = ctx.obj
+    found = log_files(call.root)
+    if name is not None:
+        named = [file for file in found if file.name.startswith(name)]
+        if not named:
+            there = ", ".join(sorted({file.name for file in found})) or "no logs yet"
+            raise UsageError(f"no log is called {name!r}", f"there are: {there}")
+        found = named
+    if follow:
+        _follow(call, found, lines, SystemClock())
+    else:
+        _list(call, found, lines)
+
+
+def log_files(root: Root) -> list[LogFile]:
+    """Every log, ours before Ray's, by name."""
+    ours = [LogFile(path.stem, path) for path in sorted(root.log.glob("*.log"))]
+    rays = [
+        LogFile(f"ray/{path.relative_to(folder)}", path)
+        for base in (root.run, root.short_run())
+        if (folder := base / "ray" / "session_latest" / "logs").is_dir()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix in {".log", ".out", ".err"} and path.stat().st_size
+    ]
+    return ours + rays
+
+
+def _tail(path: Path, lines: int) -> list[str]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return [line.rstrip("\n") for line in deque(file, maxlen=lines)]
+
+
+def _list(call: Invocation, files: Sequence[LogFile], lines: int) -> None:
+    tails = [(file, _tail(file.path, lines)) for file in files]
+    items = [{"name": file.name, "path": str(file.path), "lines": tail} for file, tail in tails]
+    told = (
+        line for file, tail in tails for line in (call.paint(f"==> {file.name} <==", "bold"), *map(printable, tail))
+    )
+    call.show({"items": items}, told)
+
+
+def _follow(call: Invocation, files: Sequence[LogFile], lines: int, clock: Clock) -> None:
+    """Print what is appended, one line after the other; with --json one document per line."""
+    offsets = {file: file.path.stat().st_size for file in files}
+    for file in files:
+        _tell(call, file, _tail(file.path, lines))
+    never = Flag()
+    while True:
+        call.out.flush()
+        clock.wait(never, _FOLLOW_S)
+        for file, offset in offsets.items():
+            with suppress(FileNotFoundError):  # between the two steps of a rotation
+                offsets[file], fresh = _read_on(file.path, offset)
+                _tell(call, file, fresh)
+
+
+def _read_on(path: Path, offset: int) -> tuple[int, list[str]]:
+    """Whole lines from ``offset`` on; from the beginning if the file has become shorter."""
+    with path.open("rb") as log:
+        start = 0 if log.seek(0, 2) < offset else offset
+        log.seek(start)
+        whole, newline, _ = log.read().rpartition(b"\n")
+    return start + len(whole) + len(newline), whole.decode("utf-8", "replace").splitlines()
+
+
+def _tell(call: Invocation, file: LogFile, lines: Sequence[str]) -> None:
+    for line in lines:
+        document = json.dumps({"name": file.name, "line": line}, ensure_ascii=False)
+        call.out.write(f"{document}\n" if call.is_json else f"{file.name}: {printable(line)}\n")

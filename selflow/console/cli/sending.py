@@ -1,0 +1,201 @@
+"""Sending many events through the ingest, so that the same file sent twice adds nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from itertools import groupby, islice
+from pathlib import Path
+from threading import Event as Flag
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from selflow.console.cli.progress import progress
+from selflow.core.clock import Clock
+from selflow.core.codec import WireLimits, encode_record
+from selflow.core.errors import NotRunningError
+from selflow.core.events import Event
+from selflow.core.invocation import Invocation
+
+if TYPE_CHECKING:
+    from selflow.sdk.ingest import IngestClient
+
+_FLUSH_BATCHES = 256
+_ANSWER_LIMIT_S = 60.0
+_MAX_SUBJECT_CHARS = 4_096
+
+
+class Book(Protocol):
+    """Where runs are noted: ``selflow.store.import_book``, found by the entry-point group ``selflow.imports``."""
+
+    def start(self, label: str, path: Path, source: str) -> str:
+        """Note the consent and a new run; returns its id."""
+        ...
+
+    def progress(self, import_id: str, events: int, accepted: int, rejected: int) -> None:
+        """How far a run is."""
+        ...
+
+    def finish(self, import_id: str, state: Literal["done", "failed"]) -> None:
+        """The end of a run."""
+        ...
+
+    def ends(self, path: Path, source: str) -> list[int]:
+        """After how many events earlier runs of this file ended."""
+        ...
+
+    def stored(self, source: str, batch_id: int) -> int | None:
+        """How many events of this batch the log holds already; None if it never came."""
+        ...
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What became of the events."""
+
+    events: int = 0
+    accepted: int = 0
+    already_there: int = 0
+    dropped: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Cargo:
+    """A file's events under one source. ``speed`` 2 sends twice as fast as it happened; None sends at once."""
+
+    label: str
+    path: Path
+    source: str
+    events: Iterable[Event]
+    total: int | None = None
+    speed: float | None = None
+
+
+def deliver(call: Invocation, cargo: Cargo, clock: Clock) -> Delivery:
+    """Send the cargo, note the run, and return once everything is answered for.
+
+    Raises:
+        NotRunningError: No ingest answers; what was acknowledged stays.
+        KeyboardInterrupt: The owner had enough; what was acknowledged stays.
+    """
+    address = call.endpoints().get("ingest")
+    if address is None:
+        raise NotRunningError("SelFlow is not running, so nothing can be taken in", "start it with: selflow up")
+    from selflow.sdk.ingest import IngestClient
+
+    limits = _limits(call)
+    with _book(call) as book, IngestClient(address, cargo.source, limits=limits, clock=clock) as client:
+        run = _Run(book, client, cargo, Delivery(), book.start(cargo.label, cargo.path, cargo.source))
+        try:
+            with progress(call, cargo.label, cargo.total) as advance:
+                run.send(limits, clock, advance)
+        except BaseException:
+            run.note("failed")
+            call.note(
+                f"stopped after {run.delivery.events:,} events, which are safe; the same command goes on from there"
+            )
+            raise
+        run.note("done")
+    return run.delivery
+
+
+@dataclass(slots=True)
+class _Run:
+    book: Book
+    client: "IngestClient"
+    cargo: Cargo
+    delivery: Delivery
+    import_id: str
+    unanswered: list[int] = field(default_factory=list)
+    """Sizes of the batches that were sent and not yet asked for, in their order."""
+
+    def send(self, limits: WireLimits, clock: Clock, advance: Callable[[int], None]) -> None:
+        from selflow.sdk.ingest import batches, content_batch_id
+
+        fitting = self._fitting(limits)
+        pieces = _pieces(fitting, self.book.ends(self.cargo.path, self.cargo.source))
+        if self.cargo.speed is not None:
+            pieces = _paced(pieces, self.cargo.speed, clock)
+        groups = (group for piece in pieces for group in batches(piece, self.cargo.source, limits))
+        for place, group in enumerate(groups):
+            batch_id = content_batch_id(place, group)
+            known = self.book.stored(self.cargo.source, batch_id)
+            if known is None:
+                self.client.send_batch(batch_id, group)
+                self.unanswered.append(len(group))
+            else:
+                self.delivery.already_there += known
+                self.delivery.events += len(group)
+            if len(self.unanswered) >= _FLUSH_BATCHES or self.cargo.speed is not None:
+                self.settle()
+            advance(len(group))
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait for the answers to everything sent."""
+        for result in self.client.flush(_ANSWER_LIMIT_S):
+            self.delivery.accepted += result.accepted
+            self.delivery.dropped += result.dropped
+            self.delivery.rejected.update(rejected.code for rejected in result.rejected)
+        self.delivery.events += sum(self.unanswered)
+        self.unanswered.clear()
+
+    def note(self, state: Literal["done", "failed"]) -> None:
+        """Write down how far the run came; batches are acknowledged in their order."""
+        answered = self.unanswered[: len(self.unanswered) - self.client.pending_batches]
+        self.delivery.events += sum(answered)
+        self.unanswered.clear()
+        told = self.delivery
+        self.book.progress(self.import_id, told.events, told.accepted, sum(told.rejected.values()))
+        self.book.finish(self.import_id, state)
+
+    def _fitting(self, limits: WireLimits) -> Iterator[Event]:
+        """Events that fit a batch; one that does not is refused here, as the server would, and the rest goes on."""
+        for event in self.cargo.events:
+            is_large = event.data and len(encode_record(event)) > limits.max_event_bytes
+            if is_large or len(event.subject) > _MAX_SUBJECT_CHARS:
+                self.delivery.rejected["too_large"] += 1
+            else:
+                yield event
+
+
+def _limits(call: Invocation) -> WireLimits:
+    """Never above the defaults: batches are cut by these limits, and other cuts would be other batches."""
+    section, usual = call.settings().settings.ingest, WireLimits()
+    return WireLimits(
+        min(section.max_batch_bytes, usual.max_batch_bytes),
+        min(section.max_batch_events, usual.max_batch_events),
+        min(section.max_event_bytes, usual.max_event_bytes),
+    )
+
+
+def _book(call: Invocation) -> AbstractContextManager[Book]:
+    (point,) = entry_points(group="selflow.imports", name="catalog")
+    opened: AbstractContextManager[Book] = point.load().open(call)
+    return opened
+
+
+def _pieces(events: Iterator[Event], ends: Sequence[int]) -> Iterator[list[Event] | Iterator[Event]]:
+    """The events, cut after each of ``ends``; the last piece is what has been added since."""
+    before = 0
+    for end in ends:
+        if piece := list(islice(events, end - before)):
+            yield piece
+        before = end
+    yield events
+
+
+def _paced(pieces: Iterable[Iterable[Event]], speed: float, clock: Clock) -> Iterator[list[Event]]:
+    """What happened at one moment as one piece, each not before its time has come."""
+    never = Flag()
+    first_us: int | None = None
+    began_s = clock.monotonic_s()
+    for piece in pieces:
+        for ts_us, moment in groupby(piece, key=lambda event: event.ts_us):
+            first_us = ts_us if first_us is None else first_us
+            due_s = began_s + (ts_us - first_us) / 1e6 / speed
+            left_s = due_s - clock.monotonic_s()
+            if left_s > 0:
+                clock.wait(never, left_s)
+            yield list(moment)

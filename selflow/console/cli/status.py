@@ -1,0 +1,13 @@
+"""``selflow status`` as Typer sees it, for the forms of the command line that ``main`` does not answer directly."""
+
+import typer
+
+from selflow.console.cli.glance import glance
+
+
+def status(ctx: typer.Context) -> None:
+    """Show what runs, how full the buffer is and what listens.
+
+    Every process is looked at anew. Exit code 3 if SelFlow does not run.
+    """
+    raise typer.Exit(glance(ctx.obj))

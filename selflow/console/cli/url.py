@@ -1,0 +1,27 @@
+"""``selflow url``: where a listener is, if it listens."""
+
+from typing import Annotated
+
+import typer
+
+from selflow.console.cli.listening import listens
+from selflow.core.errors import NotRunningError, UsageError
+from selflow.core.invocation import Invocation
+
+NAMES = ("console", "inference", "aw", "ingest", "dashboard", "ray")
+
+
+def url(ctx: typer.Context, name: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}.")]) -> None:
+    """Print the address of a listener.
+
+    Exit code 3 if it does not listen: it is really asked for a connection.
+    """
+    call: Invocation = ctx.obj
+    if name not in NAMES:
+        raise UsageError(f"no listener is called {name!r}", f"one of {', '.join(NAMES)}")
+    address = call.endpoints().get(name)
+    if address is None:
+        raise NotRunningError(f"{name} is not running", "selflow status shows what is; selflow up starts SelFlow")
+    if not listens(address):
+        raise NotRunningError(f"nothing listens at {address}", "selflow status shows what runs")
+    call.show({"name": name, "url": address}, [address])

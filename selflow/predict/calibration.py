@@ -1,0 +1,70 @@
+"""Are the probabilities true? A temperature refitted from the past, and the error that is left."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from selflow.predict.packing import Packed, pack_array, unpack_array
+from selflow.predict.table import Floats
+
+TEMPERATURES: Floats = np.array([0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0])
+_WINDOW_STEPS = 2000
+_REFIT_STEPS = 50
+_MIN_STEPS = 200
+
+
+class Temperature:
+    """p^(1/T), renormalised, with the T that had the lowest log-loss over the last 2,000 live steps.
+
+    The losses at all temperatures of the grid are kept, so a refit (every 50 steps, from the past only) is a sum.
+    """
+
+    def __init__(self) -> None:
+        self.value = 1.0
+        self._losses: Floats = np.zeros((_WINDOW_STEPS, len(TEMPERATURES)))
+        self._steps = 0
+
+    def apply(self, p: Floats, outside: float) -> tuple[Floats, float]:
+        """The candidates' probabilities and that of everything else, sharpened or flattened."""
+        if self.value == 1.0:
+            return p, outside
+        whole = np.append(p, outside) ** (1.0 / self.value)
+        whole /= whole.sum()
+        return whole[:-1], float(whole[-1])
+
+    def learn(self, p: Floats, outside: float, shares: Floats) -> None:
+        """Take in one step. ``shares``: (n + 1,), the part of the step's members at each candidate and outside."""
+        log_p = np.log(np.maximum(np.append(p, outside), 1e-12))
+        powered = np.exp(log_p / TEMPERATURES[:, None])
+        hit = shares > 0
+        loss = np.log(powered.sum(axis=1)) - (log_p[hit] @ shares[hit]) / TEMPERATURES
+        self._losses[self._steps % _WINDOW_STEPS] = loss
+        self._steps += 1
+        if self._steps >= _MIN_STEPS and self._steps % _REFIT_STEPS == 0:
+            seen = self._losses[: min(self._steps, _WINDOW_STEPS)]
+            self.value = float(TEMPERATURES[int(np.argmin(seen.sum(axis=0)))])
+
+    def dump(self) -> Packed:
+        return [self.value, self._steps, pack_array(self._losses[: min(self._steps, _WINDOW_STEPS)])]
+
+    def restore(self, packed: Packed) -> None:
+        self.value, self._steps, losses = packed
+        self._losses[: min(self._steps, _WINDOW_STEPS)] = unpack_array(losses)
+
+
+def expected_calibration_error(
+    confidence: Sequence[float] | Floats, outcome: Sequence[float] | Floats, bins: int = 15
+) -> float:
+    """Mean distance between stated and observed chance over bins of equal mass.
+
+    Args:
+        confidence: The probability given to the first label of each list.
+        outcome: What came of it: 1 or 0, or for a set step the part of its members that this label is.
+        bins: Bins of (nearly) equal numbers of steps.
+    """
+    if not len(confidence):
+        return 0.0
+    order = np.argsort(np.array(confidence), kind="stable")
+    stated, seen = np.array(confidence)[order], np.array(outcome)[order]
+    parts = zip(np.array_split(stated, bins), np.array_split(seen, bins), strict=True)
+    return float(sum(abs(float(a.sum()) - float(b.sum())) for a, b in parts) / len(order))

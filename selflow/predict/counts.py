@@ -1,0 +1,189 @@
+"""Count experts: decayed counts of what came in a context, with escape to a shorter one.
+
+    p(y | c) = (N(c, y) + p_lower(y)) / (N(c) + 1)
+
+per half-life, so a context never seen answers like the shorter one. NEW has its own estimate of the same form.
+A step of n labels counts each with 1 / sqrt(n): between "any member" and "one drawn at random".
+Source: PPM with one pseudo-count of escape; decay per visit of the context as in IPAM (Davison and Hirsh 1998).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from selflow.predict.experts import MAX_MEMBERS, View
+from selflow.predict.packing import Packed
+from selflow.predict.table import HALF_LIVES, Evidence, Floats, Ids, K, Row, Table
+
+_LABEL_BITS = 20
+_LABEL_MASK = (1 << _LABEL_BITS) - 1
+_HOUR_US = 3_600_000_000
+_PAIR_MEMBERS = 4
+_FIRST_FRESH = 0.5
+_PROPOSED = 12
+
+
+def no_context(view: View) -> list[int]:
+    """One row for everything."""
+    return [view.user << 2 * _LABEL_BITS]
+
+
+def last_labels(view: View) -> list[int]:
+    """One row per member of the last step."""
+    return [view.user << 2 * _LABEL_BITS | a for a in view.last]
+
+
+def earlier_labels(view: View) -> list[int]:
+    """One row per member of the step before the last."""
+    return [view.user << 2 * _LABEL_BITS | a for a in view.before]
+
+
+def companion_keys(view: View, members: Sequence[int] | None = None) -> list[int]:
+    """One row per member of a step (of the last one, if none is given), for what comes in the same step."""
+    around = view.last if members is None else members[:MAX_MEMBERS]
+    return [view.user << 2 * _LABEL_BITS | a for a in around]
+
+
+def label_pairs(view: View) -> list[int]:
+    """One row per pair of a member of the last step and one of the step before."""
+    top = view.user << 2 * _LABEL_BITS
+    return [top | b << _LABEL_BITS | a for a in view.last[:_PAIR_MEMBERS] for b in view.before[:_PAIR_MEMBERS]]
+
+
+def last_folders(view: View) -> list[int]:
+    """One row per folder of the last step."""
+    folders = dict.fromkeys(view.vocabulary.traits(a).folder for a in view.last)
+    return [view.user << 2 * _LABEL_BITS | folder for folder in folders]
+
+
+def hour_bucket(view: View) -> list[int]:
+    """One row per three hours of the (UTC) day."""
+    return [view.user << 2 * _LABEL_BITS | (view.now_us // _HOUR_US % 24) // 3]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A kind of context: how its rows are named and whom it escapes to."""
+
+    name: str
+    keys: Callable[[View], list[int]]
+    lower: str | None
+    labels_in_key: int = 0
+
+
+ORDER0 = Context("order0", no_context, None)
+ORDER1 = Context("order1", last_labels, "order0", 1)
+ORDER2 = Context("order2", label_pairs, "order1", 2)
+SKIP = Context("skip", earlier_labels, "order0", 1)
+FOLDER = Context("folder", last_folders, "order0")
+HOUR = Context("hour", hour_bucket, "order0")
+
+
+class CountExperts:
+    """Contexts that share one chain of escape; each is K variants, one per half-life."""
+
+    def __init__(
+        self, contexts: Sequence[Context], prefix: str = "", *, is_shared: bool = False, max_rows: int = 30_000
+    ) -> None:
+        """``is_shared`` counts the steps of all users together, each in its own user's context."""
+        self._contexts = tuple(contexts)
+        self._is_shared = is_shared
+        self._tables = [Table(max_rows, None if c.lower is None else 128) for c in contexts]
+        self._names = tuple(f"{prefix}{c.name}.{h}" for c in contexts for h in HALF_LIVES)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """``order1.100`` is order 1 at half-life 100."""
+        return self._names
+
+    def ask(self, view: View) -> "CountAnswer":
+        """What the rows of this moment say."""
+        all_keys = self._keys(view)
+        end = view.vocabulary.end
+        found = [table.evidence(keys, end) for table, keys in zip(self._tables, all_keys, strict=True)]
+        leaders = []
+        for table, keys, context in zip(self._tables, all_keys, self._contexts, strict=True):
+            row = table.row(keys[0]) if context.lower is None else None
+            leaders.append([y for k in range(K) for y in row.strongest(k, _PROPOSED)] if row else [])
+        return CountAnswer(self._contexts, found, [len(keys) for keys in all_keys], leaders, len(view.vocabulary))
+
+    def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
+        """Count the step in every context of the moment before it."""
+        weight = float(len(members)) ** -0.5
+        for table, keys in zip(self._tables, self._keys(view), strict=True):
+            table.learn(keys, members, weight, fresh)
+
+    def forget(self, gone: frozenset[int]) -> None:
+        """Take labels out of rows and contexts."""
+        for table, context in zip(self._tables, self._contexts, strict=True):
+            table.forget(gone, partial(key_labels, labels_in_key=context.labels_in_key))
+
+    def self_shares(self, view: View, candidates: Sequence[int]) -> Floats:
+        """(n,): how often each label was followed by itself, from the order-1 rows; .1 where nothing is known."""
+        table = self._tables[[c.name for c in self._contexts].index("order1")]
+        top = view.user << 2 * _LABEL_BITS
+        return np.array([_self_share(table.row(top | y), y) for y in candidates])
+
+    def dump(self) -> Packed:
+        return [table.dump() for table in self._tables]
+
+    def restore(self, packed: Packed) -> None:
+        for table, state in zip(self._tables, packed, strict=True):
+            table.restore(state)
+
+    def _keys(self, view: View) -> list[list[int]]:
+        if not self._is_shared:
+            return [context.keys(view) for context in self._contexts]
+        mask = (1 << 2 * _LABEL_BITS) - 1
+        return [[key & mask for key in context.keys(view)] for context in self._contexts]
+
+
+def key_labels(key: int, labels_in_key: int) -> Iterable[int]:
+    """The label ids that a row's key holds."""
+    return [key >> i * _LABEL_BITS & _LABEL_MASK for i in range(labels_in_key)]
+
+
+def _self_share(row: Row | None, label: int) -> float:
+    return 0.1 if row is None else (row.worth(label) + 0.1) / (row.total_worth() + 1.0)
+
+
+class CountAnswer:
+    """The evidence of all contexts of one moment, chained by escape."""
+
+    def __init__(
+        self,
+        contexts: Sequence[Context],
+        evidence: Sequence[Evidence],
+        sizes: Sequence[int],
+        leaders: Sequence[list[int]],
+        known: int,
+    ) -> None:
+        self._contexts = contexts
+        self.evidence = {c.name: e for c, e in zip(contexts, evidence, strict=True)}
+        self.sizes = {c.name: n for c, n in zip(contexts, sizes, strict=True)}
+        self._leaders = leaders
+        self._known = known
+
+    def candidates(self) -> list[int]:
+        """The strongest labels of every context."""
+        found: dict[int, None] = {}
+        for context, leaders in zip(self._contexts, self._leaders, strict=True):
+            found.update(dict.fromkeys(leaders or self.evidence[context.name].leaders(_PROPOSED)))
+        return list(found)
+
+    def score(self, ids: Ids) -> tuple[Floats, Floats]:
+        """(contexts * K, n) and (contexts * K,)."""
+        known: dict[str, tuple[Floats, Floats]] = {}
+        for context in self._contexts:
+            evidence = self.evidence[context.name]
+            if context.lower is None:
+                lower, lower_fresh = np.full((len(ids), K), 1.0 / max(1, self._known)), np.full(K, _FIRST_FRESH if self._known else 1.0)
+            else:
+                lower, lower_fresh = known[context.lower]
+            given = evidence.shares(ids) + evidence.escape * lower
+            known[context.name] = given, evidence.fresh + evidence.fresh_escape * lower_fresh
+        p = np.concatenate([known[c.name][0].T for c in self._contexts])
+        fresh = np.concatenate([known[c.name][1] for c in self._contexts])
+        return p * (1.0 - fresh)[:, None], fresh

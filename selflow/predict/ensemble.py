@@ -1,0 +1,196 @@
+"""All experts together: count experts in a pool, the rankers on top of it, and the pool of them all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from selflow.predict.calibration import Temperature
+from selflow.predict.composition import OWN, SHARED
+from selflow.predict.counts import CountAnswer, CountExperts, companion_keys, key_labels
+from selflow.predict.experts import Expert, View
+from selflow.predict.features import STRUCTURAL, Situation, log_probability_features, structural_features
+from selflow.predict.memory import UserMemory
+from selflow.predict.packing import Packed
+from selflow.predict.pool import FixedSharePool
+from selflow.predict.ranker import Ranker, Ranking, Scale
+from selflow.predict.recency import RecencyExpert
+from selflow.predict.table import Floats, Ids, Table
+
+RANKERS = ("ranker", "ranker_any")
+_MAX_CANDIDATES = 96
+_COMPANIONS = 30
+_TINY = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The step that came: ids of its known labels, and how many of its labels are new."""
+
+    known: tuple[int, ...]
+    fresh: int
+
+    @property
+    def members(self) -> int:
+        return len(self.known) + self.fresh
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What everybody says at one moment. Rows: the experts, then the two rankers."""
+
+    view: View
+    ids: Ids
+    """(m,): the candidates, then known labels that were asked for besides."""
+    n: int
+    """How many of them are candidates."""
+    p: Floats
+    """(experts + 2, m)"""
+    fresh: Floats
+    """(experts + 2,): NEW."""
+    pool: Floats
+    """(m,): the calibrated mixture."""
+    pool_fresh: float
+    naming: Floats
+    """(n,): what the list of guesses is ordered by."""
+    raw: Floats
+    """(n,): the mixture before calibration."""
+    rankings: tuple[Ranking, Ranking]
+
+    def places(self, known: Sequence[int]) -> Ids:
+        """Where these labels stand in ``ids``."""
+        where = self.ids.tolist()
+        return np.array([where.index(y) for y in known], dtype=np.int64)
+
+
+class Restorable(Protocol):
+    """A part of the state."""
+
+    def dump(self) -> Packed: ...
+
+    def restore(self, packed: Packed) -> None: ...
+
+
+class Ensemble:
+    """Asks everybody, mixes, and tells everybody the truth."""
+
+    def __init__(self, *, is_shared: bool, alpha: float, extra: Sequence[Expert]) -> None:
+        self._own = CountExperts(OWN)
+        shared: list[Expert] = [CountExperts(SHARED, "shared_", is_shared=True)] if is_shared else []
+        self._experts: list[Expert] = [self._own, RecencyExpert(), *shared, *extra]
+        self.names = tuple(name for expert in self._experts for name in expert.names)
+        width = len(OWN) * 3 + 1 + len(SHARED) * 3
+        self._featured = width if is_shared else len(OWN) * 3 + 1
+        self._blank = width - self._featured
+        self._companions = Table(20_000, 128)
+        self._rankers = (
+            Ranker(1 + width + STRUCTURAL, "member", seed=1),
+            Ranker(1 + width + STRUCTURAL, "any", seed=2),
+        )
+        self._scale = Scale(1 + width + STRUCTURAL)
+        self._count_pool = FixedSharePool(self.names, alpha)
+        self.pool = FixedSharePool((*self.names, *RANKERS), alpha)
+        self._temperature = Temperature()
+
+    def ask(self, view: View, memory: UserMemory, also: Sequence[int], barred: Sequence[int]) -> Opinion:
+        """Everybody's opinion on the candidates and on the labels in ``also``; changes nothing.
+
+        ``barred`` labels are known not to come: their mass goes to all others in proportion.
+        """
+        answers = [expert.ask(view) for expert in self._experts]
+        companions = self._companions.evidence(companion_keys(view), view.vocabulary.end)
+        proposals = [view.last, view.before[:8], *(answer.candidates() for answer in answers), companions.leaders(8)]
+        candidates = list(dict.fromkeys([*barred, *(y for proposal in proposals for y in proposal)]))[:_MAX_CANDIDATES]
+        n = len(candidates)
+        taken = set(candidates)
+        ids = np.array([*candidates, *(y for y in also if y not in taken)], dtype=np.int64)
+        scored = [answer.score(ids) for answer in answers]
+        p = np.concatenate([s[0] for s in scored])
+        fresh = np.concatenate([s[1] for s in scored])
+        _bar(p, fresh, len(barred))
+        first = answers[0]
+        if not isinstance(first, CountAnswer):  # pragma: no cover - the first expert is ours
+            raise TypeError
+        shares = self._own.self_shares(view, candidates)
+        situation = Situation(view, memory, first, companions, shares)
+        return self._judge(ids, n, p, fresh, situation, len(barred))
+
+    def _judge(self, ids: Ids, n: int, p: Floats, fresh: Floats, situation: Situation, barred: int) -> Opinion:
+        pool = self._count_pool.mix(p)
+        pool_fresh = float(self._count_pool.mix(fresh))
+        outside = max(_TINY, 1.0 - float(pool[:n].sum()))
+        features = np.concatenate(
+            [
+                log_probability_features(pool[:n], p[: self._featured, :n]),
+                np.zeros((n, self._blank)),
+                structural_features(ids[:n], ids[:n].tolist(), situation),
+            ],
+            axis=1,
+        )
+        scaled = self._scale.apply(features)
+        first, second = (ranker.rank(features, scaled, outside) for ranker in self._rankers)
+        rows = np.array([np.concatenate([r.p, pool[n:] * (r.outside / outside)]) for r in (first, second)])
+        more = np.array([r.outside * pool_fresh / outside for r in (first, second)])
+        _bar(rows, more, barred)
+        p, fresh = np.concatenate([p, rows]), np.append(fresh, more)
+        mixed = self.pool.mix(p)
+        rest = max(_TINY, 1.0 - float(mixed[:n].sum()))
+        calm, calm_rest = self._temperature.apply(mixed[:n], rest)
+        final = np.concatenate([calm, mixed[n:] * (calm_rest / rest)])
+        final_fresh = float(self.pool.mix(fresh)) * calm_rest / rest
+        naming = (calm + rows[1, :n]) / 2.0
+        return Opinion(situation.view, ids, n, p, fresh, final, final_fresh, naming, mixed[:n], (first, second))
+
+    def learn(self, opinion: Opinion, truth: Truth, members: Sequence[int]) -> None:
+        """Tell everybody what came. ``members``: all its labels as ids, the known ones first."""
+        places = opinion.places(truth.known)
+        p = np.concatenate([opinion.p[:, places], opinion.fresh[:, None]], axis=1)
+        counts = np.append(np.ones(len(places)), truth.fresh)
+        self._count_pool.learn(p[: len(self.names)], counts)
+        self.pool.learn(p, counts)
+        came = places[places < opinion.n]
+        for ranker, ranking in zip(self._rankers, opinion.rankings, strict=True):
+            ranker.learn(ranking, came, truth.members)
+        self._scale.learn(opinion.rankings[0].features)
+        shares = np.zeros(opinion.n + 1)
+        shares[came] = 1.0 / truth.members
+        shares[-1] = 1.0 - len(came) / truth.members
+        self._temperature.learn(opinion.raw, max(_TINY, 1.0 - float(opinion.raw.sum())), shares)
+        for expert in self._experts:
+            expert.learn(opinion.view, members, truth.fresh)
+        self._learn_companions(opinion.view, members)
+
+    def _learn_companions(self, view: View, members: Sequence[int]) -> None:
+        group = members[:_COMPANIONS]
+        if len(group) > 1:
+            for key, member in zip(companion_keys(view, members), members, strict=False):
+                self._companions.learn([key], [y for y in group if y != member], 1.0, 0)
+
+    def forget(self, gone: frozenset[int]) -> None:
+        """Take labels out of everything."""
+        for expert in self._experts:
+            expert.forget(gone)
+        self._companions.forget(gone, lambda key: key_labels(key, 1))
+
+    def dump(self) -> Packed:
+        """The state as msgpack values."""
+        return [part.dump() for part in self._parts()]
+
+    def restore(self, packed: Packed) -> None:
+        """Take over a dumped state of an ensemble of the same experts."""
+        for part, state in zip(self._parts(), packed, strict=True):
+            part.restore(state)
+
+    def _parts(self) -> list[Restorable]:
+        learners: list[Restorable] = [self._companions, *self._rankers, self._scale]
+        return [*self._experts, *learners, self._count_pool, self.pool, self._temperature]
+
+
+def _bar(p: Floats, fresh: Floats, barred: int) -> None:
+    """Give the mass of the first ``barred`` labels to all others; in place."""
+    if barred:
+        left = np.maximum(_TINY, 1.0 - p[:, :barred].sum(axis=1))
+        p[:, :barred] = 0.0
+        p /= left[:, None]
+        fresh /= left

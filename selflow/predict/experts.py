@@ -1,0 +1,79 @@
+"""What an expert is: anything that returns a distribution over the known labels and NEW."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from selflow.predict.packing import Packed
+from selflow.predict.table import Floats, Ids
+from selflow.predict.vocabulary import Vocabulary
+
+MAX_MEMBERS = 12
+"""Of a step that serves as context at most so many labels count: a commit of hundreds is one context, not hundreds."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What may be known when the next step is asked for. Nothing in it is from later."""
+
+    user: int
+    now_us: int
+    history: tuple[tuple[int, ...], ...]
+    """The user's last steps as label ids, the latest last."""
+    recent: tuple[int, ...]
+    """The user's labels, the one used last first; at most 64."""
+    vocabulary: Vocabulary
+
+    @property
+    def last(self) -> tuple[int, ...]:
+        """The members of the last step."""
+        return self.history[-1][:MAX_MEMBERS] if self.history else ()
+
+    @property
+    def before(self) -> tuple[int, ...]:
+        """The members of the step before the last."""
+        return self.history[-2][:MAX_MEMBERS] if len(self.history) > 1 else ()
+
+
+class Answer(Protocol):
+    """One expert's opinion on one view; may give several distributions (variants) at once."""
+
+    def candidates(self) -> Sequence[int]:
+        """Label ids that are likely; together with the other experts' they are what is ranked."""
+        ...
+
+    def score(self, ids: Ids) -> tuple[Floats, Floats]:
+        """The probabilities (k, n) of these labels and (k,) of NEW, for k variants.
+
+        Over all known labels and NEW each variant sums to 1.
+        """
+        ...
+
+
+class Expert(Protocol):
+    """A learner of what comes next. ``learn`` is told the truth after every step: full feedback."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name per variant."""
+        ...
+
+    def ask(self, view: View) -> Answer:
+        """An opinion; changes nothing."""
+        ...
+
+    def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
+        """The step that came: its distinct label ids, known ones first; the last ``fresh`` of them are new."""
+        ...
+
+    def forget(self, gone: frozenset[int]) -> None:
+        """These ids are free now; nothing may be kept under them."""
+        ...
+
+    def dump(self) -> Packed:
+        """The state as msgpack values."""
+        ...
+
+    def restore(self, packed: Packed) -> None:
+        """Take over a dumped state."""
+        ...

@@ -1,0 +1,121 @@
+"""How good an answer was, and the sums of that over a stream.
+
+A step may hold several labels. A guess hits if it names any of them. The log-loss is the mean over the members of
+-log2 p(member); a label never seen before is NEW. The calibration error compares the first guess's probability with
+the part of the step's members that it is (for a step of one label: hit or miss).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from selflow.predict.calibration import expected_calibration_error
+from selflow.predict.ensemble import Opinion, Truth
+from selflow.predict.table import Floats
+
+TOP = 5
+_LEAST = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """One answer on one step."""
+
+    hit_at_1: bool
+    hit_at_5: bool
+    log_loss_bits: float
+    confidence: float
+    outcome: float
+
+
+@dataclass(slots=True)
+class Tally:
+    """Grades summed over a stream."""
+
+    steps: int = 0
+    hits_at_1: int = 0
+    hits_at_5: int = 0
+    bits: float = 0.0
+    confidence: list[float] = field(default_factory=list)
+    outcome: list[float] = field(default_factory=list)
+
+    def add(self, grade: Grade) -> None:
+        """One more step."""
+        self.steps += 1
+        self.hits_at_1 += grade.hit_at_1
+        self.hits_at_5 += grade.hit_at_5
+        self.bits += grade.log_loss_bits
+        self.confidence.append(grade.confidence)
+        self.outcome.append(grade.outcome)
+
+    def figures(self) -> dict[str, float | int]:
+        """The figures of ``interfaces.md`` 15."""
+        n = max(1, self.steps)
+        return {
+            "steps": self.steps,
+            "hit@1": self.hits_at_1 / n,
+            "hit@5": self.hits_at_5 / n,
+            "log_loss_bits": self.bits / n,
+            "ece": expected_calibration_error(self.confidence, self.outcome),
+        }
+
+
+def log_loss_bits(p_known: Floats, p_new: float, fresh: int) -> float:
+    """Mean over a step's members of -log2 p."""
+    total = float(np.log2(np.maximum(p_known, _LEAST)).sum())
+    if fresh:
+        total += fresh * float(np.log2(max(p_new, _LEAST)))
+    return -total / (len(p_known) + fresh)
+
+
+def grade_pool(opinion: Opinion, truth: Truth) -> Grade:
+    """The grade of the pool: its guesses in the order of ``naming``, its probabilities calibrated."""
+    places = opinion.places(truth.known)
+    order = np.argsort(-opinion.naming, kind="stable")[:TOP]
+    came = set(places.tolist())
+    hits = [place in came for place in order.tolist()]
+    bits = log_loss_bits(opinion.pool[places], opinion.pool_fresh, truth.fresh)
+    first = float(opinion.pool[order[0]]) if len(order) else 0.0
+    hit = any(hits[:1])
+    return Grade(hit, any(hits), bits, first, hit / truth.members)
+
+
+class Board:
+    """The tallies of many experts at once."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._steps = 0
+        self._sums: Floats = np.zeros((3, len(self._names)))
+        self._confidence: list[Floats] = []
+        self._outcome: list[Floats] = []
+
+    def add(self, opinion: Opinion, truth: Truth) -> None:
+        """Grade every row of an opinion."""
+        came = np.zeros(opinion.p.shape[1], dtype=bool)
+        places = opinion.places(truth.known)
+        came[places] = True
+        logs = np.log2(np.maximum(opinion.p[:, places], _LEAST)).sum(axis=1)
+        logs += truth.fresh * np.log2(np.maximum(opinion.fresh, _LEAST))
+        at_1 = at_5 = first = np.zeros(len(self._names))
+        if opinion.n:
+            order = np.argsort(-opinion.p[:, : opinion.n], axis=1, kind="stable")[:, :TOP]
+            hits = came[order]
+            at_1, at_5 = hits[:, 0] * 1.0, hits.any(axis=1) * 1.0
+            first = opinion.p[np.arange(len(order)), order[:, 0]]
+        self._steps += 1
+        self._sums += np.array([at_1, at_5, logs / -truth.members])
+        self._confidence.append(first)
+        self._outcome.append(at_1 / truth.members)
+
+    def figures(self) -> dict[str, dict[str, float | int]]:
+        """By name, the figures of ``interfaces.md`` 15."""
+        n = max(1, self._steps)
+        confidence, outcome = np.array(self._confidence), np.array(self._outcome)
+        found: dict[str, dict[str, float | int]] = {}
+        for i, name in enumerate(self._names):
+            error = expected_calibration_error(confidence[:, i], outcome[:, i]) if self._steps else 0.0
+            at_1, at_5, bits = (float(x) / n for x in self._sums[:, i])
+            found[name] = {"steps": self._steps, "hit@1": at_1, "hit@5": at_5, "log_loss_bits": bits, "ece": error}
+        return found

@@ -1,0 +1,79 @@
+"""Fixed share: the mixture of experts that tracks whichever is best now.
+
+p = sum_i w_i p_i; after the step w_i <- (1 - alpha) w_i p_i / Z + alpha / N. The share alpha / N keeps every expert
+close enough to come back, at a cost of at most log2(1 / (1 - alpha)) bits per step (0.0145 at alpha 0.01).
+Source: Herbster and Warmuth 1998, with the share given to all experts alike.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from selflow.core.errors import UsageError
+from selflow.predict.packing import Packed, pack_array, unpack_array
+from selflow.predict.table import Floats
+
+_FLOOR = 1e-5
+"""Added to each probability before it is weighed, so that one miss does not silence an expert for good."""
+
+
+class FixedSharePool:
+    """One weight per expert; the weights sum to 1 at any moment."""
+
+    def __init__(self, names: Sequence[str], alpha: float = 0.01) -> None:
+        self.alpha = alpha
+        self._names = list(names)
+        self._weights: Floats = np.full(len(self._names), 1.0 / max(1, len(self._names)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._names)
+
+    @property
+    def weights(self) -> Floats:
+        """(n,), in the order of the names."""
+        return self._weights
+
+    def add(self, name: str) -> None:
+        """A new expert starts with alpha / N of all weight, N counting itself."""
+        if name in self._names:
+            raise UsageError(f"the pool has an expert {name!r} already", "give the new one another name")
+        share = self.alpha / (len(self._names) + 1) if self._names else 1.0
+        self._names.append(name)
+        self._weights = np.append(self._weights * (1.0 - share), share)
+
+    def archive(self, name: str) -> None:
+        """An expert leaves; its weight goes back to the others in proportion to theirs."""
+        if name not in self._names:
+            raise UsageError(f"the pool has no expert {name!r}", f"it has {len(self._names)}: see names")
+        place = self._names.index(name)
+        del self._names[place]
+        left = np.delete(self._weights, place)
+        total = float(left.sum())
+        self._weights = left / total if total > 0 else np.full(len(left), 1.0 / max(1, len(left)))
+
+    def mix(self, p: Floats) -> Floats:
+        """The mixture of (n, m) probabilities, one row per expert."""
+        mixed: Floats = self._weights @ p
+        return mixed
+
+    def learn(self, p: Floats, counts: Floats) -> None:
+        """Weigh the experts by the step that came.
+
+        Args:
+            p: (n, m), each expert's probability of each outcome of the step (its labels, and NEW).
+            counts: (m,), how many members of the step each outcome stands for. A set step counts as one
+                observation: the geometric mean over its members.
+        """
+        log_p = np.log(p + _FLOOR) @ counts / counts.sum()
+        posterior = self._weights * np.exp(log_p - log_p.max())
+        posterior /= posterior.sum()
+        shared = (1.0 - self.alpha) * posterior + self.alpha / len(self._names)
+        self._weights = shared / shared.sum()
+
+    def dump(self) -> Packed:
+        return [self.alpha, self._names, pack_array(self._weights)]
+
+    def restore(self, packed: Packed) -> None:
+        self.alpha, self._names, weights = packed
+        self._weights = unpack_array(weights)

@@ -1,0 +1,180 @@
+"""Streams as steps. A step is what happens at once: a commit, a save burst, one command; its labels are a set.
+
+Predicting inside a burst would leak (the files of one commit come in alphabetical order), so bursts are
+collapsed before anything is predicted or learned.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import cast
+
+import msgpack
+
+from selflow.core.errors import ShapeError
+from selflow.core.events import Event
+
+STATE_SCHEMA = "selflow.predict.steps/1"
+BURST_GAP_S = 2.0
+"""File events of one source that follow each other at most this closely are one save burst."""
+
+_SEPARATOR = "\x1f"
+_ESCAPED = re.compile(r"\\([\\x])")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happened at once: labels as a set in first-seen order, at ``ts_us`` (UTC microseconds)."""
+
+    ts_us: int
+    labels: tuple[str, ...]
+    user: str = ""
+
+
+def event_label(kind: str, subject: str) -> str:
+    """Kind and subject as one text; ``label_event`` takes it apart again, whatever the two hold."""
+    return kind.replace("\\", "\\\\").replace(_SEPARATOR, "\\x") + _SEPARATOR + subject
+
+
+def label_event(label: str) -> tuple[str, str]:
+    """The kind and subject of a label; a label that is a plain text has the kind ``""``."""
+    kind, separator, subject = label.partition(_SEPARATOR)
+    if not separator:
+        return "", label
+    return _ESCAPED.sub(lambda match: "\\" if match[1] == "\\" else _SEPARATOR, kind), subject
+
+
+def steps_from_rows(rows: Iterable[tuple[int, str, str | None, str]]) -> list[Step]:
+    """Rows of (ts_us, label, group, user) as steps in time order.
+
+    The sort is stable. Rows of one user with the same group are one step at the moment of the first of them;
+    a row without a group (None or empty) is a step of its own.
+
+    Cost: O(n log n); 29,000 rows in 0.1 s.
+    """
+    merged: list[tuple[int, dict[str, None], str]] = []
+    places: dict[tuple[str, str], int] = {}
+    for ts_us, label, group, user in sorted(rows, key=lambda row: row[0]):
+        place = places.get((user, group)) if group else None
+        if place is not None:
+            merged[place][1][label] = None
+            continue
+        if group:
+            places[(user, group)] = len(merged)
+        merged.append((ts_us, {label: None}, user))
+    return [Step(ts_us, tuple(labels), user) for ts_us, labels, user in merged]
+
+
+def switches(steps: Iterable[Step]) -> list[Step]:
+    """Steps with repeats collapsed: each holds only labels that its predecessor (same user) does not hold.
+
+    A step of which nothing is left is dropped, so two neighbouring steps of a user never share a label; whoever
+    predicts such a stream bars the current labels (``Predictor(bars_current=True)``).
+    """
+    last: dict[str, frozenset[str]] = {}
+    kept: list[Step] = []
+    for step in steps:
+        labels = tuple(label for label in step.labels if label not in last.get(step.user, frozenset()))
+        if labels:
+            last[step.user] = frozenset(labels)
+            kept.append(Step(step.ts_us, labels, step.user))
+    return kept
+
+
+@dataclass(slots=True)
+class _Open:
+    """A burst that may still grow."""
+
+    first_us: int
+    last_us: int
+    key: str | None
+    labels: dict[str, None] = field(default_factory=dict)
+
+    def step(self) -> Step:
+        return Step(self.first_us, tuple(self.labels))
+
+
+class StepBuilder:
+    """Stored events, in the order of the log, as steps. What comes out depends on the events alone.
+
+    Events of one source with the same ``data["step"]`` are one step. Without it, file events (``file.*``) of one
+    source are one step as long as each comes at most ``burst_gap_s`` after the one before. Every other event is
+    a step of its own. A burst is complete when its source reports something that does not belong to it, or when
+    any event is more than ``burst_gap_s`` later; no clock is read, so a replay of the log gives the same steps.
+    Until then ``open_steps`` shows it, for use as context.
+    """
+
+    def __init__(self, burst_gap_s: float = BURST_GAP_S) -> None:
+        self._gap_us = round(burst_gap_s * 1e6)
+        self._open: dict[str, _Open] = {}
+
+    def feed(self, event: Event) -> list[Step]:
+        """Take the next event; returns the steps that are complete now, oldest first."""
+        key = _burst_key(event)
+        current = self._open.get(event.source)
+        if current is not None and self._belongs(current, key, event.ts_us):
+            current.last_us = max(current.last_us, event.ts_us)
+            current.labels[event_label(event.kind, event.subject)] = None
+            return self._complete_before(event.ts_us, keep=event.source)
+        done = [self._open.pop(event.source).step()] if current is not None else []
+        done += self._complete_before(event.ts_us, keep="")
+        fresh = _Open(event.ts_us, event.ts_us, key, {event_label(event.kind, event.subject): None})
+        if key is None:
+            done.append(fresh.step())
+        else:
+            self._open[event.source] = fresh
+        return done
+
+    def open_steps(self) -> list[Step]:
+        """The bursts that are not complete yet, oldest first."""
+        return sorted((burst.step() for burst in self._open.values()), key=lambda step: step.ts_us)
+
+    def close(self) -> list[Step]:
+        """End of the stream: what was open is complete."""
+        done = self.open_steps()
+        self._open.clear()
+        return done
+
+    def save(self) -> bytes:
+        """The open bursts, for a restart."""
+        bursts = [[source, b.first_us, b.last_us, b.key, list(b.labels)] for source, b in self._open.items()]
+        return cast("bytes", msgpack.packb([STATE_SCHEMA, self._gap_us, bursts]))
+
+    @classmethod
+    def load(cls, state: bytes) -> "StepBuilder":
+        """The builder that was saved.
+
+        Raises:
+            ShapeError: The bytes are not a saved builder of this version.
+        """
+        try:
+            schema, gap_us, bursts = msgpack.unpackb(state)
+            if schema != STATE_SCHEMA:
+                raise ValueError
+            builder = cls(gap_us / 1e6)
+            for source, first_us, last_us, key, labels in bursts:
+                builder._open[source] = _Open(first_us, last_us, key, dict.fromkeys(labels))
+        except (ValueError, TypeError, msgpack.UnpackException) as error:
+            raise ShapeError(
+                f"{len(state):,} bytes are not saved steps ({STATE_SCHEMA})", "replay the event log instead"
+            ) from error
+        return builder
+
+    def _belongs(self, burst: _Open, key: str | None, ts_us: int) -> bool:
+        if key is None or burst.key != key:
+            return False
+        return key != "" or abs(ts_us - burst.last_us) <= self._gap_us
+
+    def _complete_before(self, ts_us: int, keep: str) -> list[Step]:
+        late = [s for s, burst in self._open.items() if s != keep and ts_us - burst.last_us > self._gap_us]
+        return sorted((self._open.pop(source).step() for source in late), key=lambda step: step.ts_us)
+
+
+def _burst_key(event: Event) -> str | None:
+    """The step that the event names, ``""`` for an unnamed file burst, None for an event of its own."""
+    named = event.data.get("step")
+    if isinstance(named, str | int) and not isinstance(named, bool) and named != "":
+        return f"={named}"
+    return "" if event.kind.startswith("file.") else None
+
+

@@ -1,0 +1,120 @@
+"""Labels as small numbers, with what their text tells."""
+
+import re
+import zlib
+from dataclasses import dataclass
+from itertools import islice
+
+from selflow.predict.packing import Packed
+from selflow.predict.steps import label_event
+
+_TOKEN = re.compile(r"[a-z]+|[0-9]+")
+_MAX_PAIRS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a label's text tells: its folder and extension (hashed to 20 bits; 0 is none) and its name's words."""
+
+    kind: str
+    folder: int
+    extension: int
+    tokens: frozenset[str]
+
+
+def traits_of(label: str) -> Traits:
+    """The traits of a label: of its subject, if it is an event's label."""
+    kind, subject = label_event(label)
+    folder, _, name = subject.rpartition("/")
+    extension = name.rpartition(".")[2] if "." in name else ""
+    return Traits(kind, _hash20(folder), _hash20(extension), frozenset(_TOKEN.findall(subject.lower())))
+
+
+def _hash20(text: str) -> int:
+    return zlib.crc32(text.encode()) & 0xFFFFF if text else 0
+
+
+class Vocabulary:
+    """Known labels, bounded. An id is given once and, after its label was forgotten, again."""
+
+    def __init__(self, max_labels: int) -> None:
+        self.max_labels = max_labels
+        self._ids: dict[str, int] = {}  # in the order of last use
+        self._labels: list[str | None] = []
+        self._traits: list[Traits] = []
+        self._free: list[int] = []
+        self._pairs: dict[tuple[int, int], float] = {}
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def end(self) -> int:
+        """One more than the largest id in use."""
+        return len(self._labels)
+
+    def find(self, label: str) -> int | None:
+        """The id of a known label."""
+        return self._ids.get(label)
+
+    def label(self, label_id: int) -> str:
+        """The text of a known id."""
+        text = self._labels[label_id]
+        return "" if text is None else text
+
+    def traits(self, label_id: int) -> Traits:
+        """What the label's text tells."""
+        return self._traits[label_id]
+
+    def use(self, label: str) -> int:
+        """The id of a label that just came; a new one gets its id here."""
+        label_id = self._ids.pop(label, None)
+        if label_id is None:
+            label_id = self._free.pop() if self._free else len(self._labels)
+            if label_id == len(self._labels):
+                self._labels.append(label)
+                self._traits.append(traits_of(label))
+            else:
+                self._labels[label_id] = label
+                self._traits[label_id] = traits_of(label)
+        self._ids[label] = label_id
+        return label_id
+
+    def surplus(self) -> frozenset[int]:
+        """Labels to forget: none within the limit, else the tenth that was not used for longest."""
+        over = len(self._ids) - self.max_labels
+        if over <= 0:
+            return frozenset()
+        return frozenset(islice(self._ids.values(), over + self.max_labels // 10))
+
+    def forget(self, gone: frozenset[int]) -> None:
+        """Free the ids of labels; every table that knows them must forget them too."""
+        for label_id in sorted(gone):
+            del self._ids[self.label(label_id)]
+            self._labels[label_id] = None
+            self._free.append(label_id)
+        self._pairs.clear()
+
+    def likeness(self, a: int, b: int) -> float:
+        """Jaccard of the words in two names: ``test_app.py`` is like ``app.py``."""
+        pair = (a, b) if a < b else (b, a)
+        found = self._pairs.get(pair)
+        if found is None:
+            one, other = self._traits[a].tokens, self._traits[b].tokens
+            either = len(one | other)
+            found = len(one & other) / either if either else 0.0
+            if len(self._pairs) >= _MAX_PAIRS:
+                self._pairs.clear()  # a cache of a pure function: clearing changes no answer
+            self._pairs[pair] = found
+        return found
+
+    def dump(self) -> Packed:
+        return [self._labels, self._free, list(self._ids)]
+
+    def restore(self, packed: Packed) -> None:
+        """Take over a dumped vocabulary."""
+        self._labels, self._free, order = packed
+        self._traits = [traits_of(label or "") for label in self._labels]
+        places = {label: i for i, label in enumerate(self._labels) if label is not None}
+        self._ids = {label: places[label] for label in order}
+        self._pairs = {}

@@ -1,0 +1,56 @@
+"""The catalog: all that SelFlow knows besides the events themselves, one small object per subject."""
+
+from pathlib import Path
+from typing import Self
+
+from selflow.core.errors import StoreError
+from selflow.store.audit import AuditLog
+from selflow.store.consents import Consents
+from selflow.store.database import Database
+from selflow.store.decisions import Decisions, FeedbackLog
+from selflow.store.imports import Imports
+from selflow.store.predictors import Predictors
+from selflow.store.schema import migrate
+from selflow.store.services import Facts, Services
+from selflow.store.tokens import Tokens
+
+
+class Catalog:
+    """An open catalog of this program's schema. Safe for threads and for several processes."""
+
+    def __init__(self, database: Database) -> None:
+        """Wrap an open database whose schema is this program's; ``open`` sees to both."""
+        self._database = database
+        self.consents = Consents(database)
+        self.tokens = Tokens(database)
+        self.services = Services(database)
+        self.facts = Facts(database)
+        self.predictors = Predictors(database)
+        self.decisions = Decisions(database)
+        self.feedback = FeedbackLog(database)
+        self.imports = Imports(database)
+        self.audit = AuditLog(database)
+
+    @classmethod
+    def open(cls, path: Path, url: str = "sqlite") -> Self:
+        """Open the catalog and bring it to this program's schema; a missing one is made.
+
+        Args:
+            path: ``<root>/catalog.db``, used by the URL ``sqlite``.
+            url: The setting ``store.catalog_url``.
+
+        Raises:
+            ConfigError: The URL cannot be used.
+            StoreError: Written by a newer version, no catalog, locked, or not ours to read.
+        """
+        database = Database(path, url)
+        try:
+            migrate(database)
+        except StoreError:
+            database.close()
+            raise
+        return cls(database)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._database.close()

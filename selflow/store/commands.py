@@ -1,0 +1,262 @@
+"""``selflow init``: the owner's consent, kind by kind, written into the catalog."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from selflow.core.clock import SystemClock, rfc3339
+from selflow.core.errors import UsageError
+from selflow.core.events import Json
+from selflow.core.invocation import Invocation, table
+from selflow.core.paths import private_folder, write_private
+
+OWNER = "owner"
+IMPORT = "import"
+FILES = "file_system"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of source, and what consent to it means."""
+
+    name: str
+    collected: str
+    never: str
+    is_watched: bool = True
+    """Whether the collector watches it by itself: it then stands in ``data_sources``."""
+
+
+KINDS = (
+    Kind(
+        FILES,
+        "that a file below the folders you name was created, changed, moved or deleted: its path and the time",
+        "what is in a file; anything in version control internals, caches, build output and your excluded paths",
+    ),
+    Kind(
+        "system_metrics",
+        "the load of processor, memory, disk, network and battery, once a minute",
+        "which programs run, what they show, where data goes",
+    ),
+    Kind(
+        "shell_history",
+        "the commands in your shell's history files, with secrets replaced before they are stored",
+        "what commands print, passwords that are typed, commands that your shell does not keep",
+    ),
+    Kind(
+        "ingest",
+        "events that your programs send over the local socket, with secrets replaced before they are stored",
+        "anything that a program does not send by itself",
+        is_watched=False,
+    ),
+)
+_BY_NAME = {kind.name: kind for kind in KINDS}
+
+
+def init(
+    ctx: typer.Context,
+    grant: Annotated[list[str] | None, typer.Option(metavar="KIND", help="Allow this kind; may be repeated.")] = None,
+    revoke: Annotated[list[str] | None, typer.Option(metavar="KIND", help="Take it back; may be repeated.")] = None,
+    watch: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Allow file_system for this folder; may be repeated.")
+    ] = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Allow every kind.")] = False,
+    list_all: Annotated[bool, typer.Option("--list", help="Show what was allowed, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be recorded, and record nothing.")] = False,
+) -> None:
+    """Record what SelFlow may collect, source by source.
+
+    Without options it explains each kind and asks. Kinds: file_system, system_metrics, shell_history, ingest.
+    Nothing is collected before this.
+    """
+    call: Invocation = ctx.obj
+    for name in [*(grant or ()), *(revoke or ())]:
+        if name not in _BY_NAME and not (name == IMPORT and name in (revoke or ())):
+            raise UsageError(f"no kind of source is called {name!r}", f"there are: {', '.join(_BY_NAME)}")
+    if list_all:
+        _list(call)
+        return
+    folders = [_folder(call, path) for path in watch or ()]
+    wanted = [kind for kind in KINDS if yes or kind.name in (grant or ()) or (kind.name == FILES and folders)]
+    if not wanted and not revoke:
+        wanted, folders = _ask(call)
+    _record(call, wanted, tuple(folders), revoke or (), is_dry=dry_run, is_sweeping=yes)
+
+
+@contextmanager
+def _catalog(call: Invocation) -> Iterator[Any]:
+    from selflow.store.catalog import Catalog
+
+    url = call.settings().settings.store.catalog_url
+    call.root.make()
+    catalog = Catalog.open(call.root.catalog, url)
+    try:
+        yield catalog
+    finally:
+        catalog.close()
+
+
+def _given(call: Invocation) -> dict[str, Any]:
+    """Every consent by its kind; makes no catalog where there is none."""
+    if not call.root.catalog.exists() and call.settings().settings.store.catalog_url == "sqlite":
+        return {}
+    with _catalog(call) as catalog:
+        return {consent.source: consent for consent in catalog.consents.list_all()}
+
+
+def _list(call: Invocation) -> None:
+    given = _given(call)
+    items = [
+        {
+            "source": name,
+            "is_granted": name in given and given[name].revoked_at_us is None,
+            "granted_at": rfc3339(given[name].granted_at_us) if name in given else None,
+            "revoked_at": _moment(given[name].revoked_at_us) if name in given else None,
+            "details": dict(given[name].details) if name in given else {},
+        }
+        for name in [*_BY_NAME, *sorted(given.keys() - _BY_NAME)]
+    ]
+    rows = [[i["source"], "yes" if i["is_granted"] else "no", i["granted_at"], i["revoked_at"]] for i in items]
+    call.show({"items": items}, table(["source", "allowed", "since", "taken back"], rows))
+
+
+def _ask(call: Invocation) -> tuple[list[Kind], list[str]]:
+    """Explain each kind and ask for it; needs a person."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "selflow init asks, and there is no terminal to ask on",
+            "use --yes, --grant KIND or --watch DIR; --list shows what was allowed",
+        )
+    wanted, folders = [], []
+    for kind in KINDS:
+        call.err.write(f"\n{kind.name}\n  collected: {kind.collected}\n  never: {kind.never}\n")
+        if _answer(call, "  allow? [y/N] ").lower() not in {"y", "yes"}:
+            continue
+        if kind.name == FILES:
+            folders = [
+                _folder(call, Path(text)) for text in _answer(call, "  folders, separated by :  ").split(":") if text
+            ]
+        wanted.append(kind)
+    return wanted, folders
+
+
+def _answer(call: Invocation, question: str) -> str:
+    call.err.write(question)
+    call.err.flush()
+    return sys.stdin.readline().strip()
+
+
+def _record(
+    call: Invocation,
+    wanted: Sequence[Kind],
+    folders: tuple[str, ...],
+    revoked: Sequence[str],
+    *,
+    is_dry: bool,
+    is_sweeping: bool,
+) -> None:
+    """Write consents and, if the owner has none yet, the settings file; show what was done."""
+    sources = _sources(call)
+    before = _given(call).get(FILES)
+    allowed = before.details.get("paths", ()) if before is not None and before.revoked_at_us is None else ()
+    folders = tuple(dict.fromkeys([*sources.get(FILES, ()), *allowed, *folders]))
+    if not folders and any(kind.name == FILES for kind in wanted):
+        if not is_sweeping:
+            raise UsageError("file_system needs a folder", "add --watch DIR")
+        call.note("file_system was left out: no folder was named (--watch DIR)")
+        wanted = [kind for kind in wanted if kind.name != FILES]
+    if not is_dry:
+        _write(call, wanted, folders, revoked)
+    missing = _missing(wanted, sources, folders)
+    document = {
+        "granted": [{"source": kind.name, "details": _details(kind, folders)} for kind in wanted],
+        "revoked": list(revoked),
+        "settings": {"file": str(_settings_file(call)), **_settle(call, missing, is_dry=is_dry)},
+        "dry_run": is_dry,
+    }
+    call.show(document, _told(document, wanted))
+
+
+def _write(call: Invocation, wanted: Iterable[Kind], folders: tuple[str, ...], revoked: Iterable[str]) -> None:
+    now_us = SystemClock().now_us()
+    with _catalog(call) as catalog:
+        for kind in wanted:
+            catalog.consents.grant(kind.name, _details(kind, folders), now_us, OWNER)
+        for name in revoked:
+            if not catalog.consents.revoke(name, now_us, OWNER):
+                call.note(f"{name} was not allowed before")
+
+
+def _details(kind: Kind, folders: tuple[str, ...]) -> dict[str, Json]:
+    return {"paths": list(folders)} if kind.name == FILES else {}
+
+
+def _sources(call: Invocation) -> dict[str, tuple[str, ...]]:
+    """The kinds that the settings watch already, with their folders."""
+    found: dict[str, tuple[str, ...]] = {}
+    for source in call.settings().settings.data_sources:
+        paths = tuple(str(Path(path).expanduser()) for path in getattr(source, "paths", ()))
+        found[source.type] = found.get(source.type, ()) + paths
+    return found
+
+
+def _missing(
+    wanted: Iterable[Kind], sources: Mapping[str, tuple[str, ...]], folders: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """The entries of ``data_sources`` that the chosen kinds need and the settings lack."""
+    needed: list[dict[str, Any]] = []
+    for kind in wanted:
+        fresh = [folder for folder in folders if folder not in sources.get(FILES, ())]
+        if kind.name == FILES and fresh:
+            needed.append({"type": FILES, "paths": fresh})
+        elif kind.is_watched and kind.name != FILES and kind.name not in sources:
+            needed.append({"type": kind.name})
+    return needed
+
+
+def _settle(call: Invocation, missing: list[dict[str, Any]], *, is_dry: bool) -> dict[str, Any]:
+    """Write the first settings file; never touch one that exists."""
+    if not missing:
+        return {"written": False, "to_add": ""}
+    import yaml
+
+    text = yaml.safe_dump({"data_sources": missing}, sort_keys=False, allow_unicode=True)
+    path = _settings_file(call)
+    if path.exists() or is_dry:
+        return {"written": False, "to_add": text}
+    private_folder(path.parent)
+    write_private(path, f"# What SelFlow watches. selflow config check checks it.\n{text}")
+    return {"written": True, "to_add": ""}
+
+
+def _settings_file(call: Invocation) -> Path:
+    return call.config_file or call.root.user_settings
+
+
+def _told(document: Mapping[str, Any], wanted: Iterable[Kind]) -> Iterator[str]:
+    verb = "would be allowed" if document["dry_run"] else "allowed"
+    for kind in wanted:
+        yield f"{kind.name}: {verb}\n  collected: {kind.collected}\n  never: {kind.never}"
+    for name in document["revoked"]:
+        yield f"{name}: {'would be taken back' if document['dry_run'] else 'taken back'}"
+    settings = document["settings"]
+    if settings["written"]:
+        yield f"written: {settings['file']}"
+    if settings["to_add"]:
+        yield f"to be added to {settings['file']}, which SelFlow never rewrites:\n{settings['to_add']}".rstrip()
+
+
+def _folder(call: Invocation, path: Path) -> str:
+    place = Path(call.cwd, path.expanduser())
+    if not place.is_dir():
+        raise UsageError(f"no folder {place}", "name a folder that exists")
+    return str(place)
+
+
+def _moment(ts_us: int | None) -> str | None:
+    return None if ts_us is None else rfc3339(ts_us)

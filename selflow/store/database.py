@@ -1,0 +1,145 @@
+"""The catalog's engine: SQLite in WAL mode, or whatever a SQLAlchemy URL names; transactions and their errors."""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+
+from selflow.core.errors import ConfigError, StoreError
+from selflow.core.paths import private_folder
+
+BUSY_TIMEOUT_S = 10.0
+_PRAGMAS = (
+    f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+)
+
+
+class Database:
+    """Hands out transactions. Safe for threads and for several processes."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        """Name the database; nothing is opened yet.
+
+        Args:
+            path: The SQLite file for the URL ``sqlite``.
+            url: ``sqlite``, or a SQLAlchemy URL.
+
+        Raises:
+            ConfigError: The URL is not one, names no file, or needs a driver that is not installed.
+        """
+        parsed = _parse(path, url)
+        self.name = parsed.render_as_string(hide_password=True)
+        self._engine = _make_engine(parsed)
+        self._writing = self._engine.execution_options(is_writing=True)
+        if parsed.get_backend_name() == "sqlite":
+            self.name = str(parsed.database)
+            _make_private(Path(self.name))
+            event.listen(self._engine, "connect", _prepare)
+            event.listen(self._engine, "begin", _begin)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one moment of the catalog.
+
+        Raises:
+            StoreError: Also from inside the block, for whatever the database refuses.
+        """
+        with self._explained(), self._engine.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that alone may write, from its beginning; durable when the block ends.
+
+        Raises:
+            StoreError: Nothing of the block was stored.
+        """
+        with self._explained(), self._writing.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close the pooled connections; a later call opens new ones."""
+        self._engine.dispose()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.SQLAlchemyError as error:
+            raise _explain(self.name, error) from error
+
+
+def _parse(path: Path, url: str) -> URL:
+    try:
+        parsed = URL.create("sqlite", database=str(path)) if url == "sqlite" else make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise ConfigError(
+            "store.catalog_url is no SQLAlchemy URL", "write sqlite, or DRIVER://USER@HOST/DATABASE"
+        ) from error
+    if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
+        raise ConfigError("store.catalog_url names no file", "write sqlite, or sqlite:////path/to/catalog.db")
+    return parsed
+
+
+def _make_engine(url: URL) -> Engine:
+    try:
+        # Parameters are the owner's data: they stay out of every message and traceback.
+        return sa.create_engine(url, hide_parameters=True)
+    except (sa.exc.ArgumentError, ImportError) as error:
+        raise ConfigError(
+            f"store.catalog_url names {url.drivername}, which is not installed", "install its driver, or write sqlite"
+        ) from error
+
+
+def _make_private(path: Path) -> None:
+    """Make the file before SQLite does, with mode 0600; its journals take over the mode."""
+    private_folder(path.parent)
+    try:
+        # Never open an existing one here: closing it would drop the locks of SQLite connections in this process.
+        if path.exists():
+            path.chmod(0o600)
+        else:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreError(f"cannot open the catalog {path}: {error.strerror}", "check that the file is yours") from error
+
+
+def _prepare(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN401  (SQLAlchemy's own record)
+    # The driver would begin transactions by itself, and only before some statements; _begin does it instead.
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that reads first and writes later can fail at the write: writers take the lock at once.
+    is_writing = connection.get_execution_options().get("is_writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+
+
+def _explain(name: str, error: sa.exc.SQLAlchemyError) -> StoreError:
+    cause = getattr(error, "orig", None) or error
+    word = getattr(cause, "sqlite_errorname", "") or type(cause).__name__
+    if word.startswith("SQLITE_BUSY"):
+        return StoreError(
+            f"the catalog {name} is locked by another program for more than {BUSY_TIMEOUT_S:g} s",
+            "close the program that has it open for writing",
+        )
+    if word in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
+        return StoreError(
+            f"the file {name} is not a catalog, or it is damaged ({word})",
+            "restore it from a backup, or move it away: `selflow up` makes an empty one",
+        )
+    return StoreError(
+        f"the catalog {name} refused ({word}); nothing was stored",
+        "check that its disk has free space and that its files are yours",
+    )

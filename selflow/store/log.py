@@ -1,0 +1,312 @@
+"""The append-only event log: one LMDB environment, one writer, readers from any process.
+
+Format and reasons: ``docs/decisions/0004-store.md``.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from threading import RLock
+from typing import Any, TypeVar
+
+import lmdb
+
+from selflow.core.codec import decode_record, record_ts_us
+from selflow.core.errors import ShapeError, StoreError, WireError
+from selflow.core.events import Credits, Fill, Stored
+from selflow.core.paths import private_folder
+from selflow.store.lock import hold
+from selflow.store.log_format import (
+    BUFFER_BYTES,
+    LAST_SEQ,
+    MAX_SOURCE_BYTES,
+    PAIR,
+    U64,
+    batch_key,
+    open_environment,
+)
+
+CYCLE = "cycle"
+"""The cursor behind which the learning cycle has consumed everything; what follows is the buffer."""
+_TS_BYTES = 8
+_Answer = TypeVar("_Answer")
+
+
+class LogReader:
+    """Reads a log that another process may be writing. Safe for threads: one call at a time."""
+
+    def __init__(self, folder: Path, budget_bytes: int, map_bytes: int = 0, *, is_reader: bool = True) -> None:
+        self._folder = folder
+        self._budget_bytes = budget_bytes
+        self._lock = RLock()
+        self._is_closed = False
+        self._env, self._tables = open_environment(folder, map_bytes, is_reader=is_reader)
+
+    def read(self, after_seq: int, limit_events: int) -> list[Stored]:
+        """At most ``limit_events`` events whose sequence number is greater than ``after_seq``, in order.
+
+        Raises:
+            StoreError: A record cannot be decoded; the message names its sequence number.
+        """
+        with self._view() as txn, txn.cursor(self._tables.log) as cursor:
+            if limit_events <= 0 or not cursor.set_range(U64.pack(max(0, after_seq + 1))):
+                return []
+            found = []
+            for key, record in cursor.iternext():
+                found.append(_stored(key, record))
+                if len(found) == limit_events:
+                    break
+            return found
+
+    def scan(self, since_us: int, until_us: int, limit_events: int, *, newest_first: bool = False) -> list[Stored]:
+        """At most ``limit_events`` events with ``since_us <= ts_us < until_us``, by time, then sequence number."""
+        low, high = PAIR.pack(max(0, since_us), 0), PAIR.pack(max(0, until_us), 0)
+        if limit_events <= 0 or low >= high:
+            return []
+        with self._view() as txn, txn.cursor(self._tables.times) as cursor:
+            found = []
+            for key in _between(cursor, low, high, newest_first=newest_first):
+                seq = key[_TS_BYTES:]
+                found.append(_stored(seq, txn.get(seq, db=self._tables.log)))
+                if len(found) == limit_events:
+                    break
+            return found
+
+    def cursor(self, name: str) -> int:
+        """The sequence number that ``set_cursor`` stored last under ``name``; 0 if none."""
+        with self._view() as txn:
+            return _number(txn, name.encode(), self._tables.cursors)
+
+    def fill(self) -> Fill:
+        """How many events the log holds, and how many and how large those after the cycle's cursor are."""
+        with self._view() as txn:
+            last_seq = _number(txn, LAST_SEQ, self._tables.meta)
+            return Fill(
+                events=txn.stat(self._tables.log)["entries"],
+                size_bytes=_number(txn, BUFFER_BYTES, self._tables.meta),
+                last_seq=last_seq,
+                budget_bytes=self._budget_bytes,
+                new_events=last_seq - _number(txn, CYCLE.encode(), self._tables.cursors),
+            )
+
+    def close(self) -> None:
+        """Let go of the files. A second call does nothing."""
+        with self._lock:
+            self._env.close()
+            self._is_closed = True
+
+    @contextlib.contextmanager
+    def _view(self) -> Iterator[lmdb.Transaction]:
+        """A read transaction; the lock keeps other threads from moving the map below it."""
+        with self._lock:
+            self._refuse_closed()
+            try:
+                with self._begin() as txn:
+                    yield txn
+            except lmdb.Error as error:
+                raise StoreError(
+                    f"cannot read the event log {self._folder} ({type(error).__name__})",
+                    "if it happens again, the files are damaged: restore the folder from a backup",
+                ) from error
+
+    def _begin(self) -> lmdb.Transaction:
+        try:
+            return self._env.begin()
+        except lmdb.MapResizedError:
+            self._env.set_mapsize(0)
+            return self._env.begin()
+
+    def _refuse_closed(self) -> None:
+        if self._is_closed:
+            raise StoreError(f"the event log {self._folder} is closed", "open it again")
+
+
+class EventLog(LogReader):
+    """The one writer. Every method returns only when what it did survives a power cut."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        budget_bytes: int,
+        credits: int,  # noqa: A002  (the wire's word)
+        map_bytes: int = 1 << 26,
+    ) -> None:
+        """Open for writing, and make what is missing.
+
+        Args:
+            folder: ``<root>/events``.
+            budget_bytes: What the buffer is measured against.
+            credits: How many batches a sender may have in flight; every answer repeats it.
+            map_bytes: First size of the memory map; it doubles whenever the log outgrows it.
+
+        Raises:
+            StoreError: Another process writes this log, or the files cannot be read.
+        """
+        private_folder(folder)
+        self._credits = credits
+        self._map_bytes = map_bytes
+        self._held = hold(folder / "writer.lock", f"the event log {folder}")
+        try:
+            super().__init__(folder, budget_bytes, map_bytes, is_reader=False)
+        except StoreError:
+            os.close(self._held)
+            raise
+
+    @classmethod
+    def open_for_reading(cls, folder: Path, budget_bytes: int) -> LogReader:
+        """A reader beside the writer, in another process than it.
+
+        Raises:
+            StoreError: There is no log yet, or it cannot be read.
+        """
+        return LogReader(folder, budget_bytes)
+
+    def append(self, source: str, batch_id: int, records: Sequence[bytes]) -> Credits:
+        """Store a batch of encoded records in one durable transaction; a repeated one stores nothing.
+
+        Returns:
+            The sequence numbers, those of the first time for a repeated ``(source, batch_id)``. A batch without
+            records is remembered too; its numbers are 0.
+
+        Raises:
+            ShapeError: A record is too short to be one, or source or batch_id cannot be a key.
+            StoreError: The disk refused; nothing of the batch was stored.
+
+        Cost: one fsync; 500 records of 300 bytes take 3 ms to 15 ms on a laptop's SSD (estimate).
+        """
+        _check_batch(source, batch_id, records)
+        size_bytes = sum(map(len, records))
+        return self._write(lambda txn: self._put_batch(txn, batch_key(source, batch_id), records), size_bytes)
+
+    def set_cursor(self, name: str, seq: int) -> None:
+        """Remember durably that everything up to ``seq`` is done with.
+
+        Cost: the cycle's cursor counts the buffer anew, which reads every record after ``seq``.
+
+        Raises:
+            ShapeError: ``seq`` was never given out.
+        """
+        self._write(lambda txn: self._put_cursor(txn, name, seq), len(name))
+
+    def close(self) -> None:
+        """Let go of the files and of the writer's lock."""
+        with self._lock:
+            if not self._is_closed:
+                super().close()
+                os.close(self._held)
+
+    def _put_batch(self, txn: lmdb.Transaction, key: bytes, records: Sequence[bytes]) -> Credits:
+        first_time = txn.get(key, db=self._tables.batches)
+        if first_time is not None:
+            first_seq, last_seq = PAIR.unpack(first_time)
+            return Credits(first_seq, last_seq, is_repeat=True, credits=self._credits)
+        before = _number(txn, LAST_SEQ, self._tables.meta)
+        numbered = [(U64.pack(seq), record) for seq, record in enumerate(records, before + 1)]
+        with txn.cursor(self._tables.log) as cursor:
+            _, added = cursor.putmulti(numbered, append=True)
+        if added != len(records):
+            raise StoreError(
+                f"the event log {self._folder} holds sequence numbers above its last one, {before:,}",
+                "it is damaged: restore the folder from a backup",
+            )
+        with txn.cursor(self._tables.times) as cursor:
+            cursor.putmulti([(U64.pack(record_ts_us(record)) + seq, b"") for seq, record in numbered])
+        first_seq, last_seq = (before + 1, before + len(records)) if records else (0, 0)
+        txn.put(key, PAIR.pack(first_seq, last_seq), db=self._tables.batches)
+        if records:
+            size_bytes = _number(txn, BUFFER_BYTES, self._tables.meta) + sum(map(len, records))
+            txn.put(LAST_SEQ, U64.pack(last_seq), db=self._tables.meta)
+            txn.put(BUFFER_BYTES, U64.pack(size_bytes), db=self._tables.meta)
+        return Credits(first_seq, last_seq, is_repeat=False, credits=self._credits)
+
+    def _put_cursor(self, txn: lmdb.Transaction, name: str, seq: int) -> None:
+        last_seq = _number(txn, LAST_SEQ, self._tables.meta)
+        if not 0 <= seq <= last_seq:
+            raise ShapeError(f"cursor {name}: {seq:,} is not between 0 and the last sequence number, {last_seq:,}")
+        txn.put(name.encode(), U64.pack(seq), db=self._tables.cursors)
+        if name == CYCLE:
+            with txn.cursor(self._tables.log) as cursor:
+                follows = cursor.set_range(U64.pack(seq + 1))
+                size_bytes = sum(len(record) for _, record in cursor.iternext()) if follows else 0
+            txn.put(BUFFER_BYTES, U64.pack(size_bytes), db=self._tables.meta)
+
+    def _write(self, action: Callable[[lmdb.Transaction], _Answer], size_bytes: int) -> _Answer:
+        """Run ``action`` in one transaction, in a larger map if it does not fit; leaving ``with`` commits and syncs."""
+        with self._lock:
+            self._refuse_closed()
+            while True:
+                try:
+                    with self._env.begin(write=True) as txn:
+                        return action(txn)
+                except lmdb.MapFullError:
+                    self._grow()
+                except lmdb.Error as error:
+                    self._reopen()
+                    raise self._refused(error, size_bytes) from error
+
+    def _grow(self) -> None:
+        if self._env.reader_check():
+            # A reader was killed and kept old pages from being used again: there may be room now.
+            return
+        self._map_bytes = 2 * self._env.info()["map_size"]
+        try:
+            self._env.set_mapsize(self._map_bytes)
+        except lmdb.Error as error:
+            raise StoreError(
+                f"cannot map {self._map_bytes:,} bytes for the event log {self._folder}",
+                "raise the limit on the address space of this process (`ulimit -v`)",
+            ) from error
+
+    def _refused(self, error: lmdb.Error, size_bytes: int) -> StoreError:
+        free_bytes = shutil.disk_usage(self._folder).free
+        return StoreError(
+            f"cannot write {size_bytes:,} bytes to the event log {self._folder} ({type(error).__name__}); "
+            f"{free_bytes:,} bytes are free on its disk",
+            "nothing of the batch was stored: free some space or raise the limit, then send it again",
+        )
+
+    def _reopen(self) -> None:
+        """Start from what is on disk: LMDB refuses all further work after some failed writes."""
+        self._env.close()
+        self._env, self._tables = open_environment(self._folder, self._map_bytes, is_reader=False)
+
+
+def _check_batch(source: str, batch_id: int, records: Sequence[bytes]) -> None:
+    if not 0 < len(source.encode()) <= MAX_SOURCE_BYTES:
+        raise ShapeError(f"a source has 1 to {MAX_SOURCE_BYTES} bytes, not {len(source.encode()):,}")
+    if not 0 <= batch_id < 1 << 64:
+        raise ShapeError("batch_id is an unsigned 64-bit integer")
+    for index, record in enumerate(records):
+        if len(record) <= _TS_BYTES:
+            raise ShapeError(f"record {index} of {len(records)} has {len(record)} bytes; its header alone has 8")
+
+
+def _between(cursor: lmdb.Cursor, low: bytes, high: bytes, *, newest_first: bool) -> Iterator[bytes]:
+    """The keys from ``low`` to before ``high``, forwards or backwards."""
+    if newest_first:
+        found = cursor.prev() if cursor.set_range(high) else cursor.last()
+        keys: Iterator[Any] = cursor.iterprev(values=False) if found else iter(())
+    else:
+        keys = cursor.iternext(values=False) if cursor.set_range(low) else iter(())
+    for key in keys:
+        if not low <= key < high:
+            return
+        yield key
+
+
+def _stored(key: bytes | memoryview, record: bytes | memoryview | None) -> Stored:
+    seq = int(U64.unpack(key)[0])
+    try:
+        return Stored(seq, decode_record(record or b""))
+    except WireError as error:
+        raise StoreError(
+            f"event {seq:,} of the log cannot be read: {error}", "restore the folder from a backup"
+        ) from error
+
+
+def _number(txn: lmdb.Transaction, key: bytes, table: Any) -> int:  # noqa: ANN401  (lmdb's handle has no public type)
+    value = txn.get(key, db=table)
+    return int(U64.unpack(value)[0]) if value is not None else 0

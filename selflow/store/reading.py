@@ -1,0 +1,108 @@
+"""Read access to the SQLite catalog with the standard library alone: the command line must answer in 300 ms.
+
+No SQLAlchemy and no Alembic may be imported here, not even indirectly.
+"""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from selflow.core.errors import StoreError
+from selflow.core.events import Json
+from selflow.core.health import Health
+from selflow.store.records import Consent, Decision, Import, Predictor, Service
+
+_BUSY_TIMEOUT_S = 2.0
+_FRESH_US = 30_000_000
+"""A supervisor that wrote nothing for this long is silent: its slowest round takes about 25 s."""
+_COUNTED = ("decisions", "feedback", "predictors", "artifacts", "imports", "audit")
+
+
+class CatalogReader:
+    """Answers from the catalog as it is now; a catalog that does not exist yet is empty. Never writes."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the SQLite file; it is opened for each call and never kept open."""
+        self._path = path
+
+    def services(self) -> list[Service]:
+        """Every service as the supervisor saw it last, by name."""
+        return [_service(row) for row in self._rows("SELECT * FROM services ORDER BY name")]
+
+    def is_fresh(self, now_us: int) -> bool:
+        """Whether the supervisor wrote something in the last 30 s."""
+        rows = self._rows("SELECT seen_at_us FROM services WHERE name = 'supervisor'")
+        return any(now_us - row["seen_at_us"] <= _FRESH_US for row in rows)
+
+    def consents(self) -> list[Consent]:
+        """Every consent that was ever given, by source."""
+        return [
+            Consent(row["source"], row["granted_at_us"], row["revoked_at_us"], json.loads(row["details"]))
+            for row in self._rows("SELECT * FROM consents ORDER BY source")
+        ]
+
+    def facts(self) -> dict[str, Json]:
+        """What the session says of itself, by key."""
+        return {row["key"]: json.loads(row["value"]) for row in self._rows("SELECT key, value FROM session")}
+
+    def champion(self) -> Predictor | None:
+        """The predictor that serves."""
+        for row in self._rows("SELECT * FROM predictors WHERE status = 'champion'"):
+            return Predictor(**{**row, "metrics": json.loads(row["metrics"])})
+        return None
+
+    def counts(self) -> dict[str, int]:
+        """Rows per table; 0 for each while there is no catalog."""
+        parts = " UNION ALL ".join(f"SELECT '{name}' AS name, count(*) AS n FROM {name}" for name in _COUNTED)  # noqa: S608  (our own names)
+        return {**dict.fromkeys(_COUNTED, 0), **{row["name"]: row["n"] for row in self._rows(parts)}}
+
+    def decisions(self, limit_rows: int) -> list[Decision]:
+        """The newest decisions, newest first."""
+        rows = self._rows("SELECT * FROM decisions ORDER BY at_us DESC, id LIMIT ?", limit_rows)
+        return [_decision(row) for row in rows]
+
+    def imports(self, limit_rows: int) -> list[Import]:
+        """The newest runs of importers, newest first."""
+        rows = self._rows("SELECT * FROM imports ORDER BY started_at_us DESC, id LIMIT ?", limit_rows)
+        return [Import(**row) for row in rows]
+
+    def _rows(self, query: str, *values: int) -> list[dict[str, Any]]:
+        if not self._path.exists():
+            return []
+        try:
+            with self._connect() as connection:
+                return [dict(row) for row in connection.execute(query, values)]
+        except sqlite3.Error as error:
+            word = getattr(error, "sqlite_errorname", type(error).__name__)
+            raise StoreError(
+                f"cannot read the catalog {self._path} ({word})",
+                "`selflow up` brings an older catalog up to date; a newer one needs the SelFlow that wrote it",
+            ) from error
+
+    @contextlib.contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        address = f"file:{quote(str(self._path.absolute()))}?mode=ro"
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S)) as connection:
+            connection.row_factory = sqlite3.Row
+            yield connection
+
+
+def _service(row: dict[str, Any]) -> Service:
+    restarts, seen_at_us = row.pop("restarts"), row.pop("seen_at_us")
+    return Service(Health(**row), restarts, seen_at_us)
+
+
+def _decision(row: dict[str, Any]) -> Decision:
+    return Decision(
+        id=row["id"],
+        at_us=row["at_us"],
+        mode=row["mode"],
+        upto_seq=row["upto_seq"],
+        predictions=json.loads(row["predictions"]),
+        experts=json.loads(row["experts"]),
+        context=json.loads(row["context"]) if row["has_context"] else None,
+    )

@@ -1,0 +1,79 @@
+"""What was learned, saved as artifacts with their lineage, and found again after a restart."""
+
+import logging
+
+from selflow.core.clock import Clock
+from selflow.core.errors import ArtifactError, ShapeError
+from selflow.core.settings import PredictSettings
+from selflow.store.artifacts import ArtifactStore
+from selflow.store.catalog import Catalog
+from selflow.store.records import Artifact, Parent
+from serve.state import State
+
+KIND = "predictor"
+_log = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """Saves states one after another, each the child of the one before it."""
+
+    def __init__(self, catalog: Catalog, artifacts: ArtifactStore, settings: PredictSettings, clock: Clock) -> None:
+        self._catalog = catalog
+        self._artifacts = artifacts
+        self._settings = settings
+        self._clock = clock
+        self._last_sha256 = ""
+        self._saved = (0, 0)
+
+    def open(self) -> tuple[State, str]:
+        """The newest state that can be read, and what kept the newer ones from it (empty if nothing did).
+
+        A state that cannot be read gives way to the one it was made from, and in the end to a fresh one: what is
+        missing is learned again from the log and the stored outcomes, with the same result.
+        """
+        champion = self._catalog.predictors.champion()
+        sha256, passed, trouble = champion.sha256 if champion else "", set[str](), ""
+        while sha256 and sha256 not in passed:
+            passed.add(sha256)
+            try:
+                state = State.load(self._artifacts.get(sha256), self._settings)
+            except (ArtifactError, ShapeError) as error:
+                trouble = trouble or f"predictor {sha256[:12]} cannot be read ({error.code}); learning it again"
+                _log.warning("predictor %s cannot be read: %s", sha256[:12], error)
+                sha256 = self._before(sha256)
+                continue
+            if state is None:
+                _log.info("predictor %s was learned under other settings; learning anew", sha256[:12])
+                break
+            self._last_sha256, self._saved = sha256, (state.cursor, state.outcome_number)
+            return state, trouble
+        return State(self._settings), trouble
+
+    def save(self, state: State) -> bool:
+        """Save a state as the champion; False if nothing was learned since the last one.
+
+        Raises:
+            StoreError: Nothing was saved; what is learned stays and can be saved later.
+
+        Cost: the whole state is written once, one fsync per file (3 files).
+        """
+        place = (state.cursor, state.outcome_number)
+        if place == self._saved:
+            return False
+        files = state.files()
+        sha256 = self._artifacts.put(files)
+        metrics = {"steps": state.predictor.steps_learned, "outcome_number": state.outcome_number}
+        artifact = Artifact(sha256, KIND, sum(map(len, files.values())), {})
+        self._catalog.predictors.promote(artifact, self._parents(place), state.cursor, metrics, self._clock.now_us())
+        self._last_sha256, self._saved = sha256, place
+        return True
+
+    def _parents(self, place: tuple[int, int]) -> list[Parent]:
+        """The events and outcomes since the last checkpoint, and that checkpoint itself."""
+        spans = zip(("events", "feedback"), self._saved, place, strict=True)
+        made_from = [Parent(kind, "log", before + 1, now) for kind, before, now in spans if now > before]
+        return [*made_from, *([Parent("artifact", self._last_sha256)] if self._last_sha256 else [])]
+
+    def _before(self, sha256: str) -> str:
+        parents = self._catalog.predictors.parents(sha256)
+        return next((parent.id for parent in parents if parent.kind == "artifact"), "")

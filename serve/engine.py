@@ -1,0 +1,150 @@
+"""The threads of a replica: one that alone touches the service, and one that brings it the log's events."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event as Flag
+from threading import Thread
+from typing import TypeVar
+
+from selflow.core.clock import Clock
+from selflow.core.errors import ApiError, NotRunningError, SelFlowError
+from selflow.core.ports import EventFeed
+from selflow.sdk.wire import FeedbackAnswer, FeedbackRequest, HealthAnswer, PredictAnswer, PredictRequest
+from serve.meters import Meters
+from serve.service import PredictionService
+
+T = TypeVar("T")
+
+READ_EVENTS = 500
+"""Events asked of the feed at once."""
+LEARN_EVENTS = 25
+"""Events learned in one go; a request waits for at most this many."""
+POLL_S = (0.2, 1.0)
+"""Pause after an empty read: the first, and the longest that it grows to."""
+RETRY_S = 1.0
+"""Pause after a failure."""
+_log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Opens the service, keeps it up to date and hands it one request after another.
+
+    The predictor is not thread-safe and a state must be a function of the order of its inputs, so everything
+    that touches the service runs on one thread, first come, first served; learning goes in small portions, so
+    that a request never waits for a long catch-up.
+    """
+
+    def __init__(
+        self, make: Callable[[], PredictionService], feed: EventFeed, clock: Clock, meters: Meters, version: str
+    ) -> None:
+        self._make = make
+        self._feed = feed
+        self._clock = clock
+        self._meters = meters
+        self._version = version
+        self._service: PredictionService | None = None
+        self._stopping = Flag()
+        self._worker = ThreadPoolExecutor(1, "selflow-predictor")
+        self._follower = Thread(target=self._follow, name="selflow-follower", daemon=True)
+        self._feed_error = ""
+        self._lag_events = 0
+
+    def start(self) -> None:
+        """Begin to open the service and to follow the log; returns at once."""
+        self._follower.start()
+
+    async def stop(self) -> None:
+        """Stop following and save what was learned."""
+        self._stopping.set()
+        await asyncio.wrap_future(self._worker.submit(self._close))
+        self._worker.shutdown(wait=False)
+
+    def check(self) -> None:
+        """Say so if the follower has died of a fault of ours: nothing would be learned any more.
+
+        Raises:
+            NotRunningError: Its cause stands in the log.
+        """
+        if self._follower.ident is not None and not self._follower.is_alive() and not self._stopping.is_set():
+            raise NotRunningError("the follower of the event log has ended", "the replica is made anew")
+
+    async def predict(self, request: PredictRequest) -> PredictAnswer:
+        """Answer once the decision is durable.
+
+        Raises:
+            ApiError: ``starting``, or what ``PredictionService.predict`` refuses.
+        """
+        return await self._ask(lambda service: service.predict(request))
+
+    async def feedback(self, request: FeedbackRequest, idempotency_key: str) -> FeedbackAnswer:
+        """Answer once the feedback is durable and, if its turn has come, learned.
+
+        Raises:
+            ApiError: ``starting``, or what ``PredictionService.feedback`` refuses.
+        """
+        return await self._ask(lambda service: service.feedback(request, idempotency_key))
+
+    def health(self) -> HealthAnswer:
+        """How it is, without waiting for the worker.
+
+        Raises:
+            ApiError: 503 ``starting``.
+        """
+        service = self._started()
+        last_error = self._feed_error or service.last_error
+        return HealthAnswer(
+            status="degraded" if last_error else "ok",
+            version=self._version,
+            lag_events=self._lag_events,
+            last_error=last_error,
+        )
+
+    def step(self) -> bool:
+        """Open the service if that is still to do, and learn what has come; True if more waits.
+
+        Never raises for a store that is away: the service goes on with what it knows.
+        """
+        try:
+            if self._service is None:
+                self._service = self._worker.submit(self._make).result()
+            events = self._feed.read(self._service.cursor, READ_EVENTS)
+            for start in range(0, len(events), LEARN_EVENTS):
+                if self._stopping.is_set():
+                    return False
+                self._worker.submit(self._service.learn, events[start : start + LEARN_EVENTS]).result()
+            has_more = len(events) == READ_EVENTS
+            self._lag_events = self._feed.fill().last_seq - self._service.cursor if has_more else 0
+            self._feed_error = ""
+        except SelFlowError as error:
+            if not self._feed_error:
+                _log.warning("the log cannot be followed: %s", error)
+            self._feed_error = str(error)
+            return False
+        self._meters.behind(self._lag_events)
+        return has_more
+
+    def _follow(self) -> None:
+        pause_s = POLL_S[0]
+        while not self._stopping.is_set():
+            cursor = self._service.cursor if self._service else 0
+            if self.step():
+                continue
+            has_moved = self._service is not None and self._service.cursor != cursor
+            pause_s = POLL_S[0] if has_moved else min(POLL_S[1], pause_s * 1.5)
+            self._clock.wait(self._stopping, RETRY_S if self._feed_error else pause_s)
+
+    def _started(self) -> PredictionService:
+        if self._service is None:
+            detail = self._feed_error or "the predictor is being loaded"
+            raise ApiError(503, "starting", detail, "ask again in a second")
+        return self._service
+
+    async def _ask(self, question: Callable[[PredictionService], T]) -> T:
+        service = self._started()
+        return await asyncio.wrap_future(self._worker.submit(question, service))
+
+    def _close(self) -> None:
+        if self._service is not None:
+            self._service.close()

@@ -1,0 +1,248 @@
+"""Prediction with memory: answers, remembers what it answered, and learns from the log and from outcomes.
+
+No HTTP, no Ray, no thread: whoever calls sees to it that calls do not overlap.
+"""
+
+import hashlib
+import logging
+import math
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from selflow.core.clock import Clock, rfc3339
+from selflow.core.codec import WireLimits, event_from_json, event_to_json
+from selflow.core.errors import ApiError, StoreError, WireError
+from selflow.core.events import Event, Json, Stored
+from selflow.core.ids import new_id
+from selflow.core.ports import Redactor
+from selflow.predict.predictor import Prediction
+from selflow.predict.steps import Step, event_label, label_event
+from selflow.sdk.wire import (
+    KEPT_PREDICTIONS,
+    FeedbackAnswer,
+    FeedbackRequest,
+    Guess,
+    OutcomeLabel,
+    PredictAnswer,
+    PredictRequest,
+    Share,
+)
+from selflow.store.catalog import Catalog
+from selflow.store.decisions import FEEDBACK_LIMIT_US
+from selflow.store.records import Decision, Feedback
+from serve.checkpoints import Checkpoints
+from serve.meters import Meters
+from serve.ratings import FIXED_METRICS, OUTCOME, check_value, labels_of
+
+_ALL_CANDIDATES = 96
+"""As many labels as the predictor ranks; asked for when only some kinds are wanted."""
+_LEAST_P = 1e-12
+_ROWS = 500
+_log = logging.getLogger(__name__)
+
+
+class PredictionService:
+    """The rules of ``POST /v1/predict`` and ``POST /v1/feedback`` over a catalog and a state."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        checkpoints: Checkpoints,
+        redactor: Redactor,
+        clock: Clock,
+        meters: Meters,
+        checkpoint_steps: int,
+    ) -> None:
+        """Take up the newest state; outcomes that it has not seen wait for their place in the log."""
+        self._catalog = catalog
+        self._checkpoints = checkpoints
+        self._redactor = redactor
+        self._clock = clock
+        self._meters = meters
+        self._checkpoint_steps = checkpoint_steps
+        self._state, self.last_error = checkpoints.open()
+        self._unsaved_steps = 0
+        self._waiting: deque[Feedback] = deque()
+        self._read_number = self._state.outcome_number
+        self._read_outcomes()
+
+    @property
+    def cursor(self) -> int:
+        """The sequence number of the last event that was learned from."""
+        return self._state.cursor
+
+    def predict(self, request: PredictRequest) -> PredictAnswer:
+        """Rank what comes next. The decision is durable before it is answered.
+
+        Raises:
+            ApiError: ``validation_failed`` names the event of the context that breaks the schema.
+            StoreError: The decision could not be kept; there is no answer then.
+
+        Cost: 1 to 3 ms of computing and one durable transaction.
+        """
+        now_us = self._clock.now_us()
+        context = self._context(request.context, now_us) if request.context else None
+        steps = self._state.steps_of(context) if context else self._state.builder.open_steps()
+        moment_us = steps[-1].ts_us if context else now_us
+        top_k = _ALL_CANDIDATES if request.kinds else KEPT_PREDICTIONS
+        prediction = self._state.predictor.predict(steps or None, moment_us, top_k)
+        kept = _guesses(prediction, request.kinds)
+        experts = [Share(id=name, weight=weight) for name, weight in prediction.experts]
+        decision = Decision(
+            id=new_id("dec"),
+            at_us=now_us,
+            mode=request.mode,
+            upto_seq=self.cursor,
+            predictions=[guess.model_dump() for guess in kept],
+            experts=[share.model_dump() for share in experts],
+            context=[event_to_json(event) for event in context] if context else None,
+        )
+        self._catalog.decisions.record(decision)
+        shown = kept[: request.top_k]
+        return PredictAnswer(
+            decision_id=decision.id,
+            at=rfc3339(now_us),
+            predictions=shown,
+            other_p=max(0.0, 1.0 - math.fsum(guess.p for guess in shown)),
+            experts=experts,
+        )
+
+    def feedback(self, request: FeedbackRequest, idempotency_key: str) -> FeedbackAnswer:
+        """Keep a word on a decision; an outcome also grades it and, if it had a context, teaches.
+
+        Raises:
+            ApiError: ``validation_failed``, ``decision_not_found``, ``episode_not_found``, ``too_late``.
+            StoreError: Nothing was kept.
+        """
+        decision_id = request.decision_id or request.inference_id
+        if decision_id is None:
+            raise ApiError(404, "episode_not_found", "there is no episode of this id", "send a decision_id")
+        now_us = self._clock.now_us()
+        said = request.value if isinstance(request.value, str) else ""
+        word = self._redactor.redact(Event(now_us, "feedback", "feedback", said, data=request.tags))
+        labels = self._labels(request.value, now_us) if request.metric_name == OUTCOME else ()
+        if not labels:
+            check_value(request.metric_name, request.value)
+        decision = self._catalog.decisions.find(decision_id)
+        if decision is None:
+            raise ApiError(404, "decision_not_found", "there is no decision of this id", "it is in each prediction")
+        graded = _grade(decision, labels) if labels else FeedbackAnswer(feedback_id=None)
+        if request.dryrun:
+            if now_us - decision.at_us > FEEDBACK_LIMIT_US:
+                raise ApiError(409, "too_late", "the decision is older than 30 days")
+            return graded.model_copy(update={"feedback_id": None})
+        value = self._outcome(labels) if labels else (word.subject if said else request.value)
+        key = _scoped_key(idempotency_key, decision.id, request.metric_name)
+        feedback_id = self._catalog.feedback.record(decision.id, request.metric_name, value, word.data, now_us, key)
+        self._meters.rated(request.metric_name if request.metric_name in FIXED_METRICS else "own")
+        self._read_outcomes()
+        self._teach_due()
+        return graded.model_copy(update={"feedback_id": feedback_id})
+
+    def learn(self, events: Sequence[Stored]) -> None:
+        """Learn the next events of the log, each outcome at its place among them; now and then save."""
+        for stored in events:
+            self._teach_due()
+            for grade in self._state.learn(stored):
+                self._meters.scored(grade.log_loss_bits)
+                self._unsaved_steps += 1
+        self._teach_due()
+        if self._unsaved_steps >= self._checkpoint_steps:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Save what was learned. A disk that refuses costs nothing but a longer replay: it is said in the health."""
+        try:
+            self._checkpoints.save(self._state)
+        except StoreError as error:
+            self.last_error = str(error)
+            _log.warning("the predictor was not saved: %s", error)
+        else:
+            self.last_error = ""
+        self._unsaved_steps = 0
+
+    def close(self) -> None:
+        """Save what was learned and let go of the catalog."""
+        self.checkpoint()
+        self._catalog.close()
+
+    def _context(self, raw: Sequence[dict[str, Any]], now_us: int) -> list[Event]:
+        events = []
+        for place, item in enumerate(raw):
+            try:
+                events.append(self._redactor.redact(event_from_json(item, now_us, WireLimits())))
+            except WireError as error:
+                raise ApiError(400, "validation_failed", f"context.{place}: {error.code}: {error}") from error
+        return events
+
+    def _labels(self, value: object, now_us: int) -> tuple[OutcomeLabel, ...]:
+        events = (self._redactor.redact(Event(now_us, "feedback", one.kind, one.subject)) for one in labels_of(value))
+        return tuple(OutcomeLabel(kind=event.kind, subject=event.subject) for event in events)
+
+    def _outcome(self, labels: Sequence[OutcomeLabel]) -> Json:
+        """The stored form: the labels, and after which event of the log they are learned."""
+        after_seq = max(self.cursor, _after_seq(self._waiting[-1]) if self._waiting else 0)
+        return {"labels": [[label.kind, label.subject] for label in labels], "after_seq": after_seq}
+
+    def _read_outcomes(self) -> None:
+        while rows := self._catalog.feedback.after(self._read_number, _ROWS):
+            self._read_number = rows[-1].number
+            self._waiting.extend(row for row in rows if row.metric == OUTCOME)
+
+    def _teach_due(self) -> None:
+        """Apply the outcomes whose place has come, in the order in which they were stored."""
+        while self._waiting and _after_seq(self._waiting[0]) <= self.cursor:
+            self._teach(self._waiting.popleft())
+
+    def _teach(self, row: Feedback) -> None:
+        self._state.outcome_number = row.number
+        decision = self._catalog.decisions.find(row.decision_id)
+        if decision is None or decision.context is None or not isinstance(row.value, dict):
+            # Asked after the live tail: the log itself brings what came next, and must not teach it twice.
+            return
+        context = [event_from_json(event, decision.at_us, WireLimits()) for event in decision.context]
+        steps = self._state.steps_of(context)
+        listed: Any = row.value["labels"]
+        labels = tuple(event_label(kind, subject) for kind, subject in listed)
+        self._unsaved_steps += self._state.teach(decision.id, steps, Step(steps[-1].ts_us, labels))
+
+
+def _guesses(prediction: Prediction, kinds: Sequence[str] | None) -> list[Guess]:
+    kept: list[Guess] = []
+    for guess in prediction.guesses:
+        kind, subject = label_event(guess.label)
+        if kinds is None or kind in kinds:
+            said = [Share(id=name, weight=part) for name, part in guess.experts]
+            kept.append(Guess(kind=kind, subject=subject, p=guess.p, experts=said))
+    return kept[:KEPT_PREDICTIONS]
+
+
+def _grade(decision: Decision, labels: Sequence[OutcomeLabel]) -> FeedbackAnswer:
+    """How good the decision was, by what it said then: a guess hits if it names any member of the step.
+
+    The log-loss is the mean over the members of -log2 p; a member that was not listed has the probability of
+    "none of these".
+    """
+    guesses = [Guess.model_validate(guess) for guess in decision.predictions]
+    came = {(label.kind, label.subject) for label in labels}
+    listed = {(guess.kind, guess.subject): guess.p for guess in guesses}
+    other_p = 1.0 - math.fsum(listed.values())
+    bits = [-math.log2(max(_LEAST_P, listed.get(label, other_p))) for label in came]
+    hits = [(guess.kind, guess.subject) in came for guess in guesses]
+    return FeedbackAnswer(
+        feedback_id=None,
+        hit_at_1=any(hits[:1]),
+        hit_at_5=any(hits[:5]),
+        log_loss_bits=math.fsum(bits) / len(bits),
+    )
+
+
+def _after_seq(row: Feedback) -> int:
+    after_seq = row.value.get("after_seq") if isinstance(row.value, dict) else None
+    return after_seq if isinstance(after_seq, int) else 0
+
+
+def _scoped_key(key: str, decision_id: str, metric: str) -> str | None:
+    """A caller's key belongs to one decision and one metric: used again for another, it is another key."""
+    return hashlib.sha256(f"{key}\n{decision_id}\n{metric}".encode()).hexdigest() if key else None

@@ -1,0 +1,60 @@
+"""What holds in every test: no owner's home, no owner's settings, the same examples each time."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("house", derandomize=True, database=None, deadline=None, max_examples=50)
+hypothesis.settings.load_profile("house")
+
+XDG = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
+FOREIGN = ("SELFLOW_", "RAY_")
+
+
+def _settle(patch: pytest.MonkeyPatch, home: Path) -> None:
+    patch.setenv("HOME", str(home))
+    patch.setenv("SELFLOW_HOME", str(home / "selflow"))
+    for name in XDG:
+        patch.setenv(name, str(home / name.lower()))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A home for fixtures that outlive one test, and a short folder for sockets (their paths have 107 bytes)."""
+    runtime = tempfile.mkdtemp(prefix="sf-", dir="/tmp")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+            patch.delenv(name)
+        _settle(patch, tmp_path_factory.mktemp("home"))
+        patch.setenv("XDG_RUNTIME_DIR", runtime)
+        yield
+    shutil.rmtree(runtime, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """This test's own home folder, empty; the state root is ``home / "selflow"`` and does not exist yet."""
+    folder = tmp_path_factory.mktemp("home")
+    _settle(monkeypatch, folder)
+    return folder
+
+
+@pytest.fixture
+def tool() -> Callable[[str], str]:
+    """The path of a program that the test needs: without it the test skips at home and fails in CI."""
+
+    def find(name: str) -> str:
+        path = shutil.which(name)
+        if path is None:
+            missing = f"the program {name} is missing"
+            if os.environ.get("CI") == "true":
+                pytest.fail(missing)
+            pytest.skip(missing)
+        return path
+
+    return find

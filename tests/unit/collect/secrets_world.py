@@ -1,0 +1,115 @@
+"""Planted secrets: strategies that draw one secret of each kind, and the places to hide it in."""
+
+import string
+from collections.abc import Callable
+
+from hypothesis import strategies as st
+from numpy.random import default_rng
+
+from selflow.collect.entropy import MIN_BITS_PER_CHAR, bits_per_char
+from selflow.core.events import Event
+
+_BASE62 = string.ascii_letters + string.digits
+_UPPER36 = string.ascii_uppercase + string.digits
+
+
+def _text(alphabet: str, chars: int) -> st.SearchStrategy[str]:
+    return st.lists(st.sampled_from(alphabet), min_size=chars, max_size=chars).map("".join)
+
+
+def _prefixed(prefix: str, alphabet: str, chars: int) -> st.SearchStrategy[str]:
+    return _text(alphabet, chars).map(prefix.__add__)
+
+
+def _random(alphabet: str, chars: int) -> st.SearchStrategy[str]:
+    """Strings as a generator draws them; hypothesis alone prefers simple ones."""
+    return st.integers(0, 1 << 32).map(lambda seed: "".join(default_rng(seed).choice(list(alphabet), chars)))
+
+
+def _with_luhn(stem: str) -> str:
+    total = sum(sum(divmod(int(digit) * (2 - place % 2), 10)) for place, digit in enumerate(reversed(stem)))
+    return stem + str(-total % 10)
+
+
+def _german_iban(account: str) -> str:
+    check = 98 - int(account + "131400") % 97
+    return f"DE{check:02d}{account}"
+
+
+def _grouped(text: str) -> str:
+    return " ".join(text[place : place + 4] for place in range(0, len(text), 4))
+
+
+_card = st.tuples(st.sampled_from(["4", "51", "37", "6011"]), _text(string.digits, 18)).map(
+    lambda parts: _with_luhn((parts[0] + parts[1])[: 14 if parts[0] == "37" else 15])
+)
+_iban = _text(string.digits, 18).map(_german_iban)
+_key_body = _text(_BASE62 + "+/", 64)
+
+SECRETS: dict[str, st.SearchStrategy[str]] = {
+    "aws": _prefixed("AKIA", _UPPER36, 16),
+    "github": _prefixed("ghp_", _BASE62, 36),
+    "github_fine": _prefixed("github_pat_", _BASE62 + "_", 60),
+    "gitlab": _prefixed("glpat-", _BASE62 + "-_", 20),
+    "slack": _prefixed("xoxb-", string.digits + "-" + string.ascii_letters, 40),
+    "google": _prefixed("AIza", _BASE62 + "-_", 35),
+    "openai": _prefixed("sk-proj-", _BASE62, 40),
+    "anthropic": _prefixed("sk-ant-api03-", _BASE62 + "-_", 60),
+    "stripe": _prefixed("sk_live_", _BASE62, 24),
+    "jwt": st.tuples(_text(_BASE62, 20), _text(_BASE62, 30), _text(_BASE62 + "-_", 43)).map(
+        lambda parts: f"eyJ{parts[0]}.eyJ{parts[1]}.{parts[2]}"
+    ),
+    "ours": _prefixed("sf_", _BASE62 + "-_", 43),
+    "private_key": _key_body.map(
+        lambda body: f"-----BEGIN RSA PRIVATE KEY-----\n{body}\n-----END RSA PRIVATE KEY-----"
+    ),
+    "email": st.tuples(_text(string.ascii_lowercase + ".", 8), _text(string.ascii_lowercase, 6)).map(
+        lambda parts: f"x{parts[0]}@{parts[1]}.org"
+    ),
+    "card": _card,
+    "card_grouped": _card.map(_grouped),
+    "iban": _iban,
+    "iban_grouped": _iban.map(_grouped),
+    "uuid": st.uuids().map(str),
+    "sha1": st.integers(1 << 150, (1 << 160) - 1).map(lambda number: f"{number:040x}"),
+    "base62": _random(_BASE62, 40),
+    "base64url": _random(_BASE62 + "-_", 43),
+    "base36": _random(string.ascii_lowercase + string.digits, 40).filter(
+        lambda text: bits_per_char(text) > MIN_BITS_PER_CHAR
+    ),
+}
+"""Kinds that are seen by their own shape, wherever they stand."""
+
+_plain = _text(string.ascii_lowercase + string.digits, 9).map("Q".__add__)
+ANNOUNCED: dict[str, tuple[st.SearchStrategy[str], Callable[[str], str]]] = {
+    "assignment": (_plain, lambda secret: f"export DB_PASSWORD={secret}"),
+    "quoted": (_plain, lambda secret: f"api_key: '{secret}'"),
+    "json": (_plain, lambda secret: f'{{"secret": "{secret}", "n": 1}}'),
+    "flag": (_plain, lambda secret: f"tool --password {secret} run"),
+    "flag_joined": (_plain, lambda secret: f"tool --auth-token={secret} run"),
+    "mysql": (_plain, lambda secret: f"mysql -u root -p{secret} shop"),
+    "sshpass": (_plain, lambda secret: f"sshpass -p {secret} ssh host"),
+    "curl": (_plain, lambda secret: f"curl -u bob:{secret} http://host/x"),
+    "bearer": (_plain, lambda secret: f"curl -H 'Authorization: Bearer {secret}' host"),
+    "bare_bearer": (_plain, lambda secret: f"bearer {secret}1"),
+    "basic": (_plain, lambda secret: f"Authorization: Basic {secret}=="),
+    "cookie": (_plain, lambda secret: f"Cookie: theme=dark; id={secret}"),
+    "url": (_plain, lambda secret: f"https://bob:{secret}@host.org/x"),
+    "connection": (_plain, lambda secret: f"postgresql+psycopg://bob:{secret}/x@localhost:5432/shop"),
+    "odbc": (_plain, lambda secret: f"Server=db;Uid=bob;Pwd={secret};"),
+    "query": (_plain, lambda secret: f"GET https://host/path?q={secret}&b=1#top"),
+    "bare_query": (_plain, lambda secret: f"GET /path?q={secret} HTTP/1.1"),
+    "fragment": (_plain, lambda secret: f"https://host/cb#state={secret}"),
+}
+"""Kinds that look like nothing; what stands before them gives them away."""
+
+PLACES: dict[str, Callable[[str], Event]] = {
+    "subject": lambda text: Event(1, "s", "k", text),
+    "inside a subject": lambda text: Event(1, "s", "k", f"cp '{text}' /tmp/x"),
+    "in a path": lambda text: Event(1, "s", "file.modify", f"/work/notes/{text}/draft.txt"),
+    "app": lambda text: Event(1, "s", "k", app=text),
+    "kind": lambda text: Event(1, "s", text),
+    "data": lambda text: Event(1, "s", "k", data={"title": text}),
+    "deep in data": lambda text: Event(1, "s", "k", data={"a": [{"b": [1, None, f"see {text}"]}]}),
+    "a key of data": lambda text: Event(1, "s", "k", data={"a": {text: True}}),
+}

@@ -1,0 +1,125 @@
+"""``selflow init``: consent per kind of source, recorded and audited."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from selflow.core.paths import Root
+from selflow.store.catalog import Catalog
+from tests.unit.console.conftest import Cli
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "watched"
+    made.mkdir()
+    return made
+
+
+def granted(cli: Cli) -> set[str]:
+    return {item["source"] for item in cli("init", "--list", "--json").document["items"] if item["is_granted"]}
+
+
+def test_without_a_terminal_it_says_which_options_answer(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    ended = cli("init")
+
+    assert ended.code == 2
+    assert "--grant KIND" in ended.err
+
+
+def test_a_grant_is_recorded_audited_and_listed(cli: Cli, root: Root) -> None:
+    ended = cli("init", "--grant", "ingest", "--grant", "system_metrics")
+    catalog = Catalog.open(root.catalog)
+    acts = [(entry.actor, entry.action, entry.subject) for entry in catalog.audit.entries(0, 10)]
+    catalog.close()
+
+    assert "never: which programs run" in ended.out
+    assert granted(cli) == {"ingest", "system_metrics"}
+    assert set(acts) == {("owner", "consent.grant", "ingest"), ("owner", "consent.grant", "system_metrics")}
+
+
+def test_the_first_settings_file_is_written(cli: Cli, root: Root, folder: Path) -> None:
+    document = cli("init", "--yes", "--watch", str(folder), "--json").document
+
+    assert document["settings"]["written"] is True
+    assert yaml.safe_load(root.user_settings.read_text()) == {
+        "data_sources": [
+            {"type": "file_system", "paths": [str(folder)]},
+            {"type": "system_metrics"},
+            {"type": "shell_history"},
+        ]
+    }
+    assert cli("config", "check").code == 0
+
+
+def test_an_existing_settings_file_is_never_rewritten(cli: Cli, root: Root, folder: Path) -> None:
+    mine = f"# mine\ndata_sources: [{{type: file_system, paths: [{folder}]}}]\n"
+    root.user_settings.write_text(mine)
+    ended = cli("init", "--grant", "file_system", "--grant", "shell_history")
+
+    assert root.user_settings.read_text() == mine
+    assert "data_sources:\n- type: shell_history" in ended.out
+    assert str(folder) not in ended.out
+
+
+def test_watch_allows_files_below_that_folder(cli: Cli, folder: Path) -> None:
+    document = cli("init", "--watch", str(folder), "--json").document
+
+    assert document["granted"] == [{"source": "file_system", "details": {"paths": [str(folder)]}}]
+
+
+def test_another_folder_leaves_the_first_allowed(cli: Cli, folder: Path, tmp_path: Path) -> None:
+    cli("init", "--watch", str(folder))
+    document = cli("init", "--watch", str(tmp_path), "--json").document
+
+    assert document["granted"][0]["details"]["paths"] == [str(folder), str(tmp_path)]
+
+
+def test_files_need_a_folder(cli: Cli) -> None:
+    assert cli("init", "--grant", "file_system").code == 2
+    assert "left out" in cli("init", "--yes").err
+    assert "file_system" not in granted(cli)
+
+
+def test_a_folder_that_is_not_there_is_named(cli: Cli) -> None:
+    ended = cli("init", "--watch", "/nowhere/at/all")
+
+    assert ended.code == 2
+    assert "no folder /nowhere/at/all" in ended.err
+
+
+def test_what_was_allowed_can_be_taken_back(cli: Cli) -> None:
+    cli("init", "--grant", "ingest")
+
+    assert cli("init", "--revoke", "ingest").out == "ingest: taken back\n"
+    assert granted(cli) == set()
+    assert "was not allowed" in cli("init", "--revoke", "ingest").err
+
+
+def test_a_dry_run_records_nothing(cli: Cli, root: Root) -> None:
+    ended = cli("init", "--yes", "--dry-run")
+
+    assert "would be allowed" in ended.out
+    assert not root.catalog.exists()
+    assert not root.user_settings.exists()
+
+
+def test_an_unknown_kind_is_refused_by_name(cli: Cli) -> None:
+    ended = cli("init", "--grant", "microphone")
+
+    assert ended.code == 2
+    assert "'microphone'" in ended.err
+
+
+def test_a_person_is_asked_for_each_kind(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = io.StringIO(f"y\n{folder}\nno\n\nyes\n")
+    monkeypatch.setattr(answers, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", answers)
+    ended = cli("init", "--json")
+
+    assert "allow? [y/N]" in ended.err
+    assert [item["source"] for item in ended.document["granted"]] == ["file_system", "ingest"]

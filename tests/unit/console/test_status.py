@@ -1,0 +1,233 @@
+"""``selflow status`` and ``selflow url``: the truth, whatever was written down."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from selflow.console.cli import processes
+from selflow.core.clock import SystemClock
+from selflow.core.codec import encode_record
+from selflow.core.events import Event
+from selflow.core.health import Health, State
+from selflow.core.paths import Root
+from selflow.store.catalog import Catalog
+from selflow.store.log import EventLog
+from selflow.store.records import Artifact
+from tests.unit.console.conftest import Cli
+
+NOW_US = SystemClock().now_us()
+
+
+def health(name: str, pid: int, state: State = "ok", started_at_us: int = NOW_US) -> Health:
+    return Health(name, "0.1.0", "cfg", pid, started_at_us, state, 0, "", 1)
+
+
+@pytest.fixture
+def catalog(root: Root) -> Iterator[Catalog]:
+    opened = Catalog.open(root.catalog)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def dead_pid() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+@pytest.fixture
+def child(root: Root) -> Iterator[subprocess.Popen[bytes]]:
+    """A living process that carries the mark of this root's session."""
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "SELFLOW_RAY_SESSION": str(root.path)},
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+        process.communicate()
+
+
+def own_ray(root: Root, *core_pids: int) -> None:
+    session = {"address": "127.0.0.1:1", "is_ours": True, "warnings": [], "core_pids": core_pids}
+    (root.run / "ray.json").write_text(json.dumps(session))
+
+
+def put_services(catalog: Catalog, *services: Health, seen_at_us: int = NOW_US) -> None:
+    for each in services:
+        catalog.services.put(each, 0, seen_at_us)
+
+
+def test_without_any_session_it_is_not_running_and_ends_with_three(cli: Cli) -> None:
+    ended = cli("status", "--json")
+
+    assert ended.code == 3
+    assert ended.document["state"] == "not running"
+    assert ended.document["processes"] == []
+
+
+def test_the_direct_way_and_typers_way_say_the_same(cli: Cli, root: Root) -> None:
+    direct, by_typer = cli("status", "--json"), cli("--home", str(root.path), "status", "--json")
+
+    assert (direct.code, direct.document) == (by_typer.code, by_typer.document)
+
+
+def test_running_needs_every_service_alive(cli: Cli, root: Root, catalog: Catalog) -> None:
+    own_ray(root, os.getpid())
+    put_services(catalog, health("supervisor", os.getpid()), health("buffer", os.getpid()))
+    ended = cli("status", "--json")
+
+    assert (ended.code, ended.document["state"], ended.document["reasons"]) == (0, "running", [])
+    assert ended.document["ray"]["state"] == "running"
+    assert "is running" in cli("status").out
+
+
+def test_a_service_killed_since_it_was_written_down_is_told(
+    cli: Cli, root: Root, catalog: Catalog, dead_pid: int
+) -> None:
+    own_ray(root, os.getpid())
+    put_services(catalog, health("supervisor", os.getpid()), health("buffer", dead_pid))
+    document = cli("status", "--json").document
+
+    assert (document["state"], document["reasons"]) == ("degraded", ["buffer is dead"])
+
+
+def test_a_reused_process_number_is_not_taken_for_the_service(cli: Cli, root: Root, catalog: Catalog) -> None:
+    long_ago_us = round(psutil.Process().create_time() * 1e6) - 60_000_000
+    put_services(catalog, health("supervisor", os.getpid(), started_at_us=long_ago_us))
+
+    assert cli("status", "--json").document["state"] == "not running"
+
+
+def test_a_dead_supervisor_is_told_while_the_rest_lives(cli: Cli, root: Root, catalog: Catalog, dead_pid: int) -> None:
+    own_ray(root, os.getpid())
+    put_services(catalog, health("supervisor", dead_pid), health("buffer", os.getpid()))
+    document = cli("status", "--json").document
+
+    assert document["state"] == "degraded"
+    assert document["reasons"] == ["the supervisor is dead: nobody makes services anew"]
+
+
+def test_a_silent_supervisor_is_told(cli: Cli, root: Root, catalog: Catalog) -> None:
+    own_ray(root, os.getpid())
+    put_services(catalog, health("supervisor", os.getpid()), seen_at_us=NOW_US - 300_000_000)
+    document = cli("status", "--json").document
+
+    assert document["state"] == "degraded"
+    assert "said nothing" in document["reasons"][0]
+
+
+def test_a_ray_session_that_is_gone_is_told(cli: Cli, root: Root, catalog: Catalog, dead_pid: int) -> None:
+    own_ray(root, dead_pid)
+    put_services(catalog, health("supervisor", os.getpid()))
+    document = cli("status", "--json").document
+
+    assert (document["state"], document["reasons"]) == ("degraded", ["the Ray session is gone"])
+
+
+def test_ray_without_our_services_is_degraded(cli: Cli, root: Root) -> None:
+    own_ray(root, os.getpid())
+    ended = cli("status", "--json")
+
+    assert (ended.code, ended.document["state"]) == (0, "degraded")
+
+
+def test_a_service_that_is_being_made_is_starting(cli: Cli, root: Root, catalog: Catalog) -> None:
+    own_ray(root, os.getpid())
+    put_services(catalog, health("supervisor", os.getpid()), health("serve", 0, "starting"))
+    document = cli("status", "--json").document
+
+    assert (document["state"], document["serve"]["state"]) == ("starting", "starting")
+
+
+def test_it_shows_buffer_predictor_and_consents(cli: Cli, root: Root, catalog: Catalog) -> None:
+    log = EventLog(root.events, budget_bytes=1_000, credits=1)
+    log.append("t", 1, [encode_record(Event(NOW_US, "t", "k", "x"))])
+    log.close()
+    catalog.facts.put("buffer", {"budget_bytes": 1_000}, NOW_US)
+    catalog.consents.grant("ingest", {}, NOW_US, "owner")
+    catalog.predictors.promote(Artifact("a" * 64, "predictor", 1, {}), [], 17, {}, NOW_US)
+    document = cli("status", "--json").document
+    text = cli("status").out
+
+    assert document["buffer"]["events"] == 1
+    assert 0 < document["buffer"]["fill_fraction"] < 1
+    assert document["champion"]["upto_seq"] == 17
+    assert document["consents"] == ["ingest"]
+    assert "of 1.0 kB" in text
+    assert "learned up to event 17" in text
+
+
+def test_a_process_of_the_session_is_found_by_its_mark(root: Root, child: subprocess.Popen[bytes]) -> None:
+    assert list(processes.session_pids(root.path)) == [child.pid]
+    assert list(processes.session_pids(root.path / "other")) == []
+
+
+def test_a_noted_process_counts_while_it_is_the_same(
+    cli: Cli, catalog: Catalog, child: subprocess.Popen[bytes]
+) -> None:
+    began_s = psutil.Process(child.pid).create_time()
+    catalog.facts.put("processes", [[os.getppid(), began_s - 5_000, "another"], [child.pid, began_s, "x"]], NOW_US)
+    found = cli("status", "--json").document["processes"]
+
+    assert [process["pid"] for process in found] == [child.pid]
+    assert found[0]["memory_bytes"] > 1_000_000
+
+
+def test_the_start_of_a_process_is_the_kernels(dead_pid: int) -> None:
+    began_us = processes.started_at_us(os.getpid())
+
+    assert began_us is not None
+    assert abs(began_us - psutil.Process().create_time() * 1e6) < 20_000
+    assert processes.started_at_us(dead_pid) is None
+    assert processes.look(dead_pid) is None
+
+
+def test_url_prints_one_line_of_what_listens(cli: Cli, root: Root, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(tmp_path / "door"))
+        door.listen()
+        port = server.getsockname()[1]
+        endpoints = {"inference": f"http://127.0.0.1:{port}/", "ingest": f"ipc://{tmp_path / 'door'}", "pid": 1}
+        root.endpoints.write_text(json.dumps({**endpoints, "ray": f"127.0.0.1:{port}", "started_at": "x:1"}))
+
+        assert cli("url", "inference").out == f"http://127.0.0.1:{port}\n"
+        assert cli("url", "ingest", "--json").document == {"name": "ingest", "url": f"ipc://{tmp_path / 'door'}"}
+        assert cli("url", "ray").code == 0
+        assert cli("status", "--json").document["endpoints"]["inference"]["listens"] is True
+        assert set(cli("status", "--json").document["endpoints"]) == {"inference", "ingest", "ray"}
+
+
+def test_url_of_what_does_not_listen_ends_with_three(cli: Cli, root: Root) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    root.endpoints.write_text(json.dumps({"inference": f"http://127.0.0.1:{port}", "ingest": "ipc:///nowhere"}))
+
+    assert cli("url", "inference").code == 3
+    assert cli("url", "ingest").code == 3
+    assert cli("url", "console").code == 3
+
+
+def test_url_of_an_unknown_name_is_wrong_usage(cli: Cli) -> None:
+    ended = cli("url", "kitchen")
+
+    assert ended.code == 2
+    assert "inference" in ended.err
+
+
+def test_a_broken_endpoints_file_is_named(cli: Cli, root: Root) -> None:
+    root.endpoints.write_text("{")
+    ended = cli("url", "inference")
+
+    assert ended.code == 3
+    assert str(root.endpoints) in ended.err
