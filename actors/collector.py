@@ -12,11 +12,20 @@ from actors.plan import CollectorSection
 from actors.shell import Pulse, keep_trying, service
 from selflow.collect.ingest import IngestServer
 from selflow.collect.normalise import Exclusions
+from selflow.collect.outbox import Outbox
 from selflow.collect.redact import make_redactor
+from selflow.collect.roster import Roster
 from selflow.collect.sieve import Sieve
+from selflow.collect.sources import make_source
 from selflow.core.clock import SystemClock
 from selflow.core.codec import WireLimits
+from selflow.core.errors import SelFlowError
 from selflow.core.health import Health
+from selflow.store.spool import Spool
+
+SETTLE_INTERVAL_S = 1.0
+"""A consent that is given or taken back acts within this time."""
+SPOOL_LIMIT_BYTES = 256_000_000
 
 
 class CollectorShell:
@@ -28,43 +37,83 @@ class CollectorShell:
         self._pulse = Pulse("collector", section.version, section.config_hash, self._clock)
         self._stop = threading.Event()
         self._permission = Permission(section.root, self._clock)
+        self._spool: Spool | None = None
         self._ingest: IngestServer | None = None
-        threading.Thread(
-            target=keep_trying, args=(self._open, self._pulse, self._clock, self._stop), daemon=True
-        ).start()
+        self._outbox: Outbox | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     @ray.method(concurrency_group="health")
     def health(self) -> Health:
         """Identity and state."""
         return self._pulse.health()
 
+    @ray.method(concurrency_group="health")
+    def outcomes(self) -> dict[tuple[str, str], int]:
+        """Events by (source, outcome) since this incarnation began."""
+        both = (self._ingest, self._outbox)
+        return {key: count for each in both if each is not None for key, count in each.outcomes().items()}
+
+    def _run(self) -> None:
+        keep_trying(self._open, self._pulse, self._clock, self._stop)
+        if self._ingest is None or self._outbox is None:
+            return
+        settings, home = self._section.settings, str(Path.home())
+        planned = {
+            source.type if index == 0 else f"{source.type}#{index}": partial(make_source, source, self._clock, home)
+            for index, source in enumerate(settings.data_sources)
+        }
+        roster = Roster(planned, self._outbox.offer)
+        while not self._stop.is_set():
+            self._settle(roster, self._outbox)
+            self._clock.wait(self._stop, SETTLE_INTERVAL_S)
+        roster.stop()
+        self._outbox.stop()
+        self._ingest.stop()
+
+    def _settle(self, roster: Roster, outbox: Outbox) -> None:
+        problems = [outbox.last_error]
+        try:
+            roster.settle(self._permission.allows)
+        except (SelFlowError, OSError) as error:
+            problems.append(f"{type(error).__name__}: {error}")
+        problems += [problem for health in roster.health() for problem in health.problems]
+        told = "; ".join(problem for problem in problems if problem)[:500]
+        self._pulse.last_error = told
+        self._pulse.state = "degraded" if told else "ok"
+
     def _open(self) -> None:
-        section = self._section.settings
-        home = str(Path.home())
+        settings, root, home = self._section.settings, self._section.root, str(Path.home())
+        privacy, ingest = settings.privacy, settings.ingest
+        limits = WireLimits(
+            ingest.max_batch_bytes, ingest.max_batch_events, ingest.max_event_bytes, ingest.max_future_s
+        )
         sieve = Sieve(
-            make_redactor(anonymize=section.privacy.anonymize),
-            Exclusions(section.privacy.exclude_paths, section.privacy.exclude_apps, home),
+            make_redactor(anonymize=privacy.anonymize),
+            Exclusions(privacy.exclude_paths, privacy.exclude_apps, home),
             home,
         )
-        root, ingest = self._section.root, section.ingest
-        self._ingest = IngestServer(
-            BufferLink(),
+        link = BufferLink()
+        if self._spool is None:
+            self._spool = Spool(root.spool, SPOOL_LIMIT_BYTES)
+        door = IngestServer(
+            link,
             sieve,
             self._clock,
             root.socket("ingest.sock"),
-            limits=WireLimits(
-                ingest.max_batch_bytes, ingest.max_batch_events, ingest.max_event_bytes, ingest.max_future_s
-            ),
+            limits=limits,
             tcp_address=f"127.0.0.1:{ingest.tcp_port}" if ingest.tcp_port else None,
-            authorise=partial(may_ingest, root, section.store.catalog_url, self._clock),
+            authorise=partial(may_ingest, root, settings.store.catalog_url, self._clock),
             consents=self._permission.allows_batch,
         )
-        self._ingest.start()
+        door.start()
+        self._ingest = door
+        self._outbox = Outbox(link, sieve, self._spool, self._clock, limits, ingest.flush_interval_s)
+        self._outbox.start()
 
     def __ray_shutdown__(self) -> None:
         self._stop.set()
-        if self._ingest is not None:
-            self._ingest.stop()
+        self._thread.join()
 
 
 CollectorActor = service(CollectorShell, groups={"health": 1})

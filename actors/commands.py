@@ -1,6 +1,7 @@
 """The commands that start, end and examine the session; they come in by the entry-point group ``selflow.commands``."""
 
 import threading
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -103,12 +104,8 @@ def _wish(call: Invocation, *, lean: bool, assign: list[str] | None) -> session.
 
 def _refuse_strangers() -> None:
     """A foreign distribution of our top-level names would win over ours on the path of every worker."""
-    import actors
-    import serve
-    import tune
-
     home = Path(session.__file__).parents[1]
-    strangers = [module.__name__ for module in (actors, serve, tune) if not _lies_in(module, home)]
+    strangers = [name for name in ("actors", "serve", "tune") if not _lies_in(import_module(name), home)]
     if strangers:
         raise UsageError(
             f"another package hides ours: {', '.join(strangers)}", "uninstall it, or give SelFlow a .venv of its own"

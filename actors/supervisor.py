@@ -21,6 +21,8 @@ from selflow.store.catalog import Catalog
 
 SERVING = "serving"
 """The fact that says whether Serve is wanted."""
+_UNSETTLED_S = 0.5
+"""Seconds between two rounds while something is not up yet."""
 
 
 class Rounds:
@@ -34,15 +36,18 @@ class Rounds:
         self._actors = planned(plan)
         self._watches: dict[str, Watch] = {}
 
-    def once(self, own: Health) -> None:
-        """Check, act, write down. Whether Serve is wanted is a fact of the catalog, so that it outlives the actor."""
+    def once(self, own: Health) -> bool:
+        """Check, act, write down; True if all is settled.
+
+        Whether Serve is wanted is a fact of the catalog, so that it outlives the actor.
+        """
         is_serving = self._catalog.facts.get_all().get(SERVING) is True
         services: Sequence[Service] = (*self._actors, self._serve) if is_serving else self._actors
-        for each in services:
-            self._check(each)
+        settled = [self._check(each) for each in services]
         now_us = self._clock.now_us()
         self._catalog.services.put(own, 0, now_us)
         self._catalog.facts.put("processes", _processes(), now_us)
+        return all(settled)
 
     def withdraw(self) -> None:
         """End the services gracefully: Serve first, the buffer last."""
@@ -50,7 +55,7 @@ class Rounds:
             each.retire()
             self._catalog.services.mark(each.name, "dead", self._clock.now_us())
 
-    def _check(self, each: Service) -> None:
+    def _check(self, each: Service) -> bool:
         watch = self._watches.setdefault(each.name, Watch(each.version, each.config_hash, each.misses_allowed))
         seen = each.look(self._plan.settings.supervisor.health_timeout_s)
         now_s = self._clock.monotonic_s()
@@ -62,6 +67,7 @@ class Rounds:
             each.end()
         if action != "keep":
             each.create()
+        return isinstance(seen, Health) and seen.state == "ok" and action == "keep"
 
     def _record(self, name: str, seen: Seen, watch: Watch, now_s: float) -> None:
         now_us = self._clock.now_us()
@@ -99,13 +105,15 @@ class SupervisorShell:
 
     def _run(self) -> None:
         keep_trying(self._open, self._pulse, self._clock, self._stop)
+        interval_s = self._plan.settings.supervisor.check_interval_s
         while self._rounds is not None and not self._stop.is_set():
+            is_settled = False
             try:
-                self._rounds.once(self._pulse.health())
+                is_settled = self._rounds.once(self._pulse.health())
                 self._pulse.state, self._pulse.last_error = "ok", ""
             except (SelFlowError, RayError, psutil.Error, OSError) as error:
                 self._pulse.state, self._pulse.last_error = "degraded", f"{type(error).__name__}: {error}"[:500]
-            self._clock.wait(self._stop, self._plan.settings.supervisor.check_interval_s)
+            self._clock.wait(self._stop, interval_s if is_settled else min(interval_s, _UNSETTLED_S))
 
     def _open(self) -> None:
         self._rounds = Rounds(self._plan, self._clock)

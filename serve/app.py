@@ -40,6 +40,7 @@ def build(args: AppArgs) -> ray_serve.Application:
         max_ongoing_requests=args.serve.running + args.serve.waiting + 24,
         max_queued_requests=16,
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
+        health_check_period_s=2,
         health_check_timeout_s=60,
         graceful_shutdown_wait_loop_s=0.2,
         graceful_shutdown_timeout_s=DRAIN_S,

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from selflow.core.clock import Clock
 from selflow.core.errors import ApiError, NotRunningError, SelFlowError
+from selflow.core.guard import place_of
 from selflow.core.ports import EventFeed
 from selflow.sdk.wire import FeedbackAnswer, FeedbackRequest, HealthAnswer, PredictAnswer, PredictRequest
 from serve.meters import Meters
@@ -49,7 +50,7 @@ class Engine:
         self._worker = ThreadPoolExecutor(1, "selflow-predictor")
         self._follower = Thread(target=self._follow, name="selflow-follower", daemon=True)
         self._feed_error = ""
-        self._lag_events = 0
+        self._last_seq = 0
 
     def start(self) -> None:
         """Begin to open the service and to follow the log; returns at once."""
@@ -87,17 +88,18 @@ class Engine:
         return await self._ask(lambda service: service.feedback(request, idempotency_key))
 
     def health(self) -> HealthAnswer:
-        """How it is, without waiting for the worker.
+        """How it is, without waiting for the worker; ``degraded`` also while more than one read of events waits.
 
         Raises:
             ApiError: 503 ``starting``.
         """
         service = self._started()
         last_error = self._feed_error or service.last_error
+        lag_events = self._lag_events(service)
         return HealthAnswer(
-            status="degraded" if last_error else "ok",
+            status="degraded" if last_error or lag_events > READ_EVENTS else "ok",
             version=self._version,
-            lag_events=self._lag_events,
+            lag_events=lag_events,
             last_error=last_error,
         )
 
@@ -107,25 +109,38 @@ class Engine:
         Never raises for a store that is away: the service goes on with what it knows.
         """
         try:
-            if self._service is None:
-                self._service = self._worker.submit(self._make).result()
-            events = self._feed.read(self._service.cursor, READ_EVENTS)
+            service = self._service or self._worker.submit(self._make).result()
+            try:
+                events = self._feed.read(service.cursor, READ_EVENTS)
+                has_more = len(events) == READ_EVENTS
+                if events:
+                    self._last_seq = self._feed.fill().last_seq if has_more else events[-1].seq
+            finally:
+                # Only now: who is answered "ok" may trust the lag.
+                self._service = service
             for start in range(0, len(events), LEARN_EVENTS):
                 if self._stopping.is_set():
                     return False
-                self._worker.submit(self._service.learn, events[start : start + LEARN_EVENTS]).result()
-            has_more = len(events) == READ_EVENTS
-            self._lag_events = self._feed.fill().last_seq - self._service.cursor if has_more else 0
+                self._worker.submit(service.learn, events[start : start + LEARN_EVENTS]).result()
+                self._meters.behind(self._lag_events(service))
             self._feed_error = ""
         except SelFlowError as error:
             if not self._feed_error:
-                _log.warning("the log cannot be followed: %s", error)
+                _log.warning("not up to date with the log: %s", error)
             self._feed_error = str(error)
             return False
-        self._meters.behind(self._lag_events)
         return has_more
 
+    def _lag_events(self, service: PredictionService) -> int:
+        return max(0, self._last_seq - service.cursor)
+
     def _follow(self) -> None:
+        try:
+            self._follow_until_stopped()
+        except Exception as error:  # noqa: BLE001  (the thread's last line: check() makes the replica anew)
+            _log.error("the follower has ended: %s", place_of(error))
+
+    def _follow_until_stopped(self) -> None:
         pause_s = POLL_S[0]
         while not self._stopping.is_set():
             cursor = self._service.cursor if self._service else 0

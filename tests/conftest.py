@@ -1,5 +1,6 @@
 """What holds in every test: no owner's home, no owner's settings, the same examples each time."""
 
+import itertools
 import os
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ hypothesis.settings.register_profile("house", derandomize=True, database=None, d
 hypothesis.settings.load_profile("house")
 
 XDG = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
+_COUNT = itertools.count()
 FOREIGN = ("SELFLOW_", "RAY_")
 
 
@@ -39,7 +41,8 @@ def _session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """This test's own home folder, empty; the state root is ``home / "selflow"`` and does not exist yet."""
-    folder = tmp_path_factory.mktemp("home")
+    folder = tmp_path_factory.getbasetemp() / f"home-of-test-{next(_COUNT)}"  # mktemp lists all others each time
+    folder.mkdir(mode=0o700)
     _settle(monkeypatch, folder)
     return folder
 

@@ -12,7 +12,7 @@ _ISSUED = re.compile(
     r"|6\d{12,18}|5[06-8]\d{10,17}"  # Discover, UnionPay, Maestro
 )
 _GROUP = re.compile(r"[0-9]+")
-_MAX_CARD_DIGITS = 19
+_MIN_CARD_DIGITS, _MAX_CARD_DIGITS = 12, 19
 _ACCOUNT = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})[0-9]{2}(?:[ -]?[A-Za-z0-9]){11,30}")
 _LENGTHS = dict(
     re.findall(
@@ -75,7 +75,7 @@ def _card_end(text: str, groups: list[tuple[int, int]], first: int) -> int:
         digits += text[slice(*groups[place])]
         if len(digits) > _MAX_CARD_DIGITS:
             break
-        if _ISSUED.fullmatch(digits) and luhn_holds(digits):
+        if len(digits) >= _MIN_CARD_DIGITS and _ISSUED.fullmatch(digits) and luhn_holds(digits):
             end = place + 1
     return end
 

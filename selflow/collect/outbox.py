@@ -83,12 +83,14 @@ class Batcher:
         """Take one record; a batch that it does not fit into is closed first."""
         records = self._open.setdefault(source, (now_s, []))[1]
         size_bytes = self._size_bytes.get(source, 0) + len(record)
-        if records and (size_bytes > self._limits.max_batch_bytes or len(records) == self._limits.max_batch_events):
+        if records and size_bytes > self._limits.max_batch_bytes:
             self._close(source)
             records = self._open.setdefault(source, (now_s, []))[1]
             size_bytes = len(record)
         records.append(record)
         self._size_bytes[source] = size_bytes
+        if len(records) == self._limits.max_batch_events:
+            self._close(source)
 
     def take(self, now_s: float, *, everything: bool = False) -> list[_Made]:
         """The batches that are full or old enough; all of them if asked."""
@@ -158,7 +160,7 @@ class Outbox:
                 self._ready.append(batch)
             else:
                 self._outcomes.add(batch.source, "lost", len(batch.records))
-        if now_s < self._retry_at_s or not self._deliver():
+        if not self._deliver():
             self._keep()
 
     def start(self) -> None:
@@ -191,17 +193,21 @@ class Outbox:
         """Whether everything went to the sink."""
         try:
             for batch in self._spool.pending():
-                if not self._append(batch):
+                if not self._may_send or not self._append(batch):
                     return False
                 self._spool.done(batch.source, batch.batch_id)
             while self._ready:
-                if not self._append(self._ready[0]):
+                if not self._may_send or not self._append(self._ready[0]):
                     return False
                 self._ready.popleft()
         except StoreError as error:
             self._fail(error)
             return False
         return True
+
+    @property
+    def _may_send(self) -> bool:
+        return self._clock.monotonic_s() >= self._retry_at_s
 
     def _append(self, batch: Batch) -> bool:
         """Whether the sink has the batch. A sink may fail in ways of its own; the thread goes on in any case."""

@@ -84,7 +84,7 @@ class Guard:
         except SelFlowError as error:
             await exchange.refuse(Problem(error.status, error.code, str(error), error.hint))
         except Exception as error:  # noqa: BLE001  (the last line: the caller gets the envelope, the log the place)
-            _log_place(error, exchange.request_id)
+            _log.error("request %s failed: %s", exchange.request_id, place_of(error))
             await exchange.refuse(Problem(500, "internal", "the request failed inside SelFlow", "see the log"))
         finally:
             route = policy.route if policy else _UNKNOWN.route
@@ -235,8 +235,8 @@ def _check_media(scope: Message, body: bytes) -> Problem | None:
     return Problem(415, "bad_media_type", "the body is not application/json", "set Content-Type: application/json")
 
 
-def _log_place(error: Exception, request_id: str) -> None:
-    """Say where a request failed and by which error; never its text, which may hold the owner's data."""
+def place_of(error: BaseException) -> str:
+    """Which error and where, for the log; never its text, which may hold the owner's data."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
-    _log.error("request %s failed: %s at %s", request_id, type(error).__name__, place)
+    return f"{type(error).__name__} at {place}"

@@ -60,8 +60,8 @@ class Opinion:
 
     def places(self, known: Sequence[int]) -> Ids:
         """Where these labels stand in ``ids``."""
-        where = self.ids.tolist()
-        return np.array([where.index(y) for y in known], dtype=np.int64)
+        where = {y: i for i, y in enumerate(self.ids.tolist())} if known else {}
+        return np.array([where[y] for y in known], dtype=np.int64)
 
 
 class Restorable(Protocol):

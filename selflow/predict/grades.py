@@ -5,7 +5,8 @@ A step may hold several labels. A guess hits if it names any of them. The log-lo
 the part of the step's members that it is (for a step of one label: hit or miss).
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,12 +62,10 @@ class Tally:
         }
 
 
-def log_loss_bits(p_known: Floats, p_new: float, fresh: int) -> float:
-    """Mean over a step's members of -log2 p."""
-    total = float(np.log2(np.maximum(p_known, _LEAST)).sum())
-    if fresh:
-        total += fresh * float(np.log2(max(p_new, _LEAST)))
-    return -total / (len(p_known) + fresh)
+def log_loss_bits(p_known: Iterable[float], p_new: float, fresh: int) -> float:
+    """Mean over a step's members of -log2 p; ``fresh`` of them are new."""
+    bits = [-math.log2(max(p, _LEAST)) for p in p_known]
+    return (sum(bits) - fresh * math.log2(max(p_new, _LEAST))) / (len(bits) + fresh)
 
 
 def grade_pool(opinion: Opinion, truth: Truth) -> Grade:
@@ -75,7 +74,7 @@ def grade_pool(opinion: Opinion, truth: Truth) -> Grade:
     order = np.argsort(-opinion.naming, kind="stable")[:TOP]
     came = set(places.tolist())
     hits = [place in came for place in order.tolist()]
-    bits = log_loss_bits(opinion.pool[places], opinion.pool_fresh, truth.fresh)
+    bits = log_loss_bits(opinion.pool[places].tolist(), opinion.pool_fresh, truth.fresh)
     first = float(opinion.pool[order[0]]) if len(order) else 0.0
     hit = any(hits[:1])
     return Grade(hit, any(hits), bits, first, hit / truth.members)

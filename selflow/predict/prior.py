@@ -10,3 +10,7 @@ class Prior:
     """Weights of the two rankers and of the pools, learned on streams that nobody is scored on."""
 
     rankers: Packed
+
+
+def shipped() -> Prior | None:
+    return None

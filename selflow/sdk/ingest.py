@@ -77,13 +77,16 @@ def batches(events: Iterable[Event], source: str, limits: WireLimits) -> Iterato
     """Events in groups that fit one batch; lazy.
 
     Raises:
-        WireError: ``too_large`` if one event alone does not fit.
+        WireError: ``too_large`` if one event alone does not fit, ``bad_event`` if it cannot be encoded.
     """
     group: list[Event] = []
     size_bytes = 0
     room_bytes = limits.max_batch_bytes - _BATCH_OVERHEAD_BYTES - len(source.encode())
     for place, event in enumerate(events):
-        event_bytes = len(encode_batch("", 0, [event]))
+        try:
+            event_bytes = len(encode_batch("", 0, [event]))
+        except (ValueError, TypeError, OverflowError) as error:
+            raise WireError("bad_event", f"event {place} holds something that is no JSON or no Unicode") from error
         if event_bytes > room_bytes:
             raise WireError("too_large", f"event {place} has {event_bytes:,} bytes; a batch holds {room_bytes:,}")
         if group and (size_bytes + event_bytes > room_bytes or len(group) == limits.max_batch_events):

@@ -105,10 +105,9 @@ def _make_private(path: Path) -> None:
     private_folder(path.parent)
     try:
         # Never open an existing one here: closing it would drop the locks of SQLite connections in this process.
-        if path.exists():
-            path.chmod(0o600)
-        else:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        path.chmod(0o600)
     except OSError as error:
         raise StoreError(f"cannot open the catalog {path}: {error.strerror}", "check that the file is yours") from error
 

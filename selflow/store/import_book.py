@@ -47,11 +47,16 @@ class ImportBook:
             self._log[0].close()
             self._log = None
 
+    def allow(self) -> bool:
+        """Note the owner's consent to imports; False if it stood already."""
+        if any(each.source == CONSENT and each.revoked_at_us is None for each in self._catalog.consents.list_all()):
+            return False
+        self._catalog.consents.grant(CONSENT, {"by": "the act of importing"}, self._clock.now_us(), OWNER)
+        return True
+
     def start(self, label: str, path: Path, source: str) -> str:
-        """Note the consent and a new run; returns its id."""
+        """Note a new run; returns its id."""
         now_us = self._clock.now_us()
-        if not any(c.source == CONSENT and c.revoked_at_us is None for c in self._catalog.consents.list_all()):
-            self._catalog.consents.grant(CONSENT, {"by": "the act of importing"}, now_us, OWNER)
         import_id = self._catalog.imports.start(label, _digest(path), source, now_us)
         self._catalog.audit.append(now_us, OWNER, "import.start", import_id, {"label": label, "source": source})
         return import_id

@@ -47,7 +47,9 @@ class CatalogReader:
 
     def facts(self) -> dict[str, Json]:
         """What the session says of itself, by key."""
-        return {row["key"]: json.loads(row["value"]) for row in self._rows("SELECT key, value FROM session")}
+        rows = self._rows("SELECT key, value FROM session")
+        # SQLite's JSON column has numeric affinity: a number comes back as a number, everything else as JSON text.
+        return {row["key"]: json.loads(value) if isinstance(value := row["value"], str) else value for row in rows}
 
     def champion(self) -> Predictor | None:
         """The predictor that serves."""

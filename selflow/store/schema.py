@@ -18,7 +18,7 @@ def migrate(database: Database) -> None:
     Raises:
         StoreError: The catalog was written by a newer version, is no catalog, or is locked.
 
-    Cost: 1 ms if nothing is missing; 0.3 s for the first time (both estimates).
+    Cost: with opening, 3 ms if nothing is missing and 0.2 s the first time, on 2 shared cores.
     """
     with database.read() as connection:
         if _version(connection) == HEAD:

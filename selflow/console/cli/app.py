@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,7 +52,7 @@ class LazyGroup(typer.core.TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  (Typer's vendored context type is private)
         """Names only: ours in the order of the work, then those of plugins."""
-        found = {point.name for point in entry_points(group=GROUP)} - INTERNAL
+        found = _points().keys() - INTERNAL
         return [name for name in SUMMARIES if name in found] + sorted(found - SUMMARIES.keys())
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
@@ -60,9 +61,9 @@ class LazyGroup(typer.core.TyperGroup):
         Raises:
             UsageError: There is none of this name, or a plugin offers something else than a command.
         """
-        points = list(entry_points(group=GROUP, name=cmd_name))
-        if points:
-            return _as_command(points[0])
+        point = _points().get(cmd_name)
+        if point is not None:
+            return _as_command(point)
         near = get_close_matches(cmd_name, self.list_commands(ctx), n=1)
         raise UsageError(
             f"no command {cmd_name!r}", f"did you mean {near[0]!r}?" if near else "selflow --help lists the commands"
@@ -80,6 +81,12 @@ class LazyGroup(typer.core.TyperGroup):
         flags = [arg for arg in args[:end] if arg in FLAGS]
         rest = [arg for arg in args[:end] if arg not in FLAGS]
         return super().parse_args(ctx, [*flags, *rest, *args[end:]])
+
+
+@cache
+def _points() -> dict[str, EntryPoint]:
+    """Every installed command by its name; what is installed does not change while a command runs."""
+    return {point.name: point for point in entry_points(group=GROUP)}
 
 
 def _as_command(point: EntryPoint) -> Any:  # noqa: ANN401
@@ -120,6 +127,11 @@ def options(
     ctx.obj = make_invocation({flag for flag, is_given in flags.items() if is_given}, home, config, profile)
 
 
+@cache
+def _group() -> Any:  # noqa: ANN401  (Typer's vendored command type is private)
+    return typer.main.get_command(app)
+
+
 def invoke(args: Sequence[str]) -> int:
     """Run one command; returns its exit code.
 
@@ -127,7 +139,7 @@ def invoke(args: Sequence[str]) -> int:
         UsageError: The command line is wrong.
         SelFlowError: What the command raised.
     """
-    command = typer.main.get_command(app)
+    command = _group()
     if "_SELFLOW_COMPLETE" in os.environ:  # the shell asks, see --install-completion
         command.main(prog_name="selflow")
     try:
@@ -143,5 +155,6 @@ def invoke(args: Sequence[str]) -> int:
             return error.exit_code
         misused = getattr(error, "ctx", None)
         where = misused.command_path if misused else "selflow"
-        raise UsageError(error.format_message(), f"{where} --help") from error
+        # A refused value comes with pydantic's name for the kind of error.
+        raise UsageError(error.format_message().replace(": Value error,", ":"), f"{where} --help") from error
     return result if isinstance(result, int) else 0

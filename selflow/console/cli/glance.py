@@ -23,6 +23,7 @@ State = Literal["running", "starting", "degraded", "not running"]
 _NOT_RUNNING_EXIT = 3
 _CLOCK_SLACK_US = 2_000_000
 """Start times are exact to 10 ms, but a clock that is set moves them."""
+_SLOW_ROUND_S = 30.0
 _COLOURS: Mapping[str, str] = {"running": "green", "ok": "green", "degraded": "yellow", "starting": "yellow"}
 
 
@@ -53,7 +54,8 @@ def survey(call: Invocation, now_us: int) -> dict[str, Any]:
     seen = [Seen(service, _is_alive(service)) for service in catalog.services()]
     ray = _ray(call)
     listeners = {name: {"url": url, "listens": listens(url)} for name, url in call.endpoints().items()}
-    state, reasons = judge(seen, is_fresh=catalog.is_fresh(now_us), is_ray_up=ray["state"] == "running")
+    silent_s = _silent_s(seen, facts.get("check_interval_s"), now_us)
+    state, reasons = judge(seen, silent_s, is_ray_up=ray["state"] == "running")
     champion = catalog.champion()
     return {
         "state": state,
@@ -61,7 +63,7 @@ def survey(call: Invocation, now_us: int) -> dict[str, Any]:
         "ray": ray,
         "serve": {"state": next((s.state for s in seen if s.service.health.name == "serve"), "not running")},
         "console": {"state": "running" if listeners.get("console", {}).get("listens") else "not running"},
-        "buffer": _buffer(call, facts.get("buffer")),
+        "buffer": _buffer(call, facts.get("budget_bytes")),
         "champion": champion
         and {"id": champion.id, "upto_seq": champion.upto_seq, "created_at": rfc3339(champion.created_at_us)},
         "consents": [consent.source for consent in catalog.consents() if consent.revoked_at_us is None],
@@ -73,22 +75,32 @@ def survey(call: Invocation, now_us: int) -> dict[str, Any]:
     }
 
 
-def judge(seen: list[Seen], *, is_fresh: bool, is_ray_up: bool) -> tuple[State, list[str]]:
-    """The state in one word, and what keeps it from being ``running``."""
+def judge(seen: list[Seen], silent_s: float, *, is_ray_up: bool) -> tuple[State, list[str]]:
+    """The state in one word, and what keeps it from being ``running``; ``silent_s`` is 0 unless it is too long."""
     alive = [each for each in seen if each.is_alive]
     if not alive:
         return ("degraded", ["Ray runs, but no service of ours does"]) if is_ray_up else ("not running", [])
     reasons = [] if is_ray_up else ["the Ray session is gone"]
     if not any(each.service.health.name == "supervisor" for each in alive):
         reasons.append("the supervisor is dead: nobody makes services anew")
-    elif not is_fresh:
-        reasons.append("the supervisor has said nothing for over 30 s")
+    elif silent_s:
+        reasons.append(f"the supervisor has said nothing for {silent_s:,.0f} s")
     bad = [each for each in seen if each.state not in {"ok", "starting"} and each.service.health.name != "supervisor"]
     reasons += [f"{each.service.health.name} is {each.state}" for each in bad]
     if reasons:
         return "degraded", reasons
     waiting = [each.service.health.name for each in alive if each.state == "starting"]
     return ("starting", [f"{name} is starting" for name in waiting]) if waiting else ("running", [])
+
+
+def _silent_s(seen: list[Seen], check_interval_s: object, now_us: int) -> float:
+    """How long the supervisor has said nothing, if that is longer than a slow round or three of its intervals."""
+    patience_s = max(_SLOW_ROUND_S, 3 * check_interval_s if isinstance(check_interval_s, int | float) else 0.0)
+    for each in seen:
+        silent_s = (now_us - each.service.seen_at_us) / 1e6
+        if each.service.health.name == "supervisor" and silent_s > patience_s:
+            return silent_s
+    return 0.0
 
 
 def _is_alive(service: Service) -> bool:
@@ -120,7 +132,7 @@ def _buffer(call: Invocation, noted: object) -> dict[str, Any] | None:
     fill = _fill(call)
     if fill is None:
         return None
-    budget = noted.get("budget_bytes") if isinstance(noted, dict) else None
+    budget = noted if isinstance(noted, int) else None
     return {
         "events": fill.events,
         "new_events": fill.new_events,

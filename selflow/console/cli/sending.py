@@ -1,7 +1,7 @@
 """Sending many events through the ingest, so that the same file sent twice adds nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from selflow.console.cli.progress import progress
+from selflow.console.cli.progress import Show, progress
 from selflow.core.clock import Clock
 from selflow.core.codec import WireLimits, encode_record
 from selflow.core.errors import NotRunningError
@@ -18,18 +18,25 @@ from selflow.core.events import Event
 from selflow.core.invocation import Invocation
 
 if TYPE_CHECKING:
+    from selflow.collect.progress import Progress
     from selflow.sdk.ingest import IngestClient
 
 _FLUSH_BATCHES = 256
 _ANSWER_LIMIT_S = 60.0
+_CONSENT_ACTS_S = 1.2
+"""The collector looks a consent up again after a second."""
 _MAX_SUBJECT_CHARS = 4_096
 
 
 class Book(Protocol):
     """Where runs are noted: ``selflow.store.import_book``, found by the entry-point group ``selflow.imports``."""
 
+    def allow(self) -> bool:
+        """Note the owner's consent to imports; False if it stood already."""
+        ...
+
     def start(self, label: str, path: Path, source: str) -> str:
-        """Note the consent and a new run; returns its id."""
+        """Note a new run; returns its id."""
         ...
 
     def progress(self, import_id: str, events: int, accepted: int, rejected: int) -> None:
@@ -53,6 +60,7 @@ class Book(Protocol):
 class Delivery:
     """What became of the events."""
 
+    import_id: str
     events: int = 0
     accepted: int = 0
     already_there: int = 0
@@ -68,7 +76,7 @@ class Cargo:
     path: Path
     source: str
     events: Iterable[Event]
-    total: int | None = None
+    reading: "Progress"
     speed: float | None = None
 
 
@@ -86,10 +94,13 @@ def deliver(call: Invocation, cargo: Cargo, clock: Clock) -> Delivery:
 
     limits = _limits(call)
     with _book(call) as book, IngestClient(address, cargo.source, limits=limits, clock=clock) as client:
-        run = _Run(book, client, cargo, Delivery(), book.start(cargo.label, cargo.path, cargo.source))
+        if book.allow():
+            call.note("noted: you allow imports; selflow init --revoke import takes it back")
+            clock.wait(Flag(), _CONSENT_ACTS_S)
+        run = _Run(book, client, cargo, Delivery(book.start(cargo.label, cargo.path, cargo.source)))
         try:
-            with progress(call, cargo.label, cargo.total) as advance:
-                run.send(limits, clock, advance)
+            with progress(call, cargo.label) as show:
+                run.send(limits, clock, show)
         except BaseException:
             run.note("failed")
             call.note(
@@ -106,11 +117,10 @@ class _Run:
     client: "IngestClient"
     cargo: Cargo
     delivery: Delivery
-    import_id: str
     unanswered: list[int] = field(default_factory=list)
     """Sizes of the batches that were sent and not yet asked for, in their order."""
 
-    def send(self, limits: WireLimits, clock: Clock, advance: Callable[[int], None]) -> None:
+    def send(self, limits: WireLimits, clock: Clock, show: Show) -> None:
         from selflow.sdk.ingest import batches, content_batch_id
 
         fitting = self._fitting(limits)
@@ -129,7 +139,7 @@ class _Run:
                 self.delivery.events += len(group)
             if len(self.unanswered) >= _FLUSH_BATCHES or self.cargo.speed is not None:
                 self.settle()
-            advance(len(group))
+            show(self.cargo.reading.done, self.cargo.reading.total)
         self.settle()
 
     def settle(self) -> None:
@@ -147,8 +157,8 @@ class _Run:
         self.delivery.events += sum(answered)
         self.unanswered.clear()
         told = self.delivery
-        self.book.progress(self.import_id, told.events, told.accepted, sum(told.rejected.values()))
-        self.book.finish(self.import_id, state)
+        self.book.progress(self.delivery.import_id, told.events, told.accepted, sum(told.rejected.values()))
+        self.book.finish(self.delivery.import_id, state)
 
     def _fitting(self, limits: WireLimits) -> Iterator[Event]:
         """Events that fit a batch; one that does not is refused here, as the server would, and the rest goes on."""

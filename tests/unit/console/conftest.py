@@ -20,11 +20,11 @@ class Ended:
     err: str
 
     @property
-    def document(self) -> Any:  # noqa: ANN401  (any JSON)
+    def document(self) -> Any:
         return json.loads(self.out)
 
     @property
-    def problem(self) -> Any:  # noqa: ANN401  (any JSON)
+    def problem(self) -> Any:
         return json.loads(self.err.splitlines()[-1])
 
 

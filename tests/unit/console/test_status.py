@@ -63,9 +63,9 @@ def own_ray(root: Root, *core_pids: int) -> None:
     (root.run / "ray.json").write_text(json.dumps(session))
 
 
-def put_services(catalog: Catalog, *services: Health, seen_at_us: int = NOW_US) -> None:
+def put_services(catalog: Catalog, *services: Health, seen_s_ago: float = 0.0) -> None:
     for each in services:
-        catalog.services.put(each, 0, seen_at_us)
+        catalog.services.put(each, 0, SystemClock().now_us() - round(seen_s_ago * 1e6))
 
 
 def test_without_any_session_it_is_not_running_and_ends_with_three(cli: Cli) -> None:
@@ -120,11 +120,19 @@ def test_a_dead_supervisor_is_told_while_the_rest_lives(cli: Cli, root: Root, ca
 
 def test_a_silent_supervisor_is_told(cli: Cli, root: Root, catalog: Catalog) -> None:
     own_ray(root, os.getpid())
-    put_services(catalog, health("supervisor", os.getpid()), seen_at_us=NOW_US - 300_000_000)
+    put_services(catalog, health("supervisor", os.getpid()), seen_s_ago=300)
     document = cli("status", "--json").document
 
     assert document["state"] == "degraded"
     assert "said nothing" in document["reasons"][0]
+
+
+def test_a_supervisor_that_looks_seldom_is_not_silent(cli: Cli, root: Root, catalog: Catalog) -> None:
+    own_ray(root, os.getpid())
+    catalog.facts.put("check_interval_s", 60.0, NOW_US)
+    put_services(catalog, health("supervisor", os.getpid()), seen_s_ago=100)
+
+    assert cli("status", "--json").document["state"] == "running"
 
 
 def test_a_ray_session_that_is_gone_is_told(cli: Cli, root: Root, catalog: Catalog, dead_pid: int) -> None:
@@ -154,7 +162,7 @@ def test_it_shows_buffer_predictor_and_consents(cli: Cli, root: Root, catalog: C
     log = EventLog(root.events, budget_bytes=1_000, credits=1)
     log.append("t", 1, [encode_record(Event(NOW_US, "t", "k", "x"))])
     log.close()
-    catalog.facts.put("buffer", {"budget_bytes": 1_000}, NOW_US)
+    catalog.facts.put("budget_bytes", 1_000, NOW_US)
     catalog.consents.grant("ingest", {}, NOW_US, "owner")
     catalog.predictors.promote(Artifact("a" * 64, "predictor", 1, {}), [], 17, {}, NOW_US)
     document = cli("status", "--json").document

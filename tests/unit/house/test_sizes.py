@@ -17,7 +17,7 @@ FAULTS: list[tuple[Callable[[Path], list[str]], str, str]] = [
     (rules.wide_classes, "tune/m.py", f"class Wide:\n{METHODS}\n"),
     (rules.unfinished, "selflow/m.py", "# TO" + "DO later\n"),
     (rules.unfinished, "selflow/m.py", "def f():\n    raise NotImplemented" + "Error\n"),
-    (rules.unfinished, "selflow/m.py", 'def f():\n    """Says it does."""\n'),
+    (rules.unfinished, "selflow/m.py", 'def f():\n    """Says it does."""\n    ...\n'),
 ]
 
 

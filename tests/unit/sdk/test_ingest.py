@@ -27,6 +27,11 @@ def _client(folder: Path, pace: Pace = QUICK, limits: WireLimits = SMALL) -> Ing
     return IngestClient(socket_of(folder), "files", pace=pace, limits=limits)
 
 
+def _send_and_flush(client: IngestClient, sent: Sequence[Event]) -> None:
+    client.send_batch(1, sent)
+    client.flush(10)
+
+
 def _subjects(log: MemoryLog) -> list[str]:
     return [each.event.subject for each in log.read(0, 100_000)]
 
@@ -186,8 +191,7 @@ def test_a_message_that_the_server_cannot_read_is_an_error_with_its_code(folder:
         _client(folder, limits=lenient) as client,
         pytest.raises(WireError, match="batch of 600 events; the limit is 500"),
     ):
-        client.send_batch(1, events(0, 600))
-        client.flush(10)
+        _send_and_flush(client, events(0, 600))
 
 
 def test_two_runs_of_a_program_do_not_share_batch_numbers(folder: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from selflow.core.errors import ArtifactError, StoreError
 from selflow.store.artifacts import ArtifactStore
-from tests.unit.store.worlds import campaign
+from tests.unit.store.campaign import campaign
 
 FILES = {"model.json": b"{}", "weights/a.bin": b"\x00\x01", "weights/b.bin": b""}
 
@@ -146,13 +146,16 @@ def test_a_crash_leaves_an_unfinished_folder_that_the_next_opening_sweeps(tmp_pa
     assert [p.name for p in tmp_path.iterdir()] == ["lock"]
 
 
-def test_opening_beside_a_put_in_progress_sweeps_nothing(tmp_path: Path) -> None:
-    first = ArtifactStore(tmp_path)
-    (tmp_path / ".unfinished-x").mkdir()
-    with first._shared(1):
-        ArtifactStore(tmp_path)
+def test_opening_beside_a_put_in_progress_sweeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, real_rename = ArtifactStore(tmp_path), os.rename
 
-        assert (tmp_path / ".unfinished-x").is_dir()
+    def rename(source: Path, target: Path, **kwargs: int) -> None:
+        ArtifactStore(tmp_path)
+        real_rename(source, target, **kwargs)
+
+    monkeypatch.setattr(os, "rename", rename)
+
+    assert (store.get(store.put(FILES)) / "model.json").read_bytes() == b"{}"
 
 
 def test_a_disk_that_refuses_is_named_with_what_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,8 @@ from selflow.core.errors import ShapeError, StoreError
 from selflow.core.events import Credits, Event
 from selflow.store.log import EventLog
 from selflow.testing import MemoryLog, SinkAndFeed, check_sink
-from tests.unit.store.worlds import START_US, campaign, open_log, record
+from tests.unit.store.campaign import campaign
+from tests.unit.store.worlds import START_US, open_log, record
 
 
 def _sinks() -> dict[str, type]:

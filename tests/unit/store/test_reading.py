@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from selflow.core.errors import StoreError
+from selflow.core.events import Json
 from selflow.core.health import Health
 from selflow.store.catalog import Catalog
 from selflow.store.reading import CatalogReader
@@ -47,6 +48,15 @@ def test_the_light_reader_reads_a_catalog_that_nobody_has_open(tmp_path: Path) -
     assert CatalogReader(tmp_path / "a #1%.db").champion().upto_seq == 5
 
 
+@pytest.mark.parametrize("value", [5, 0.5, True, None, "5", "text", [1, "a"], {"port": 1}])
+def test_a_fact_of_any_json_kind_reads_the_same_through_both_doors(tmp_path: Path, value: Json) -> None:
+    with closing(Catalog.open(tmp_path / "catalog.db")) as catalog:
+        catalog.facts.put("it", value, 1)
+
+        assert catalog.facts.get_all() == {"it": value}
+    assert CatalogReader(tmp_path / "catalog.db").facts() == {"it": value}
+
+
 def test_an_absent_catalog_is_an_empty_answer_and_stays_absent(tmp_path: Path) -> None:
     reader = CatalogReader(tmp_path / "catalog.db")
 
@@ -54,6 +64,14 @@ def test_an_absent_catalog_is_an_empty_answer_and_stays_absent(tmp_path: Path) -
     assert (reader.decisions(1), reader.imports(1), reader.is_fresh(0)) == ([], [], False)
     assert set(reader.counts().values()) == {0}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_light_reader_cannot_write(tmp_path: Path) -> None:
+    _filled(tmp_path / "catalog.db").close()
+    reader = CatalogReader(tmp_path / "catalog.db")
+    with pytest.raises(StoreError, match="SQLITE_READONLY"):
+        reader._rows("DELETE FROM consents")
+    assert len(reader.consents()) == 1
 
 
 def test_the_supervisor_is_fresh_for_thirty_seconds_after_it_wrote(tmp_path: Path) -> None:

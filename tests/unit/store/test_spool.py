@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from selflow.core.errors import StoreError
 from selflow.store.spool import Spool, SpooledBatch
-from tests.unit.store.worlds import campaign, record
+from tests.unit.store.campaign import campaign
+from tests.unit.store.worlds import record
 
 
 def open_spool(folder: Path, limit_bytes: int = 1_000_000) -> Spool:

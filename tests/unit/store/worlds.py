@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-from hypothesis import settings
-
 from selflow.core.codec import encode_record
 from selflow.core.events import Event
 from selflow.store.log import EventLog
 
 START_US = 1_767_225_600_000_000
-campaign = settings(max_examples=40, deadline=None, derandomize=True)
-"""For laws that touch the disk: the same examples each time, and no limit that a slow disk could break."""
 
 
 def record(number: int, ts_us: int | None = None, padding_bytes: int = 0) -> bytes:

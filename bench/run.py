@@ -1,0 +1,39 @@
+"""``make bench``: every measurement of this folder, one after another, each in a process of its own.
+
+A measurement is a module ``bench/NAME.py`` that runs as ``python -m bench.NAME``, prints its numbers with their
+sizes, and ends with exit status 0 unless a bound it states was broken.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+NAMES = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in {"__init__", "run"})
+
+
+def main() -> int:
+    """Run the named measurements, or all; 1 if one of them failed."""
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    names = parser.parse_args().names or NAMES
+    if unknown := sorted(set(names) - set(NAMES)):
+        parser.error(f"no measurement {', '.join(unknown)}; there are: {', '.join(NAMES)}")
+    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
+    failed = []
+    for name in names:
+        print(f"\n== {name}", flush=True)
+        started_s = time.monotonic()
+        done = subprocess.run([sys.executable, "-m", f"bench.{name}"], cwd=HERE.parent, check=False)
+        print(f"== {name}: exit status {done.returncode}, {time.monotonic() - started_s:.1f} s", flush=True)
+        if done.returncode:
+            failed.append(name)
+    print(f"\n{len(names)} measurements, failed: {', '.join(failed) or 'none'}")
+    return 1 if failed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,129 @@
+"""What was changed when, from the log of a local repository: times and paths, no messages, no authors.
+
+The repository is not trusted: nothing of it is ever on a command line, its configuration may start no program and
+reach no network, and its paths are read between NUL bytes, so a path may hold anything.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from selflow.collect.progress import Progress
+from selflow.core.errors import UsageError
+from selflow.core.events import Event
+
+_KINDS = {b"A": "file.create", b"M": "file.modify", b"T": "file.modify", b"D": "file.delete"}
+_COMMIT = re.compile(rb"\n?\x02([0-9a-f]{40}|[0-9a-f]{64}) (\d+)\n?")
+_CHUNK_BYTES = 65_536
+_SHORT_HASH_CHARS = 10
+_HARMLESS = (
+    *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.allow=never"),
+    *("-c", "log.showSignature=false", "-c", "log.mailmap=false", "--no-pager", "--no-replace-objects"),
+)
+_LOG = (
+    *("log", "--reverse", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--no-notes", "-z"),
+    *("--ignore-submodules=all", "--name-status", "--format=tformat:%x02%H %ct", "--diff-filter=AMDT", "HEAD", "--"),
+)
+
+
+def import_git(folder: Path, progress: Progress) -> Iterator[Event]:
+    """One event per path that a commit changed, oldest commit first; a commit is one step.
+
+    The subject is the whole path, so that it meets the events of the file source; ``data["step"]`` is the commit's
+    short hash. Merges show no paths. ``progress`` counts commits.
+
+    Args:
+        folder: The repository, or a folder in it.
+        progress: Filled while reading.
+
+    Raises:
+        UsageError: If git is missing or the folder is no repository with commits (also later, while reading).
+    """
+    git = shutil.which("git")
+    if git is None:
+        raise UsageError("git is not installed", "install git to import from repositories")
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder that exists", "give the folder of a repository")
+    root = _ask(git, folder, "rev-parse", "--show-toplevel").decode("utf-8", "replace").removesuffix("\n")
+    progress.total = int(_ask(git, folder, "rev-list", "--count", "--no-merges", "HEAD", "--"))
+    return _events(git, folder, root, progress)
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return {
+        **kept,
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_LITERAL_PATHSPECS": "1",
+        "LC_ALL": "C",
+    }
+
+
+def _ask(git: str, folder: Path, *question: str) -> bytes:
+    done = subprocess.run(  # noqa: S603  (fixed arguments; the folder is the working directory)
+        [git, *_HARMLESS, *question], cwd=folder, env=_environment(), capture_output=True, check=False
+    )
+    if done.returncode:
+        raise _refused(folder, done.stderr)
+    return done.stdout
+
+
+def _refused(folder: Path, said: bytes) -> UsageError:
+    if b"dubious ownership" in said:
+        return UsageError(f"{folder} belongs to another user", "git config --global --add safe.directory FOLDER")
+    if b"not a git repository" in said:
+        return UsageError(f"{folder} is no git repository", "give the folder of a repository")
+    return UsageError(f"git cannot read the commits of {folder}", "see what `git log` says there")
+
+
+def _events(git: str, folder: Path, root: str, progress: Progress) -> Iterator[Event]:
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(  # noqa: S603  (as above)
+            [git, *_HARMLESS, *_LOG], cwd=folder, env=_environment(), stdout=subprocess.PIPE, stderr=said
+        ) as process,
+    ):
+        try:
+            if process.stdout is not None:
+                yield from _parsed(_fields(process.stdout), root, progress)
+            if process.wait():
+                said.seek(0)
+                raise _refused(folder, said.read())
+        finally:
+            process.kill()  # a reader that stops early leaves no git behind
+
+
+def _fields(stream: IO[bytes]) -> Iterator[bytes]:
+    """What stands between NUL bytes."""
+    rest = b""
+    while chunk := stream.read(_CHUNK_BYTES):
+        *whole, rest = (rest + chunk).split(b"\0")
+        yield from whole
+    if rest:
+        yield rest
+
+
+def _parsed(fields: Iterator[bytes], root: str, progress: Progress) -> Iterator[Event]:
+    """A field is a commit, or a status that a path follows; so a path is never taken for anything else."""
+    step, ts_us = "", 0
+    for field in fields:
+        commit = _COMMIT.fullmatch(field)
+        if commit is not None:
+            step, ts_us = commit[1].decode()[:_SHORT_HASH_CHARS], int(commit[2]) * 1_000_000
+            progress.done += 1
+            continue
+        kind = _KINDS.get(field.strip(b"\n")[:1])
+        path = next(fields, None)
+        progress.rows += 1
+        if kind is None or path is None or not step:
+            progress.skip(progress.rows)
+            continue
+        subject = f"{root}/{path.decode('utf-8', 'replace')}"
+        yield Event(ts_us, "git", kind, subject, "git", data={"step": step})

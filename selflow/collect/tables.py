@@ -1,0 +1,144 @@
+"""Rows of CSV and JSON-lines files, plain or gzipped: lazily, with checked column names."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import BinaryIO
+
+from selflow.collect.progress import Progress
+from selflow.core.errors import UsageError
+from selflow.core.events import Json
+
+_HEAD_ROWS = 100
+"""Objects of a JSON-lines file that are looked at for the names of its columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row. CSV values are texts; JSON values are what they are. ``line`` counts from 1."""
+
+    line: int
+    values: Mapping[str, Json]
+
+
+def read_rows(path: Path, columns: Sequence[str], progress: Progress) -> Iterator[Row]:
+    """The rows of a ``.csv`` or ``.jsonl`` file, each also with ``.gz``.
+
+    The file is opened and its columns are checked at once; rows are read as they are asked for. A CSV row with
+    too few or too many fields and a line that is no JSON object are counted in ``progress`` and passed by.
+
+    Args:
+        path: The file.
+        columns: Names that must be there.
+        progress: Filled with bytes, rows and bad lines.
+
+    Raises:
+        UsageError: If the file cannot be read, is of another format, is damaged (also later, while reading), or
+            lacks a column; the message names the column, the hint those that are there.
+    """
+    parse = _parser(path)
+    rows = _read(path, parse, columns, progress)
+    try:
+        first = next(rows)
+    except StopIteration:
+        return iter(())
+    return chain([first], rows)
+
+
+_Parse = Callable[[Iterator[str], Path, Sequence[str], Progress], Iterator[Row]]
+
+
+def _parser(path: Path) -> _Parse:
+    ending = Path(path.name.removesuffix(".gz")).suffix.lower()
+    parsers: dict[str, _Parse] = {".csv": _csv_rows, ".jsonl": _json_rows, ".ndjson": _json_rows}
+    if ending not in parsers:
+        raise UsageError(f"{path} is neither CSV nor JSON lines", "give a .csv or .jsonl file, or one with .gz")
+    return parsers[ending]
+
+
+def _read(path: Path, parse: _Parse, columns: Sequence[str], progress: Progress) -> Iterator[Row]:
+    with open_lines(path, progress) as lines:
+        for row in parse(lines, path, columns, progress):
+            progress.rows += 1
+            yield row
+
+
+@contextmanager
+def open_lines(path: Path, progress: Progress) -> Iterator[Iterator[str]]:
+    """The lines of a text file, plain or gzipped, with their ends; bytes that are no UTF-8 become U+FFFD.
+
+    Raises:
+        UsageError: If the file cannot be opened or, while reading, turns out to be damaged.
+    """
+    try:
+        with path.open("rb") as raw:
+            progress.total = os.fstat(raw.fileno()).st_size
+            unpacked = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+            with io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="replace", newline="") as text:
+                yield _counted(text, raw, progress)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UsageError(f"{path} is damaged after row {progress.rows:,}", "unpack it by hand to see more") from error
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else "it is no readable file"
+        raise UsageError(f"cannot read {path}: {why}", "check the path and your access to it") from error
+
+
+def _counted(text: io.TextIOWrapper, raw: BinaryIO, progress: Progress) -> Iterator[str]:
+    for line in text:
+        progress.done = raw.tell()
+        yield line
+
+
+def _csv_rows(lines: Iterator[str], path: Path, columns: Sequence[str], progress: Progress) -> Iterator[Row]:
+    reader = csv.reader((line.replace("\0", "�") for line in lines), strict=False)
+    header = next(reader, [])
+    _check_columns(path, columns, header)
+    while True:
+        start = reader.line_num + 1
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            progress.skip(start)
+            continue
+        if len(fields) == len(header):
+            yield Row(start, dict(zip(header, fields, strict=True)))
+        elif fields:
+            progress.skip(start)
+
+
+def _json_rows(lines: Iterator[str], path: Path, columns: Sequence[str], progress: Progress) -> Iterator[Row]:
+    rows = _json_objects(lines, progress)
+    head = list(islice(rows, _HEAD_ROWS))
+    _check_columns(path, columns, list(dict.fromkeys(name for row in head for name in row.values)))
+    yield from head
+    yield from rows
+
+
+def _json_objects(lines: Iterator[str], progress: Progress) -> Iterator[Row]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError):
+            values = None
+        if isinstance(values, dict):
+            yield Row(number, values)
+        else:
+            progress.skip(number)
+
+
+def _check_columns(path: Path, columns: Sequence[str], there: Sequence[str]) -> None:
+    for column in columns:
+        if column not in there:
+            raise UsageError(f"{path} has no column {column}", f"columns there: {', '.join(there) or 'none'}")

@@ -1,0 +1,82 @@
+"""``selflow eval``: how good predictors are on a file alone. No SelFlow runs, nothing is written."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from selflow.console.cli.progress import progress
+from selflow.core.invocation import Invocation, table
+
+if TYPE_CHECKING:
+    from selflow.collect.progress import Progress
+    from selflow.predict.evaluate import Row
+
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Judge predictors on a file alone."
+)
+_FIGURES = ("steps", "hit@1", "hit@5", "log_loss_bits", "ece")
+
+
+@app.callback()
+def judge() -> None:
+    """Judge predictors on a file alone."""
+
+
+@app.command()
+def stream(  # noqa: PLR0913  (one parameter for each option)
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSON lines, also with .gz.")],
+    time: Annotated[str, typer.Option(metavar="COL", help="The moment: RFC 3339, or a number since 1970.")],
+    label: Annotated[str, typer.Option(metavar="COL", help="What happened: this is predicted.")],
+    group: Annotated[str | None, typer.Option(metavar="COL", help="Rows of one value are one step.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="COL", help="Whose row: each has a past of its own.")] = None,
+    mode: Annotated[
+        Literal["all", "switch"], typer.Option(help="switch: repeats are collapsed, the current label is barred.")
+    ] = "all",
+    *,
+    program: Annotated[
+        bool, typer.Option("--program", help="Labels are shell lines; only the program that each runs counts.")
+    ] = False,
+) -> None:
+    """Predict each step of a stream from those before it, then learn it.
+
+    In time order, for the pool, every expert and the simple rules.
+    """
+    from selflow.collect.progress import Progress
+    from selflow.predict.evaluate import evaluate_rows
+
+    call: Invocation = ctx.obj
+    reading = Progress()
+    rows = list(_rows(file, (time, label, group, user), reading))
+    if reading.bad_rows:
+        call.note(f"{reading.bad_rows:,} rows left out: no moment, no label, or not of the file's form")
+    with progress(call, f"judging {len(rows):,} rows") as show:
+        document = evaluate_rows(rows, mode=mode, program=program, has_users=user is not None, progress=show)
+    experts = document["experts"].items()
+    lines = table(["expert", *_FIGURES], [[name, *(figures[each] for each in _FIGURES)] for name, figures in experts])
+    call.show(document, lines)
+
+
+def _rows(path: Path, columns: tuple[str, str, str | None, str | None], reading: "Progress") -> "Iterator[Row]":
+    """Rows with a moment and a label; the others are counted in ``reading``."""
+    from selflow.collect.importers.table import moment_us
+    from selflow.collect.tables import read_rows
+
+    time, label, group, user = columns
+    for row in read_rows(path, [column for column in columns if column is not None], reading):
+        said = row.values.get(label)
+        try:
+            ts_us = moment_us(row.values.get(time))
+        except (ValueError, OverflowError):
+            reading.skip(row.line)
+            continue
+        if said is None or said == "":
+            reading.skip(row.line)
+            continue
+        yield ts_us, _text(said), _text(row.values.get(group or "")) or None, _text(row.values.get(user or ""))
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,104 @@
+"""The laws of a source. For ``selflow/testing.py``: whoever writes a source can check it."""
+
+from collections.abc import Callable, Sequence
+from threading import Event as Flag
+from threading import Lock
+
+from selflow.collect.sources import Source
+from selflow.core.codec import decode_record, encode_record
+from selflow.core.events import Event
+
+_DEADLINE_S = 10.0
+
+
+def check_source(make: Callable[[], Source], stir: Callable[[], None]) -> None:
+    """Every law of a source, each on a fresh one.
+
+    Args:
+        make: A source that is not started.
+        stir: Makes something happen that the source must notice.
+
+    Raises:
+        AssertionError: Names the law that does not hold.
+    """
+    for law in SOURCE_LAWS:
+        law(make(), stir)
+
+
+class Ear:
+    """Hears what a source emits."""
+
+    def __init__(self) -> None:
+        self.heard = Flag()
+        self._lock = Lock()
+        self._events: list[Event] = []
+
+    def __call__(self, events: Sequence[Event]) -> None:
+        with self._lock:
+            self._events.extend(events)
+        self.heard.set()
+
+    @property
+    def events(self) -> list[Event]:
+        with self._lock:
+            return list(self._events)
+
+
+def _what_happens_is_told(source: Source, stir: Callable[[], None]) -> None:
+    ear = Ear()
+    source.start(ear)
+    stir()
+    heard = ear.heard.wait(_DEADLINE_S)
+    source.stop()
+    _holds(heard, "a source tells of what happens while it runs")
+    _holds(source.health().events == len(ear.events), "health counts the events that were emitted")
+
+
+def _an_event_can_be_stored(source: Source, stir: Callable[[], None]) -> None:
+    ear = Ear()
+    source.start(ear)
+    stir()
+    ear.heard.wait(_DEADLINE_S)
+    source.stop()
+    _holds(all(event.source and event.kind for event in ear.events), "an event has a source and a kind")
+    _holds(all(decode_record(encode_record(each)) == each for each in ear.events), "an event survives its storage")
+
+
+def _after_the_stop_there_is_silence(source: Source, stir: Callable[[], None]) -> None:
+    ear = Ear()
+    source.start(ear)
+    source.stop()
+    before = len(ear.events)
+    stir()
+    source.stop()
+    _holds(len(ear.events) == before, "a source that was stopped emits nothing")
+
+
+def _health_tells_the_state(source: Source, stir: Callable[[], None]) -> None:
+    _holds(source.health().state == "starting", "a source that was not started is starting")
+    source.start(Ear())
+    stir()
+    _holds(source.health().state in {"ok", "degraded"}, "a source that runs is ok or degraded")
+    source.stop()
+    _holds(source.health().state == "dead", "a source that was stopped is dead")
+    _holds(bool(source.health().name), "a source has a name")
+
+
+def _a_stop_without_a_start_is_no_fault(source: Source, stir: Callable[[], None]) -> None:
+    source.stop()
+    stir()
+    _holds(source.health().events == 0, "a source that never ran has emitted nothing")
+
+
+SOURCE_LAWS: tuple[Callable[[Source, Callable[[], None]], None], ...] = (
+    _what_happens_is_told,
+    _an_event_can_be_stored,
+    _after_the_stop_there_is_silence,
+    _health_tells_the_state,
+    _a_stop_without_a_start_is_no_fault,
+)
+
+
+def _holds(claim: bool, law: str) -> None:  # noqa: FBT001  (reads as a sentence)
+    if not claim:
+        raise AssertionError(f"law broken: {law}")

@@ -1,0 +1,67 @@
+"""Every source that comes in by the door keeps every law."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selflow.collect import sources
+from selflow.collect.files import FileSource
+from selflow.collect.metrics import MetricsSource
+from selflow.collect.shell_source import ShellHistorySource
+from selflow.collect.sources import Source, found_sources, make_source
+from selflow.core.clock import SystemClock
+from selflow.core.errors import ConfigError
+from selflow.core.settings import FileSource as FileSection
+from selflow.core.settings import MetricsSource as MetricsSection
+from selflow.core.settings import ShellHistorySource as ShellSection
+from tests.unit.collect.laws import SOURCE_LAWS, check_source
+
+NAMES = ("file_system", "shell_history", "system_metrics")
+
+
+def _section(name: str, folder: Path) -> Any:
+    return {
+        "file_system": FileSection(type="file_system", paths=(str(folder),), coalesce_s=0.05),
+        "shell_history": ShellSection(type="shell_history", paths=(str(folder / "h"),), sample_interval_s=0.1),
+        "system_metrics": MetricsSection(type="system_metrics", sample_interval_s=0.1),
+    }[name]
+
+
+def _stirring(folder: Path) -> Callable[[], None]:
+    def stir() -> None:
+        with (folder / "h").open("a") as file:
+            file.write("ls -la\n")
+
+    return stir
+
+
+def test_the_door_knows_our_sources() -> None:
+    assert set(found_sources()) >= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_source_keeps_every_law(name: str, tmp_path: Path) -> None:
+    def make() -> Source:
+        return make_source(_section(name, tmp_path), SystemClock(), str(tmp_path))
+
+    check_source(make, _stirring(tmp_path))
+    assert len(SOURCE_LAWS) == 5
+
+
+def test_each_name_leads_to_its_source(tmp_path: Path) -> None:
+    made = [make_source(_section(name, tmp_path), SystemClock(), "/home/u") for name in NAMES]
+
+    assert [type(source) for source in made] == [FileSource, ShellHistorySource, MetricsSource]
+
+
+def test_a_source_that_is_not_installed_is_named_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unknown:
+        type = "bank_account"
+
+    monkeypatch.setattr(sources, "found_sources", lambda: dict.fromkeys(NAMES))
+    with pytest.raises(ConfigError, match="no source named bank_account") as caught:
+        make_source(Unknown(), SystemClock(), "/home/u")
+
+    assert "file_system, shell_history, system_metrics" in caught.value.hint

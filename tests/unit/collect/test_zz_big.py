@@ -1,0 +1,233 @@
+"""Redaction: nothing planted survives, nothing ordinary changes, twice is once."""
+
+import json
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from selflow.collect.checksums import iban_holds, luhn_holds
+from selflow.collect.redact import PassThrough, SlotRedactor, make_redactor
+from selflow.core.codec import event_to_json
+from selflow.core.errors import ConfigError
+from selflow.core.events import Event
+from tests.unit.collect.secrets_world import ANNOUNCED, PLACES, SECRETS
+
+REDACTOR = SlotRedactor()
+_EXAMPLES_PER_KIND = 150
+_campaign = settings(
+    max_examples=_EXAMPLES_PER_KIND,
+    derandomize=False,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+ORDINARY = """
+src/Text/Pandoc/Readers/LaTeX/Parsing.hs
+test/odt/native/listContinueNumbering2.native
+tests/Tests/Writers/Native.hs
+test/command/7473.md
+datasette/templates/_codemirror_foot.html
+docs/decisions/0005-redaction-and-ingest.md
+/usr/share/perl/5.36.0/unicore/lib/InPC/TopAndL2.pl
+/usr/share/maven-repo/org/apache/maven/maven-core/3.8.7/maven-core-3.8.7.jar
+/usr/share/man/man3/idn2_to_unicode_8z8z.3.gz
+/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.30
+~/.config/systemd/user/selflow.service
+node_modules/@babel/plugin-transform-modules-commonjs/lib/index.js
+app/src/main/java/org/example/AbstractSingletonProxyFactoryBean.java
+getUserAccountInformationById
+Screenshot 2026-01-02 at 10.20.30.png
+ls -la
+cd ../..
+git commit -m 'Fix the parser of nested lists'
+git clone git@github.com:jgm/pandoc.git
+git checkout 7efc3d18
+git push origin feature/token-bucket
+mkdir -p build/debug
+ssh -p 22 root@10.1.26.9
+cp -p a b
+nmap -sV -p22 10.0.135.83
+tar czf backup-2024-05-06.tar.gz notes
+grep -rn "password" src
+find . -name '*.py' -newer setup.py
+docker run --rm -p 8080:80 nginx:1.25
+curl https://example.org/path/to/page
+pip install 'pathspec>=0.12'
+python -m pytest tests/unit/collect -q
+kubectl get pods -n kube-system
+make setup && make test
+echo 1767225600000000
+basic understanding of monads
+rm -rf /home/u/.cache/thumbnails
+psql -h localhost -U postgres shop
+sed -i 's/foo/bar/g' README.md
+awk '{print $1}' access.log | sort | uniq -c
+""".strip().splitlines()
+
+
+def _shown(event: Event) -> str:
+    return json.dumps(event_to_json(event), ensure_ascii=False)
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_no_planted_secret_survives_in_any_place(kind: str) -> None:
+    @_campaign
+    @given(secret=SECRETS[kind])
+    def campaign(secret: str) -> None:
+        for place in PLACES.values():
+            redacted = REDACTOR.redact(place(secret))
+
+            assert json.dumps(secret)[1:-1] not in _shown(redacted)
+            assert REDACTOR.redact(redacted) == redacted
+
+    campaign()
+
+
+@pytest.mark.parametrize("kind", ANNOUNCED)
+def test_no_secret_survives_that_its_surroundings_announce(kind: str) -> None:
+    drawn, surround = ANNOUNCED[kind]
+
+    @_campaign
+    @given(secret=drawn)
+    def campaign(secret: str) -> None:
+        for place in ("subject", "app", "data", "deep in data", "a key of data"):
+            redacted = REDACTOR.redact(PLACES[place](surround(secret)))
+
+            assert secret not in _shown(redacted)
+            assert REDACTOR.redact(redacted) == redacted
+
+    campaign()
+
+
+def test_the_campaigns_plant_more_than_a_thousand_secrets() -> None:
+    planted = (len(SECRETS) * len(PLACES) + len(ANNOUNCED) * 5) * _EXAMPLES_PER_KIND
+
+    assert planted >= 1_000
+    assert len(SECRETS) + len(ANNOUNCED) >= 40
+
+
+def test_ordinary_paths_and_commands_stay_as_they_are() -> None:
+    changed = [line for line in ORDINARY if REDACTOR.text(line) != line]
+
+    assert changed == []
+
+
+_noisy = st.lists(
+    st.one_of(
+        st.sampled_from(
+            ["password=", "<SECRET>", "<HEX>", "://", "@", "?a=", "Bearer ", "--token ", "mysql -p", "/", "'"]
+        ),
+        st.sampled_from(['"', " ", "-", ".", "4111 1111 1111 1111", "DE89370400440532013000", "a@b.co", "AKIA", "#k="]),
+        st.text(max_size=8),
+        st.from_regex(r"[A-Za-z0-9+/]{1,24}", fullmatch=True),
+    ),
+    max_size=8,
+).map("".join)
+
+
+@settings(max_examples=2000, derandomize=False, database=None, deadline=None)
+@given(text=_noisy)
+def test_redacting_twice_is_redacting_once(text: str) -> None:
+    once = REDACTOR.redact(Event(1, "s", "k", text, data={text: [text]}))
+
+    assert REDACTOR.redact(once) == once
+    assert SlotRedactor().redact(once) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "slot"),
+    [
+        ("AKIAABCDEFGHIJKLMNOP", "<SECRET>"),
+        ("write to alice@example.org now", "write to <EMAIL> now"),
+        ("alice%40example.org", "<EMAIL>"),
+        ("4111 1111 1111 1111 5", "<CARD> 5"),
+        ("GB82 WEST 1234 5698 7654 32 thanks", "<IBAN> thanks"),
+        ("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b", "<HEX>"),
+        ("550e8400-e29b-41d4-a716-446655440000", "<UUID>"),
+        ("https://host.org/a/b?x=1", "https://host.org/a/b"),
+        ("https://bob:pw@host.org/a", "https://<SECRET>@host.org/a"),
+        ("https://host.org:8080/@user/a", "https://host.org:8080/@user/a"),
+        ("PASSWORD='two words' ls", "PASSWORD='<SECRET>' ls"),
+    ],
+)
+def test_each_kind_has_its_slot(text: str, slot: str) -> None:
+    assert REDACTOR.text(text) == slot
+
+
+def test_a_key_that_names_a_secret_hides_its_value_whatever_it_is() -> None:
+    data = {"password": "x", "auth": {"pin": 1234, "user": ["bob"]}, "tokens": 12, "token": "", "cookie": None}
+
+    assert REDACTOR.redact(Event(1, "s", "k", data=data)).data == {
+        "password": "<SECRET>",
+        "auth": {"pin": "<SECRET>", "user": ["<SECRET>"]},
+        "tokens": 12,
+        "token": "",
+        "cookie": None,
+    }
+
+
+def test_a_card_number_written_as_a_number_is_a_card() -> None:
+    data = {"n": 4_111_111_111_111_111, "m": 4_111_111_111_111_112, "t": 1_767_225_600_000_000, "yes": True, "f": 0.5}
+
+    assert REDACTOR.redact(Event(1, "s", "k", data=data)).data == {**data, "n": "<CARD>"}
+
+
+def test_keys_that_become_alike_keep_their_values_apart() -> None:
+    data = {"a@x.org": 1, "b@x.org": 2}
+
+    assert REDACTOR.redact(Event(1, "s", "k", data=data)).data == {"<EMAIL>": 1, "<EMAIL>#2": 2}
+
+
+def test_the_event_that_comes_in_is_not_changed() -> None:
+    data = {"a": ["bob@x.org"]}
+    event = Event(1, "s", "k", "bob@x.org", duration_s=2.5, data=data)
+    redacted = REDACTOR.redact(event)
+
+    assert data == {"a": ["bob@x.org"]}
+    assert (redacted.ts_us, redacted.duration_s, redacted.subject) == (1, 2.5, "<EMAIL>")
+
+
+def test_the_owners_own_pattern_is_a_secret() -> None:
+    redactor = make_redactor(patterns=[r"PRJ-\d+"])
+
+    assert redactor.redact(Event(1, "s", "k", "see PRJ-17 today")).subject == "see <SECRET> today"
+
+
+@pytest.mark.parametrize("pattern", ["(", "x*"])
+def test_a_pattern_that_cannot_work_is_refused_by_its_place(pattern: str) -> None:
+    with pytest.raises(ConfigError, match="redaction pattern 1 ") as caught:
+        make_redactor(patterns=["fine", pattern])
+
+    assert pattern not in str(caught.value)
+
+
+def test_redaction_off_is_a_choice_made_in_one_place() -> None:
+    event = Event(1, "s", "k", "bob@x.org")
+
+    assert isinstance(make_redactor(anonymize=False), PassThrough)
+    assert make_redactor(anonymize=False).redact(event) is event
+    assert isinstance(make_redactor(), SlotRedactor)
+
+
+def test_checksums_know_right_from_wrong() -> None:
+    assert luhn_holds("4111111111111111")
+    assert not luhn_holds("4111111111111112")
+    assert iban_holds("GB82WEST12345698765432")
+    assert not iban_holds("GB82WEST12345698765433")
+    assert not iban_holds("ZZ82WEST12345698765432")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a" * 16_000, "a-" * 8_000, "password " * 1_800, "mysql " * 2_700, "1 " * 8_000, "x@" * 8_000, "DE12" * 4_000,
+     "https://" * 2_000, "-" * 16_000, "aB3/" * 4_000, "?a=" * 5_000, "eyJ." * 4_000, "'\"" * 8_000],
+    ids=lambda text: text[:9],
+)  # fmt: skip
+def test_no_text_is_expensive(text: str) -> None:
+    started_s = time.process_time()
+    SlotRedactor().text(text)
+
+    assert time.process_time() - started_s < 1.0
