@@ -34,6 +34,7 @@ def prepare_catalog(root: Root, settings: Settings, session: RaySession, *, serv
         catalog.facts.put("ray", {"address": session.address, "is_ours": session.is_ours}, now_us)
         catalog.facts.put("warnings", list(session.warnings), now_us)
         catalog.facts.put(SERVING, serving, now_us)
+        catalog.facts.put("budget_bytes", settings.buffer.budget_bytes, now_us)
         catalog.facts.put("check_interval_s", settings.supervisor.check_interval_s, now_us)
         if not root.token.exists():
             write_private(root.token, catalog.tokens.renew_owner(now_us))

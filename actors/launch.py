@@ -184,7 +184,7 @@ def is_alive(session: RaySession) -> bool:
     return names == _CORE
 
 
-def end_own(root: Root, grace_s: float = 5.0) -> int:
+def end_own(root: Root, grace_s: float = 1.0) -> int:
     """End every process of our session: politely, then by force. Returns how many there were."""
     ended = 0
     while processes := session_processes(root):  # a dying raylet may still bear a child

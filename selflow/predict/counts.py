@@ -22,7 +22,7 @@ _LABEL_MASK = (1 << _LABEL_BITS) - 1
 _HOUR_US = 3_600_000_000
 _PAIR_MEMBERS = 4
 _FIRST_FRESH = 0.5
-_PROPOSED = 12
+_PROPOSED = 10
 
 
 def no_context(view: View) -> list[int]:
@@ -169,7 +169,7 @@ class CountAnswer:
     def candidates(self) -> list[int]:
         """The strongest labels of every context."""
         found: dict[int, None] = {}
-        for context, leaders in zip(self._contexts, self._leaders, strict=True):
+        for context, leaders in reversed(list(zip(self._contexts, self._leaders, strict=True))):
             found.update(dict.fromkeys(leaders or self.evidence[context.name].leaders(_PROPOSED)))
         return list(found)
 

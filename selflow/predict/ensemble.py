@@ -14,12 +14,12 @@ from selflow.predict.features import STRUCTURAL, Situation, log_probability_feat
 from selflow.predict.memory import UserMemory
 from selflow.predict.packing import Packed
 from selflow.predict.pool import FixedSharePool
-from selflow.predict.ranker import Ranker, Ranking, Scale
+from selflow.predict.ranker import Inputs, Rankers, Ranking
 from selflow.predict.recency import RecencyExpert
 from selflow.predict.table import Floats, Ids, Table
 
 RANKERS = ("ranker", "ranker_any")
-_MAX_CANDIDATES = 96
+_MAX_CANDIDATES = 64
 _COMPANIONS = 30
 _TINY = 1e-9
 
@@ -56,7 +56,8 @@ class Opinion:
     """(n,): what the list of guesses is ordered by."""
     raw: Floats
     """(n,): the mixture before calibration."""
-    rankings: tuple[Ranking, Ranking]
+    features: Floats
+    ranking: Ranking
 
     def places(self, known: Sequence[int]) -> Ids:
         """Where these labels stand in ``ids``."""
@@ -84,11 +85,8 @@ class Ensemble:
         self._featured = width if is_shared else len(OWN) * 3 + 1
         self._blank = width - self._featured
         self._companions = Table(20_000, 128)
-        self._rankers = (
-            Ranker(1 + width + STRUCTURAL, "member", seed=1),
-            Ranker(1 + width + STRUCTURAL, "any", seed=2),
-        )
-        self._scale = Scale(1 + width + STRUCTURAL)
+        self._rankers = Rankers(1 + width + STRUCTURAL)
+        self._inputs = Inputs(1 + width + STRUCTURAL)
         self._count_pool = FixedSharePool(self.names, alpha)
         self.pool = FixedSharePool((*self.names, *RANKERS), alpha)
         self._temperature = Temperature()
@@ -100,7 +98,7 @@ class Ensemble:
         """
         answers = [expert.ask(view) for expert in self._experts]
         companions = self._companions.evidence(companion_keys(view), view.vocabulary.end)
-        proposals = [view.last, view.before[:8], *(answer.candidates() for answer in answers), companions.leaders(8)]
+        proposals = [view.last, *(answer.candidates() for answer in answers), view.before[:8], companions.leaders(8)]
         candidates = list(dict.fromkeys([*barred, *(y for proposal in proposals for y in proposal)]))[:_MAX_CANDIDATES]
         n = len(candidates)
         taken = set(candidates)
@@ -128,10 +126,10 @@ class Ensemble:
             ],
             axis=1,
         )
-        scaled = self._scale.apply(features)
-        first, second = (ranker.rank(features, scaled, outside) for ranker in self._rankers)
-        rows = np.array([np.concatenate([r.p, pool[n:] * (r.outside / outside)]) for r in (first, second)])
-        more = np.array([r.outside * pool_fresh / outside for r in (first, second)])
+        ranking = self._rankers.rank(self._inputs.of(features, outside))
+        left = ranking.p[:, -1:] / outside
+        rows = np.concatenate([ranking.p[:, :-1], pool[n:] * left], axis=1)
+        more = left[:, 0] * pool_fresh
         _bar(rows, more, barred)
         p, fresh = np.concatenate([p, rows]), np.append(fresh, more)
         mixed = self.pool.mix(p)
@@ -140,7 +138,7 @@ class Ensemble:
         final = np.concatenate([calm, mixed[n:] * (calm_rest / rest)])
         final_fresh = float(self.pool.mix(fresh)) * calm_rest / rest
         naming = (calm + rows[1, :n]) / 2.0
-        return Opinion(situation.view, ids, n, p, fresh, final, final_fresh, naming, mixed[:n], (first, second))
+        return Opinion(situation.view, ids, n, p, fresh, final, final_fresh, naming, mixed[:n], features, ranking)
 
     def learn(self, opinion: Opinion, truth: Truth, members: Sequence[int]) -> None:
         """Tell everybody what came. ``members``: all its labels as ids, the known ones first."""
@@ -150,9 +148,8 @@ class Ensemble:
         self._count_pool.learn(p[: len(self.names)], counts)
         self.pool.learn(p, counts)
         came = places[places < opinion.n]
-        for ranker, ranking in zip(self._rankers, opinion.rankings, strict=True):
-            ranker.learn(ranking, came, truth.members)
-        self._scale.learn(opinion.rankings[0].features)
+        self._rankers.learn(opinion.ranking, came, truth.members)
+        self._inputs.learn(opinion.features)
         shares = np.zeros(opinion.n + 1)
         shares[came] = 1.0 / truth.members
         shares[-1] = 1.0 - len(came) / truth.members
@@ -183,7 +180,7 @@ class Ensemble:
             part.restore(state)
 
     def _parts(self) -> list[Restorable]:
-        learners: list[Restorable] = [self._companions, *self._rankers, self._scale]
+        learners: list[Restorable] = [self._companions, self._rankers, self._inputs]
         return [*self._experts, *learners, self._count_pool, self.pool, self._temperature]
 
 

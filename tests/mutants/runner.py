@@ -78,7 +78,7 @@ def run_tests(tree: Path, tests: Sequence[str]) -> tuple[int, list[str]]:
         )
     except subprocess.TimeoutExpired:
         return -1, [f"no end within {LIMIT_S} s"]
-    return done.returncode, (done.stdout + done.stderr).splitlines()
+    return done.returncode, [*done.stdout.splitlines(), *done.stderr.splitlines()]
 
 
 def judge(tree: Path, fault: Fault) -> str:
@@ -90,7 +90,8 @@ def judge(tree: Path, fault: Fault) -> str:
         return str(error)
     failed = [line.removeprefix("FAILED ").split(" - ")[0] for line in lines if line.startswith("FAILED ")]
     if status not in {0, 1}:
-        return f"the tests could not run: {lines[-1] if lines else status}"
+        words = next((line for line in reversed(lines) if line.strip()), "")
+        return f"the tests could not run, exit status {status}: {words}"
     blind = [test for test in fault.tests if not any(one == test or one.startswith(f"{test}[") for one in failed)]
     return f"not seen by {', '.join(blind)}" if blind else RED
 

@@ -26,11 +26,11 @@ from selflow.core.errors import UsageError
 GROUP = "selflow.commands"
 SUMMARIES = {
     "init": "Record what SelFlow may collect, source by source.",
-    "up": "Start SelFlow, or attach it to a running Ray cluster.",
+    "up": "Start SelFlow, or attach it to a Ray cluster that runs.",
     "down": "End SelFlow; an attached Ray cluster is left alone.",
     "status": "Show what runs, how full the buffer is and what listens.",
-    "doctor": "Check listeners, tokens, file modes and versions.",
-    "demo": "Run the whole chain on a bundled sample of real events.",
+    "doctor": "Check listeners, tokens, file modes and versions; exit code 5 if something is wrong.",
+    "demo": "Replay real events, learn, serve, predict later ones over HTTP, and learn from their outcomes.",
     "import": "Bring in JSONL, CSV, shell history or a git repository.",
     "replay": "Send a recorded stream through the ingest.",
     "events": "List stored events.",

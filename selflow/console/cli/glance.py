@@ -7,6 +7,7 @@ is looked at anew, and a note that is too old is called so.
 import json
 import os
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
@@ -52,10 +53,11 @@ def survey(call: Invocation, now_us: int) -> dict[str, Any]:
     catalog = CatalogReader(call.root.catalog)
     facts = catalog.facts()
     seen = [Seen(service, _is_alive(service)) for service in catalog.services()]
-    ray = _ray(call)
+    marked = frozenset(processes.session_pids(call.root.path))
+    ray = _ray(call, marked)
     listeners = {name: {"url": url, "listens": listens(url)} for name, url in call.endpoints().items()}
     silent_s = _silent_s(seen, facts.get("check_interval_s"), now_us)
-    state, reasons = judge(seen, silent_s, is_ray_up=ray["state"] == "running")
+    state, reasons = judge(seen, silent_s, ray["state"])
     champion = catalog.champion()
     return {
         "state": state,
@@ -69,28 +71,34 @@ def survey(call: Invocation, now_us: int) -> dict[str, Any]:
         "consents": [consent.source for consent in catalog.consents() if consent.revoked_at_us is None],
         "endpoints": listeners,
         "services": [_service(each, now_us) for each in seen],
-        "processes": _processes(call, seen, facts.get("processes")),
+        "processes": _processes(seen, marked, facts.get("processes")),
         "versions": {"selflow": version("selflow")},
         "root": str(call.root.path),
     }
 
 
-def judge(seen: list[Seen], silent_s: float, *, is_ray_up: bool) -> tuple[State, list[str]]:
+def judge(seen: list[Seen], silent_s: float, ray_state: str) -> tuple[State, list[str]]:
     """The state in one word, and what keeps it from being ``running``; ``silent_s`` is 0 unless it is too long."""
-    alive = [each for each in seen if each.is_alive]
+    alive = {each.service.health.name for each in seen if each.is_alive}
+    if not alive and ray_state == "running":
+        return "degraded", ["Ray runs, but no service of ours does"]
     if not alive:
-        return ("degraded", ["Ray runs, but no service of ours does"]) if is_ray_up else ("not running", [])
-    reasons = [] if is_ray_up else ["the Ray session is gone"]
-    if not any(each.service.health.name == "supervisor" for each in alive):
+        return "not running", ["the Ray session died"] if ray_state == "dead" else []
+    reasons = [] if ray_state == "running" else ["the Ray session is gone"]
+    if "supervisor" not in alive:
         reasons.append("the supervisor is dead: nobody makes services anew")
     elif silent_s:
         reasons.append(f"the supervisor has said nothing for {silent_s:,.0f} s")
-    bad = [each for each in seen if each.state not in {"ok", "starting"} and each.service.health.name != "supervisor"]
-    reasons += [f"{each.service.health.name} is {each.state}" for each in bad]
+    states = {each.service.health.name: each.state for each in seen}
+    reasons += [
+        f"{name} is {state}"
+        for name, state in states.items()
+        if state not in {"ok", "starting"} and (name, state) != ("supervisor", "dead")
+    ]
     if reasons:
         return "degraded", reasons
-    waiting = [each.service.health.name for each in alive if each.state == "starting"]
-    return ("starting", [f"{name} is starting" for name in waiting]) if waiting else ("running", [])
+    waiting = [f"{name} is starting" for name, state in states.items() if state == "starting"]
+    return ("starting", waiting) if waiting else ("running", [])
 
 
 def _silent_s(seen: list[Seen], check_interval_s: object, now_us: int) -> float:
@@ -113,14 +121,15 @@ def _is_alive(service: Service) -> bool:
     return began_us is not None and began_us <= service.health.started_at_us + _CLOCK_SLACK_US
 
 
-def _ray(call: Invocation) -> dict[str, Any]:
-    """The session that was started or attached, and whether its core still is there."""
+def _ray(call: Invocation, marked: AbstractSet[int]) -> dict[str, Any]:
+    """The session that was started or attached, and whether its core is among the living that carry its mark."""
     try:
         session = json.loads((call.root.run / "ray.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {"state": "not running", "address": None, "is_ours": None, "warnings": []}
     if session["is_ours"]:
-        is_up = all(processes.started_at_us(pid) is not None for pid in session["core_pids"])
+        core = set(session["core_pids"])
+        is_up = bool(core) and core <= marked
     else:
         is_up = listens(session["address"])
     told = {"address": session["address"], "is_ours": session["is_ours"], "warnings": session["warnings"]}
@@ -168,10 +177,10 @@ def _service(seen: Seen, now_us: int) -> dict[str, Any]:
     }
 
 
-def _processes(call: Invocation, seen: list[Seen], noted: object) -> list[dict[str, Any]]:
+def _processes(seen: list[Seen], marked: AbstractSet[int], noted: object) -> list[dict[str, Any]]:
     """Our session's living processes, largest first: those with its mark and those that the supervisor noted."""
     names = {each.service.health.pid: each.service.health.name for each in seen if each.is_alive}
-    pids = {pid for pid in (*names, *processes.session_pids(call.root.path), *_noted(noted)) if pid != os.getpid()}
+    pids = {pid for pid in (*names, *marked, *_noted(noted)) if pid != os.getpid()}
     found = [process for pid in pids if (process := processes.look(pid))]
     return [
         {"pid": p.pid, "name": names.get(p.pid, p.name), "memory_bytes": p.memory_bytes, "is_pss": p.is_pss}

@@ -1,7 +1,6 @@
 """The command line in this process: exit code, stdout, stderr; home and state root in a temporary folder."""
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,17 +31,11 @@ Cli = Callable[..., Ended]
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Root:
-    for name in [name for name in os.environ if name.startswith(("SELFLOW_", "RAY_"))]:
-        monkeypatch.delenv(name)
-    for name, folder in (("HOME", "h"), ("XDG_CONFIG_HOME", "h/c"), ("XDG_DATA_HOME", "h/d"), ("XDG_RUNTIME_DIR", "r")):
-        monkeypatch.setenv(name, str(tmp_path / folder))
-    (tmp_path / "r").mkdir()
+def root(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Root:
+    """This test's state root, with an empty folder beside it to work in."""
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    home = tmp_path / "s"
-    monkeypatch.setenv("SELFLOW_HOME", str(home))
-    made = Root(home, home)
+    made = Root(home / "selflow", home / "selflow")
     made.make()
     return made
 

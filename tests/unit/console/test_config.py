@@ -1,5 +1,7 @@
 """``selflow config``."""
 
+from pathlib import Path
+
 import pytest
 
 from selflow.core.paths import Root
@@ -76,7 +78,7 @@ def test_set_writes_an_override_in_our_unit_and_unset_takes_it_back(cli: Cli, ro
 
 @pytest.mark.parametrize("args", [("set", "serve.port", "7800"), ("unset", "serve.port"), ("trust",)])
 def test_a_dry_run_changes_nothing(cli: Cli, root: Root, args: tuple[str, ...]) -> None:
-    (root.path.parent / "work" / "selflow.yaml").write_text("serve: {port: 7900}\n")
+    (Path.cwd() / "selflow.yaml").write_text("serve: {port: 7900}\n")
     cli("config", "set", "serve.port", "7799")
     before = root.runtime_overrides.read_text()
 
@@ -108,7 +110,7 @@ def test_an_override_may_not_loosen_privacy(cli: Cli) -> None:
 
 
 def test_a_project_file_has_a_say_only_once_it_is_trusted(cli: Cli, root: Root) -> None:
-    project = root.path.parent / "work" / "selflow.yaml"
+    project = Path.cwd() / "selflow.yaml"
     project.write_text("serve: {port: 7900}\n")
 
     assert cli("config", "get", "serve.port").out == "7731\n"

@@ -42,6 +42,16 @@ def test_a_grant_is_recorded_audited_and_listed(cli: Cli, root: Root) -> None:
     assert set(acts) == {("owner", "consent.grant", "ingest"), ("owner", "consent.grant", "system_metrics")}
 
 
+@pytest.mark.setting("store.catalog_url")
+def test_the_consent_is_written_into_the_catalog_that_the_settings_name(cli: Cli, root: Root, tmp_path: Path) -> None:
+    root.user_settings.write_text(f"store: {{catalog_url: 'sqlite:///{tmp_path / 'other.db'}'}}\n")
+    cli("init", "--grant", "ingest")
+
+    assert (tmp_path / "other.db").exists()
+    assert not root.catalog.exists()
+    assert granted(cli) == {"ingest"}
+
+
 def test_the_first_settings_file_is_written(cli: Cli, root: Root, folder: Path) -> None:
     document = cli("init", "--yes", "--watch", str(folder), "--json").document
 
@@ -56,6 +66,7 @@ def test_the_first_settings_file_is_written(cli: Cli, root: Root, folder: Path) 
     assert cli("config", "check").code == 0
 
 
+@pytest.mark.setting("data_sources")
 def test_an_existing_settings_file_is_never_rewritten(cli: Cli, root: Root, folder: Path) -> None:
     mine = f"# mine\ndata_sources: [{{type: file_system, paths: [{folder}]}}]\n"
     root.user_settings.write_text(mine)

@@ -110,6 +110,25 @@ def test_the_first_import_notes_its_consent_says_so_and_waits_until_it_acts(
     assert [c.revoked_at_us for c in catalog.consents.list_all() if c.source == "import"] == [None]
 
 
+@pytest.mark.setting("ingest.max_batch_events", "ingest.max_batch_bytes", "ingest.max_event_bytes")
+@pytest.mark.parametrize(
+    ("setting", "batches", "rejected"),
+    [
+        ("max_batch_events: 10", 3, 0),
+        ("max_batch_bytes: 1024, max_event_bytes: 1000", 5, 0),
+        ("max_event_bytes: 256", 1, 1),
+        ("max_batch_events: 9999", 1, 0),
+    ],
+)
+def test_batches_are_cut_as_the_settings_say(root: Root, setting: str, batches: int, rejected: int) -> None:
+    root.user_settings.write_text(f"ingest: {{{setting}}}\n")
+    log = MemoryLog()
+    with serving(log, root):
+        told = send(root, [*made(25), *made(1, blob="z" * 300)])
+
+    assert (len(log._batches), told.rejected.total()) == (batches, rejected)
+
+
 def test_of_a_file_that_has_grown_only_what_is_new_is_added(root: Root) -> None:
     log = MemoryLog()
     with serving(log, root):

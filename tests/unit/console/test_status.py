@@ -23,6 +23,7 @@ from selflow.store.records import Artifact
 from tests.unit.console.conftest import Cli
 
 NOW_US = SystemClock().now_us()
+Child = subprocess.Popen[bytes]
 
 
 def health(name: str, pid: int, state: State = "ok", started_at_us: int = NOW_US) -> Health:
@@ -44,7 +45,7 @@ def dead_pid() -> int:
 
 
 @pytest.fixture
-def child(root: Root) -> Iterator[subprocess.Popen[bytes]]:
+def child(root: Root) -> Iterator[Child]:
     """A living process that carries the mark of this root's session."""
     with subprocess.Popen(
         [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()"],
@@ -82,8 +83,8 @@ def test_the_direct_way_and_typers_way_say_the_same(cli: Cli, root: Root) -> Non
     assert (direct.code, direct.document) == (by_typer.code, by_typer.document)
 
 
-def test_running_needs_every_service_alive(cli: Cli, root: Root, catalog: Catalog) -> None:
-    own_ray(root, os.getpid())
+def test_running_needs_every_service_alive(cli: Cli, root: Root, catalog: Catalog, child: Child) -> None:
+    own_ray(root, child.pid)
     put_services(catalog, health("supervisor", os.getpid()), health("buffer", os.getpid()))
     ended = cli("status", "--json")
 
@@ -93,9 +94,9 @@ def test_running_needs_every_service_alive(cli: Cli, root: Root, catalog: Catalo
 
 
 def test_a_service_killed_since_it_was_written_down_is_told(
-    cli: Cli, root: Root, catalog: Catalog, dead_pid: int
+    cli: Cli, root: Root, catalog: Catalog, dead_pid: int, child: Child
 ) -> None:
-    own_ray(root, os.getpid())
+    own_ray(root, child.pid)
     put_services(catalog, health("supervisor", os.getpid()), health("buffer", dead_pid))
     document = cli("status", "--json").document
 
@@ -109,8 +110,10 @@ def test_a_reused_process_number_is_not_taken_for_the_service(cli: Cli, root: Ro
     assert cli("status", "--json").document["state"] == "not running"
 
 
-def test_a_dead_supervisor_is_told_while_the_rest_lives(cli: Cli, root: Root, catalog: Catalog, dead_pid: int) -> None:
-    own_ray(root, os.getpid())
+def test_a_dead_supervisor_is_told_while_the_rest_lives(
+    cli: Cli, root: Root, catalog: Catalog, dead_pid: int, child: Child
+) -> None:
+    own_ray(root, child.pid)
     put_services(catalog, health("supervisor", dead_pid), health("buffer", os.getpid()))
     document = cli("status", "--json").document
 
@@ -118,8 +121,8 @@ def test_a_dead_supervisor_is_told_while_the_rest_lives(cli: Cli, root: Root, ca
     assert document["reasons"] == ["the supervisor is dead: nobody makes services anew"]
 
 
-def test_a_silent_supervisor_is_told(cli: Cli, root: Root, catalog: Catalog) -> None:
-    own_ray(root, os.getpid())
+def test_a_silent_supervisor_is_told(cli: Cli, root: Root, catalog: Catalog, child: Child) -> None:
+    own_ray(root, child.pid)
     put_services(catalog, health("supervisor", os.getpid()), seen_s_ago=300)
     document = cli("status", "--json").document
 
@@ -127,8 +130,8 @@ def test_a_silent_supervisor_is_told(cli: Cli, root: Root, catalog: Catalog) -> 
     assert "said nothing" in document["reasons"][0]
 
 
-def test_a_supervisor_that_looks_seldom_is_not_silent(cli: Cli, root: Root, catalog: Catalog) -> None:
-    own_ray(root, os.getpid())
+def test_a_supervisor_that_looks_seldom_is_not_silent(cli: Cli, root: Root, catalog: Catalog, child: Child) -> None:
+    own_ray(root, child.pid)
     catalog.facts.put("check_interval_s", 60.0, NOW_US)
     put_services(catalog, health("supervisor", os.getpid()), seen_s_ago=100)
 
@@ -143,15 +146,33 @@ def test_a_ray_session_that_is_gone_is_told(cli: Cli, root: Root, catalog: Catal
     assert (document["state"], document["reasons"]) == ("degraded", ["the Ray session is gone"])
 
 
-def test_ray_without_our_services_is_degraded(cli: Cli, root: Root) -> None:
-    own_ray(root, os.getpid())
+def test_a_session_of_which_all_is_dead_is_not_running_and_says_why(
+    cli: Cli, root: Root, catalog: Catalog, dead_pid: int
+) -> None:
+    own_ray(root, dead_pid)
+    put_services(catalog, health("supervisor", dead_pid), health("buffer", dead_pid))
+    ended = cli("status", "--json")
+
+    assert (ended.code, ended.document["state"]) == (3, "not running")
+    assert ended.document["reasons"] == ["the Ray session died"]
+
+
+def test_a_service_that_calls_itself_degraded_is_told(cli: Cli, root: Root, catalog: Catalog, child: Child) -> None:
+    own_ray(root, child.pid)
+    put_services(catalog, health("supervisor", os.getpid(), "degraded"), health("serve", 0, "starting"))
+
+    assert cli("status", "--json").document["reasons"] == ["supervisor is degraded"]
+
+
+def test_ray_without_our_services_is_degraded(cli: Cli, root: Root, child: Child) -> None:
+    own_ray(root, child.pid)
     ended = cli("status", "--json")
 
     assert (ended.code, ended.document["state"]) == (0, "degraded")
 
 
-def test_a_service_that_is_being_made_is_starting(cli: Cli, root: Root, catalog: Catalog) -> None:
-    own_ray(root, os.getpid())
+def test_a_service_that_is_being_made_is_starting(cli: Cli, root: Root, catalog: Catalog, child: Child) -> None:
+    own_ray(root, child.pid)
     put_services(catalog, health("supervisor", os.getpid()), health("serve", 0, "starting"))
     document = cli("status", "--json").document
 
@@ -176,14 +197,12 @@ def test_it_shows_buffer_predictor_and_consents(cli: Cli, root: Root, catalog: C
     assert "learned up to event 17" in text
 
 
-def test_a_process_of_the_session_is_found_by_its_mark(root: Root, child: subprocess.Popen[bytes]) -> None:
+def test_a_process_of_the_session_is_found_by_its_mark(root: Root, child: Child) -> None:
     assert list(processes.session_pids(root.path)) == [child.pid]
     assert list(processes.session_pids(root.path / "other")) == []
 
 
-def test_a_noted_process_counts_while_it_is_the_same(
-    cli: Cli, catalog: Catalog, child: subprocess.Popen[bytes]
-) -> None:
+def test_a_noted_process_counts_while_it_is_the_same(cli: Cli, catalog: Catalog, child: Child) -> None:
     began_s = psutil.Process(child.pid).create_time()
     catalog.facts.put("processes", [[os.getppid(), began_s - 5_000, "another"], [child.pid, began_s, "x"]], NOW_US)
     found = cli("status", "--json").document["processes"]

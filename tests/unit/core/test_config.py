@@ -109,7 +109,6 @@ def test_loading_changes_no_layer() -> None:
     assert layers == before
 
 
-@pytest.mark.setting("privacy.exclude_apps")
 @pytest.mark.parametrize("name", ["exclude_paths", "exclude_apps"])
 def test_exclusions_of_all_layers_are_united(name: str) -> None:
     loaded = load([user(privacy={name: ["a"]}), project(privacy={name: ["b"]}), Layer("x", {"privacy": {name: []}})])

@@ -4,19 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from selflow.store.catalog import Catalog
-from tests.unit.gateway.worlds import World
+from tests.unit.gateway.worlds import Template, World
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "catalog.db"
-    Catalog.open(path).close()
-    return path
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    return Template.make(tmp_path_factory.mktemp("template") / "catalog.db")
 
 
 @pytest.fixture
-def fresh(tmp_path: Path, template: Path) -> World:
+def fresh(tmp_path: Path, template: Template) -> World:
     """A replica that was started and asked nothing yet."""
     return World(tmp_path / "root", template)
 
@@ -30,7 +27,7 @@ def world(fresh: World) -> World:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, template: Path) -> World:
+def shared(tmp_path_factory: pytest.TempPathFactory, template: Template) -> World:
     """As ``world``, for tests that only ask: one for a whole module."""
     made = World(tmp_path_factory.mktemp("shared") / "root", template)
     made.happen(9)

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 
 from selflow.core.clock import SystemClock
 from selflow.core.errors import NotRunningError, StoreError
-from selflow.core.events import Fill, Stored
+from selflow.core.events import Event, Fill, Stored
 from selflow.core.ids import new_token
 from selflow.core.settings import ServeSettings
 from selflow.store.catalog import Catalog
@@ -211,7 +211,7 @@ class Behind(Feed):
     def read(self, after_seq: int, limit_events: int) -> Sequence[Stored]:
         if after_seq:
             raise StoreError("the buffer is away (ActorDiedError)", "it is made anew")
-        event = self.log.read(0, 1)[0].event
+        event = Event(self.log.read(0, 1)[0].event.ts_us, "files", "file.modify", "one long burst")
         return [Stored(seq, event) for seq in range(1, limit_events + 1)]
 
     def fill(self) -> Fill:

@@ -13,7 +13,7 @@ from selflow.core.settings import PredictSettings
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 from serve.state import State
-from tests.unit.gateway.worlds import ROUND, World, context
+from tests.unit.gateway.worlds import ROUND, Template, World, context
 
 
 def answers(world: World) -> list[dict[str, Any]]:
@@ -62,7 +62,7 @@ def test_a_replica_without_any_checkpoint_learns_the_same_from_log_and_outcomes(
     assert answers(worked) == before
 
 
-def test_the_order_of_kills_does_not_matter(worked: World, tmp_path: Path, template: Path) -> None:
+def test_the_order_of_kills_does_not_matter(worked: World, tmp_path: Path, template: Template) -> None:
     other = World(tmp_path / "other", template)
     for round_ in range(5):
         other.happen(1)
@@ -179,7 +179,7 @@ def test_each_checkpoint_names_what_it_was_made_from(worked: World) -> None:
 @pytest.mark.setting("predict.checkpoint_steps")
 @pytest.mark.parametrize(("checkpoint_steps", "saved"), [(1_000, 0), (8, 1), (4, 3)])
 def test_a_checkpoint_is_saved_after_so_many_steps(
-    tmp_path: Path, template: Path, checkpoint_steps: int, saved: int
+    tmp_path: Path, template: Template, checkpoint_steps: int, saved: int
 ) -> None:
     world = World(tmp_path / "root", template, PredictSettings(use_prior=False, checkpoint_steps=checkpoint_steps))
     for _ in range(3):

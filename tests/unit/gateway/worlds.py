@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,27 +43,40 @@ class Feed:
         return self.log.fill()
 
 
+@dataclass(frozen=True)
+class Template:
+    """An empty catalog with a token of every kind; migrating and making them once is enough."""
+
+    catalog: Path
+    tokens: dict[str, str]
+
+    @classmethod
+    def make(cls, path: Path) -> "Template":
+        catalog = Catalog.open(path)
+        now_us = ManualClock().now_us()
+        tokens = {
+            "view": catalog.tokens.create("view", "a", now_us, "owner")[0],
+            "operate": catalog.tokens.create("operate", "b", now_us, "owner")[0],
+            "admin": catalog.tokens.create("admin", "c", now_us, "owner")[0],
+            "metrics": catalog.tokens.create("operate", "d", now_us, "owner", only=["metrics"])[0],
+            "owner": catalog.tokens.renew_owner(now_us),
+        }
+        catalog.close()
+        return cls(path, tokens)
+
+
 class World:
     """Everything that outlives a replica, and the replica of the moment."""
 
-    def __init__(self, folder: Path, template: Path, settings: PredictSettings = SETTINGS) -> None:
+    def __init__(self, folder: Path, template: Template, settings: PredictSettings = SETTINGS) -> None:
         self.root = Root(folder, folder)
         self.root.make()
-        shutil.copyfile(template, self.root.catalog)
+        shutil.copyfile(template.catalog, self.root.catalog)
         self.clock = ManualClock()
         self.feed = Feed(MemoryLog())
         self.settings = settings
         self.serve = ServeSettings(port=PORT, max_body_bytes=20_000)
-        catalog = Catalog.open(self.root.catalog)
-        made = self.clock.now_us()
-        self.tokens = {
-            "view": catalog.tokens.create("view", "a", made, "owner")[0],
-            "operate": catalog.tokens.create("operate", "b", made, "owner")[0],
-            "admin": catalog.tokens.create("admin", "c", made, "owner")[0],
-            "metrics": catalog.tokens.create("operate", "d", made, "owner", only=["metrics"])[0],
-            "owner": catalog.tokens.renew_owner(made),
-        }
-        catalog.close()
+        self.tokens = dict(template.tokens)
         self.restart()
 
     def restart(self) -> None:

@@ -1,0 +1,99 @@
+"""SelFlow from outside: real processes, real HTTP, real files, in a state root of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from selflow.core.clock import SystemClock
+from selflow.core.paths import Root
+
+SELFLOW = Path(sys.executable).with_name("selflow")
+
+
+@dataclass(frozen=True)
+class World:
+    """One owner's SelFlow: its root, its environment, its command line."""
+
+    root: Root
+    environ: dict[str, str]
+
+    def run(self, *args: str, limit_s: float = 180.0) -> subprocess.CompletedProcess[str]:
+        """One command line."""
+        return subprocess.run(
+            [str(SELFLOW), *args],
+            env=self.environ,
+            cwd=self.root.path,
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def ok(self, *args: str) -> str:
+        """A command line that must work; its output."""
+        done = self.run(*args)
+        assert done.returncode == 0, f"selflow {' '.join(args)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def json(self, *args: str) -> Any:
+        """A command line that must work, with ``--json``."""
+        return json.loads(self.ok("--json", *args))
+
+    def state(self) -> dict[str, Any]:
+        """What ``selflow status`` says, whatever its exit code."""
+        answer: dict[str, Any] = json.loads(self.run("--json", "status").stdout)
+        return answer
+
+    def pid(self, service: str) -> int:
+        """The process id of a service, as status tells it."""
+        return next(int(each["pid"]) for each in self.state()["services"] if each["name"] == service)
+
+
+def make_world(**more: str) -> World:
+    """A fresh root with a short path (sockets have 107 bytes) and an environment that knows nothing of the caller's."""
+    folder = Path(tempfile.mkdtemp(prefix="sf-", dir="/tmp"))
+    kept = {
+        name: os.environ[name] for name in ("PATH", "LANG", "HOME", "PYTHONDONTWRITEBYTECODE") if name in os.environ
+    }
+    return World(Root(folder, folder), {**kept, "SELFLOW_HOME": str(folder), **more})
+
+
+@pytest.fixture(scope="module")
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A running SelFlow that the tests of a module share; ``SETTINGS`` of the module is its settings file."""
+    made = make_world()
+    write: Callable[[World], None] | None = getattr(request.module, "prepare", None)
+    if write is not None:
+        write(made)
+    made.ok("up", "--lean", *_quick())
+    yield made
+    made.run("down")
+    from actors.launch import session_processes
+
+    left = [process.name() for process in session_processes(made.root)]
+    shutil.rmtree(made.root.path, ignore_errors=True)
+    assert left == []
+
+
+def _quick() -> Sequence[str]:
+    return ("--set", "supervisor.check_interval_s=0.5")
+
+
+def wait_until(is_true: Callable[[], bool], limit_s: float = 60.0) -> None:
+    """Wait for something that another process does; fails at the deadline."""
+    clock, never = SystemClock(), Event()
+    deadline_s = clock.monotonic_s() + limit_s
+    while not is_true():
+        assert clock.monotonic_s() < deadline_s, f"not within {limit_s} s"
+        clock.wait(never, 0.2)

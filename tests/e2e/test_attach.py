@@ -1,0 +1,59 @@
+"""A cluster that the owner began with ``ray start --head``: used, told about, and left alone."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from actors.launch import free_ports
+from tests.e2e.conftest import World, make_world
+
+
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    """A plain head without our resources."""
+    folder = Path(tempfile.mkdtemp(prefix="sf-", dir="/tmp"))
+    port = free_ports(1)[0]
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", f"--port={port}", "--num-cpus=2"]
+    command += ["--min-worker-port=0", "--max-worker-port=0", "--include-dashboard=false", f"--temp-dir={folder}"]
+    command += ["--object-store-memory=100000000", "--disable-usage-stats"]
+    mark = {"SF_TEST_CLUSTER": str(folder), "SPT_NOENV": "1", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    subprocess.run(command, env={**os.environ, **mark}, check=True, capture_output=True, timeout=120)
+    yield f"127.0.0.1:{port}"
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("SF_TEST_CLUSTER") == str(folder):
+                process.send_signal(signal.SIGKILL)
+        except psutil.Error:
+            continue
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def owner(cluster: str) -> Iterator[World]:
+    made = make_world(RAY_ADDRESS=cluster, RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0")
+    yield made
+    made.run("down")
+    shutil.rmtree(made.root.path, ignore_errors=True)
+
+
+def test_a_plain_cluster_is_used_and_left_alone(owner: World, cluster: str) -> None:
+    said = owner.run("up")
+    told = owner.state()
+    checked = owner.run("doctor")
+    owner.ok("down")
+    from actors.launch import _listens
+
+    assert said.returncode == 0, said.stderr
+    assert "no token authentication" in said.stderr
+    assert told["state"] == "running", told["reasons"]
+    assert checked.returncode == 5
+    assert _listens(cluster)
+    assert owner.run("status").returncode == 3

@@ -1,0 +1,16 @@
+"""The demo on a small part of its sample: every station really works, and nothing is left running."""
+
+import json
+
+from tests.e2e.conftest import make_world
+
+
+def test_every_station_of_the_demo_works() -> None:
+    done = make_world().run("--json", "demo", "--rows", "1500", limit_s=300)
+    told = json.loads(done.stdout)
+
+    assert {each["station"]: each["ok"] for each in told["stations"]} == dict.fromkeys(
+        ["start", "ingest", "learn", "serve", "predict", "compare", "end"], True
+    )
+    assert done.returncode == 0
+    assert told["figures"]["asked"]["pool"]["steps"] == 50

@@ -1,0 +1,193 @@
+"""One running SelFlow: collecting with consent only, the HTTP port, the command line, and what it survives."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+from collections import Counter
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from actors.launch import session_processes
+from selflow.core.errors import RefusedError
+from selflow.core.events import Event
+from selflow.sdk.ingest import IngestClient, Pace
+from tests.e2e.conftest import World, wait_until
+
+SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
+
+
+def prepare(world: World) -> None:
+    """The owner's settings: two sources, which run only once consent is given."""
+    watched = world.root.path / "watched"
+    watched.mkdir()
+    world.root.user_settings.write_text(
+        f"data_sources:\n  - {{type: file_system, paths: ['{watched}'], coalesce_s: 0.1}}\n"
+        "  - {type: system_metrics, sample_interval_s: 0.3}\n"
+    )
+
+
+def events(world: World, *filters: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = world.json("events", "--limit", "100000", *filters)["items"]
+    return found
+
+
+def ask(world: World, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, dict[str, Any]]:
+    port = int(world.ok("url", "inference").strip().rpartition(":")[2])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    sent = {"Authorization": f"Bearer {world.root.token.read_text()}", "Content-Type": "application/json"}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, body, {**sent, **named})
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, json.loads(content) if content.startswith(b"{") else {"text": content.decode()}
+
+
+def send(world: World, batch: list[Event]) -> int:
+    pace = Pace(resend_after_s=1.0, timeout_s=120.0)
+    with IngestClient(f"ipc://{world.root.socket('ingest.sock')}", "program", pace=pace) as client:
+        client.send(batch)
+        return sum(result.accepted for result in client.flush(120))
+
+
+def test_status_tells_what_runs(world: World) -> None:
+    told = world.state()
+
+    assert told["state"] == "running", told["reasons"]
+    assert {each["name"] for each in told["services"]} == {"buffer", "collector", "serve", "supervisor"}
+    assert all(psutil.pid_exists(each["pid"]) and each["memory_bytes"] > 0 for each in told["processes"])
+
+
+def test_nothing_is_collected_without_consent(world: World) -> None:
+    (world.root.path / "watched" / "before.txt").write_text("x")
+
+    with pytest.raises(RefusedError, match="has not allowed"):
+        send(world, [Event(1, "program", "file.modify", "a")])
+
+    assert events(world) == []
+
+
+def test_with_consent_files_and_metrics_come_in_and_secrets_do_not(world: World) -> None:
+    world.ok("init", "--grant", "file_system", "--grant", "system_metrics", "--grant", "ingest")
+    folder = world.root.path / "watched"
+
+    def is_seen() -> bool:
+        (folder / f"key {SECRET}.txt").write_text(os.urandom(4).hex())
+        return any(each["source"] == "files" or each["kind"].startswith("file.") for each in events(world))
+
+    wait_until(is_seen)
+    wait_until(lambda: bool(events(world, "--kind", "metric.sample")))
+
+    assert SECRET not in json.dumps(events(world))
+    assert any("<SECRET>" in each["subject"] for each in events(world))
+
+
+def test_a_repository_is_imported_once(world: World, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    git = ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    for number in range(3):
+        (repository / f"file{number}.py").write_text(str(number))
+        (repository / "README").write_text(str(number))
+        subprocess.run([*git, "add", "-A"], check=True)
+        subprocess.run([*git, "commit", "-q", "-m", "x"], check=True)
+    before = len(events(world))
+
+    first = world.json("import", "git", str(repository))
+    again = world.json("import", "git", str(repository))
+
+    wait_until(lambda: len(events(world, "--source", "import:git")) == 6 or len(events(world)) >= before + 6)
+    assert (first["accepted"], again["accepted"]) == (6, 0)
+
+
+def test_an_answer_is_graded_and_learned_from(world: World) -> None:
+    context = [
+        {"ts": 1_700_000_000 + place, "source": "t", "kind": "file.modify", "subject": f"{place % 2}.py"}
+        for place in range(9)
+    ]
+
+    status, answer = ask(world, "POST", "/v1/predict", json.dumps({"context": context, "top_k": 3}).encode())
+    outcome = [{"kind": "file.modify", "subject": "1.py"}]
+    body = {"decision_id": answer["decision_id"], "metric_name": "outcome", "value": outcome}
+    graded, word = ask(world, "POST", "/v1/feedback", json.dumps(body).encode())
+
+    assert (status, graded) == (200, 200)
+    assert sum(each["p"] for each in answer["predictions"]) + answer["other_p"] == pytest.approx(1.0)
+    assert {"hit_at_1", "hit_at_5", "log_loss_bits"} <= set(word)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "code"),
+    [
+        ({"Authorization": "Bearer sf_wrong"}, b"{}", 401, "unauthenticated"),
+        ({"Host": "elsewhere.example:7731"}, b"{}", 421, "bad_host"),
+        ({"Origin": "https://elsewhere.example"}, b"{}", 403, "bad_origin"),
+        ({}, b"{" + b" " * 2_000_000 + b"}", 413, "too_large"),
+        ({}, b"{", 400, "bad_request"),
+        ({}, b'{"horizen": 1}', 400, "validation_failed"),
+    ],
+    ids=["token", "host", "origin", "size", "json", "field"],
+)
+def test_a_bad_request_gets_one_clear_error(
+    world: World, headers: dict[str, str], body: bytes, status: int, code: str
+) -> None:
+    answered, problem = ask(world, "POST", "/v1/predict", body, **headers)
+
+    assert (answered, problem["code"]) == (status, code)
+    assert problem["detail"]
+    assert problem["request_id"]
+
+
+def test_nothing_listens_beyond_loopback_the_replica_included(world: World) -> None:
+    listening = {
+        process.name(): [c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+        for process in session_processes(world.root)
+    }
+
+    assert any(name.startswith("ray::ServeRepl") and ips for name, ips in listening.items())
+    for ip in (ip_address(each) for ips in listening.values() for each in ips):
+        assert (ip.ipv4_mapped if ip.version == 6 and ip.ipv4_mapped else ip).is_loopback
+    assert world.run("doctor").returncode == 0
+
+
+def test_a_killed_replica_comes_back_and_knows_its_decisions(world: World) -> None:
+    decision = world.json("predict", "--top-k", "2")["decision_id"]
+    old_pid = world.pid("serve")
+
+    os.kill(old_pid, signal.SIGKILL)
+
+    wait_until(lambda: world.state()["state"] == "running" and world.pid("serve") != old_pid, 90)
+    assert world.json("feedback", decision, "thumb", "true")["feedback_id"]
+
+
+@pytest.mark.parametrize("victims", ["raylet", "everything"])
+def test_the_session_dies_in_the_middle_of_ingest_and_nothing_acknowledged_is_lost(world: World, victims: str) -> None:
+    batch = [Event(1_650_000_000_000_000 + n, "program", "world.event", f"{victims}-{n}") for n in range(4_000)]
+    sent = send(world, batch[:2_000])
+    for process in session_processes(world.root):
+        if victims == "everything" or process.name() == "raylet":
+            process.kill()
+    told = world.state()
+
+    sent += send(world, batch[2_000:])
+    wait_until(lambda: world.state()["state"] == "running", 120)
+    stored = Counter(each["subject"] for each in events(world, "--kind", "world.event"))
+
+    assert told["state"] in {"not running", "degraded"}
+    assert sent == len(batch)
+    assert {subject: n for subject, n in stored.items() if subject.startswith(victims)} == {e.subject: 1 for e in batch}
+
+
+def test_a_second_up_finds_it_running(world: World) -> None:
+    old_pid = world.pid("buffer")
+
+    world.ok("up", "--lean", "--set", "supervisor.check_interval_s=0.5")
+
+    assert world.pid("buffer") == old_pid
