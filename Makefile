@@ -4,7 +4,6 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
-UNIT := tests/unit
 PACKAGES := actors selflow serve tune
 # A second call only compares this hash. The folder is in it because a virtual environment cannot be moved.
 STAMP := .venv/.installed-$(shell (pwd; cat pyproject.toml constraints.txt) | cksum | tr ' ' '-')
@@ -14,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --on
 .PHONY: help setup demo test check floors unit cluster e2e mutants bench up down clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP)  ## make .venv with the versions that were tested together
 
@@ -31,8 +30,8 @@ $(STAMP):
 demo: setup  ## replay real events, learn, serve, predict; leaves nothing running
 	@$(BIN)/selflow demo
 
-test: setup floors  ## everything a change must pass, with the ten longest tests
-	@$(BIN)/python -m pytest $(UNIT) tests/cluster tests/e2e
+test: setup floors unit  ## everything a change must pass, with the ten longest tests
+	@$(BIN)/python -m pytest tests/cluster tests/e2e
 
 check: setup floors unit  ## lint, types, floors and unit tests, in under a minute
 
@@ -43,7 +42,7 @@ floors: setup
 	@$(BIN)/lint-imports
 
 unit: setup
-	@$(BIN)/python -m pytest $(UNIT)
+	@$(BIN)/python -m pytest --numprocesses auto tests/unit
 
 cluster: setup  ## the tests with one local Ray
 	@$(BIN)/python -m pytest tests/cluster

@@ -1,7 +1,8 @@
 """``make bench``: every measurement of this folder, one after another, each in a process of its own.
 
 A measurement is a module ``bench/NAME.py`` that runs as ``python -m bench.NAME``, prints its numbers with their
-sizes, and ends with exit status 0 unless a bound it states was broken.
+sizes, and ends with exit status 0 unless a bound it states was broken. Modules ``make_*`` make shipped data and are
+run by hand.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NAMES = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in {"__init__", "run"})
+NAMES = sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith(("__", "run", "make_")))
 
 
 def main() -> int:

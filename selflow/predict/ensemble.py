@@ -14,6 +14,7 @@ from selflow.predict.features import STRUCTURAL, Situation, log_probability_feat
 from selflow.predict.memory import UserMemory
 from selflow.predict.packing import Packed
 from selflow.predict.pool import FixedSharePool
+from selflow.predict.prior import Prior
 from selflow.predict.ranker import Inputs, Rankers, Ranking
 from selflow.predict.recency import RecencyExpert
 from selflow.predict.table import Floats, Ids, Table
@@ -21,6 +22,7 @@ from selflow.predict.table import Floats, Ids, Table
 RANKERS = ("ranker", "ranker_any")
 _MAX_CANDIDATES = 64
 _COMPANIONS = 30
+_FIRMNESS = 1.0
 _TINY = 1e-9
 
 
@@ -163,6 +165,15 @@ class Ensemble:
         if len(group) > 1:
             for key, member in zip(companion_keys(view, members), members, strict=False):
                 self._companions.learn([key], [y for y in group if y != member], 1.0, 0)
+
+    def start_from(self, prior: Prior) -> None:
+        """Begin with shipped weights; only before the first step."""
+        self._rankers.start_from(prior.rankers, _FIRMNESS)
+        self._inputs.restore(prior.inputs)
+
+    def as_prior(self) -> Prior:
+        """What another predictor may start from: no label, no count."""
+        return Prior(self._rankers.warm(), self._inputs.dump())
 
     def forget(self, gone: frozenset[int]) -> None:
         """Take labels out of everything."""

@@ -135,6 +135,10 @@ class Predictor:
         self._stay_bounded()
         return grade_pool(opinion, truth)
 
+    def as_prior(self) -> Prior:
+        """What another predictor may start from: how far to trust what; no label and no count."""
+        return self._ensemble.as_prior()
+
     def save(self) -> bytes:
         """The whole state. ``load`` gives a predictor that answers and goes on bit for bit alike."""
         users = [[name, memory.dump()] for name, memory in self._users.items()]

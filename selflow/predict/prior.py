@@ -1,16 +1,45 @@
-"""What a new owner's predictor starts from: weights that say how much to trust what, and no label of anybody."""
+"""What a new owner's predictor starts from: weights that say how far to trust what. It holds no label of anybody.
+
+``bench/predict_prior.py`` makes the file, from simulated owners only.
+"""
 
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
-from selflow.predict.packing import Packed
+from selflow.core.errors import ShapeError
+from selflow.predict.packing import Packed, pack_state, unpack_state
+
+PRIOR_SCHEMA = "selflow.predict.prior/1"
+PRIOR_FILE = "prior.msgpack"
 
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """Weights of the two rankers and of the pools, learned on streams that nobody is scored on."""
+    """Packed states: the rankers' weights and the scales of their inputs."""
 
     rankers: Packed
+    inputs: Packed
 
 
-def shipped() -> Prior | None:
-    return None
+def encode_prior(prior: Prior) -> bytes:
+    """A prior as the file that is shipped."""
+    return pack_state(PRIOR_SCHEMA, [prior.rankers, prior.inputs])
+
+
+def decode_prior(data: bytes) -> Prior:
+    """The prior in those bytes.
+
+    Raises:
+        ShapeError: They hold no prior of this version.
+    """
+    state = unpack_state(PRIOR_SCHEMA, data)
+    if not isinstance(state, list) or len(state) != 2:
+        raise ShapeError(f"{len(data):,} bytes are not a prior", "make it again with bench/predict_prior.py")
+    return Prior(*state)
+
+
+@cache
+def shipped() -> Prior:
+    """The prior that comes with SelFlow."""
+    return decode_prior(files("selflow.predict").joinpath(PRIOR_FILE).read_bytes())
