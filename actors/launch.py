@@ -76,12 +76,12 @@ def start_own(root: Root, ray: RaySettings) -> RaySession:
         StoreError: Ray did not start; the message names the log.
     """
     gcs, metrics, agent = free_ports(3)
-    dashboard = next_free_port(ray.dashboard_port) if ray.dashboard else None
+    dashboard = dashboard_port(ray)
     address = f"127.0.0.1:{gcs}"
     environment = own_environment(root, ray, address)
     write_private(root.run / "ray_token", secrets.token_hex(32))
     write_private(root.run / "ray.env", "".join(f"export {k}='{v}'\n" for k, v in sorted(environment.items())))
-    command = _start_command(root, ray, gcs, dashboard)
+    command = start_command(root, ray, gcs, dashboard)
     command += [f"--metrics-export-port={metrics}", f"--dashboard-agent-listen-port={agent}"]
     log = root.log / "ray-start.log"
     with log.open("ab") as output:
@@ -234,7 +234,13 @@ def next_free_port(first: int, tries: int = 50) -> int:
     raise StoreError(f"no free port from {first} to {first + tries - 1}", "set another port, see selflow config show")
 
 
-def _start_command(root: Root, ray: RaySettings, gcs_port: int, dashboard_port: int | None) -> list[str]:
+def dashboard_port(ray: RaySettings) -> int | None:
+    """The dashboard's port, the first free one from the setting on; None without a dashboard."""
+    return next_free_port(ray.dashboard_port) if ray.dashboard else None
+
+
+def start_command(root: Root, ray: RaySettings, gcs_port: int, dashboard: int | None) -> list[str]:
+    """The ``ray start`` of a head of our own; ``dashboard`` is its port, None for none."""
     cores = ray.num_cpus or max(2, (psutil.cpu_count(logical=False) or 2) - 1)
     private_folder(ray_temp(root).parent)
     return [
@@ -254,9 +260,9 @@ def _start_command(root: Root, ray: RaySettings, gcs_port: int, dashboard_port: 
         "--disable-usage-stats",
         "--no-monitor",
         "--include-log-monitor=false",
-        f"--include-dashboard={'true' if dashboard_port else 'false'}",
+        f"--include-dashboard={'true' if dashboard else 'false'}",
         "--dashboard-host=127.0.0.1",
-        f"--dashboard-port={dashboard_port or free_ports(1)[0]}",
+        f"--dashboard-port={dashboard or free_ports(1)[0]}",
     ]
 
 

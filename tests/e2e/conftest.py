@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -17,6 +17,7 @@ import pytest
 from selflow.core.clock import SystemClock
 from selflow.core.paths import Root
 
+QUICK = ("--set", "supervisor.check_interval_s=0.5", "--set", "serve.port=17731")
 SELFLOW = Path(sys.executable).with_name("selflow")
 
 
@@ -76,7 +77,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     write: Callable[[World], None] | None = getattr(request.module, "prepare", None)
     if write is not None:
         write(made)
-    made.ok("up", "--lean", *_quick())
+    made.ok("up", "--lean", *QUICK)
     yield made
     made.run("down")
     from actors.launch import session_processes
@@ -84,10 +85,6 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     left = [process.name() for process in session_processes(made.root)]
     shutil.rmtree(made.root.path, ignore_errors=True)
     assert left == []
-
-
-def _quick() -> Sequence[str]:
-    return ("--set", "supervisor.check_interval_s=0.5")
 
 
 def wait_until(is_true: Callable[[], bool], limit_s: float = 60.0) -> None:

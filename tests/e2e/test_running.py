@@ -17,7 +17,7 @@ from actors.launch import session_processes
 from selflow.core.errors import RefusedError
 from selflow.core.events import Event
 from selflow.sdk.ingest import IngestClient, Pace
-from tests.e2e.conftest import World, wait_until
+from tests.e2e.conftest import QUICK, World, wait_until
 
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
 
@@ -54,6 +54,15 @@ def send(world: World, batch: list[Event]) -> int:
     with IngestClient(f"ipc://{world.root.socket('ingest.sock')}", "program", pace=pace) as client:
         client.send(batch)
         return sum(result.accepted for result in client.flush(120))
+
+
+@pytest.mark.setting("serve.port", "data_sources", "ray.dashboard")
+def test_the_session_is_as_it_was_asked_for(world: World) -> None:
+    told = world.state()
+
+    assert int(world.ok("url", "inference").rpartition(":")[2]) >= 17_731
+    assert "dashboard" not in told["endpoints"]
+    assert world.run("url", "dashboard").returncode == 3
 
 
 def test_status_tells_what_runs(world: World) -> None:
@@ -188,6 +197,6 @@ def test_the_session_dies_in_the_middle_of_ingest_and_nothing_acknowledged_is_lo
 def test_a_second_up_finds_it_running(world: World) -> None:
     old_pid = world.pid("buffer")
 
-    world.ok("up", "--lean", "--set", "supervisor.check_interval_s=0.5")
+    world.ok("up", "--lean", *QUICK)
 
     assert world.pid("buffer") == old_pid

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,6 +71,7 @@ def _names(count: int, start: int = 0) -> list[str]:
     return [f"/w/file{place}" for place in range(start, start + count)]
 
 
+@pytest.mark.setting("ingest.flush_interval_s")
 def test_full_batches_go_at_once_and_the_rest_after_the_interval() -> None:
     outbox, sink, _, clock = _world()
     outbox.offer(events(0, 4))

@@ -179,6 +179,7 @@ def test_a_service_that_is_being_made_is_starting(cli: Cli, root: Root, catalog:
     assert (document["state"], document["serve"]["state"]) == ("starting", "starting")
 
 
+@pytest.mark.setting("buffer.budget_bytes")
 def test_it_shows_buffer_predictor_and_consents(cli: Cli, root: Root, catalog: Catalog) -> None:
     log = EventLog(root.events, budget_bytes=1_000, credits=1)
     log.append("t", 1, [encode_record(Event(NOW_US, "t", "k", "x"))])

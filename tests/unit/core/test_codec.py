@@ -154,7 +154,7 @@ def test_a_bad_event_is_refused_by_name(value: object, code: str, words: str) ->
 
 
 def test_no_refusal_quotes_a_value() -> None:
-    secret = "hunter2"  # noqa: S105
+    secret = "hunter2"
     fields = {"ts": secret, "kind": secret * 20, "subject": [secret], "duration_s": secret, "data": {"x": {1: secret}}}
     for name, value in fields.items():
         with pytest.raises(WireError) as caught:

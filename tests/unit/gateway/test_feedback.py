@@ -200,7 +200,7 @@ def test_a_decision_takes_feedback_for_thirty_days(world: World, *, dryrun: bool
 
 
 def test_secrets_in_feedback_never_reach_the_catalog(world: World) -> None:
-    secret = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"  # noqa: S105
+    secret = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
     asked = world.predict(context=context(world, "make"))["decision_id"]
     world.feedback(asked, "comment", f"my token is {secret}")
     world.feedback(asked, "thumb", value=True, tags={"correction": secret})
