@@ -10,10 +10,14 @@ import os
 import platform
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "benchmarks.md"
+HEAD = """# Benchmarks
+
+Written by `make bench`; every figure was measured in one run on the machine named below, baselines beside claims.
+"""
 NAMES = sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith(("__", "run", "make_")))
 
 
@@ -24,15 +28,19 @@ def main() -> int:
     names = parser.parse_args().names or NAMES
     if unknown := sorted(set(names) - set(NAMES)):
         parser.error(f"no measurement {', '.join(unknown)}; there are: {', '.join(NAMES)}")
-    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
-    failed = []
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    failed, told = [], [HEAD, f"Machine: {machine}.\n"]
     for name in names:
-        print(f"\n== {name}", flush=True)
-        started_s = time.monotonic()
-        done = subprocess.run([sys.executable, "-m", f"bench.{name}"], cwd=HERE.parent, check=False)
-        print(f"== {name}: exit status {done.returncode}, {time.monotonic() - started_s:.1f} s", flush=True)
+        print(f"== {name}", flush=True)
+        done = subprocess.run(
+            [sys.executable, "-m", f"bench.{name}"], cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=False
+        )
+        print(done.stdout, flush=True)
+        told.append(f"## bench/{name}.py\n\n{done.stdout}")
         if done.returncode:
             failed.append(name)
+    if names == NAMES and not failed:
+        PAGE.write_text("\n".join(told), encoding="utf-8")
     print(f"\n{len(names)} measurements, failed: {', '.join(failed) or 'none'}")
     return 1 if failed else 0
 

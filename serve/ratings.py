@@ -11,7 +11,7 @@ OUTCOME = "outcome"
 """The metric whose value is what really came next."""
 FIXED_METRICS = frozenset({"thumb", "accepted", "task_success", "rating", "edited", "comment", OUTCOME})
 MAX_COMMENT_CHARACTERS = 4_096
-MAX_OUTCOME_LABELS = 500
+MAX_OUTCOME_LABELS = 2_000
 _LABELS = TypeAdapter(list[OutcomeLabel])
 
 
@@ -62,5 +62,5 @@ def labels_of(value: object) -> tuple[OutcomeLabel, ...]:
         detail = f"value: outcome takes a list of {{kind, subject}}; see {place or 'the list'}"
         raise ApiError(400, "validation_failed", detail) from error
     if not 0 < len(labels) <= MAX_OUTCOME_LABELS:
-        raise ApiError(400, "validation_failed", f"value: outcome takes 1 to {MAX_OUTCOME_LABELS} labels")
+        raise ApiError(400, "validation_failed", f"value: outcome takes 1 to {MAX_OUTCOME_LABELS:,} labels")
     return tuple(labels)

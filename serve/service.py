@@ -182,8 +182,7 @@ class PredictionService:
 
     def _outcome(self, labels: Sequence[OutcomeLabel]) -> Json:
         """The stored form: the labels, and after which event of the log they are learned."""
-        after_seq = max(self.cursor, _after_seq(self._waiting[-1]) if self._waiting else 0)
-        return {"labels": [[label.kind, label.subject] for label in labels], "after_seq": after_seq}
+        return {"labels": [[label.kind, label.subject] for label in labels], "after_seq": self.cursor}
 
     def _read_outcomes(self) -> None:
         while rows := self._catalog.feedback.after(self._read_number, _ROWS):

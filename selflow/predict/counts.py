@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from selflow.predict.experts import MAX_MEMBERS, View
+from selflow.predict.experts import View
 from selflow.predict.packing import Packed
 from selflow.predict.table import HALF_LIVES, Evidence, Floats, Ids, K, Row, Table
 
@@ -40,10 +40,9 @@ def earlier_labels(view: View) -> list[int]:
     return [view.user << 2 * _LABEL_BITS | a for a in view.before]
 
 
-def companion_keys(view: View, members: Sequence[int] | None = None) -> list[int]:
-    """One row per member of a step (of the last one, if none is given), for what comes in the same step."""
-    around = view.last if members is None else members[:MAX_MEMBERS]
-    return [view.user << 2 * _LABEL_BITS | a for a in around]
+def companion_keys(view: View, members: Iterable[int] | None = None) -> list[int]:
+    """One row per label (the members of the last step, if none are given), for what comes in the same step."""
+    return [view.user << 2 * _LABEL_BITS | int(a) for a in (view.last if members is None else members)]
 
 
 def label_pairs(view: View) -> list[int]:

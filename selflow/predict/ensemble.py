@@ -17,12 +17,14 @@ from selflow.predict.pool import FixedSharePool
 from selflow.predict.prior import Prior
 from selflow.predict.ranker import Inputs, Rankers, Ranking
 from selflow.predict.recency import RecencyExpert
-from selflow.predict.table import Floats, Ids, Table
+from selflow.predict.table import Floats, Ids, Row, Table
 
 RANKERS = ("ranker", "ranker_any")
 _MAX_CANDIDATES = 64
 _COMPANIONS = 30
-_FIRMNESS = 1.0
+_WEIGHED = 16
+_NAMED = 8
+_FIRMNESS = 3.0
 _TINY = 1e-9
 
 
@@ -54,8 +56,8 @@ class Opinion:
     pool: Floats
     """(m,): the calibrated mixture."""
     pool_fresh: float
-    naming: Floats
-    """(n,): what the list of guesses is ordered by."""
+    order: Ids
+    """(n,): places of the candidates, the first guess first."""
     raw: Floats
     """(n,): the mixture before calibration."""
     features: Floats
@@ -139,8 +141,27 @@ class Ensemble:
         calm, calm_rest = self._temperature.apply(mixed[:n], rest)
         final = np.concatenate([calm, mixed[n:] * (calm_rest / rest)])
         final_fresh = float(self.pool.mix(fresh)) * calm_rest / rest
-        naming = (calm + rows[1, :n]) / 2.0
-        return Opinion(situation.view, ids, n, p, fresh, final, final_fresh, naming, mixed[:n], features, ranking)
+        order = self._name(ids[:n], (calm + rows[1, :n]) / 2.0, situation.view)
+        return Opinion(situation.view, ids, n, p, fresh, final, final_fresh, order, mixed[:n], features, ranking)
+
+    def _name(self, ids: Ids, worth: Floats, view: View) -> Ids:
+        """The order in which to name candidates so that early on one of the step's members is named.
+
+        Greedy: a candidate that mostly comes together with one named already adds little, so it is worth only the
+        part of its steps without that one. On steps of one label this is the order of ``worth``.
+        """
+        order = np.argsort(-worth, kind="stable")
+        left = dict.fromkeys(order[:_WEIGHED].tolist())
+        rows = {i: self._companions.row(key) for i, key in zip(left, companion_keys(view, ids[list(left)]), strict=True)}
+        value = {i: float(worth[i]) for i in left}
+        named: list[int] = []
+        while left and len(named) < _NAMED:
+            best = max(left, key=value.__getitem__)
+            del left[best]
+            named.append(best)
+            for i in left:
+                value[i] *= 1.0 - _together(rows[i], int(ids[i]), int(ids[best]))
+        return np.array([*named, *left, *order[_WEIGHED:].tolist()], dtype=np.int64)
 
     def learn(self, opinion: Opinion, truth: Truth, members: Sequence[int]) -> None:
         """Tell everybody what came. ``members``: all its labels as ids, the known ones first."""
@@ -162,9 +183,8 @@ class Ensemble:
 
     def _learn_companions(self, view: View, members: Sequence[int]) -> None:
         group = members[:_COMPANIONS]
-        if len(group) > 1:
-            for key, member in zip(companion_keys(view, members), members, strict=False):
-                self._companions.learn([key], [y for y in group if y != member], 1.0, 0)
+        for key, member in zip(companion_keys(view, group), group, strict=True):
+            self._companions.learn([key], [member, *(y for y in group if y != member)], 1.0, 0)
 
     def start_from(self, prior: Prior) -> None:
         """Begin with shipped weights; only before the first step."""
@@ -193,6 +213,11 @@ class Ensemble:
     def _parts(self) -> list[Restorable]:
         learners: list[Restorable] = [self._companions, self._rankers, self._inputs]
         return [*self._experts, *learners, self._count_pool, self.pool, self._temperature]
+
+
+def _together(row: Row | None, label: int, other: int) -> float:
+    """The decayed part of the steps with ``label`` that held ``other`` too."""
+    return row.worth(other) / (row.worth(label) + 1.0) if row is not None else 0.0
 
 
 def _bar(p: Floats, fresh: Floats, barred: int) -> None:

@@ -69,9 +69,9 @@ def log_loss_bits(p_known: Iterable[float], p_new: float, fresh: int) -> float:
 
 
 def grade_pool(opinion: Opinion, truth: Truth) -> Grade:
-    """The grade of the pool: its guesses in the order of ``naming``, its probabilities calibrated."""
+    """The grade of the pool: its guesses in their order, its probabilities calibrated."""
     places = opinion.places(truth.known)
-    order = np.argsort(-opinion.naming, kind="stable")[:TOP]
+    order = opinion.order[:TOP]
     came = set(places.tolist())
     hits = [place in came for place in order.tolist()]
     bits = log_loss_bits(opinion.pool[places].tolist(), opinion.pool_fresh, truth.fresh)

@@ -104,8 +104,7 @@ class Predictor:
         if top_k < 1:
             raise UsageError(f"top_k is {top_k}", "ask for at least one label")
         opinion = self._opinion(self._memory(context), now_us, ())
-        order = np.argsort(-opinion.naming, kind="stable")[:top_k]
-        guesses = tuple(self._guess(opinion, int(i)) for i in order)
+        guesses = tuple(self._guess(opinion, place) for place in opinion.order[:top_k].tolist())
         other_p = max(0.0, 1.0 - sum(guess.p for guess in guesses))
         weights = zip(self._ensemble.pool.names, (float(w) for w in self._ensemble.pool.weights), strict=True)
         ranked = tuple(sorted(weights, key=lambda item: -item[1]))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-MAX_CONTEXT_EVENTS = 500
+MAX_CONTEXT_EVENTS = 2_000
 """Most events in one context; the live tail is shorter."""
 KEPT_PREDICTIONS = 50
 """Ranked events that a decision remembers; the rest of the probability is ``none of these``."""

@@ -94,6 +94,8 @@ def test_a_rate_gives_a_minutes_worth_and_then_an_even_flow() -> None:
     assert rates.take("b", rate).retry_after_s == 0
     clock.advance(2.0)
     assert [rates.take("a", rate).retry_after_s for _ in range(3)] == [0, 0, 1]
+    clock.advance(3_600.0)
+    assert [rates.take("a", rate).retry_after_s for _ in range(61)] == [0] * 60 + [1]
 
 
 def test_a_clock_that_stands_still_gives_nothing_back() -> None:

@@ -139,7 +139,7 @@ def test_each_metric_takes_its_values(shared: World, metric: str, value: object)
         ("comment", "x" * 4_097, "a text of at most 4,096 characters"),
         ("own", "text", "true, false or a number from 0 to 1"),
         ("own", None, "true, false or a number from 0 to 1"),
-        ("outcome", [], "1 to 500 labels"),
+        ("outcome", [], "1 to 2,000 labels"),
         ("outcome", "ls", "see the list"),
         ("outcome", [{"kind": "a"}, {"kind": ""}], "see 1.kind"),
         ("outcome", [{"kind": "a", "titel": "b"}], "see 0.titel"),

@@ -1,7 +1,7 @@
 """The listener as a whole: every route and every scope, the envelope, metrics, and the threads below."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event as Flag
 
@@ -15,6 +15,7 @@ from selflow.core.events import Event, Fill, Stored
 from selflow.core.ids import new_token
 from selflow.core.settings import ServeSettings
 from selflow.store.catalog import Catalog
+from selflow.testing import MemoryLog
 from serve.gateway import make_app, policies
 from serve.meters import Meters
 from tests.unit.gateway.worlds import PORT, ROUND, Feed, World
@@ -116,6 +117,7 @@ def test_inference_has_a_rate_per_token_and_the_owner_has_none(world: World) -> 
     assert codes == [200, 200, 200, 429]
     assert (last.status_code, last.json()["code"], last.headers["retry-after"]) == (429, "rate_limited", "20")
     assert {world.ask("POST", "/v1/predict", {}).status_code for _ in range(5)} == {200}
+    assert world.ask("POST", "/v1/predict", {}, who="admin").status_code == 200
     world.clock.advance(20.0)
     assert world.ask("POST", "/v1/predict", {}, who="operate").status_code == 200
 
@@ -203,6 +205,38 @@ def test_the_follower_learns_by_itself_and_a_held_buffer_holds_no_answer(fresh: 
     engine.check()
     feed.may_go_on.set()
     fresh.stop()
+
+
+class Asking(Feed):
+    """Does something else whenever it is read."""
+
+    def __init__(self, log: MemoryLog, act: Callable[[], object]) -> None:
+        super().__init__(log)
+        self.act = act
+
+    def read(self, after_seq: int, limit_events: int) -> Sequence[Stored]:
+        self.act()
+        return super().read(after_seq, limit_events)
+
+
+def test_nobody_is_answered_before_the_first_look_at_the_log(fresh: World) -> None:
+    codes: list[int] = []
+    fresh.feed = Asking(fresh.feed.log, lambda: codes.append(fresh.ask("GET", "/health").status_code))
+    fresh.restart()
+    fresh.catch_up()
+    fresh.catch_up()
+
+    assert codes == [503, 200]
+
+
+def test_an_end_in_the_middle_of_a_read_learns_no_more(fresh: World) -> None:
+    fresh.catch_up()
+    fresh.happen(9)
+    fresh.feed = Asking(fresh.feed.log, fresh.stop)
+    fresh.restart()
+    fresh.catch_up()
+
+    assert fresh.ask("GET", "/health").json()["lag_events"] == 36
 
 
 class Behind(Feed):

@@ -27,6 +27,14 @@ def test_a_context_is_answered_as_if_it_had_just_happened(shared: World) -> None
     assert answer["predictions"][0]["subject"] == ROUND[2]
 
 
+def test_a_context_is_asked_at_its_own_moment(world: World) -> None:
+    asked = context(world, ROUND[0], ROUND[1])
+    then = world.predict(context=asked, top_k=50)["predictions"]
+    world.clock.advance(10 * 86_400 + 7 * 3_600)
+
+    assert world.predict(context=asked, top_k=50)["predictions"] == then
+
+
 def test_each_prediction_says_who_said_so(shared: World) -> None:
     answer = shared.predict()
     weights = {share["id"]: share["weight"] for share in answer["experts"]}
