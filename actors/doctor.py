@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 
 from actors import launch
-from selflow.core.errors import SelFlowError
+from selflow.core.errors import SelFlowError, StoreError
 from selflow.core.paths import Root
 
 _LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 _RAY_CLIENT_PORT = 10_001
-_RAY_RANGE = ((2, 59), (2, 61))
+_RAY_RANGE = ((2, 60), (2, 61))
 _PACKAGES = ("ray", "lmdb", "msgpack", "psutil", "pydantic", "pyzmq", "sqlalchemy", "watchdog")
 
 
@@ -62,6 +62,8 @@ def _disk(root: Root) -> Iterator[Finding]:
     wide = [path for path in _private_paths(root) if path.stat().st_mode & 0o077]
     detail = f"open to others: {', '.join(map(str, wide[:5]))}; run chmod -R go= {root.path}" if wide else "all private"
     yield Finding("modes of the state root", not wide, detail)
+    yield _opens("event log", lambda: _log_size(root))
+    yield _opens("catalog and its audit chain", lambda: _audit_size(root))
 
 
 def _private_paths(root: Root) -> Iterator[Path]:
@@ -79,6 +81,33 @@ def _opens(name: str, look: Callable[[], str]) -> Finding:
         return Finding(name, is_ok=True, detail=look())
     except (SelFlowError, OSError) as error:
         return Finding(name, is_ok=False, detail=str(error))
+
+
+def _log_size(root: Root) -> str:
+    from selflow.store.log import EventLog
+
+    if not any(root.events.iterdir()):
+        return "empty"
+    log = EventLog.open_for_reading(root.events, 1)
+    try:
+        return f"{log.fill().events:,} events"
+    finally:
+        log.close()
+
+
+def _audit_size(root: Root) -> str:
+    from selflow.store.catalog import Catalog
+
+    if not root.catalog.exists():
+        return "none yet"
+    catalog = Catalog.open(root.catalog)
+    try:
+        checked = catalog.audit.verify()
+    finally:
+        catalog.close()
+    if checked.fault:
+        raise StoreError(f"the audit log was tampered with: {checked.fault}", "compare it with a backup")
+    return f"{checked.entries:,} audited acts, unbroken"
 
 
 def _own_ray(root: Root, session: launch.RaySession) -> Iterator[Finding]:

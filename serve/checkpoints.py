@@ -13,6 +13,9 @@ from serve.state import State
 KIND = "predictor"
 _log = logging.getLogger(__name__)
 
+KEPT_STATES = 3
+"""States on disk at any time: the champion and those it was made from."""
+
 
 class Checkpoints:
     """Saves states one after another, each the child of the one before it."""
@@ -66,7 +69,15 @@ class Checkpoints:
         artifact = Artifact(sha256, KIND, sum(map(len, files.values())), {})
         self._catalog.predictors.promote(artifact, self._parents(place), state.cursor, metrics, self._clock.now_us())
         self._last_sha256, self._saved = sha256, place
+        self._remove_old(sha256)
         return True
+
+    def _remove_old(self, sha256: str) -> None:
+        """Keep the newest states, to fall back on; what an older one knew can be learned again from the log."""
+        for _ in range(KEPT_STATES):
+            sha256 = self._before(sha256)
+        while sha256 and self._artifacts.remove(sha256):
+            sha256 = self._before(sha256)
 
     def _parents(self, place: tuple[int, int]) -> list[Parent]:
         """The events and outcomes since the last checkpoint, and that checkpoint itself."""

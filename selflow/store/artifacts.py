@@ -78,6 +78,19 @@ class ArtifactStore:
             )
         return path
 
+    def remove(self, sha256: str) -> bool:
+        """Take an artifact away, whole or not at all; False if it is not there."""
+        path = self._folder / sha256
+        if not _HASH.fullmatch(sha256) or not path.is_dir():
+            return False
+        with self._shared(fcntl.LOCK_SH):
+            gone = self._folder / f"{_UNFINISHED}{sha256}"
+            path.chmod(0o700)  # a folder that may not be written cannot be renamed everywhere
+            path.rename(gone)
+            sync_folder(self._folder)
+            _remove(gone)
+        return True
+
     def _finish(self, unfinished: Path, sha256: str) -> str:
         try:
             self.get(sha256)

@@ -14,8 +14,9 @@ from selflow.core.settings import PredictSettings
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 from selflow.store.records import Predictor
+from serve.checkpoints import KEPT_STATES
 from serve.state import State
-from tests.unit.gateway.worlds import ROUND, Template, World, context
+from tests.unit.gateway.worlds import ROUND, SETTINGS, Template, World, context
 
 
 def answers(world: World) -> list[dict[str, Any]]:
@@ -288,3 +289,17 @@ def test_a_disk_that_refuses_a_checkpoint_is_said_and_stops_nothing(
 
     assert answers(fresh) == before
     assert fresh.ask("GET", "/health").json()["status"] == "ok"
+
+
+def test_old_checkpoints_do_not_pile_up(worked: World) -> None:
+    for _ in range(KEPT_STATES + 3):
+        worked.happen(SETTINGS.checkpoint_steps)
+        worked.catch_up()
+    names = {path.name for path in checkpoints(worked)}
+    before = answers(worked)
+    worked.restart()
+    worked.catch_up()
+
+    assert len(names) == KEPT_STATES
+    assert champion(worked).sha256 in names
+    assert answers(worked) == before
