@@ -80,7 +80,7 @@ def start_own(root: Root, ray: RaySettings) -> RaySession:
     address = f"127.0.0.1:{gcs}"
     environment = own_environment(root, ray, address)
     write_private(root.run / "ray_token", secrets.token_hex(32))
-    write_private(root.run / "ray.env", "".join(f"export {k}='{v}'\n" for k, v in sorted(environment.items())))
+    write_private(root.run / "ray.env", _exports(environment))
     command = start_command(root, ray, gcs, dashboard)
     command += [f"--metrics-export-port={metrics}", f"--dashboard-agent-listen-port={agent}"]
     log = root.log / "ray-start.log"
@@ -137,13 +137,14 @@ def find_foreign(ray: RaySettings, environ: Mapping[str, str]) -> str | None:
 
 def attach(root: Root, address: str) -> RaySession:
     """Note a foreign cluster as ours to use but not to end, and say what it exposes."""
-    write_private(
-        root.run / "ray.env",
-        f"export RAY_ADDRESS='{address}'\nexport RAY_USAGE_STATS_ENABLED='0'\nexport HF_HUB_OFFLINE='1'\n",
-    )
+    environment = {"RAY_ADDRESS": address, "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
     warnings = ["this Ray cluster was started by you: selflow down leaves it alone"]
-    if os.environ.get("RAY_AUTH_MODE") != "token":
+    if _has_token():
+        # `ray start` asks for a token as soon as its owner has one; a driver must be told to send it.
+        environment["RAY_AUTH_MODE"] = os.environ.get("RAY_AUTH_MODE", "token")
+    else:
         warnings.append("it has no token authentication: any local program can run code through it")
+    write_private(root.run / "ray.env", _exports(environment))
     if not address.startswith(("127.0.0.1:", "localhost:")):
         warnings.append("its ports are open beyond loopback")
     session = RaySession(address, is_ours=False, dashboard_port=None, warnings=tuple(warnings))
@@ -264,6 +265,17 @@ def start_command(root: Root, ray: RaySettings, gcs_port: int, dashboard: int | 
         "--dashboard-host=127.0.0.1",
         f"--dashboard-port={dashboard or free_ports(1)[0]}",
     ]
+
+
+def _exports(environment: Mapping[str, str]) -> str:
+    return "".join(f"export {name}='{value}'\n" for name, value in sorted(environment.items()))
+
+
+def _has_token() -> bool:
+    """Whether the owner has a token of Ray's own, where Ray looks for it."""
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return True
+    return Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token").is_file()
 
 
 def _core_pids(root: Root) -> tuple[int, ...]:

@@ -65,7 +65,12 @@ def bring_up(root: Root, wish: Wish, report: Report, *, serving: bool = True) ->
         if session is None or not launch.is_alive(session):
             _wipe_run(root)
             session = _open_ray(root, settings, report)
-        return _compose(root, wish, settings, session, report, serving=serving)
+        try:
+            return _compose(root, wish, settings, session, report, serving=serving)
+        except NotRunningError:
+            if not session.is_ours:
+                _wipe_run(root)  # nothing of ours is there: do not call it attached
+            raise
 
 
 def rebuild(root: Root, report: Report) -> None:
@@ -98,7 +103,10 @@ def take_down(root: Root, report: Report) -> bool:
         is_alive = launch.is_alive(session)
         if is_alive:
             report("ending the services")
-            _end_services(root, session)
+            try:
+                _end_services(root, session)
+            except NotRunningError as error:
+                report(f"note: {error}")
         if session.is_ours:
             report("ending Ray")
             launch.end_own(root)
@@ -107,17 +115,25 @@ def take_down(root: Root, report: Report) -> bool:
 
 
 def connect(root: Root, session: launch.RaySession) -> None:
-    """Make this process a driver of the session; every worker of this job binds Serve's internal port to loopback."""
+    """Make this process a driver of the session; every worker of this job binds Serve's internal port to loopback.
+
+    Raises:
+        NotRunningError: The cluster does not let us in.
+    """
     launch.load_environment(root)
     import ray
 
-    ray.init(
-        address=session.address,
-        namespace=NAMESPACE,
-        runtime_env={"worker_process_setup_hook": "serve.loopback.keep_replicas_on_loopback"},
-        log_to_driver=False,
-        configure_logging=False,
-    )
+    try:
+        ray.init(
+            address=session.address,
+            namespace=NAMESPACE,
+            runtime_env={"worker_process_setup_hook": "serve.loopback.keep_replicas_on_loopback"},
+            log_to_driver=False,
+            configure_logging=False,
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        hint = "see selflow logs" if session.is_ours else "is its token in ~/.ray/auth_token or RAY_AUTH_TOKEN?"
+        raise NotRunningError(f"cannot join the Ray cluster at {session.address}", hint) from error
 
 
 def last_wish(root: Root) -> Wish | None:
