@@ -112,7 +112,9 @@ class Baselines:
         new = (self._fresh + 0.5) / (self._members + 1.0)
 
         def p_of(label: str) -> float:
-            return (1.0 - new) * (_OWN * shares.get(label, 0.0) / total + (1 - _OWN) * self._frequency(step.user, label))
+            return (1.0 - new) * (
+                _OWN * shares.get(label, 0.0) / total + (1 - _OWN) * self._frequency(step.user, label)
+            )
 
         left = max(1e-9, 1.0 - sum(p_of(label) for label in barred)) if barred else 1.0
         named = nlargest(TOP, (y for y in shares if y not in barred), key=shares.__getitem__)
@@ -127,7 +129,8 @@ class Baselines:
         last = history[-1][:_MEMBERS] if history else ()
         before = history[0][:_PAIR_MEMBERS] if len(history) > 1 else ()
         pairs = [(b, a) for a in last[:_PAIR_MEMBERS] for b in before]
-        for context in (*last, *pairs):
+        contexts: list[str | tuple[str, str]] = [*last, *pairs]
+        for context in contexts:
             row = self._follow.setdefault(context, {})
             for label in labels:
                 row[label] = row.get(label, 0) + 1

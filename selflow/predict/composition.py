@@ -1,7 +1,8 @@
-"""The experts that SelFlow ships, as factories of the entry-point group ``selflow.experts``."""
+"""The experts that SelFlow ships, one factory each; every one keeps the laws of an expert."""
 
 from selflow.predict.counts import FOLDER, HOUR, ORDER0, ORDER1, ORDER2, SKIP, CountExperts
 from selflow.predict.experts import Expert
+from selflow.predict.linear import LinearRanker
 from selflow.predict.recency import RecencyExpert
 
 OWN = (ORDER0, ORDER1, ORDER2, SKIP, FOLDER, HOUR)
@@ -48,3 +49,9 @@ def recency(seed: int) -> Expert:
     """What was used last."""
     del seed
     return RecencyExpert()
+
+
+def ranker_plain(seed: int) -> Expert:
+    """What a few plain features rank first."""
+    del seed
+    return LinearRanker()

@@ -178,7 +178,10 @@ class CountAnswer:
         for context in self._contexts:
             evidence = self.evidence[context.name]
             if context.lower is None:
-                lower, lower_fresh = np.full((len(ids), K), 1.0 / max(1, self._known)), np.full(K, _FIRST_FRESH if self._known else 1.0)
+                lower, lower_fresh = (
+                    np.full((len(ids), K), 1.0 / max(1, self._known)),
+                    np.full(K, _FIRST_FRESH if self._known else 1.0),
+                )
             else:
                 lower, lower_fresh = known[context.lower]
             given = evidence.shares(ids) + evidence.escape * lower

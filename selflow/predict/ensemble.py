@@ -11,6 +11,7 @@ from selflow.predict.composition import OWN, SHARED
 from selflow.predict.counts import CountAnswer, CountExperts, companion_keys, key_labels
 from selflow.predict.experts import Expert, View
 from selflow.predict.features import STRUCTURAL, Situation, log_probability_features, structural_features
+from selflow.predict.linear import LinearRanker
 from selflow.predict.memory import UserMemory
 from selflow.predict.packing import Packed
 from selflow.predict.pool import FixedSharePool
@@ -83,8 +84,10 @@ class Ensemble:
     def __init__(self, *, is_shared: bool, alpha: float, extra: Sequence[Expert]) -> None:
         self._own = CountExperts(OWN)
         shared: list[Expert] = [CountExperts(SHARED, "shared_", is_shared=True)] if is_shared else []
-        self._experts: list[Expert] = [self._own, RecencyExpert(), *shared, *extra]
+        plain: list[Expert] = [] if is_shared else [LinearRanker()]
+        self._experts: list[Expert] = [self._own, RecencyExpert(), *plain, *shared, *extra]
         self.names = tuple(name for expert in self._experts for name in expert.names)
+        self._plain = self.names.index(plain[0].names[0]) if plain else None
         width = len(OWN) * 3 + 1 + len(SHARED) * 3
         self._featured = width if is_shared else len(OWN) * 3 + 1
         self._blank = width - self._featured
@@ -141,8 +144,16 @@ class Ensemble:
         calm, calm_rest = self._temperature.apply(mixed[:n], rest)
         final = np.concatenate([calm, mixed[n:] * (calm_rest / rest)])
         final_fresh = float(self.pool.mix(fresh)) * calm_rest / rest
-        order = self._name(ids[:n], (calm + rows[1, :n]) / 2.0, situation.view)
+        order = self._name(ids[:n], self._worth(p, calm, rows[1, :n]), situation.view)
         return Opinion(situation.view, ids, n, p, fresh, final, final_fresh, order, mixed[:n], features, ranking)
+
+    def _worth(self, p: Floats, calm: Floats, named: Floats) -> Floats:
+        """What naming each candidate first is worth: half by pool and naming head, half by the plain ranker.
+
+        The plain ranker errs elsewhere, so together they name better than each alone (decision 0002).
+        """
+        both = (calm + named) / 2.0
+        return both if self._plain is None else (both + p[self._plain, : len(calm)]) / 2.0
 
     def _name(self, ids: Ids, worth: Floats, view: View) -> Ids:
         """The order in which to name candidates so that early on one of the step's members is named.
@@ -152,7 +163,9 @@ class Ensemble:
         """
         order = np.argsort(-worth, kind="stable")
         left = dict.fromkeys(order[:_WEIGHED].tolist())
-        rows = {i: self._companions.row(key) for i, key in zip(left, companion_keys(view, ids[list(left)]), strict=True)}
+        rows = {
+            i: self._companions.row(key) for i, key in zip(left, companion_keys(view, ids[list(left)]), strict=True)
+        }
         value = {i: float(worth[i]) for i in left}
         named: list[int] = []
         while left and len(named) < _NAMED:

@@ -23,6 +23,8 @@ class View:
     recent: tuple[int, ...]
     """The user's labels, the one used last first; at most 64."""
     vocabulary: Vocabulary
+    last_us: int | None = None
+    """When the user's last step was."""
 
     @property
     def last(self) -> tuple[int, ...]:

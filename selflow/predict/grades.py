@@ -97,11 +97,12 @@ class Board:
         came[places] = True
         logs = np.log2(np.maximum(opinion.p[:, places], _LEAST)).sum(axis=1)
         logs += truth.fresh * np.log2(np.maximum(opinion.fresh, _LEAST))
-        at_1 = at_5 = first = np.zeros(len(self._names))
+        at_1: Floats = np.zeros(len(self._names))
+        at_5, first = at_1, at_1
         if opinion.n:
             order = np.argsort(-opinion.p[:, : opinion.n], axis=1, kind="stable")[:, :TOP]
             hits = came[order]
-            at_1, at_5 = hits[:, 0] * 1.0, hits.any(axis=1) * 1.0
+            at_1, at_5 = hits[:, 0].astype(np.float64), np.asarray(hits.any(axis=1), dtype=np.float64)
             first = opinion.p[np.arange(len(order)), order[:, 0]]
         self._steps += 1
         self._sums += np.array([at_1, at_5, logs / -truth.members])

@@ -1,6 +1,6 @@
 """What a new owner's predictor starts from: weights that say how far to trust what. It holds no label of anybody.
 
-``bench/predict_prior.py`` makes the file, from simulated owners only.
+``bench/make_prior.py`` makes the file, from changelogs and simulated shells; nobody is scored on them.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def decode_prior(data: bytes) -> Prior:
     """
     state = unpack_state(PRIOR_SCHEMA, data)
     if not isinstance(state, list) or len(state) != 2:
-        raise ShapeError(f"{len(data):,} bytes are not a prior", "make it again with bench/predict_prior.py")
+        raise ShapeError(f"{len(data):,} bytes are not a prior", "make it again with bench/make_prior.py")
     return Prior(*state)
 
 

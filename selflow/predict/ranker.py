@@ -23,7 +23,6 @@ _CLIP = 4.0
 _SEED = 1  # changing this changes what every shipped and saved weight means
 
 
-
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """One pass over one step's candidates."""

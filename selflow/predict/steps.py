@@ -47,22 +47,19 @@ def label_event(label: str) -> tuple[str, str]:
 def steps_from_rows(rows: Iterable[tuple[int, str, str | None, str]]) -> list[Step]:
     """Rows of (ts_us, label, group, user) as steps in time order.
 
-    The sort is stable. Rows of one user with the same group are one step at the moment of the first of them;
-    a row without a group (None or empty) is a step of its own.
+    The sort is stable. Rows of one user with the same group are one step at the moment of the last of them: before
+    that, not all of it is known. A row without a group (None or empty) is a step of its own.
 
     Cost: O(n log n); 29,000 rows in 0.1 s.
     """
-    merged: list[tuple[int, dict[str, None], str]] = []
-    places: dict[tuple[str, str], int] = {}
-    for ts_us, label, group, user in sorted(rows, key=lambda row: row[0]):
-        place = places.get((user, group)) if group else None
-        if place is not None:
-            merged[place][1][label] = None
-            continue
-        if group:
-            places[(user, group)] = len(merged)
-        merged.append((ts_us, {label: None}, user))
-    return [Step(ts_us, tuple(labels), user) for ts_us, labels, user in merged]
+    merged: dict[tuple[str, str] | int, tuple[int, dict[str, None], str]] = {}
+    for place, (ts_us, label, group, user) in enumerate(sorted(rows, key=lambda row: row[0])):
+        key = (user, group) if group else place
+        before = merged.pop(key, None)
+        labels = before[1] if before else {}
+        labels[label] = None
+        merged[key] = (ts_us, labels, user)
+    return [Step(ts_us, tuple(labels), user) for ts_us, labels, user in merged.values()]
 
 
 def switches(steps: Iterable[Step]) -> list[Step]:
@@ -150,7 +147,7 @@ class StepBuilder:
         try:
             schema, gap_us, bursts = msgpack.unpackb(state)
             if schema != STATE_SCHEMA:
-                raise ValueError
+                raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the bytes)
             builder = cls(gap_us / 1e6)
             for source, first_us, last_us, key, labels in bursts:
                 builder._open[source] = _Open(first_us, last_us, key, dict.fromkeys(labels))
@@ -176,5 +173,3 @@ def _burst_key(event: Event) -> str | None:
     if isinstance(named, str | int) and not isinstance(named, bool) and named != "":
         return f"={named}"
     return "" if event.kind.startswith("file.") else None
-
-

@@ -66,7 +66,7 @@ class Row:
         """Labels with the largest counts at half-life ``k``; only for rows with leaders."""
         if self.leaders is None:
             return []
-        return self.ids[self.leaders[k][:limit]].tolist()
+        return [int(y) for y in self.ids[self.leaders[k][:limit]]]
 
     def worth(self, label: int) -> float:
         """The decayed count of one label at the longest half-life."""
@@ -78,7 +78,7 @@ class Row:
         return float(self.sums[_TOTAL, K - 1]) * self._longest()
 
     def _longest(self) -> float:
-        return 2.0 ** (-self.clock / HALF_LIVES[-1])
+        return float(2.0 ** (-self.clock / HALF_LIVES[-1]))
 
     def _places(self, members: Sequence[int]) -> list[int]:
         slots = self.slots
@@ -88,8 +88,8 @@ class Row:
             if place is None:
                 place = self.n
                 if place == len(self.ids):
-                    self.ids = np.concatenate([self.ids, np.empty(place, np.int64)])
-                    self.values = np.concatenate([self.values, np.empty((place, K))])
+                    self.ids = np.concatenate([self.ids, np.empty(max(4, place), np.int64)])
+                    self.values = np.concatenate([self.values, np.empty((max(4, place), K))])
                 slots[y] = place
                 self.ids[place] = y
                 self.values[place] = 0.0

@@ -1,11 +1,11 @@
 """Make the shipped prior: ranker weights learned on streams that nobody is scored on.
 
-Run on Debian 12: python bench/predict_prior.py /usr/share/doc
+Run on Debian 12: python -m bench.make_prior /usr/share/doc
 
 File owners are the upstream ChangeLogs that Debian packages install (dates and file names; a paragraph is a commit).
 They hold days, no clock times: the time of day is drawn from a seed. Shell owners are simulated: habits shared by all,
-bent by each user's own, with typing errors that are new. Only the weights are kept: 87 numbers per head and the scale of
-each feature; no name and no count. The same files give the same bytes.
+bent by each user's own, with typing errors that are new. Only the weights are kept: 87 numbers per head and the scale
+of each feature; no name and no count. The same files give the same bytes.
 """
 
 import gzip

@@ -1,0 +1,78 @@
+"""Every expert that is shipped keeps every law; the fast counts are the plain counts."""
+
+import inspect
+from functools import partial
+
+import numpy as np
+import pytest
+
+from selflow.predict import composition
+from selflow.predict.counts import CountExperts
+from selflow.predict.experts import Expert
+from selflow.predict.steps import Step
+from selflow.predict.table import HALF_LIVES
+from tests.unit.predict.laws import EXPERT_LAWS, Law, Make, Walk
+from tests.unit.predict.worlds import noise, single
+
+
+def _found() -> dict[str, Make]:
+    factories = inspect.getmembers(composition, inspect.isfunction)
+    made: dict[str, Make] = {
+        name: partial(make, 7) for name, make in factories if make.__module__ == composition.__name__
+    }
+    made["shared"] = partial(_shared)
+    return made
+
+
+def _shared() -> Expert:
+    return CountExperts(composition.SHARED, "shared_", is_shared=True)
+
+
+EXPERTS = _found()
+
+
+def test_the_suite_found_them_all() -> None:
+    assert EXPERTS.keys() >= {"order0", "order1", "order2", "folder", "hour", "recency", "shared"}
+
+
+@pytest.mark.parametrize("law", EXPERT_LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("name", EXPERTS)
+def test_every_expert_keeps_every_law(name: str, law: Law) -> None:
+    law(EXPERTS[name])
+
+
+def _plain_counts(stream: list[Step], labels: list[str]) -> np.ndarray:
+    """(K, labels) by the formula: decayed counts, one pseudo-count spread over all labels; nothing about NEW."""
+    ages = len(stream) - 1 - np.arange(len(stream))
+    came = np.array([[label in step.labels for label in labels] for step in stream], dtype=float)
+    rows = []
+    for half_life in HALF_LIVES:
+        counts = 2.0 ** (-ages / half_life) @ came
+        rows.append((counts + 1.0 / len(labels)) / (counts.sum() + 1.0))
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("steps", [1, 50, 10_030])  # the last is longer than the counts run without being rescaled
+def test_the_fast_counts_are_the_plain_counts(steps: int) -> None:
+    stream = noise(1, steps, labels=5)
+    walk = Walk(EXPERTS["order0"]())
+    for step in stream:
+        walk.learn(step)
+    p, fresh = walk.distribution(stream[-1])
+    labels = list(dict.fromkeys(label for step in stream for label in step.labels))
+    plain = _plain_counts(stream, labels)
+
+    np.testing.assert_allclose(p / (1.0 - fresh)[:, None], plain, rtol=1e-9)
+
+
+def test_each_context_learns_what_follows_it() -> None:
+    walk = Walk(EXPERTS["order1"]())
+    walk.run(single(["a", "x", "b", "y"] * 12))
+    after = {}
+    for last, truth in (("a", "x"), ("b", "y")):
+        walk.learn(single([last])[0])
+        p, _ = walk.distribution(single([truth])[0])
+        after[last] = p[-1].tolist()
+
+    assert np.argmax(after["a"]) == 1
+    assert np.argmax(after["b"]) == 3
