@@ -8,7 +8,6 @@ Sources: IPAM, Davison and Hirsh 1998 (row decay .8); rank fusion, Cormack et al
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from heapq import nlargest
 from itertools import islice
 
 from selflow.predict.grades import TOP, Grade, log_loss_bits
@@ -70,7 +69,11 @@ class Baselines:
         own = self._own[user]
         everybody = self._all
         filled = dict.fromkeys([*own.leaders, *everybody.leaders])
-        frequent = {label: self._frequency(user, label) for label in filled}
+        counted, known, all_events = own.counts, everybody.counts, everybody.total + len(everybody.counts)
+        frequent = {
+            label: (counted.get(label, 0) + (known.get(label, 0) + 1.0) / all_events) / (own.total + 1.0)
+            for label in filled
+        }
         recent = {label: 1.0 / (1 + i) for i, label in enumerate(islice(reversed(self._recent[user]), _LIST))}
         pairs = [(b, a) for a in last[:_PAIR_MEMBERS] for b in before[:_PAIR_MEMBERS]]
         markov1 = _escape(self._followers(last), frequent)
@@ -84,7 +87,7 @@ class Baselines:
         }
         fused: defaultdict[str, float] = defaultdict(float)
         for shares in lists.values():
-            for rank, label in enumerate(nlargest(_LIST, shares, key=shares.__getitem__)):
+            for rank, label in enumerate(sorted(shares, key=shares.__getitem__, reverse=True)[:_LIST]):
                 fused[label] += 1.0 / (1 + rank)
         return {**lists, "rrf": fused}
 
@@ -117,7 +120,7 @@ class Baselines:
             )
 
         left = max(1e-9, 1.0 - sum(p_of(label) for label in barred)) if barred else 1.0
-        named = nlargest(TOP, (y for y in shares if y not in barred), key=shares.__getitem__)
+        named = sorted((y for y in shares if y not in barred), key=shares.__getitem__, reverse=True)[:TOP]
         hits = [label in step.labels for label in named]
         bits = log_loss_bits([p_of(label) / left for label in known], new / left, len(step.labels) - len(known))
         hit = any(hits[:1])

@@ -18,7 +18,7 @@ from selflow.predict.pool import FixedSharePool
 from selflow.predict.prior import Prior
 from selflow.predict.ranker import Inputs, Rankers, Ranking
 from selflow.predict.recency import RecencyExpert
-from selflow.predict.table import Floats, Ids, Row, Table
+from selflow.predict.table import Floats, Ids, Table
 
 RANKERS = ("ranker", "ranker_any")
 _MAX_CANDIDATES = 64
@@ -163,17 +163,20 @@ class Ensemble:
         """
         order = np.argsort(-worth, kind="stable")
         left = dict.fromkeys(order[:_WEIGHED].tolist())
-        rows = {
-            i: self._companions.row(key) for i, key in zip(left, companion_keys(view, ids[list(left)]), strict=True)
-        }
+        keys = companion_keys(view, ids[list(left)])
+        rows = {i: row for i, key in zip(left, keys, strict=True) if (row := self._companions.row(key)) is not None}
+        if not rows:
+            return order
+        uses = {i: row.worth(int(ids[i])) + 1.0 for i, row in rows.items()}
         value = {i: float(worth[i]) for i in left}
         named: list[int] = []
         while left and len(named) < _NAMED:
             best = max(left, key=value.__getitem__)
             del left[best]
             named.append(best)
-            for i in left:
-                value[i] *= 1.0 - _together(rows[i], int(ids[i]), int(ids[best]))
+            other = int(ids[best])
+            for i in left.keys() & rows.keys():
+                value[i] *= 1.0 - rows[i].worth(other) / uses[i]
         return np.array([*named, *left, *order[_WEIGHED:].tolist()], dtype=np.int64)
 
     def learn(self, opinion: Opinion, truth: Truth, members: Sequence[int]) -> None:
@@ -226,11 +229,6 @@ class Ensemble:
     def _parts(self) -> list[Restorable]:
         learners: list[Restorable] = [self._companions, self._rankers, self._inputs]
         return [*self._experts, *learners, self._count_pool, self.pool, self._temperature]
-
-
-def _together(row: Row | None, label: int, other: int) -> float:
-    """The decayed part of the steps with ``label`` that held ``other`` too."""
-    return row.worth(other) / (row.worth(label) + 1.0) if row is not None else 0.0
 
 
 def _bar(p: Floats, fresh: Floats, barred: int) -> None:

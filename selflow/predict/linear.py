@@ -7,7 +7,6 @@ first design; nothing was tuned. Source: Adagrad, Duchi et al. 2011.
 
 import math
 from collections.abc import Iterable, Sequence
-from heapq import nlargest
 from itertools import islice
 
 import numpy as np
@@ -58,7 +57,7 @@ class _Past:
             if len(group) > 1:
                 _add(self.together.setdefault(a, {}), (y for y in group if y != a))
         pool = dict.fromkeys([*self.hot, *members])
-        self.hot = nlargest(_HOT, pool, key=self._heat)
+        self.hot = sorted(pool, key=self._heat, reverse=True)[:_HOT]
         self.steps = now + 1
 
     def _heat(self, y: int) -> float:
@@ -239,4 +238,4 @@ def _add(row: Row, labels: Iterable[int]) -> None:
 
 
 def _strongest(row: Row, limit: int) -> list[int]:
-    return nlargest(limit, row, key=row.__getitem__)
+    return sorted(row, key=row.__getitem__, reverse=True)[:limit]
