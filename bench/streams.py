@@ -1,6 +1,6 @@
 """Prediction on the development streams, every expert beside every simple rule, and 100,000 rows against the clock.
 
-The streams are no part of the repository: their folder is ``SELFLOW_BENCH_DATA``, by default ``../shared/data/events``.
+The streams are no part of the repository: ``SELFLOW_BENCH_DATA`` names their folder.
 """
 
 import json
@@ -11,8 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-HERE = Path(__file__).parent
-DATA = Path(os.environ.get("SELFLOW_BENCH_DATA", HERE.parents[1] / "shared" / "data" / "events"))
+DATA = Path(os.environ.get("SELFLOW_BENCH_DATA", "."))
 STREAMS = {
     "git_pandoc.csv.gz": ["--time", "ts", "--label", "path", "--group", "commit"],
     "git_datasette.csv.gz": ["--time", "ts", "--label", "path", "--group", "commit"],
