@@ -25,7 +25,8 @@ def cluster() -> Iterator[str]:
     command += ["--min-worker-port=0", "--max-worker-port=0", "--include-dashboard=false", f"--temp-dir={folder}"]
     command += ["--object-store-memory=100000000", "--disable-usage-stats"]
     mark = {"SF_TEST_CLUSTER": str(folder), "SPT_NOENV": "1", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-    subprocess.run(command, env={**os.environ, **mark}, check=True, capture_output=True, timeout=120)
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}  # ours sets some
+    subprocess.run(command, env={**plain, **mark}, check=True, capture_output=True, timeout=120)
     yield f"127.0.0.1:{port}"
     for process in psutil.process_iter():
         try:
