@@ -22,6 +22,7 @@ LAPTOP_KNOBS: dict[str, str] = {
     "RAY_ROTATION_BACKUP_COUNT": "2",
     "RAY_debug_dump_period_milliseconds": "0",
     "RAY_worker_niceness": "5",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "1.0",
     "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "1",
 }
