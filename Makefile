@@ -33,7 +33,7 @@ demo: setup  ## replay real events, learn, serve, predict; leaves nothing runnin
 test: setup floors unit  ## everything a change must pass, with the ten longest tests
 	@$(BIN)/python -m pytest tests/cluster tests/e2e
 
-check: setup floors unit  ## lint, types, floors and unit tests, in under a minute
+check: setup floors unit  ## lint, types, floors and unit tests
 
 floors: setup
 	@$(BIN)/ruff check .
