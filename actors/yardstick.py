@@ -36,9 +36,9 @@ def compare(
 
     Cost: about 0.5 ms per commit.
     """
+    from selflow.core.steps import Step, event_label
     from selflow.predict.baselines import NAMES, Baselines
     from selflow.predict.grades import Tally
-    from selflow.predict.steps import Step, event_label
     from selflow.store.artifacts import ArtifactStore
     from selflow.store.catalog import Catalog
     from serve.checkpoints import Checkpoints

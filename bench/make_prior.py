@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from selflow.core.steps import Step
 from selflow.predict.packing import pack_array, unpack_array
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import PRIOR_FILE, Prior, encode_prior
-from selflow.predict.steps import Step
 
 SEED = 20_260
 CHANGELOGS = {  # the package whose changelog.gz it is, and the sha256 of that file

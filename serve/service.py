@@ -16,8 +16,8 @@ from selflow.core.errors import ApiError, StoreError, WireError
 from selflow.core.events import Event, Json, Stored
 from selflow.core.ids import new_id
 from selflow.core.ports import Redactor
+from selflow.core.steps import Step, event_label, label_event
 from selflow.predict.predictor import Prediction
-from selflow.predict.steps import Step, event_label, label_event
 from selflow.sdk.wire import (
     KEPT_PREDICTIONS,
     FeedbackAnswer,

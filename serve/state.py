@@ -8,10 +8,11 @@ from typing import Self
 from selflow.core.errors import ArtifactError
 from selflow.core.events import Event, Stored
 from selflow.core.settings import PredictSettings
+from selflow.core.steps import Step
 from selflow.predict import prior
 from selflow.predict.grades import Grade
 from selflow.predict.predictor import Predictor
-from selflow.predict.steps import Step, StepBuilder
+from selflow.predict.steps import StepBuilder
 
 _PREDICTOR, _STEPS, _PLACE = "predictor.msgpack", "steps.msgpack", "place.json"
 _TAUGHT_DECISIONS = 1_024

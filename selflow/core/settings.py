@@ -97,6 +97,14 @@ class BufferSettings(Section):
     """Size that ``selflow status`` and the metrics measure the buffer against."""
     credits: Annotated[int, Field(ge=1, le=64)] = 8
     """Batches that one sender may have in flight."""
+    trigger_fraction: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """A cycle is due once the events that no cycle has consumed fill this part of the budget."""
+    trigger_events: Annotated[int, Field(ge=1)] = 20_000
+    """A cycle is due once so many events are new."""
+    min_templates: Annotated[int, Field(ge=1)] = 200
+    """A cycle begins by itself only if so many different labels came."""
+    min_days: Annotated[int, Field(ge=1)] = 3
+    """A cycle begins by itself only if events of so many days came."""
 
 
 class IngestSettings(Section):
@@ -136,6 +144,118 @@ class PredictSettings(Section):
     """Steps after which a serving replica saves what it has learned."""
     use_prior: bool = True
     """Start a new owner from the shipped prior."""
+
+
+class LearningSettings(Section):
+    """The learning cycle."""
+
+    automatic: bool = True
+    """Begin cycles when they are due; ``selflow learn`` begins one in any case."""
+    keep_agents: Annotated[int, Field(ge=1, le=64)] = 5
+    """Agents that live at the same time."""
+    new_agents: Annotated[int, Field(ge=1, le=16)] = 2
+    """Agents that one cycle may grow for patterns without one."""
+    seed: Annotated[int, Field(ge=0)] = 7
+    """Where all chance in a cycle comes from."""
+
+
+class DiscoverSettings(Section):
+    """How patterns are found."""
+
+    bootstraps: Annotated[int, Field(ge=2, le=50)] = 10
+    """Partitions of each of the five families."""
+    null_sets: Annotated[int, Field(ge=0, le=100)] = 20
+    """Data sets without any pattern that the same procedure is measured on."""
+    min_agreement: Annotated[float, Field(ge=0, le=1)] = 0.75
+    """Agreement from which on a cluster is a pattern."""
+    min_events: Annotated[int, Field(ge=1)] = 500
+    """Events that a pattern must hold."""
+
+
+class LmSettings(Section):
+    """The language model under all agents."""
+
+    base: str = "auto"
+    """``auto``: a SmolLM2 whose weights are on this machine, else ``tiny``; or ``tiny``, a folder, or an id in the
+    local Hugging Face cache."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where it computes."""
+    base_epochs: Annotated[int, Field(ge=1, le=20)] = 2
+    """Passes of the embedded base over what it is trained on."""
+    base_budget_s: Annotated[float, Field(gt=0)] = 600.0
+    """Longest time that making the base may take; at least one epoch is always finished."""
+
+
+class LoraSettings(Section):
+    """An agent's adapter."""
+
+    rank: Literal[4, 8, 16, 32] = 8
+    """Rank of the update; where the search starts."""
+    alpha: Annotated[int, Field(ge=1)] = 16
+    """Scale of the update at that rank; the search keeps the ratio."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Also a measure of privacy."""
+    layers: Literal["top_third", "all"] = "top_third"
+    """Layers that are adapted."""
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-4
+    """Where the search starts."""
+    batch_size: Annotated[int, Field(ge=1, le=256)] = 8
+    """Sequences per optimiser step."""
+    epochs: Annotated[int, Field(ge=1, le=20)] = 3
+    """Passes over the agent's data."""
+
+
+class TuneSettings(Section):
+    """The search for an agent's settings."""
+
+    scheduler: Literal["keep_two", "asha"] = "keep_two"
+    """``keep_two``: all to an eighth of the budget, the best two to the end. ``asha``: for many trials side by side."""
+    num_samples: Annotated[int, Field(ge=1, le=64)] = 8
+    """Configurations tried in one search."""
+    time_budget_s: Annotated[float, Field(gt=0)] = 900.0
+    """Longest time of one search."""
+    max_concurrent: Annotated[int, Field(ge=1, le=64)] = 1
+    """Trials side by side; each holds its own copy of the base."""
+    trial_cpus: Annotated[int, Field(ge=1)] = 1
+    """Cores of one trial."""
+    step_limit_s: Annotated[float, Field(gt=0)] = 300.0
+    """A trial that reports nothing for so long is ended."""
+
+    @model_validator(mode="after")
+    def _every_slot_has_a_sample(self) -> Self:
+        if self.max_concurrent > self.num_samples:
+            raise ValueError(
+                f"tune.max_concurrent ({self.max_concurrent}) exceeds tune.num_samples ({self.num_samples})"
+            )
+        return self
+
+
+class GateSettings(Section):
+    """What a candidate must show before it serves."""
+
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """Chance of a false pass at the first opening of a gate set."""
+    spend: Literal["ledger", "strict"] = "ledger"
+    """``ledger``: alpha/k at the k-th opening; ``strict``: alpha/(k(k+1)), below alpha in sum."""
+    min_events: Annotated[int, Field(ge=20)] = 300
+    """Fewer gate steps than this give no verdict."""
+    min_gain_bits: Annotated[float, Field(ge=0)] = 0.05
+    """Least mean gain on the agent's own slice."""
+
+
+class RouterSettings(Section):
+    """Who answers a routed request."""
+
+    policy: Literal["thompson", "epsilon_greedy"] = "thompson"
+    """``thompson`` forgets by ``discount``; ``epsilon_greedy`` tries others in ``epsilon`` of all requests."""
+    epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of requests that the epsilon-greedy policy tries others in."""
+    floor: Annotated[float, Field(ge=0, le=0.1)] = 0.02
+    """Least chance of every eligible arm."""
+    discount: Annotated[float, Field(gt=0.5, le=1)] = 0.995
+    """What an arm's past is worth after each feedback on that arm."""
+    metrics: tuple[str, ...] = ()
+    """The owner's own feedback metrics that are rewards."""
 
 
 class RaySettings(Section):
@@ -196,6 +316,20 @@ class Settings(Section):
     """The ZeroMQ door."""
     predict: PredictSettings = PredictSettings()
     """What comes next."""
+    learning: LearningSettings = LearningSettings()
+    """The learning cycle."""
+    discover: DiscoverSettings = DiscoverSettings()
+    """How patterns are found."""
+    lm: LmSettings = LmSettings()
+    """The language model under all agents."""
+    lora: LoraSettings = LoraSettings()
+    """An agent's adapter."""
+    tune: TuneSettings = TuneSettings()
+    """The search for an agent's settings."""
+    gate: GateSettings = GateSettings()
+    """What a candidate must show before it serves."""
+    router: RouterSettings = RouterSettings()
+    """Who answers a routed request."""
     ray: RaySettings = RaySettings()
     """The Ray session."""
     serve: ServeSettings = ServeSettings()

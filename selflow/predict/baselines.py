@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
+from selflow.core.steps import Step
 from selflow.predict.grades import TOP, Grade, log_loss_bits
-from selflow.predict.steps import Step
 
 NAMES = ("most_frequent", "most_recent", "markov1", "markov2", "ipam", "rrf")
 _LIST = 64

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from selflow.core.errors import UsageError
+from selflow.core.steps import Step
 from selflow.predict.baselines import NAMES, Baselines
 from selflow.predict.grades import Board, Tally, grade_pool
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import Prior, shipped
 from selflow.predict.programs import program_of
-from selflow.predict.steps import Step, steps_from_rows, switches
+from selflow.predict.steps import steps_from_rows, switches
 
 Mode = Literal["all", "switch"]
 Figures = dict[str, dict[str, float | int]]

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from selflow.core.errors import ShapeError, UsageError
+from selflow.core.steps import Step
 from selflow.predict.ensemble import Ensemble, Opinion, Truth
 from selflow.predict.experts import Expert, View
 from selflow.predict.grades import Grade, grade_pool
 from selflow.predict.memory import UserMemory
 from selflow.predict.packing import pack_state, unpack_state
 from selflow.predict.prior import Prior
-from selflow.predict.steps import Step
 from selflow.predict.vocabulary import Vocabulary
 
 STATE_SCHEMA = "selflow.predict.predictor/1"

@@ -4,7 +4,6 @@ Predicting inside a burst would leak (the files of one commit come in alphabetic
 collapsed before anything is predicted or learned.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import cast
@@ -13,35 +12,11 @@ import msgpack
 
 from selflow.core.errors import ShapeError
 from selflow.core.events import Event
+from selflow.core.steps import Step, event_label
 
 STATE_SCHEMA = "selflow.predict.steps/1"
 BURST_GAP_S = 2.0
 """File events of one source that follow each other at most this closely are one save burst."""
-
-_SEPARATOR = "\x1f"
-_ESCAPED = re.compile(r"\\([\\x])")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What happened at once: labels as a set in first-seen order, at ``ts_us`` (UTC microseconds)."""
-
-    ts_us: int
-    labels: tuple[str, ...]
-    user: str = ""
-
-
-def event_label(kind: str, subject: str) -> str:
-    """Kind and subject as one text; ``label_event`` takes it apart again, whatever the two hold."""
-    return kind.replace("\\", "\\\\").replace(_SEPARATOR, "\\x") + _SEPARATOR + subject
-
-
-def label_event(label: str) -> tuple[str, str]:
-    """The kind and subject of a label; a label that is a plain text has the kind ``""``."""
-    kind, separator, subject = label.partition(_SEPARATOR)
-    if not separator:
-        return "", label
-    return _ESCAPED.sub(lambda match: "\\" if match[1] == "\\" else _SEPARATOR, kind), subject
 
 
 def steps_from_rows(rows: Iterable[tuple[int, str, str | None, str]]) -> list[Step]:

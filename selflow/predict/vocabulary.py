@@ -5,8 +5,8 @@ import zlib
 from dataclasses import dataclass
 from itertools import islice
 
+from selflow.core.steps import label_event
 from selflow.predict.packing import Packed
-from selflow.predict.steps import label_event
 
 _TOKEN = re.compile(r"[a-z]+|[0-9]+")
 _MAX_PAIRS = 200_000

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import msgpack
 import numpy as np
 
+from selflow.core.steps import Step
 from selflow.predict.experts import Expert, View
 from selflow.predict.memory import UserMemory
-from selflow.predict.steps import Step
 from selflow.predict.table import Floats
 from selflow.predict.vocabulary import Vocabulary
 from tests.unit.predict.worlds import other_steps, single, work

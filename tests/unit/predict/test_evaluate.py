@@ -5,11 +5,12 @@ from copy import deepcopy
 import pytest
 
 from selflow.core.errors import ShapeError, UsageError
+from selflow.core.steps import Step
 from selflow.predict.baselines import NAMES, Baselines
 from selflow.predict.evaluate import Figures, evaluate_rows, evaluate_steps
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import decode_prior, encode_prior, shipped
-from selflow.predict.steps import Step, switches
+from selflow.predict.steps import switches
 from tests.unit.predict.worlds import at, entropy_bits, new_habit, rows_of, second_order, single, work
 
 

@@ -6,10 +6,10 @@ from functools import partial
 import numpy as np
 import pytest
 
+from selflow.core.steps import Step
 from selflow.predict import composition
 from selflow.predict.counts import CountExperts
 from selflow.predict.experts import Expert
-from selflow.predict.steps import Step
 from selflow.predict.table import HALF_LIVES
 from tests.unit.predict.laws import EXPERT_LAWS, Law, Make, Walk
 from tests.unit.predict.worlds import noise, single

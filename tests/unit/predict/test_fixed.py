@@ -1,7 +1,8 @@
 """Faults that were found once and must not come back."""
 
+from selflow.core.steps import Step
 from selflow.predict.predictor import Predictor
-from selflow.predict.steps import Step, steps_from_rows
+from selflow.predict.steps import steps_from_rows
 
 
 def test_labels_that_were_forgotten_leave_rows_that_can_grow_again() -> None:

@@ -2,12 +2,13 @@
 
 import pytest
 
+from selflow.core.steps import Step
 from selflow.predict.baselines import Baselines
 from selflow.predict.evaluate import evaluate_rows, evaluate_steps
 from selflow.predict.grades import Grade, Tally
 from selflow.predict.predictor import Prediction, Predictor
 from selflow.predict.prior import shipped
-from selflow.predict.steps import Step, StepBuilder, steps_from_rows, switches
+from selflow.predict.steps import StepBuilder, steps_from_rows, switches
 from tests.unit.predict.worlds import events, noise, other_events, other_steps, rows_of, work
 
 USERS = ("ann", "bob")

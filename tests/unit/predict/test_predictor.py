@@ -3,11 +3,12 @@
 import pytest
 
 from selflow.core.errors import ShapeError, UsageError
+from selflow.core.steps import Step
 from selflow.predict.composition import order0
 from selflow.predict.grades import Board, grade_pool
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import shipped
-from selflow.predict.steps import Step, switches
+from selflow.predict.steps import switches
 from tests.unit.predict.worlds import MINUTE_US, at, noise, single, work
 
 USERS = ("ann", "bob")

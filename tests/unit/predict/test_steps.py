@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from selflow.core.errors import ShapeError
 from selflow.core.events import Event
-from selflow.predict.steps import Step, StepBuilder, event_label, label_event, steps_from_rows, switches
+from selflow.core.steps import Step, event_label, label_event
+from selflow.predict.steps import StepBuilder, steps_from_rows, switches
 from tests.unit.predict.worlds import events, work
 
 SECOND_US = 1_000_000

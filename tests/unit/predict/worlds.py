@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from selflow.core.events import Event
+from selflow.core.steps import Step
 from selflow.predict.evaluate import Row
-from selflow.predict.steps import Step
 
 MINUTE_US = 60_000_000
 _START_US = 1_700_000_000_000_000
