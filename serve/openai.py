@@ -37,7 +37,7 @@ def routing_headers(routing: Mapping[str, Any], base: str, decision_id: str) -> 
     return {
         "x-selflow-agent": routing["arm"],
         "x-selflow-version": routing["version"],
-        "x-selflow-base": base,
+        "x-selflow-base": _plain(base),
         "x-selflow-decision": decision_id,
         "x-selflow-propensity": f"{routing['propensity']:.6g}",
         "x-selflow-policy": f"{routing['policy']}/{routing['snapshot']}",
@@ -45,6 +45,11 @@ def routing_headers(routing: Mapping[str, Any], base: str, decision_id: str) -> 
         "x-selflow-forced": str(int(routing["forced"])),
         "x-selflow-latency-ms": f"{routing['latency_s'] * 1000:.1f}",
     }
+
+
+def _plain(text: str) -> str:
+    """What a header may hold."""
+    return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in text[:1_000])
 
 
 class Texts:
@@ -72,7 +77,7 @@ class Texts:
             raise
         made.routing["latency_s"] = self._clock.monotonic_s() - started_s
         headers = routing_headers(made.routing, target.base.name, made.decision_id)
-        headers |= {"x-selflow-ignored": ", ".join(asked.model_extra)} if asked.model_extra else {}
+        headers |= {"x-selflow-ignored": _plain(", ".join(asked.model_extra))} if asked.model_extra else {}
         if asked.stream:
             return _Stream(made, headers)
         try:

@@ -101,8 +101,8 @@ def _draw(name: str, number: int, blocks: Blocks, day: Ints, micro: Micro, seed:
         keep[rng.permutation(own)[: round(KEPT_COLUMNS * len(own))]] = True
     mean, axes = fit_axes(blocks, times.astype(float), keep)
     x = (stacked(blocks) - mean) @ axes
-    weight = np.where(micro.owner >= 0, times, 0.0).astype(np.float64)
-    mass = np.bincount(micro.owner + 1, weight, len(micro.centroids) + 1)
+    weight = np.where(micro.owner >= 0, times, 0)
+    mass = np.asarray(np.bincount(micro.owner + 1, weight, len(micro.centroids) + 1), np.float64)
     # A group without a window on these days is placed by its other windows: it has no vote, but will be compared.
     pull = np.where(mass[micro.owner + 1] > 0, weight, 1)
     sums = [np.bincount(micro.owner + 1, column, len(mass))[1:] for column in (pull, *(pull * x.T))]
@@ -118,7 +118,7 @@ def _draw(name: str, number: int, blocks: Blocks, day: Ints, micro: Micro, seed:
 def _filled(found: Labels, draw: _Draw) -> Labels:
     """Noise takes the label of its nearest labelled neighbour; if it is over 30% of the mass, all becomes noise."""
     has = np.flatnonzero(found >= 0)
-    if not len(has) or draw.sample.mass @ (found[draw.inside] < 0) > MOST_NOISE * draw.sample.mass.sum():
+    if draw.sample.mass @ (found[draw.inside] < 0) > MOST_NOISE * draw.sample.mass.sum():
         return np.full_like(found, -1)
     apart = ((draw.points[:, None] - draw.points[has]) ** 2).sum(2)
     return np.where(found < 0, found[has[apart.argmin(1)]], found)

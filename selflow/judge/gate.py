@@ -32,7 +32,7 @@ class Outcomes(NamedTuple):
     def ece(self) -> float:
         """Mean distance of stated from observed chance over 15 bins of equal mass, beyond what chance alone shows."""
         bins = np.array_split(np.argsort(self.confidence, kind="stable"), ECE_BINS)
-        spread = self.confidence * (1.0 - self.confidence) * 2 / np.pi
+        spread = np.abs(self.confidence * (1.0 - self.confidence)) * 2 / np.pi
         beyond = [abs((self.confidence - self.outcome)[part].sum()) - spread[part].sum() ** 0.5 for part in bins]
         return max(0.0, float(sum(beyond))) / len(self.outcome)
 

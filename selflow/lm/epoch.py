@@ -4,13 +4,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from selflow.core.errors import ArtifactError
 from selflow.core.steps import label_event
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 SCHEMA = "selflow.lm.epoch/1"
 FILE = "epoch.json"
@@ -31,7 +28,7 @@ class Epoch:
     """Most frequent first."""
     label_ids: tuple[int, ...]
     gap_ids: tuple[int, ...]
-    """Bin b stands for a gap of 2^b - 1 seconds or more; the last one also for "nothing before"."""
+    """Bin b stands for a gap of 2^b - 1 seconds or more, the last one also for "nothing before"."""
     hour_ids: tuple[int, ...]
     """By hour of day, UTC."""
     text_id: int
@@ -54,14 +51,14 @@ class Epoch:
             ArtifactError: It is missing, or not of this version.
         """
         try:
-            document = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            document: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
             if document.pop("schema") != SCHEMA:
                 raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the file)
-            return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in document.items()})
+            fields: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
+            return cls(**fields)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactError(
-                f"{folder.name} is no base of this version: {FILE} is missing or not {SCHEMA}",
-                "the next learning cycle makes a new base",
+                f"{folder.name} is no base: its {FILE} is missing or not {SCHEMA}", "a learning cycle makes a new base"
             ) from error
 
 
@@ -72,46 +69,42 @@ def spelled(label: str) -> str:
 
 
 def extend(
-    tokenizer: "PreTrainedTokenizerFast", labels: Sequence[str], name: str, kind: Literal["tiny", "adopted"], reach: int
+    tokenizer: Any,  # noqa: ANN401  (a fast tokenizer of transformers, whose own types fit no reader)
+    labels: Sequence[str],
+    name: str,
+    kind: Literal["tiny", "adopted"],
+    max_context: int,
 ) -> Epoch:
-    """Give the tokenizer our tokens, behind all that it has.
+    """Give the tokenizer our tokens behind all that it has.
 
-    A label's token reads ``<kind: subject>``, with a number behind it in the rare case that this is taken.
-
-    Args:
-        labels: At most ``MAX_LABELS``, most frequent first.
-        reach: Tokens that the base reads at once.
+    A token reads ``<kind: subject>`` of its label, with a number behind it where that is taken. ``labels`` are at most
+    ``MAX_LABELS``, most frequent first.
     """
     from tokenizers import AddedToken
 
     gaps, hours = [f"<g{i}>" for i in range(GAPS)], [f"<h{i}>" for i in range(HOURS)]
-    grammar = [*gaps, *hours, "<text>", "</text>"]
-    tokenizer.add_tokens([AddedToken(token, special=True, normalized=False) for token in grammar], special_tokens=True)
-    taken = set(tokenizer.get_vocab())
-    contents = []
+    grammar = [AddedToken(token, special=True, normalized=False) for token in (*gaps, *hours, "<text>", "</text>")]
+    tokenizer.add_tokens(grammar, special_tokens=True)
+    taken, contents = set(tokenizer.get_vocab()), list[str]()
     for label in labels:
-        event_kind, subject = label_event(label)
-        plain = content = f"<{event_kind}: {subject}>"
-        number = 2
+        plain = content = "<{}: {}>".format(*label_event(label))
+        number = 1
         while content in taken:
-            content, number = f"{plain}#{number}", number + 1
+            number += 1
+            content = f"{plain}#{number}"
         taken.add(content)
         contents.append(content)
     tokenizer.add_tokens([AddedToken(content, normalized=False) for content in contents])
-
-    def ids(tokens: list[str]) -> tuple[int, ...]:
-        return tuple(tokenizer.convert_tokens_to_ids(tokens)) if tokens else ()
-
-    text_id, end_text_id = ids(["<text>", "</text>"])
+    find = tokenizer.get_vocab().__getitem__
     return Epoch(
         name=name,
         kind=kind,
         labels=tuple(labels),
-        label_ids=ids(contents),
-        gap_ids=ids(gaps),
-        hour_ids=ids(hours),
-        text_id=text_id,
-        end_text_id=end_text_id,
+        label_ids=tuple(map(find, contents)),
+        gap_ids=tuple(map(find, gaps)),
+        hour_ids=tuple(map(find, hours)),
+        text_id=find("<text>"),
+        end_text_id=find("</text>"),
         eos_id=int(tokenizer.eos_token_id),
-        max_context=reach,
+        max_context=max_context,
     )

@@ -1,8 +1,9 @@
 """Steps as tokens: ``<gap><hour> label label ..``, one step after the other, and that row in windows."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,6 @@ from numpy.typing import NDArray
 from selflow.core.clock import as_datetime
 from selflow.core.steps import Step
 from selflow.lm.epoch import GAPS, Epoch, spelled
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 MAX_MEMBERS = 12
 """Labels of one step that are written, and count: the first ones."""
@@ -45,7 +43,7 @@ class Window:
 class Lines:
     """Writes steps in a base's tokens."""
 
-    def __init__(self, epoch: Epoch, tokenizer: "PreTrainedTokenizerFast") -> None:
+    def __init__(self, epoch: Epoch, tokenizer: Any) -> None:  # noqa: ANN401  (a tokenizer of transformers)
         """``tokenizer`` spells the labels that have no token."""
         self._epoch = epoch
         self._tokenizer = tokenizer
@@ -105,7 +103,7 @@ def windows(starts: Ids, targets: Sequence[int], context: int) -> list[Window]:
 
 
 def fill(encoded: Encoded, group: Sequence[Window], rows: int) -> tuple[Ids, Ids, Ids]:
-    """Tokens (rows, WINDOW) of some windows, zeros behind them; row and column where each target's labels would begin."""
+    """Tokens (rows, WINDOW) of some windows, zeros behind them; row and column where each target's labels begin."""
     ids = np.zeros((rows, WINDOW), np.int64)
     at = []
     for row, window in enumerate(group):
@@ -114,3 +112,9 @@ def fill(encoded: Encoded, group: Sequence[Window], rows: int) -> tuple[Ids, Ids
         at += [(row, int(encoded.starts[target]) + 1 - window.first) for target in window.targets]
     row_column = np.array(at, np.int64).T
     return ids, row_column[0], row_column[1]
+
+
+def blocks_of(ids: Ids, rng: np.random.Generator) -> Ids:
+    """(N, WINDOW): a row of tokens in blocks, cut at other places and ordered anew by every ``rng``."""
+    blocks = np.resize(np.roll(ids, -int(rng.integers(WINDOW))), (math.ceil(len(ids) / WINDOW), WINDOW))
+    return rng.permutation(blocks)

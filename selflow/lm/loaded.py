@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as hf_logging
 
 from selflow.core.errors import ArtifactError, UsageError
@@ -20,6 +21,8 @@ AGENT_SCHEMA = "selflow.lm.agent/1"
 AGENT_FILE, CONFIG_FILE, WEIGHTS_FILE = "agent.json", "adapter_config.json", "adapter_model.safetensors"
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """What an adapter adapts in each of its layers."""
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError)
+"""What libraries raise over a folder that is not what it should be."""
 
 
 @dataclass(slots=True)
@@ -28,7 +31,7 @@ class LoadedBase:
 
     model: Any
     """The transformers model, or PEFT's around it as long as there is an adapter."""
-    tokenizer: PreTrainedTokenizerFast
+    tokenizer: Any
     epoch: Epoch
     sha256: str
     """The base's identity: ``folder_sha256`` of its folder."""
@@ -47,8 +50,9 @@ class LoadedBase:
             UsageError: An adapter was never added.
         """
         if missing := [name for name in names if name is not None and name not in self.adapters]:
-            raise UsageError(f"there is no agent {missing[0]!r} on this base", "`selflow agents` lists those that serve")
-        return {"adapter_names": ["__base__" if name is None else key(name) for name in names]} if self.adapters else {}
+            raise UsageError(f"there is no agent {missing[0]!r} on this base", "`selflow agents` names them")
+        every = ["__base__" if name is None else key(name) for name in names]
+        return {"adapter_names": every} if self.adapters else {}
 
     def hidden(self, ids: torch.Tensor, names: Sequence[str | None] | None = None) -> torch.Tensor:
         """(B, T, D) outputs of the last layer for tokens (B, T), padded on the right; None is PEFT's active adapter."""
@@ -64,32 +68,37 @@ def load_base(folder: Path, device: str = "cpu") -> LoadedBase:
         ArtifactError: It is no base of this version, or its weights are not in safetensors form.
     """
     epoch = Epoch.load(folder)
-    hf_logging.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ArtifactError(f"base {folder.name} does not load", "the next learning cycle makes a new one") from error
-    return LoadedBase(model.to(device).eval(), tokenizer, epoch, folder_sha256(folder), Lines(epoch, tokenizer))
+        model, tokenizer = read_model(folder)
+    except UNREADABLE as error:
+        raise ArtifactError(f"base {folder.name} does not load", "a learning cycle makes a new one") from error
+    return LoadedBase(model.to(device), tokenizer, epoch, folder_sha256(folder), Lines(epoch, tokenizer))
+
+
+def read_model(folder: Path) -> tuple[Any, Any]:
+    """Model (float32, for evaluation) and tokenizer of a transformers folder; raises what transformers raises."""
+    hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+    )
+    return model.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 def add_adapter(loaded: LoadedBase, name: str, folder: Path) -> None:
     """Put an adapter on the base under a name; one of the same name is replaced.
 
     Raises:
-        ArtifactError: It was made for another base, or is not what ``LoraRun.export`` writes. Nothing has changed then.
+        ArtifactError: It was made for another base, or is not what ``LoraRun.export`` writes.
     """
     _check_adapter(folder, loaded.sha256)
     remove_adapter(loaded, name)
-    device = str(loaded.device)
+    arguments: Any = {"adapter_name": key(name), "torch_device": str(loaded.device)}
     try:
         if loaded.adapters:
-            loaded.model.load_adapter(folder, adapter_name=key(name), torch_device=device)
+            loaded.model.load_adapter(folder, **arguments)
         else:
-            loaded.model = PeftModel.from_pretrained(loaded.model, folder, adapter_name=key(name), torch_device=device)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+            loaded.model = PeftModel.from_pretrained(loaded.model, folder, **arguments)
+    except UNREADABLE as error:
         raise ArtifactError(f"adapter {folder.name} does not fit its base", "let a cycle grow it anew") from error
     loaded.adapters.add(name)
     loaded.model.eval()
@@ -103,6 +112,18 @@ def remove_adapter(loaded: LoadedBase, name: str) -> None:
             loaded.model.delete_adapter(key(name))
         else:
             loaded.model = loaded.model.unload()
+
+
+def write_adapter(loaded: LoadedBase, name: str, folder: Path) -> None:
+    """Write an adapter as PEFT reads it, with ``agent.json``; the same adapter gives the same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = get_peft_model_state_dict(loaded.model, adapter_name=key(name))
+    save_file({name: weights[name].contiguous().cpu() for name in sorted(weights)}, folder / WEIGHTS_FILE)
+    config = loaded.model.peft_config[key(name)].to_dict()
+    config |= {"base_model_name_or_path": loaded.sha256, "inference_mode": True}
+    agent = {"schema": AGENT_SCHEMA, "base": loaded.sha256, "base_name": loaded.epoch.name}
+    for file, document in ((CONFIG_FILE, config), (AGENT_FILE, agent)):
+        (folder / file).write_text(json.dumps(document, sort_keys=True, default=sorted), encoding="utf-8")
 
 
 def key(name: str) -> str:
@@ -122,12 +143,11 @@ def folder_sha256(folder: Path) -> str:
 
 def _check_adapter(folder: Path, base_sha256: str) -> None:
     try:
-        agent = json.loads((folder / AGENT_FILE).read_text(encoding="utf-8"))
-        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        agent, config = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (AGENT_FILE, CONFIG_FILE))
         is_ours = agent["schema"] == AGENT_SCHEMA and config["peft_type"] == "LORA" and not config.get("auto_mapping")
         made_for = str(agent["base"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(f"{folder.name} is no adapter: {AGENT_FILE} or {CONFIG_FILE} is missing or broken") from error
+    except UNREADABLE as error:
+        raise ArtifactError(f"{folder.name} is no adapter: {AGENT_FILE} or {CONFIG_FILE} is broken") from error
     if not is_ours or not (folder / WEIGHTS_FILE).is_file():
         raise ArtifactError(f"{folder.name} is no LoRA adapter of this version in safetensors form")
     if made_for != base_sha256:

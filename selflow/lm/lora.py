@@ -1,23 +1,21 @@
 """An agent's adapter: its data, and a training of it that can stop, go on, and begin anew on the loaded base."""
 
 import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgpack
 import numpy as np
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
-from safetensors.torch import save_file
+from peft import LoraConfig, get_peft_model
 
-from selflow.core.errors import ArtifactError
+from selflow.core.errors import ArtifactError, ShapeError
 from selflow.core.settings import LoraSettings
 from selflow.core.steps import Step
-from selflow.lm.lines import Encoded, Window, fill, windows
-from selflow.lm.loaded import AGENT_FILE, AGENT_SCHEMA, CONFIG_FILE, MODULES, WEIGHTS_FILE, key, load_base, remove_adapter
+from selflow.lm.lines import fill, windows
+from selflow.lm.loaded import MODULES, key, load_base, remove_adapter, write_adapter
 from selflow.lm.scoring import bits, head_logits, score_targets
 from selflow.lm.training import Descent
 
@@ -30,7 +28,7 @@ _STATE = "run.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class AgentData:
-    """A stream, and which of its steps an agent learns to predict and its settings are chosen by (ascending)."""
+    """A stream, and which of its steps (ascending) an agent learns to predict and its settings are chosen by."""
 
     steps: Sequence[Step]
     train: Sequence[int]
@@ -50,33 +48,34 @@ class AgentData:
         """
         try:
             schema, rows, train, tune = msgpack.unpackb(path.read_bytes())
-            if schema == DATA_SCHEMA:
-                return cls([Step(ts_us, tuple(labels), user) for ts_us, labels, user in rows], train, tune)
+            if schema != DATA_SCHEMA:
+                raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the file)
+            return cls([Step(ts_us, tuple(labels), user) for ts_us, labels, user in rows], train, tune)
         except (OSError, ValueError, TypeError, msgpack.UnpackException) as error:
-            raise ArtifactError(f"{path.name} holds no data of an agent: it cannot be read") from error
-        raise ArtifactError(f"{path.name} holds no data of an agent of this version")
+            raise ArtifactError(
+                f"{path.name} is no data of an agent ({DATA_SCHEMA})", "begin the search anew"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """How far a training is, and how good its adapter."""
+    """How far a training is (``fraction`` of the full run), and how good its adapter.
+
+    ``tune_bits`` is the mean over the tune steps of -log2 of their members' chance, ``train_loss_bits`` the same over
+    the targets of the last twenty optimiser steps. ``tokens`` and ``steps`` are those so far.
+    """
 
     fraction: float
-    """Of the full run."""
     tune_bits: float
-    """Mean over the tune steps of -log2 of their members' chance."""
     train_loss_bits: float
-    """The same over the last twenty optimiser steps' targets."""
     tokens: int
-    """Read so far."""
     steps: int
-    """Optimiser steps so far."""
 
 
 class LoraRun:
     """One adapter in training. The base is loaded once and never changes."""
 
-    def __init__(  # noqa: PLR0913, PLR0917
+    def __init__(
         self,
         base_folder: Path,
         data: AgentData,
@@ -85,7 +84,14 @@ class LoraRun:
         seed: int,
         device: str = "cpu",
     ) -> None:
-        """Load the base and begin; see ``reset``."""
+        """Load the base and begin, as ``reset`` says.
+
+        Raises:
+            ArtifactError: The folder is no base.
+            ShapeError: There is nothing to learn or nothing to tune on.
+        """
+        if not data.train or not data.tune:
+            raise ShapeError(f"an agent has {len(data.train)} steps to learn and {len(data.tune)} to tune on")
         self._loaded = load_base(base_folder, device)
         self._data, self._lora = data, lora
         self._encoded = self._loaded.lines.encode(data.steps)
@@ -94,14 +100,16 @@ class LoraRun:
         self.reset(config, seed)
 
     def reset(self, config: Mapping[str, float], seed: int) -> None:
-        """Begin anew with a fresh adapter: ``learning_rate`` and ``rank`` of ``config`` go before the settings'."""
+        """Begin anew with a fresh adapter; ``config`` may name another ``learning_rate`` and ``rank``.
+
+        The scale of the update keeps its ratio to the rank.
+        """
         loaded, lora = self._loaded, self._lora
         remove_adapter(loaded, _NAME)
         rank, rate = int(config.get("rank", lora.rank)), float(config.get("learning_rate", lora.learning_rate))
         layers = loaded.model.config.num_hidden_layers
         adapted = layers if lora.layers == "all" else max(1, layers // 3)
-        self._config = LoraConfig(
-            base_model_name_or_path=loaded.sha256,
+        adapter = LoraConfig(
             task_type="CAUSAL_LM",
             r=rank,
             lora_alpha=lora.alpha / lora.rank * rank,  # type: ignore[arg-type]
@@ -112,12 +120,11 @@ class LoraRun:
         )
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
-            loaded.model = get_peft_model(loaded.model, self._config, adapter_name=key(_NAME))
+            loaded.model = get_peft_model(loaded.model, adapter, adapter_name=key(_NAME))
         loaded.adapters.add(_NAME)
         self._per_epoch = math.ceil(len(self._windows) / lora.batch_size)
-        what = f"an agent of rank {rank}"
-        self._descent = Descent(loaded.model, what, rate, 0.99, self._per_epoch * lora.epochs)
-        names = f"{seed} {rank} {rate} {lora} {loaded.sha256} {self._data.train}".encode()
+        self._descent = Descent(loaded.model, f"an agent of rank {rank}", rate, 0.99, self._per_epoch * lora.epochs)
+        names = f"{seed} {rank} {rate} {lora} {loaded.sha256} {list(self._data.train)}".encode()
         self._of = hashlib.sha256(names + self._encoded.ids.tobytes()).hexdigest()
         self._seed, self._tokens, self._epoch = seed, 0, -1
 
@@ -125,7 +132,7 @@ class LoraRun:
         """Train up to this part of the full run, or until ``should_stop`` says so between two steps; then score.
 
         Raises:
-            TrainingDivergedError: The loss is no number, or far above where it began.
+            TrainingDivergedError: The loss is no number, or explodes.
         """
         descent, model = self._descent, self._loaded.model.train()
         while len(descent.losses) < math.ceil(to_fraction * descent.steps):
@@ -157,18 +164,11 @@ class LoraRun:
         self._tokens = document["tokens"]
 
     def export(self, folder: Path) -> None:
-        """Write the adapter as PEFT reads it, and ``agent.json``; the same adapter gives the same bytes."""
-        folder.mkdir(parents=True, exist_ok=True)
-        weights = get_peft_model_state_dict(self._loaded.model, adapter_name=key(_NAME))
-        save_file({name: weights[name].contiguous().cpu() for name in sorted(weights)}, folder / WEIGHTS_FILE)
-        config = self._loaded.model.peft_config[key(_NAME)].to_dict()
-        fixed = {name: sorted(value) if isinstance(value, set) else value for name, value in config.items()}
-        agent = {"schema": AGENT_SCHEMA, "base": self._loaded.sha256, "base_name": self._loaded.epoch.name}
-        for name, document in ((CONFIG_FILE, {**fixed, "inference_mode": True}), (AGENT_FILE, agent)):
-            (folder / name).write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
+        """Write the adapter as PEFT reads it, with ``agent.json``."""
+        write_adapter(self._loaded, _NAME, folder)
 
     def _loss(self, epoch: int, place: int) -> torch.Tensor:
-        """Bits that the members of a batch's targets cost, in nats, by the very rule that scores them."""
+        """What the members of a batch's targets cost, by the very rule that scores them, in nats."""
         if epoch != self._epoch:
             rng = np.random.default_rng([self._seed, epoch])
             self._shuffled = self._loaded.lines.encode(self._data.steps, rng)
@@ -178,6 +178,8 @@ class LoraRun:
         ids, rows, columns = fill(self._shuffled, group, len(group))
         self._tokens += ids.size
         hidden = self._loaded.hidden(torch.from_numpy(ids).to(self._loaded.device))[rows, columns]
-        truth = [self._truth[target] for window in group for target in window.targets]
         chances = torch.log_softmax(head_logits(self._loaded, hidden), -1)
-        return -torch.stack([own[members].mean() for own, members in zip(chances, truth, strict=True)]).mean()
+        truth = [self._truth[target] for window in group for target in window.targets]
+        sizes = np.array([len(members) for members in truth])
+        share = torch.from_numpy(1.0 / np.repeat(sizes, sizes) / len(truth)).to(chances)
+        return -(chances[np.repeat(np.arange(len(truth)), sizes), np.concatenate(truth)] * share).sum()

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging as hf_logging
 
 from selflow.lm.epoch import Epoch, extend, spelled
@@ -23,45 +24,39 @@ _EOS = "<eos>"
 class Draft:
     """A base in the making."""
 
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerFast
+    model: Any
+    tokenizer: Any
     epoch: Epoch
 
     def write(self, folder: Path) -> None:
-        """Write the base's folder; ``epoch.json`` comes last, so a folder with one is whole."""
-        hf_logging.disable_progress_bar()
+        """Write the base's folder, ``epoch.json`` last: a folder with one is whole."""
+        hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         self.epoch.save(folder)
 
 
 def corpus() -> list[str]:
-    """The shipped seed corpus: short texts, each of some lines."""
+    """The shipped seed corpus: short texts of some lines each."""
     text = files("selflow.lm").joinpath("seed.txt").read_text(encoding="utf-8")
-    return [part.strip() for part in text.split("\n\n") if part.strip()]
+    return [part.strip() for part in text.split("\n\n")]
 
 
 def fresh(labels: Sequence[str], seed: int, layers: int = LAYERS, width: int = WIDTH) -> Draft:
-    """A base with random weights whose tokenizer spells the seed corpus and these labels well.
+    """A base with random weights whose tokenizer spells the seed corpus and these labels (most frequent first) well.
 
-    Weights begin wider, and positions turn faster, than is usual for large models: with both a rule that reaches three
-    steps back was learned in a third of the optimiser steps.
-
-    Args:
-        labels: Those that get a token, most frequent first.
-        seed: Where the weights come from.
+    Weights begin wider, and positions turn faster, than is usual for large models: without that, a rule that reaches
+    three steps back was not learned in the same number of optimiser steps.
     """
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(
-        vocab_size=SUBWORDS,
-        special_tokens=[_EOS],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
+        vocab_size=SUBWORDS, special_tokens=[_EOS], initial_alphabet=alphabet, show_progress=False
     )
     bpe.train_from_iterator([*corpus(), *map(spelled, labels)], trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token=_EOS, pad_token=_EOS)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token=_EOS, pad_token=_EOS)  # type: ignore[no-untyped-call]
     epoch = extend(tokenizer, labels, NAME, "tiny", WINDOW)
     config = LlamaConfig(
         vocab_size=len(tokenizer),

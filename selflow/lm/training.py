@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch.nn import Parameter, functional
+from torch.nn import functional
 
 from selflow.core.clock import Clock
 from selflow.core.errors import TrainingDivergedError
 from selflow.core.events import Json
 from selflow.core.settings import LmSettings
-from selflow.lm.lines import WINDOW, Ids
+from selflow.lm.lines import Ids
 from selflow.lm.tiny import Draft
 
 HEAD_WEIGHT = 0.1
 """What the loss on gaps and hours counts for in a base; labels and words count 1."""
-_FEW = 10
+_EXPLODED = 3.0
 Progress = Callable[[int, int], None]
 
 
@@ -32,7 +32,7 @@ class Descent:
     """AdamW over the weights that require a gradient, for a number of steps known beforehand, saved in one file."""
 
     def __init__(self, model: torch.nn.Module, what: str, rate: float, beta2: float, steps: int) -> None:
-        """``what`` names the training in errors; the learning rate rises over a twentieth of ``steps``, then falls."""
+        """``what`` names the training in errors. The learning rate rises over a twentieth of ``steps``, then falls."""
         self._weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         self._optimiser = torch.optim.AdamW(self._weights.values(), rate, (0.9, beta2), weight_decay=0.0, fused=True)
         self._what, self._rate, self.steps = what, rate, steps
@@ -43,16 +43,14 @@ class Descent:
         """Go one step down.
 
         Raises:
-            TrainingDivergedError: The loss is no number, or its mean over 20 steps is three times that at the start.
+            TrainingDivergedError: The loss is no number, or its mean over 20 steps is three times that of the first.
         """
         self.losses.append(loss.item() / math.log(2))
-        recent, began = np.mean(self.losses[-20:]), max(1.0, self.losses[0])
-        if not math.isfinite(recent) or recent > 3 * began:
+        recent, done = float(np.mean(self.losses[-20:])), len(self.losses)
+        if not recent <= _EXPLODED * max(1.0, self.losses[0]):  # NaN is not less than anything
             raise TrainingDivergedError(self._what, f"learning rate {self._rate:.2e}")
-        done = len(self.losses)
-        self._optimiser.param_groups[0]["lr"] = self._rate * min(
-            1.0, 20 * done / self.steps, 1.0 - 0.95 * (done - 1) / self.steps
-        )
+        share = min(1.0, 20 * done / self.steps, 1.0 - 0.95 * (done - 1) / self.steps)
+        self._optimiser.param_groups[0]["lr"] = self._rate * share
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._weights.values(), 1.0)
@@ -68,7 +66,7 @@ class Descent:
         path.with_suffix(".new").replace(path)
 
     def load(self, path: Path, of: str) -> dict[str, Any]:
-        """Go on from a saved state whose document's ``of`` is this one; empty, and nothing changes, without one."""
+        """Go on from a saved state whose document says the same ``of``; without one ``{}``, and nothing changes."""
         try:
             with safe_open(path, "pt") as file:
                 document: dict[str, Any] = json.loads(file.metadata()["selflow"])
@@ -91,18 +89,15 @@ class Descent:
 
 @dataclass(frozen=True, slots=True)
 class BaseReport:
-    """How a base was made."""
+    """How a base was made: ``tokens`` are those of one epoch, losses bits per token over ten optimiser steps each."""
 
     name: str
     parameters: int
     labels: int
     tokens: int
-    """Of one epoch."""
     epochs: int
     loss_first: float
-    """Bits per token, mean over the first ten optimiser steps."""
     loss_last: float
-    """The same over the last ten."""
     seconds: float
 
     def document(self) -> dict[str, Json]:
@@ -118,14 +113,6 @@ class Course:
     blocks: Callable[[int], Ids]
     batch: int
     rate: float
-
-
-def cut(ids: Ids, rng: np.random.Generator) -> Ids:
-    """(N, T): a row of tokens in blocks, cut at other places and ordered anew in every epoch."""
-    if len(ids) < 2 * WINDOW:
-        return ids[None]
-    count, first = len(ids) // WINDOW - 1, int(rng.integers(WINDOW))
-    return ids[first : first + count * WINDOW].reshape(count, WINDOW)[rng.permutation(count)]
 
 
 def train_base(
@@ -148,7 +135,7 @@ def train_base(
         descent.save(state, {"of": of, "spent_s": spent_s})
     draft.write(out)
     shutil.rmtree(state.parent)
-    first, last = (float(np.mean(few)) for few in (descent.losses[:_FEW], descent.losses[-_FEW:]))
+    first, last = (float(np.mean(few)) for few in (descent.losses[:10], descent.losses[-10:]))
     labels = len(draft.epoch.labels)
     return BaseReport(draft.epoch.name, model.num_parameters(), labels, blocks.size, done, first, last, spent_s)
 

@@ -28,29 +28,26 @@ class _Counting:
 
     def __init__(self, name: str) -> None:
         self.names = (PREFIX + name,)
-        self._worth: Floats = np.zeros(0)  # by label id
-        self._fresh = 0.0
+        self.worth: Floats = np.zeros(0)  # by label id
+        self.fresh = 0.0
 
     def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
-        missing = view.vocabulary.end - len(self._worth)
+        missing = view.vocabulary.end - len(self.worth)
         if missing > 0:
-            self._worth = np.concatenate([self._worth, np.zeros(missing + len(self._worth))])
-        self._worth *= _DECAY
-        self._worth[list(members)] += 1.0 / len(members)
-        self._fresh = self._fresh * _DECAY + fresh / len(members)
+            self.worth = np.concatenate([self.worth, np.zeros(missing + len(self.worth))])
+        self.worth *= _DECAY
+        self.worth[list(members)] += 1.0 / len(members)
+        self.fresh = self.fresh * _DECAY + fresh / len(members)
 
     def forget(self, gone: frozenset[int]) -> None:
-        self._worth[[y for y in gone if y < len(self._worth)]] = 0.0
+        self.worth[[y for y in gone if y < len(self.worth)]] = 0.0
 
     def dump(self) -> Packed:
-        return [pack_array(self._worth), self._fresh]
+        return [pack_array(self.worth), self.fresh]
 
     def restore(self, packed: Packed) -> None:
-        worth, self._fresh = packed
-        self._worth = unpack_array(worth)
-
-    def _answer(self, scores: LabelScores, vocabulary: Vocabulary) -> "AgentAnswer":
-        return AgentAnswer(scores, self._worth, self._fresh, vocabulary)
+        worth, self.fresh = packed
+        self.worth = unpack_array(worth)
 
 
 class ModelExpert(_Counting):
@@ -62,13 +59,12 @@ class ModelExpert(_Counting):
         self.failures = 0
 
     def ask(self, view: View) -> "AgentAnswer":
-        """What the scorer says after the user's last steps."""
         try:
             scores = self._scorer.score(view.steps(), view.now_us)
         except SelFlowError:
             self.failures += 1
             scores = _SILENCE
-        return self._answer(scores, view.vocabulary)
+        return AgentAnswer(scores, self, view.vocabulary)
 
 
 class RecordedExpert(_Counting):
@@ -89,11 +85,10 @@ class RecordedExpert(_Counting):
         return RecordedExpert(*self._record)
 
     def ask(self, view: View) -> "AgentAnswer":
-        """What was recorded for the step that is next."""
         name, labels, p, other_p = self._record
         if self._row >= len(p):
             raise ShapeError(f"{name} was recorded for {len(p):,} steps", "record it for every step that it is asked")
-        return self._answer(LabelScores(labels, p[self._row], float(other_p[self._row])), view.vocabulary)
+        return AgentAnswer(LabelScores(labels, p[self._row], float(other_p[self._row])), self, view.vocabulary)
 
     def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
         super().learn(view, members, fresh)
@@ -110,7 +105,7 @@ class RecordedExpert(_Counting):
 class AgentAnswer:
     """One agent's opinion at one moment. Cost: about 50 us for 2,000 labels."""
 
-    def __init__(self, scores: LabelScores, worth: Floats, fresh: float, vocabulary: Vocabulary) -> None:
+    def __init__(self, scores: LabelScores, seen: _Counting, vocabulary: Vocabulary) -> None:
         places = vocabulary.places(scores.labels)
         p = scores.p.astype(np.float64)
         whole = float(p.sum()) + scores.other_p
@@ -118,11 +113,11 @@ class AgentAnswer:
         self._places, self._p = places[is_known], p[is_known] / whole
         others = len(vocabulary) - len(self._places)
         counts = np.zeros(vocabulary.end)
-        counts[: len(worth)] = worth[: len(counts)]
+        counts[: len(seen.worth)] = seen.worth[: len(counts)]
         counts[self._places] = 0.0
-        seen = float(counts.sum())
-        new = (fresh + 0.5) / (max(seen, fresh) + 1.0) if others else 1.0
-        self._curve = (counts + 1.0 / max(1, others)) * (left * (1.0 - new) / (seen + 1.0))
+        total = float(counts.sum())
+        new = (seen.fresh + 0.5) / (max(total, seen.fresh) + 1.0) if others else 1.0
+        self._curve = (counts + 1.0 / max(1, others)) * (left * (1.0 - new) / (total + 1.0))
         self._curve[self._places] = self._p
         self._fresh = np.array([left * new + float(p[~is_known].sum()) / whole])
 

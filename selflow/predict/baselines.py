@@ -38,7 +38,7 @@ class _Frequency:
             self.counts[label] = self.counts.get(label, 0) + 1
         self.total += len(labels)
         pool = dict.fromkeys([*self.leaders, *labels])
-        self.leaders = _ranked(pool, self.counts)[:_LIST]
+        self.leaders = sorted(pool, key=self.counts.__getitem__, reverse=True)[:_LIST]
 
 
 class Baselines:
@@ -80,7 +80,7 @@ class Baselines:
         pairs = [(b, a) for a in last[:_PAIR_MEMBERS] for b in before[:_PAIR_MEMBERS]]
         markov1 = _escape(self._followers(last), frequent)
         markov2 = _escape(self._followers(pairs), markov1)
-        lists = {
+        lists: dict[str, Shares] = {
             "most_frequent": frequent,
             "most_recent": recent,
             "markov1": markov1,
@@ -88,11 +88,13 @@ class Baselines:
             "ipam": self._ipam_shares(last),
         }
         fused: defaultdict[str, float] = defaultdict(float)
-        ranked = {name: (shares, _ranked(shares, shares)[:_LIST]) for name, shares in lists.items()}
-        for _, named in ranked.values():
+        ranked = {name: sorted(shares, key=shares.__getitem__, reverse=True) for name, shares in lists.items()}
+        for named in ranked.values():
             for label, worth in zip(named, _RECIPROCALS, strict=False):
                 fused[label] += worth
-        return {**ranked, "rrf": (fused, _ranked(fused, fused))}
+        lists["rrf"] = fused
+        ranked["rrf"] = sorted(fused, key=fused.__getitem__, reverse=True)
+        return {name: (shares, ranked[name]) for name, shares in lists.items()}
 
     def _followers(self, contexts: Iterable[str | tuple[str, str]]) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -113,9 +115,7 @@ class Baselines:
         everybody = (self._all.counts.get(label, 0) + 1.0) / (self._all.total + len(self._all.counts))
         return (own.counts.get(label, 0) + everybody) / (own.total + 1.0)
 
-    def _grade(
-        self, shares: Shares, named: Sequence[str], step: Step, known: Sequence[str], barred: frozenset[str]
-    ) -> Grade:
+    def _grade(self, shares: Shares, named: list[str], step: Step, known: list[str], barred: frozenset[str]) -> Grade:
         total = sum(shares.values()) or 1.0
         new = (self._fresh + 0.5) / (self._members + 1.0)
 
@@ -161,10 +161,6 @@ class Baselines:
             for label in labels:
                 row[label] = row.get(label, 0.0) + (1.0 - _IPAM_DECAY) / len(labels)
             self._ipam[context] = row
-
-
-def _ranked(labels: Iterable[str], worth: Mapping[str, float]) -> list[str]:
-    return sorted(labels, key=worth.__getitem__, reverse=True)
 
 
 def _escape(counts: Mapping[str, int], lower: Shares) -> Shares:

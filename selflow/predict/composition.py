@@ -11,11 +11,10 @@ from selflow.predict.recency import RecencyExpert
 OWN = (ORDER0, ORDER1, ORDER2, SKIP, FOLDER, HOUR)
 SHARED = (ORDER0, ORDER1, ORDER2)
 Factory = Callable[[int], Expert]
-"""From a seed."""
 
 
 def discovered_experts(seed: int) -> dict[str, Expert]:
-    """By name, one of every expert that an installed package offers in the entry-point group ``selflow.experts``."""
+    """By name, one of each expert that installed packages offer in the entry-point group ``selflow.experts``."""
     return {point.name: point.load()(seed) for point in entry_points(group="selflow.experts")}
 
 

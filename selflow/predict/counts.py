@@ -30,18 +30,13 @@ def no_context(view: View) -> list[int]:
     return [view.user << 2 * _LABEL_BITS]
 
 
-def last_labels(view: View) -> list[int]:
-    """One row per member of the last step."""
-    return [view.user << 2 * _LABEL_BITS | a for a in view.last]
-
-
 def earlier_labels(view: View) -> list[int]:
     """One row per member of the step before the last."""
     return [view.user << 2 * _LABEL_BITS | a for a in view.before]
 
 
 def companion_keys(view: View, members: Iterable[int] | None = None) -> list[int]:
-    """One row per label (the members of the last step, if none are given), for what comes in the same step."""
+    """One row per label: of the members of the last step, if none are given."""
     return [view.user << 2 * _LABEL_BITS | int(a) for a in (view.last if members is None else members)]
 
 
@@ -73,7 +68,7 @@ class Context:
 
 
 ORDER0 = Context("order0", no_context, None)
-ORDER1 = Context("order1", last_labels, "order0", 1)
+ORDER1 = Context("order1", companion_keys, "order0", 1)
 ORDER2 = Context("order2", label_pairs, "order1", 2)
 SKIP = Context("skip", earlier_labels, "order0", 1)
 FOLDER = Context("folder", last_folders, "order0")
@@ -99,14 +94,9 @@ class CountExperts:
 
     def ask(self, view: View) -> "CountAnswer":
         """What the rows of this moment say."""
-        all_keys = self._keys(view)
-        end = view.vocabulary.end
-        found = [table.evidence(keys, end) for table, keys in zip(self._tables, all_keys, strict=True)]
-        leaders = []
-        for table, keys, context in zip(self._tables, all_keys, self._contexts, strict=True):
-            row = table.row(keys[0]) if context.lower is None else None
-            leaders.append([y for k in range(K) for y in row.strongest(k, _PROPOSED)] if row else [])
-        return CountAnswer(self._contexts, found, [len(keys) for keys in all_keys], leaders, len(view.vocabulary))
+        end, keyed = view.vocabulary.end, zip(self._tables, self._keys(view), strict=True)
+        found = [table.evidence(keys, end) for table, keys in keyed]
+        return CountAnswer(self._contexts, found, len(view.vocabulary))
 
     def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
         """Count the step in every context of the moment before it."""
@@ -151,26 +141,15 @@ def _self_share(row: Row | None, label: int) -> float:
 class CountAnswer:
     """The evidence of all contexts of one moment, chained by escape."""
 
-    def __init__(
-        self,
-        contexts: Sequence[Context],
-        evidence: Sequence[Evidence],
-        sizes: Sequence[int],
-        leaders: Sequence[list[int]],
-        known: int,
-    ) -> None:
+    def __init__(self, contexts: Sequence[Context], evidence: Sequence[Evidence], known: int) -> None:
         self._contexts = contexts
         self.evidence = {c.name: e for c, e in zip(contexts, evidence, strict=True)}
-        self.sizes = {c.name: n for c, n in zip(contexts, sizes, strict=True)}
-        self._leaders = leaders
         self._known = known
 
     def candidates(self) -> list[int]:
         """The strongest labels of every context."""
-        found: dict[int, None] = {}
-        for context, leaders in reversed(list(zip(self._contexts, self._leaders, strict=True))):
-            found.update(dict.fromkeys(leaders or self.evidence[context.name].leaders(_PROPOSED)))
-        return list(found)
+        found = (evidence.leaders(_PROPOSED) for evidence in reversed(self.evidence.values()))
+        return list(dict.fromkeys(y for leaders in found for y in leaders))
 
     def score(self, ids: Ids) -> tuple[Floats, Floats]:
         """(contexts * K, n) and (contexts * K,)."""

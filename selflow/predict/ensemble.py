@@ -11,7 +11,7 @@ from selflow.core.errors import UsageError
 from selflow.predict.agents import PREFIX
 from selflow.predict.calibration import Temperature
 from selflow.predict.composition import OWN, SHARED
-from selflow.predict.counts import CountAnswer, CountExperts, companion_keys, key_labels
+from selflow.predict.counts import CountExperts, companion_keys, key_labels
 from selflow.predict.experts import Expert, View
 from selflow.predict.features import STRUCTURAL, Situation, log_probability_features, structural_features
 from selflow.predict.linear import LinearRanker
@@ -117,7 +117,6 @@ class Ensemble:
         self._guests.append(expert)
 
     def leave(self, name: str) -> None:
-        """One guest less."""
         found = [guest for guest in self._guests if {name, PREFIX + name} & {*guest.names}]
         if not found:
             raise UsageError(f"no expert {name!r} has entered", f"{len(self._guests)} have: see expert_names")
@@ -127,36 +126,33 @@ class Ensemble:
 
     def row(self, name: str) -> int:
         """Where an expert stands in ``p``, by its name or its agent's."""
-        names = self.pool.names
-        if name not in names and PREFIX + name not in names:
-            raise UsageError(f"the pool has no expert {name!r}", f"it has {len(names)}: see expert_names")
-        return names.index(name if name in names else PREFIX + name)
+        found = [row for row, each in enumerate(self.pool.names) if each in {name, PREFIX + name}]
+        if not found:
+            raise UsageError(f"the pool has no expert {name!r}", "see expert_names")
+        return found[0]
 
     def ask(self, view: View, memory: UserMemory, also: Sequence[int], barred: Sequence[int]) -> Opinion:
         """Everybody's opinion on the candidates and on the labels in ``also``; changes nothing.
 
         ``barred`` labels are known not to come: their mass goes to all others in proportion.
         """
-        answers = [expert.ask(view) for expert in self._experts]
+        counts = self._own.ask(view)
+        answers = [counts, *(expert.ask(view) for expert in self._experts[1:])]
         companions = self._companions.evidence(companion_keys(view), view.vocabulary.end)
         proposals = [view.last, *(answer.candidates() for answer in answers), view.before[:8], companions.leaders(8)]
         candidates = list(dict.fromkeys([*barred, *(y for proposal in proposals for y in proposal)]))[:_MAX_CANDIDATES]
         n = len(candidates)
         guests = [guest.ask(view) for guest in self._guests]
         more = (y for answer in guests for y in answer.candidates())
-        named = list(islice(dict.fromkeys([*candidates, *more]), n + _MAX_GUESTS))
-        taken = set(named)
-        ids = np.array([*named, *(y for y in also if y not in taken)], dtype=np.int64)
+        taken = dict.fromkeys(islice(dict.fromkeys([*candidates, *more]), n + _MAX_GUESTS))
+        ids = np.array([*taken, *(y for y in also if y not in taken)], dtype=np.int64)
         scored = [answer.score(ids) for answer in (*answers, *guests)]
         p = np.concatenate([s[0] for s in scored])
         fresh = np.concatenate([s[1] for s in scored])
         _bar(p, fresh, len(barred))
-        first = answers[0]
-        if not isinstance(first, CountAnswer):  # pragma: no cover - the first expert is ours
-            raise TypeError
         shares = self._own.self_shares(view, candidates)
-        situation = Situation(view, memory, first, companions, shares)
-        return self._judge(ids, (n, len(named)), (p, fresh), situation, len(barred))
+        situation = Situation(view, memory, counts, companions, shares)
+        return self._judge(ids, (n, len(taken)), (p, fresh), situation, len(barred))
 
     def _judge(
         self, ids: Ids, sizes: tuple[int, int], said: tuple[Floats, Floats], situation: Situation, barred: int
@@ -228,8 +224,7 @@ class Ensemble:
         """Tell everybody what came. ``members``: all its labels as ids, the known ones first."""
         places = opinion.places(truth.known)
         p = np.concatenate([opinion.p[:, places], opinion.fresh[:, None]], axis=1)
-        counts = np.ones(len(places) + 1)
-        counts[-1] = truth.fresh
+        counts = np.array([1.0] * len(places) + [truth.fresh])
         self._count_pool.learn(p[: len(self.names)], counts)
         self.pool.learn(p, counts)
         came = places[places < opinion.n]

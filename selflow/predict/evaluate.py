@@ -1,6 +1,7 @@
 """Test, then train: how well every expert and every simple rule would have predicted a stream, step by step."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Literal
 
 from selflow.core.errors import UsageError
@@ -77,15 +78,16 @@ def evaluate_steps(
     enter, agents = grow(steps) if grow is not None else (0, ())
     predictor = Predictor(is_shared=has_users, bars_current=mode == "switch", prior=prior)
     baselines = Baselines(bars_current=mode == "switch")
-    for step in steps[:enter]:
+    stream = _told(steps, progress)
+    for step in islice(stream, enter):
         predictor.learn(step)
         baselines.test_then_train(step)
-    counts = Predictor.load(predictor.save()) if agents else None
+    counts = Predictor.load(predictor.save()) if grow is not None else None
     for agent in agents:
         predictor.enter(agent.anew())
     board = Board(predictor.expert_names)
     tallies = {name: Tally() for name in ("pool", *(["pool_counts"] if counts else []), *NAMES)}
-    for done, step in enumerate(steps[enter:], start=enter + 1):
+    for step in stream:
         opinion, truth = predictor.test_then_train(step)
         board.add(opinion, truth)
         grades = {"pool": grade_pool(opinion, truth), **baselines.test_then_train(step)}
@@ -93,6 +95,11 @@ def evaluate_steps(
             grades["pool_counts"] = counts.learn(step)
         for name, grade in grades.items():
             tallies[name].add(grade)
+    return {**{name: tally.figures() for name, tally in tallies.items()}, **board.figures()}
+
+
+def _told(steps: Sequence[Step], progress: Callable[[int, int], None] | None) -> Iterator[Step]:
+    for done, step in enumerate(steps, start=1):
+        yield step
         if progress is not None and (done % _PROGRESS_STEPS == 0 or done == len(steps)):
             progress(done, len(steps))
-    return {**{name: tally.figures() for name, tally in tallies.items()}, **board.figures()}

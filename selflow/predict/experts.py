@@ -1,5 +1,6 @@
 """What an expert is: anything that returns a distribution over the known labels and NEW."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +36,12 @@ class View:
         label = self.vocabulary.label
         past = zip(self.moments, self.history, strict=True)
         return [Step(ts_us, tuple(map(label, members))) for ts_us, members in past if members]
+
+    @cached_property
+    def gap(self) -> float:
+        """Log of the seconds since the user's last step, over ten."""
+        since_us = self.now_us - self.moments[-1] if self.moments else 0
+        return math.log1p(max(0.0, since_us / 1e6)) / 10.0
 
     @cached_property
     def rank(self) -> dict[int, int]:

@@ -12,8 +12,7 @@ from selflow.predict.memory import Seen, UserMemory
 from selflow.predict.table import Evidence, Floats, Ids
 
 _NAMED_MEMBERS = 6
-_NEVER_STEPS = 1000
-_NEVER_US = 100_000_000_000_000  # three years
+_NEVER_STEPS, _NEVER_US = 1000, 100_000_000_000_000  # three years
 _FLOOR_P = 1e-7
 STRUCTURAL = 32
 """How many features besides the log-probabilities; part of the shipped prior's schema."""
@@ -49,9 +48,7 @@ def structural_features(ids: Ids, candidates: Sequence[int], now: Situation) -> 
     shares = _shares(ids, now)
     inside = np.array([[float(y in last) for y in candidates], [float(y in before) for y in candidates]])
     names = _names(candidates, now.view, last)
-    since_us = now.view.now_us - now.view.moments[-1] if now.view.moments else 0
-    gap = math.log1p(max(0.0, since_us / 1e6)) / 10.0
-    size = math.log1p(now.memory.last_members)
+    gap, size = now.view.gap, math.log1p(now.memory.last_members)
     log_age, inverse_age = ages[0], ages[1]
     is_last, likeness, companion = inside[0], names[2], shares[2]
     return np.concatenate(
@@ -94,7 +91,7 @@ def _ages(candidates: Sequence[int], now: Situation) -> Floats:
 def _shares(ids: Ids, now: Situation) -> Floats:
     """(5, n): logs of the best and mean share from the last step, mean and best companionship, share of itself."""
     followers = now.counts.evidence["order1"]
-    contexts = max(1, now.counts.sizes["order1"])
+    contexts = max(1, len(now.view.last))
     best = followers.best(ids, contexts)
     mean = followers.shares(ids)[:, -1]
     together = now.companions.shares(ids)[:, -1]

@@ -38,7 +38,6 @@ class Tally:
     grades: list[Grade] = field(default_factory=list)
 
     def add(self, grade: Grade) -> None:
-        """One more step."""
         self.grades.append(grade)
 
     def outcomes(self) -> tuple[Floats, NDArray[np.bool_], Floats, Floats]:

@@ -42,7 +42,6 @@ class _Past:
         self.hot: list[int] = []
 
     def learn(self, last: Sequence[int], members: Sequence[int]) -> None:
-        """A step came."""
         now = self.steps
         for y in members:
             row = self.counts.setdefault(y, [0.0, 0.0, 0.0, now, now])
@@ -85,9 +84,8 @@ class _Past:
         past = cls()
         past.steps, counts, follow, together, followed, uses, past.hot = packed
         past.counts = {y: list(row) for y, row in counts}
-        past.follow = {y: {k: v for k, v in row} for y, row in follow}  # noqa: C416  (pairs come as lists)
-        past.together = {y: {k: v for k, v in row} for y, row in together}  # noqa: C416
-        past.followed, past.uses = {k: v for k, v in followed}, {k: v for k, v in uses}  # noqa: C416
+        past.followed, past.uses = dict(followed), dict(uses)
+        past.follow, past.together = ({y: dict(row) for y, row in table} for table in (follow, together))
         return past
 
 
@@ -157,8 +155,6 @@ class LinearRanker:
 
 
 class LinearAnswer(ListedAnswer):
-    """One opinion."""
-
     def __init__(
         self, candidates: list[int], features: Floats, shares: Floats, fresh: float, other: float, known: int
     ) -> None:
@@ -183,8 +179,7 @@ def _candidates(past: _Past, view: View) -> list[int]:
 
 def _features(past: _Past, view: View, candidates: Sequence[int]) -> Floats:
     """(n, WIDTH): fifteen plain features and eight products of them with gap and size of the last step."""
-    last, before = view.last, view.before
-    rank = view.rank
+    last, before, rank = view.last, view.before, view.rank
     vocabulary = view.vocabulary
     around = [vocabulary.traits(a) for a in last]
     folders, extensions = {t.folder for t in around}, {t.extension for t in around}
@@ -206,7 +201,7 @@ def _features(past: _Past, view: View, candidates: Sequence[int]) -> Floats:
     made[13] = vocabulary.likeness(candidates, last[:_NEAR])
     made[14] = np.log1p(past.steps - counts[4])
     # The products: what gap and size of the last step do to membership, followers, names, age and companions.
-    made[15:20] = made[[9, 6, 13, 4, 8]] * _gap(view)
+    made[15:20] = made[[9, 6, 13, 4, 8]] * view.gap
     made[20:] = made[[9, 6, 13]] * math.log1p(len(last))
     return made.T
 
@@ -215,11 +210,6 @@ def _ratios(table: dict[int, Row], uses: Row, last: Sequence[int], candidates: S
     """(members of the last step, n): how often each candidate came with a member, by how often that was used."""
     rows = [(table.get(a, {}), uses.get(a, 0.0) + 1.0) for a in last] or [({}, 1.0)]
     return np.array([[row[y] / weight if y in row else 0.0 for y in candidates] for row, weight in rows])
-
-
-def _gap(view: View) -> float:
-    since_us = view.now_us - view.moments[-1] if view.moments else 0
-    return math.log1p(max(0.0, since_us / 1e6)) / 10.0
 
 
 def _add(row: Row, labels: Iterable[int]) -> None:

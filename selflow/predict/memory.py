@@ -1,6 +1,7 @@
 """What is remembered of one user: the last steps, and when each label came last."""
 
 from collections.abc import Sequence
+from copy import copy
 from itertools import islice
 from typing import NamedTuple
 
@@ -35,7 +36,6 @@ class UserMemory:
         return tuple(islice(reversed(self.seen), PLACES))
 
     def touch(self, ts_us: int, members: Sequence[int]) -> None:
-        """A step came."""
         for y in reversed(members):
             old = self.seen.pop(y, None)
             self.seen[y] = Seen(self.steps, ts_us, old.times + 1 if old else 1)
@@ -47,10 +47,9 @@ class UserMemory:
 
     def fork(self) -> "UserMemory":
         """A copy that may go its own way. Cost: O(labels)."""
-        copy = UserMemory(self.user)
-        copy.steps, copy.moments, copy.history = self.steps, self.moments, self.history
-        copy.last_members, copy.seen = self.last_members, dict(self.seen)
-        return copy
+        other = copy(self)
+        other.seen = dict(self.seen)
+        return other
 
     def forget(self, gone: frozenset[int]) -> None:
         """Take labels out."""

@@ -180,7 +180,7 @@ class Predictor:
             predictor._vocabulary.restore(vocabulary)
             predictor._users = {name: UserMemory.restore(memory) for name, memory in users}
             predictor._ensemble.restore(ensemble)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, UsageError) as error:
             raise ShapeError(
                 f"{len(data):,} bytes are not a predictor with these experts", "learn again from the event log"
             ) from error

@@ -18,8 +18,7 @@ HEADS = 2
 _FORGET = 0.9995
 _PRECISION = 20.0
 _HIDDEN_PRECISION = 50.0
-_EXACT_STEPS = 200
-_HOLD_STEPS = 16
+_EXACT_STEPS, _HOLD_STEPS = 200, 16
 _SCALE_STEPS = 500
 _CLIP = 4.0
 _SEED = 1  # changing this changes what every shipped and saved weight means
@@ -64,7 +63,6 @@ class Rankers:
         """One Newton step. ``came``: places of the candidates that came, of ``members`` labels in the step.
 
         The curvature forgets over 2,000 steps; so after the first 200 its inverse is held for 16.
-
         Cost: O(n width^2 + width^3 / 8), about 150 us for 60 candidates.
         """
         member, named = ranking.p

@@ -66,13 +66,6 @@ class Row:
         if not gone.isdisjoint(self.slots):
             self._restrict(np.array([i for i in range(self.n) if int(self.ids[i]) not in gone], np.int64))
 
-    def strongest(self, k: int, limit: int) -> list[int]:
-        """Labels with the largest counts at half-life ``k``; only for rows with leaders."""
-        if self.leaders is None:
-            return []
-        found: list[int] = self.ids[self.leaders[k][:limit]].tolist()
-        return found
-
     def worth(self, label: int) -> float:
         """The decayed count of one label at the longest half-life."""
         place = self.slots.get(label)
@@ -148,36 +141,19 @@ class Evidence:
     __slots__ = ("_parts", "_scratch", "escape", "fresh", "fresh_escape")
 
     def __init__(self, rows: Sequence[Row], missing: int, scratch: Floats) -> None:
-        m = len(rows) + missing
+        m = max(1, len(rows) + missing)
         self._scratch = scratch
         self._parts: list[tuple[Row, Floats]] = []  # each row with what its values are worth
-        if not rows:
-            self.escape = self.fresh_escape = np.ones(K)
-            self.fresh = np.zeros(K)
-            return
-        if m == 1:
-            self._one(rows[0])
-        else:
-            self._many(rows, missing)
-
-    def _one(self, row: Row) -> None:
-        worth = _WORTH[row.clock]
-        left = 1.0 / (row.sums * worth + 1.0)
-        self.escape, self.fresh_escape = left[_TOTAL], left[_EVENTS]
-        self.fresh = row.sums[_FRESH] * worth * self.fresh_escape
-        self._parts = [(row, worth * self.escape)]
-
-    def _many(self, rows: Sequence[Row], missing: int) -> None:
-        m = len(rows) + missing
-        worth = _WORTH[[row.clock for row in rows]]
-        sums = np.array([row.sums for row in rows]) * worth[:, None, :]
-        left = 1.0 / (sums[:, _TOTAL] + 1.0)
-        seen = 1.0 / (sums[:, _EVENTS] + 1.0)
-        share = worth * left / m
-        self._parts = list(zip(rows, share, strict=True))
-        self.escape = (left.sum(axis=0) + missing) / m
-        self.fresh_escape = (seen.sum(axis=0) + missing) / m
-        self.fresh = (sums[:, _FRESH] * seen).sum(axis=0) / m
+        self.escape: Floats = np.full(K, missing / m if rows else 1.0)
+        self.fresh_escape, self.fresh = self.escape.copy(), np.zeros(K)
+        for row in rows:
+            worth = _WORTH[row.clock]
+            sums = row.sums * worth
+            left = 1.0 / (m * sums + m)
+            self._parts.append((row, worth * left[_TOTAL]))
+            self.escape += left[_TOTAL]
+            self.fresh_escape += left[_EVENTS]
+            self.fresh += sums[_FRESH] * left[_EVENTS]
 
     def shares(self, ids: Ids) -> Floats:
         """(n, K): how much of the distribution the rows themselves give to each label."""
@@ -204,14 +180,16 @@ class Evidence:
             scratch[row.ids[: row.n], 0] = 0.0
         return found
 
-    def leaders(self, limit: int, k: int = 1) -> list[int]:
-        """The labels with the largest shares at half-life ``k``, best first."""
+    def leaders(self, limit: int) -> list[int]:
+        """The labels with the largest shares at the middle half-life, or at each if the row keeps leaders."""
         if not self._parts:
             return []
+        first = self._parts[0][0]
+        if first.leaders is not None:
+            return [y for places in first.leaders for y in first.ids[places[:limit]].tolist()]
         all_ids = [row.ids[: row.n] for row, _ in self._parts]
         ids = all_ids[0] if len(all_ids) == 1 else np.unique(np.concatenate(all_ids))
-        order = np.argsort(-self.shares(ids)[:, k], kind="stable")[:limit]
-        found: list[int] = ids[order].tolist()
+        found: list[int] = ids[np.argsort(-self.shares(ids)[:, 1], kind="stable")[:limit]].tolist()
         return found
 
 

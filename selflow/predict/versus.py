@@ -25,20 +25,15 @@ class Trained:
         return cls(predictor.save())
 
     def replay(self, steps: Sequence[Step], experts: Sequence[RecordedExpert] = ()) -> Tally:
-        """Go on over later steps, with these agents entering before the first; changes neither this nor them.
-
-        Cost: 2 ms per step, and 0.1 ms per agent.
-        """
+        """Go on over later steps, with these agents entering before the first; changes neither this nor them."""
         predictor = Predictor.load(self.state)
         for expert in experts:
             predictor.enter(expert.anew())
         return Tally([predictor.learn(step) for step in steps])
 
     def save(self) -> bytes:
-        """For another process."""
         return self.state
 
     @classmethod
     def load(cls, data: bytes) -> "Trained":
-        """What was saved; ``replay`` refuses a state of another version."""
         return cls(data)

@@ -110,7 +110,7 @@ class Vocabulary:
         self._placed = None
 
     def likeness(self, labels: Sequence[int], around: Sequence[int]) -> Floats:
-        """(n,): Jaccard of the words of each name and the likest other one around: ``test_app.py`` is like ``app.py``."""
+        """(n,): Jaccard of the words of each name and the likest other around: ``test_app.py`` is like ``app.py``."""
         found: Floats = np.array([self._likeness(labels, a) for a in around] or [[0.0] * len(labels)]).max(axis=0)
         return found
 

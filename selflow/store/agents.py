@@ -82,21 +82,16 @@ class Agents:
         """The version that serves, of each agent that has one, by name."""
         return sorted(self._database.records(AgentVersion, status="champion"), key=lambda each: each.agent)
 
-    def versions(self, agent: str | None = None) -> list[AgentVersion]:
-        """Every version, or those of one agent, newest first."""
-        found = self._database.records(AgentVersion, **({} if agent is None else {"agent": agent}))
-        return sorted(found, key=lambda each: -each.created_at_us)
-
-    def find(self, version_id: str) -> AgentVersion | None:
-        """The version NAME@VERSION."""
-        return next(iter(self._database.records(AgentVersion, id=version_id)), None)
+    def versions(self) -> list[AgentVersion]:
+        """Every version, newest first."""
+        return sorted(self._database.records(AgentVersion), key=lambda each: -each.created_at_us)
 
     def rollback(self, agent: str, now_us: int, actor: str) -> AgentVersion:
         """Let the champion's predecessor serve again; audited in the same transaction.
 
         Raises:
             UsageError: No version of this agent serves.
-            RefusedError: None served before it, or its artifact is not kept any more.
+            RefusedError: None served on its base before it, or that one is not kept any more.
         """
         with self._database.write() as connection:
             versions = find(connection, AgentVersion, agent=agent)
@@ -104,10 +99,9 @@ class Agents:
             if champion is None:
                 raise UsageError(f"no version of {agent!r} serves", "selflow agents lists them")
             before = next((each for each in versions if each.id == champion.previous_id), None)
-            if before is None or before not in _kept(versions):
-                raise RefusedError(
-                    f"no version that served before {champion.id} is kept", f"the last {_KEPT_VERSIONS} are"
-                )
+            if before is None or before not in _kept(versions) or before.base_sha256 != champion.base_sha256:
+                told = f"no version that served on its base before {champion.id} is kept"
+                raise RefusedError(told, f"the last {_KEPT_VERSIONS} that served are")
             put(connection, replace(champion, status="retired"))
             chain(connection, now_us, actor, "agent.rollback", agent, {"from": champion.id, "to": before.id})
             return put(connection, replace(before, status="champion"))

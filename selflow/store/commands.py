@@ -89,7 +89,8 @@ def init(
 
 
 @contextmanager
-def _catalog(call: Invocation) -> Iterator[Any]:
+def open_catalog(call: Invocation) -> Iterator[Any]:
+    """The catalog that this invocation's settings name, made if it is missing."""
     from selflow.store.catalog import Catalog
 
     url = call.settings().settings.store.catalog_url
@@ -105,7 +106,7 @@ def _given(call: Invocation) -> dict[str, Any]:
     """Every consent by its kind; makes no catalog where there is none."""
     if not call.root.catalog.exists() and call.settings().settings.store.catalog_url == "sqlite":
         return {}
-    with _catalog(call) as catalog:
+    with open_catalog(call) as catalog:
         return {consent.source: consent for consent in catalog.consents.list_all()}
 
 
@@ -184,7 +185,7 @@ def _record(
 
 def _write(call: Invocation, wanted: Iterable[Kind], folders: tuple[str, ...], revoked: Iterable[str]) -> None:
     now_us = SystemClock().now_us()
-    with _catalog(call) as catalog:
+    with open_catalog(call) as catalog:
         for kind in wanted:
             catalog.consents.grant(kind.name, _details(kind, folders), now_us, OWNER)
         for name in revoked:

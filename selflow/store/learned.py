@@ -11,8 +11,7 @@ from selflow.core.events import Json
 from selflow.core.ids import new_id
 from selflow.store.database import Database
 from selflow.store.records import Base, Cycle, Pattern, Trial
-from selflow.store.rows import find, put
-from selflow.store.tables import TABLES
+from selflow.store.rows import TABLES, find, put
 
 _FOUND = ("windows", "events", "share", "agreement", "terms", "hours", "medoids")
 _TRIED = ("config", "state", "tune_bits", "seconds", "error")
@@ -50,10 +49,6 @@ class Patterns:
                 ids[seen["name"]] = pattern_id
             return ids
 
-    def alive(self) -> list[Pattern]:
-        """What the last cycle found, largest first."""
-        return sorted(self._database.records(Pattern, state="alive"), key=lambda each: (-each.windows, each.id))
-
 
 class Bases:
     """The language models that agents stood on; one is current."""
@@ -90,10 +85,6 @@ class Trials:
             for place, each in enumerate(trials):
                 values = {key: each[key] for key in _TRIED}
                 put(connection, Trial(f"{cycle_id}/{agent}/{place:03}", cycle_id, agent, **values))
-
-    def of(self, cycle_id: str) -> list[Trial]:
-        """The trials of a cycle, agent by agent."""
-        return sorted(self._database.records(Trial, cycle_id=cycle_id), key=lambda each: each.id)
 
     def winners(self, agent: str) -> list[Mapping[str, Json]]:
         """The configuration that won the last search for an agent; empty if none ever finished a trial."""

@@ -194,7 +194,7 @@ class Pattern(Learned):
     events: int
     share: float
     agreement: float | None
-    terms: Sequence[Json]
+    terms: Sequence[tuple[str, float]]
     hours: Sequence[Json]
     medoids: Sequence[Json]
 

@@ -74,7 +74,7 @@ def plain(ray_session: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
 def troubled(ray_session: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
     """One trial diverges, one stands still, one dies once in the middle."""
     faults = {"4": "nan", "16": "freeze", "8@3": "die-once"}
-    return World(tmp_path_factory.mktemp("troubled"), faults, num_samples=3, step_limit_s=3.0).search()
+    return World(tmp_path_factory.mktemp("troubled"), faults, num_samples=3, step_limit_s=5.0).search()
 
 
 @pytest.mark.setting("tune.num_samples")
@@ -139,7 +139,7 @@ def test_a_loss_that_is_no_number_is_named_and_the_others_finish(troubled: World
 
 @pytest.mark.setting("tune.step_limit_s")
 def test_a_hung_trial_is_ended_without_a_second_chance(troubled: World) -> None:
-    assert (troubled.by_rank[16].state, troubled.by_rank[16].error) == ("failed", "reported nothing for 3 s")
+    assert (troubled.by_rank[16].state, troubled.by_rank[16].error) == ("failed", "reported nothing for 5 s")
     assert troubled.notes("advance").count("16 0 1") == 1
     wait_until(lambda: not any(psutil.pid_exists(int(pid)) for pid in troubled.notes("pid")))
 
@@ -181,34 +181,37 @@ def test_a_search_in_which_all_fail_says_how_many_and_the_last_reason(make: Make
 
 @pytest.mark.setting("tune.time_budget_s")
 def test_the_time_budget_ends_a_search_with_what_it_has(make: Make) -> None:
-    world = make({"4": "slow 1.5"}, scheduler="asha", num_samples=1, time_budget_s=8.0).search()
+    world = make({"4": "slow 3"}, scheduler="asha", num_samples=1, time_budget_s=15.0).search()
 
     assert [trial.state for trial in world.found.trials] == ["stopped"]
     assert 0 < json.loads((world.found.folder / "adapter.json").read_text())["eighths"] < 8
 
 
+@pytest.mark.setting("tune.time_budget_s")
 @pytest.mark.parametrize("needed", [{"has_slot": True}, {"device": "cuda"}], ids=["train_slot", "gpu"])
 def test_trials_wait_for_what_this_session_lacks(make: Make, needed: dict[str, Any]) -> None:
     with pytest.raises(ArtifactError, match="no adapter for writing: the time was over"):
         make(**needed, num_samples=1, time_budget_s=1.0).search()
 
 
-def test_a_killed_search_goes_on_at_the_last_eighth(make: Make, ray_session: Any) -> None:
+def test_a_killed_search_goes_on_at_its_last_or_last_but_one_eighth(make: Make, ray_session: Any) -> None:
     import ray
 
     world = make({"4@4": "slow 2"}, scheduler="asha", num_samples=1)
     pid_file = world.data.with_name("pid")
     running = ray.remote(num_cpus=0, max_retries=0)(_search_and_say_who).remote(world.job, pid_file)
-    wait_until(lambda: "4 3 4" in world.notes("advance"))
+    wait_until(lambda: "4 3 4" in world.notes("advance"), limit_s=90)
 
     kill(int(pid_file.read_text()))
     with pytest.raises(ray.exceptions.WorkerCrashedError):
-        ray.get(running, timeout=30)
-    wait_until(lambda: not any(psutil.pid_exists(int(pid)) for pid in world.notes("pid")))
+        ray.get(running, timeout=90)
+    wait_until(lambda: not any(psutil.pid_exists(int(pid)) for pid in world.notes("pid")), limit_s=90)
     world.search()
 
     assert [trial.state for trial in world.found.trials] == ["finished"]
-    assert world.notes("advance") == [f"4 {eighth - 1} {eighth}" for eighth in (1, 2, 3, 4, 4, 5, 6, 7, 8)]
+    advanced = [int(note[-1]) for note in world.notes("advance")]
+    assert advanced[:4] == [1, 2, 3, 4]
+    assert advanced[4:] in ([4, 5, 6, 7, 8], [3, 4, 5, 6, 7, 8])  # the kill can be quicker than Tune's own bookkeeping
 
 
 def _search_and_say_who(job: Any, pid_file: Path) -> None:

@@ -37,7 +37,10 @@ def is_new(name: str, old_pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("name", ["buffer", "collector", "supervisor"])
+SEVEN = ["buffer", "clusterer", "collector", "evaluator", "router", "supervisor", "trainer"]
+
+
+@pytest.mark.parametrize("name", SEVEN)
 def test_a_killed_service_comes_back_by_itself(compose: Compose, name: str) -> None:
     compose()
     old_pid = pid_of(name)
@@ -128,7 +131,7 @@ def test_services_at_rest_load_nothing_heavy_and_listen_on_loopback_only(compose
     compose()
     loaded = {
         module
-        for name in ("buffer", "collector", "supervisor")
+        for name in SEVEN
         for module in ray.get(handle(name).__ray_call__.remote(lambda _: sorted(__import__("sys").modules)), timeout=20)
     }
     raylet = psutil.Process(pid_of("buffer")).parent()

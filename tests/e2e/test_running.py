@@ -69,7 +69,9 @@ def test_status_tells_what_runs(world: World) -> None:
     told = world.state()
 
     assert told["state"] == "running", told["reasons"]
-    assert {each["name"] for each in told["services"]} == {"buffer", "collector", "serve", "supervisor"}
+    assert {each["name"] for each in told["services"]} == {
+        *("buffer", "clusterer", "collector", "evaluator", "router", "serve", "supervisor", "trainer")
+    }
     assert all(psutil.pid_exists(each["pid"]) and each["memory_bytes"] > 0 for each in told["processes"])
 
 

@@ -30,10 +30,15 @@ SUMMARIES = {
     "down": "End SelFlow; an attached Ray cluster is left alone.",
     "status": "Show what runs, how full the buffer is and what listens.",
     "doctor": "Check listeners, tokens, file modes and versions; exit code 5 if something is wrong.",
-    "demo": "Replay real events, learn, serve, predict later ones over HTTP, and learn from their outcomes.",
+    "demo": (
+        "Replay real events, grow and judge agents, serve, predict later events over HTTP, and learn from the outcomes."
+    ),
     "import": "Bring in JSONL, CSV, shell history or a git repository.",
     "replay": "Send a recorded stream through the ingest.",
     "events": "List stored events.",
+    "learn": "Begin a learning cycle.",
+    "patterns": "List the patterns that live, largest first.",
+    "agents": "List the agents' versions with their verdicts, newest first.",
     "predict": "Ask what comes next.",
     "feedback": "Say how good a decision was.",
     "eval": "Judge predictors on a file alone.",

@@ -16,9 +16,10 @@ from selflow.console.cli import processes
 from selflow.console.cli.listening import listens
 from selflow.core.clock import SystemClock, rfc3339
 from selflow.core.events import Fill
-from selflow.core.invocation import Invocation, size, table
+from selflow.core.invocation import Invocation, printable, size, table
 from selflow.store.reading import CatalogReader
-from selflow.store.records import Service
+from selflow.store.records import AgentVersion, Cycle, Service
+from selflow.store.records import document as as_document
 
 State = Literal["running", "starting", "degraded", "not running"]
 _NOT_RUNNING_EXIT = 3
@@ -59,6 +60,7 @@ def survey(call: Invocation, now_us: int) -> dict[str, Any]:
     silent_s = _silent_s(seen, facts.get("check_interval_s"), now_us)
     state, reasons = judge(seen, silent_s, ray["state"])
     champion = catalog.champion()
+    cycles = catalog.learned(Cycle)
     return {
         "state": state,
         "reasons": reasons,
@@ -68,6 +70,8 @@ def survey(call: Invocation, now_us: int) -> dict[str, Any]:
         "buffer": _buffer(call, facts.get("budget_bytes")),
         "champion": champion
         and {"id": champion.id, "upto_seq": champion.upto_seq, "created_at": rfc3339(champion.created_at_us)},
+        "cycle": as_document(cycles[-1]) if cycles else None,
+        "agents": [each.id for each in catalog.learned(AgentVersion, status="champion")],
         "consents": [consent.source for consent in catalog.consents() if consent.revoked_at_us is None],
         "endpoints": listeners,
         "services": [_service(each, now_us) for each in seen],
@@ -196,6 +200,15 @@ def _noted(noted: object) -> Iterator[int]:
             yield pid
 
 
+def _learning(cycle: dict[str, Any] | None, agents: list[str]) -> Iterator[str]:
+    if cycle is not None:
+        at = cycle["finished_at"] or cycle["started_at"] or cycle["requested_at"]
+        stage = f", {cycle['stage']} {cycle['done_fraction']:.0%}" if cycle["state"] == "running" else ""
+        error = f" ({cycle['error']})" if cycle["error"] else ""
+        yield f"learning: {cycle['id']} is {cycle['state']}{stage}{printable(error)}, since {at}"
+    yield f"agents: {', '.join(agents) or 'none; selflow learn'}"
+
+
 def _lines(call: Invocation, document: dict[str, Any]) -> Iterator[str]:
     state = document["state"]
     yield f"SelFlow {document['versions']['selflow']} is {call.paint(state, _COLOURS.get(state, 'red'))}"
@@ -207,6 +220,7 @@ def _lines(call: Invocation, document: dict[str, Any]) -> Iterator[str]:
         yield f"buffer: {buffer['new_events']:,} events, {size(buffer['size_bytes'])}{share}"
     if champion := document["champion"]:
         yield f"predictor: {champion['id']}, learned up to event {champion['upto_seq']:,}"
+    yield from _learning(document["cycle"], document["agents"])
     yield f"allowed sources: {', '.join(document['consents']) or 'none; selflow init'}"
     for name, endpoint in document["endpoints"].items():
         yield f"{name}: {endpoint['url']}{'' if endpoint['listens'] else ' (does not listen)'}"

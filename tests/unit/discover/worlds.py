@@ -52,3 +52,13 @@ def one_cloud(n: int, outsiders: int, seed: int = 9) -> tuple[dict[str, NDArray[
     return {name: rng.standard_normal((n, 6)) + away for name in ("counts", "kinds", "text", "time")}, np.arange(
         n
     ) // 10
+
+
+def grouped(days: NDArray[np.int64], group: NDArray[np.int64], seed: int = 4) -> dict[str, NDArray[np.float64]]:
+    """Four blocks of windows whose group shows in every block."""
+    rng = np.random.default_rng(seed)
+    middles = 8 * rng.standard_normal((4, group.max() + 1, 6))
+    names = ("counts", "kinds", "text", "time")
+    return {
+        name: middle[group] + rng.standard_normal((len(days), 6)) for name, middle in zip(names, middles, strict=True)
+    }

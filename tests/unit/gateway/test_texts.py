@@ -11,20 +11,20 @@ import pytest
 from selflow.store.catalog import Catalog
 from selflow.store.records import Decision
 from tests.unit.gateway.agents import School
-from tests.unit.gateway.worlds import PORT, World
+from tests.unit.gateway.worlds import PORT, Template, World
 
 CHAT = {"messages": [{"role": "user", "content": "what comes next"}]}
 
 
-@pytest.fixture
-def school(fresh: World) -> Iterator[School]:
-    """A base and one agent of two versions, and one that was rejected."""
-    school = School(fresh)
+@pytest.fixture(scope="module")
+def school(tmp_path_factory: pytest.TempPathFactory, template: Template) -> Iterator[School]:
+    """A base and one agent of two versions, and one that was rejected; one for the whole module."""
+    school = School(World(tmp_path_factory.mktemp("school") / "root", template))
     school.base()
     school.agent("coder", "make")
     school.agent("coder", "vim app.py")
     school.agent("writer", "make", decision="rejected")
-    fresh.catch_up()
+    school.world.catch_up()
     yield school
     school.close()
 
@@ -280,6 +280,7 @@ def test_what_asks_for_nothing_is_let_through(school: School) -> None:
 
     assert answer.status_code == 200
     assert answer.headers["x-selflow-ignored"] == "store, metadata"
+    assert complete(school.world, **{"ö\r\nx": 1}).headers["x-selflow-ignored"] == "???x"
 
 
 def test_an_image_is_refused(school: School) -> None:
@@ -338,7 +339,6 @@ def test_the_guards_refusals_have_openais_envelope(school: School) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_client_that_leaves_ends_its_text_and_the_decision_is_kept(school: School, *, stream: bool) -> None:
     world = school.world
-    world.serve = world.serve.model_copy(update={"max_body_bytes": 20_000})
     body = json.dumps({"model": "coder", "prompt": "x", "max_tokens": 60, "stream": stream}).encode()
     headers = {"host": f"127.0.0.1:{PORT}", "authorization": f"Bearer {world.tokens['owner']}"}
     headers |= {"content-type": "application/json"}
@@ -370,12 +370,12 @@ def test_a_client_that_leaves_ends_its_text_and_the_decision_is_kept(school: Sch
                 has_begun.set()
 
         await world.replica.gateway(scope, receive, send)
-        text = school.hosts.made[0].texts[0]
+        text = school.hosts.made[0].texts[-1]
         assert text.is_cancelled
         return found
 
     found = asyncio.run(leave())
-    assert school.hosts.made[0].texts[0].is_cancelled
+    assert school.hosts.made[0].texts[-1].is_cancelled
     if stream:
         assert school.catalog.decisions.find(found) is not None
 

@@ -32,7 +32,7 @@ class Walk:
     def view(self, step: Step) -> View:
         """What is known before the step."""
         memory = self._memories.setdefault(step.user, UserMemory(len(self._memories)))
-        return View(memory.user, step.ts_us, memory.history, memory.recent(), self.vocabulary)
+        return View(memory.user, step.ts_us, memory.history, memory.recent(), self.vocabulary, memory.moments)
 
     def distribution(self, step: Step) -> Distribution:
         """What the expert says of every known label and of NEW."""

@@ -1,6 +1,5 @@
 """Every expert that is shipped keeps every law; the fast counts are the plain counts."""
 
-import inspect
 from functools import partial
 
 import numpy as np
@@ -8,31 +7,28 @@ import pytest
 
 from selflow.core.steps import Step
 from selflow.predict import composition
+from selflow.predict.agents import ModelExpert
 from selflow.predict.counts import CountExperts
-from selflow.predict.experts import Expert
 from selflow.predict.table import HALF_LIVES
+from tests.unit.predict.agents import Parrot, recorded
 from tests.unit.predict.laws import EXPERT_LAWS, Law, Make, Walk
 from tests.unit.predict.worlds import noise, single
 
-
-def _found() -> dict[str, Make]:
-    factories = inspect.getmembers(composition, inspect.isfunction)
-    made: dict[str, Make] = {
-        name: partial(make, 7) for name, make in factories if make.__module__ == composition.__name__
-    }
-    made["shared"] = partial(_shared)
-    return made
-
-
-def _shared() -> Expert:
-    return CountExperts(composition.SHARED, "shared_", is_shared=True)
+SHIPPED = ("order0", "order1", "order2", "skip", "folder", "hour", "recency", "ranker_plain")
+EXPERTS: dict[str, Make] = {
+    **{name: partial(getattr(composition, name), 7) for name in SHIPPED},
+    "shared": lambda: CountExperts(composition.SHARED, "shared_", is_shared=True),
+    "model": lambda: ModelExpert(Parrot()),
+    "silent model": lambda: ModelExpert(Parrot(is_broken=True)),
+    "record": recorded,
+}
 
 
-EXPERTS = _found()
+def test_every_shipped_expert_comes_in_by_the_door_for_plugins() -> None:
+    found = composition.discovered_experts(7)
 
-
-def test_the_suite_found_them_all() -> None:
-    assert EXPERTS.keys() >= {"order0", "order1", "order2", "folder", "hour", "recency", "shared"}
+    assert found.keys() >= set(SHIPPED)
+    assert all(expert.names for expert in found.values())
 
 
 @pytest.mark.parametrize("law", EXPERT_LAWS, ids=lambda law: law.__name__)

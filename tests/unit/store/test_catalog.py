@@ -3,7 +3,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,13 +21,6 @@ from selflow.store.records import Artifact, Decision, Parent
 from selflow.store.tables import metadata
 
 DAY_US = 86_400_000_000
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    opened = Catalog.open(tmp_path / "catalog.db")
-    yield opened
-    opened.close()
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_uses(catalog: Catalog, tmp_path: Path) -> None:
@@ -92,7 +84,7 @@ def test_a_catalog_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) 
     Catalog.open(tmp_path / "catalog.db").close()
     with sqlite3.connect(tmp_path / "catalog.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0999'")
-    with pytest.raises(StoreError, match=r"has schema 0999; this program knows 0001") as caught:
+    with pytest.raises(StoreError, match=r"has schema 0999; this program knows 0002") as caught:
         Catalog.open(tmp_path / "catalog.db")
 
     assert "newer SelFlow" in caught.value.hint

@@ -1,10 +1,12 @@
-"""Events with known contents, for the tests of the store."""
+"""Events, cycles and agents with known contents, for the tests of the store."""
 
 from pathlib import Path
 
 from selflow.core.codec import encode_record
 from selflow.core.events import Event
+from selflow.store.catalog import Catalog
 from selflow.store.log import EventLog
+from selflow.store.records import AgentVersion, Artifact, Cycle, Verdict
 
 START_US = 1_767_225_600_000_000
 
@@ -17,3 +19,45 @@ def record(number: int, ts_us: int | None = None, padding_bytes: int = 0) -> byt
 
 def open_log(folder: Path, map_bytes: int = 1 << 20) -> EventLog:
     return EventLog(folder, budget_bytes=64_000_000, credits=8, map_bytes=map_bytes)
+
+
+PATTERN = {
+    "name": "writing",
+    "terms": [["docs", 0.5]],
+    "agreement": 0.9,
+    "windows": 40,
+    "events": 800,
+    "share": 0.25,
+    "hours": [0.0] * 24,
+    "medoids": [["file.modify docs/a.md"]],
+    "number": 3,
+}
+
+
+def begun(catalog: Catalog, now_us: int = 10) -> Cycle:
+    """A cycle that runs, the same one while it is open."""
+    return catalog.cycles.begin(catalog.cycles.request("owner", now_us).id, 100, now_us)
+
+
+def register(
+    catalog: Catalog, letter: str, decision: str = "passed", now_us: int = 20, **other: object
+) -> AgentVersion:
+    """An adapter of the agent ``writing`` whose hash is one letter, grown, judged and registered by the open cycle."""
+    cycle, sha256 = begun(catalog, now_us), letter * 64
+    ids = catalog.patterns.record(cycle.id, [PATTERN], now_us)
+    grown = Artifact(sha256, "adapter", 10, {})
+    catalog.cycles.stage_done(cycle.id, f"grow:{letter}{now_us}", grown, [], {}, now_us)
+    opening = catalog.verdicts.open_gate("set", sha256, cycle.id, now_us)
+    asked = {
+        "agent": "writing",
+        "sha256": sha256,
+        "base_sha256": "b" * 64,
+        "pattern_id": ids["writing"],
+        "cycle_id": cycle.id,
+        "verdict": Verdict(decision, ["because"], {"slice_gain_bits": 0.2}, "set", opening, 0.05),
+        "stage": f"judge:{letter}{now_us}",
+        "now_us": now_us,
+    }
+    version = catalog.agents.register(**{**asked, **other})
+    catalog.cycles.finish(cycle.id, "done", "", now_us)
+    return version

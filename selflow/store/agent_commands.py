@@ -1,0 +1,95 @@
+"""``selflow agents``: who serves, by which verdict, and back to who served before."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from selflow.core.clock import SystemClock
+from selflow.core.errors import UsageError
+from selflow.core.invocation import Invocation, printable, table
+from selflow.store.commands import OWNER, open_catalog
+from selflow.store.reading import CatalogReader
+from selflow.store.records import AgentVersion, Trial, Verdict, document
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+_GAIN = "slice_gain_bits"
+
+
+@app.callback(invoke_without_command=True)
+def agents(ctx: typer.Context) -> None:
+    """List the agents' versions with their verdicts, newest first."""
+    if ctx.invoked_subcommand is not None:
+        return
+    call: Invocation = ctx.obj
+    items = _items(call)
+    if not items:
+        call.note("there is no agent yet; selflow learn grows them")
+    names = ("agent", "version", "status", "created_at")
+    rows = [[*(i[n] for n in names), i["verdict"]["decision"], i["verdict"]["numbers"].get(_GAIN)] for i in items]
+    call.show({"items": items, "next": None}, table([*names, "verdict", "gain, bits"], rows))
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An agent, or one version: NAME@VERSION.")],
+) -> None:
+    """Show a version, the champion or else the newest: its verdict with all numbers, and the trials of its search."""
+    call: Invocation = ctx.obj
+    found = [item for item in _items(call) if name in {item["id"], item["agent"]}]
+    if not found:
+        raise UsageError(f"there is no agent {printable(name)}", "selflow agents lists them")
+    chosen = next((item for item in found if item["status"] == "champion"), found[0])
+    trials = CatalogReader(call.root.catalog).learned(Trial, cycle_id=chosen["cycle_id"], agent=chosen["agent"])
+    call.show({**chosen, "trials": [document(each) for each in trials]}, _lines(chosen, trials))
+
+
+@app.command()
+def rollback(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An agent.")],
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say who serves and who would, and change nothing.")
+    ] = False,
+) -> None:
+    """Let the version serve again that served before."""
+    call: Invocation = ctx.obj
+    if dry_run:
+        serving = [item for item in _items(call) if (item["agent"], item["status"]) == (name, "champion")]
+        told = [f"{item['id']} serves, before it {item['previous_id'] or 'none'}" for item in serving]
+        call.show({"items": serving, "dry_run": True}, told or [f"no version of {printable(name)} serves"])
+        return
+    with open_catalog(call) as catalog:
+        version = catalog.agents.rollback(name, SystemClock().now_us(), OWNER)
+    call.show(document(version), [f"{version.id} serves"])
+
+
+def _items(call: Invocation) -> list[dict[str, Any]]:
+    """Every version with its verdict, newest first."""
+    reader = CatalogReader(call.root.catalog)
+    verdicts = {each.id: document(each) for each in reader.learned(Verdict)}
+    versions = sorted(reader.learned(AgentVersion), key=lambda each: -each.created_at_us)
+    return [{**document(each), "verdict": verdicts[each.verdict_id]} for each in versions]
+
+
+def _lines(item: Mapping[str, Any], trials: list[Trial]) -> Iterator[str]:
+    verdict = item["verdict"]
+    yield f"{item['id']}: {item['status']}, registered {item['created_at']} by {item['cycle_id']}"
+    yield f"verdict: {verdict['decision']}, opening {verdict['opening']} of its gate set, alpha {verdict['alpha']:.4f}"
+    yield from (f"  {printable(reason)}" for reason in verdict["reasons"])
+    yield ""
+    yield from table(["number", "value"], _flat(verdict["numbers"]))
+    if trials:
+        yield ""
+        rows = [[each.state, each.tune_bits, each.seconds, each.config, each.error] for each in trials]
+        yield from table(["trial", "tune bits", "seconds", "configuration", "error"], rows)
+
+
+def _flat(numbers: Mapping[str, Any]) -> Iterator[list[Any]]:
+    for name, value in numbers.items():
+        if isinstance(value, dict):
+            yield from ([f"{name} {below}", figure] for below, figure in value.items())
+        else:
+            yield [name, value]

@@ -1,0 +1,93 @@
+"""``selflow learn``: asks for a learning cycle and tells how it goes, by the catalog alone."""
+
+from collections.abc import Iterable
+from threading import Event as Flag
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from selflow.core.clock import Clock, SystemClock
+from selflow.core.errors import NotRunningError, StoreError
+from selflow.core.invocation import Invocation, printable
+from selflow.store.commands import OWNER, open_catalog
+from selflow.store.records import Cycle, Stage, document
+
+if TYPE_CHECKING:
+    from selflow.store.catalog import Catalog
+
+_POLL_S = 0.5
+_PATIENCE_S = 120.0
+"""A session that died is made anew in less."""
+
+
+def learn(
+    ctx: typer.Context,
+    *,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show the stages until the cycle has ended.")] = True,
+    cancel: Annotated[bool, typer.Option("--cancel", help="End the cycle that is open.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the cycle that is open, and change nothing.")
+    ] = False,
+) -> None:
+    """Begin a learning cycle.
+
+    One is open at a time: if one is, its stages are shown. Ctrl-C leaves it running. Exit code 1 if it fails.
+    """
+    call: Invocation = ctx.obj
+    if not call.endpoints() and not cancel:
+        raise NotRunningError("SelFlow is not running, so nobody can learn", "start it with: selflow up")
+    clock = SystemClock()
+    with open_catalog(call) as catalog:
+        cycle = catalog.cycles.open()
+        if dry_run or (cancel and cycle is None):
+            call.show({"cycle": cycle and document(cycle)}, [f"open: {cycle.id}" if cycle else "no cycle is open"])
+            return
+        if cancel:
+            catalog.cycles.cancel(cycle.id, clock.now_us())
+            call.show({"cycle": {"id": cycle.id, "state": "cancelled"}}, [f"cancelled: {cycle.id}"])
+            return
+        cycle = catalog.cycles.request(OWNER, clock.now_us())
+        if wait:
+            cycle = follow(call, catalog, cycle, clock)
+        stages = [document(each) for each in catalog.cycles.stages(cycle.id)]
+    if cycle.state in {"failed", "cancelled"}:
+        raise StoreError(f"{cycle.id} is {cycle.state}: {cycle.error or 'by its owner'}", "see selflow logs")
+    call.show({"cycle": document(cycle), "stages": stages}, [f"{cycle.id} is {cycle.state}"])
+
+
+def follow(call: Invocation, catalog: "Catalog", cycle: Cycle, clock: Clock) -> Cycle:
+    """Tell each stage of a cycle until it has ended, over restarts of whoever works on it.
+
+    Raises:
+        NotRunningError: The supervisor has said nothing for two minutes.
+        KeyboardInterrupt: The owner had enough; the cycle goes on.
+    """
+    never, told, spoke_us, heard_s = Flag(), set[str](), 0, clock.monotonic_s()
+    try:
+        while cycle.finished_at_us is None:
+            clock.wait(never, _POLL_S)
+            cycle = next(each for each in catalog.cycles.latest(9) if each.id == cycle.id)
+            _tell(call, cycle, catalog.cycles.stages(cycle.id), told)
+            last_us = max((each.seen_at_us for each in catalog.services.list_all()), default=0)
+            if last_us != spoke_us:
+                spoke_us, heard_s = last_us, clock.monotonic_s()
+            elif clock.monotonic_s() - heard_s > _PATIENCE_S:
+                raise NotRunningError("SelFlow has stopped; the cycle goes on where it was", "start it: selflow up")
+    except KeyboardInterrupt:
+        call.note(f"{cycle.id} goes on; look with selflow status or selflow learn, end it with selflow learn --cancel")
+        raise
+    return cycle
+
+
+def _tell(call: Invocation, cycle: Cycle, stages: Iterable[Stage], told: set[str]) -> None:
+    """A line for each stage that has ended since, and how far the one is that is worked on, if a person looks."""
+    clear = "\r\x1b[2K" if call.may_animate else ""
+    for stage in stages:
+        if stage.finished_at_us and stage.name not in told:
+            told.add(stage.name)
+            call.note(f"{clear}{printable(stage.name)}: {(stage.finished_at_us - stage.started_at_us) / 1e6:.1f} s")
+    if clear:
+        call.err.write(
+            f"{clear}{printable(cycle.stage)} {cycle.done_fraction:.0%}" if not cycle.finished_at_us else clear
+        )
+        call.err.flush()

@@ -1,0 +1,241 @@
+"""``selflow learn``, ``selflow patterns`` and ``selflow agents``: by the catalog alone."""
+
+import json
+from collections.abc import Callable, Iterator
+from threading import Event as Flag
+
+import pytest
+
+from selflow.core.clock import SystemClock
+from selflow.core.health import Health
+from selflow.core.paths import Root
+from selflow.store import learning
+from selflow.store.catalog import Catalog
+from selflow.testing import ManualClock
+from tests.unit.console.conftest import Cli
+from tests.unit.store.worlds import PATTERN, begun, register
+
+SUPERVISOR = Health("supervisor", "0.1.0", "cfg", 1, 1, "ok", 0, "", 1)
+
+
+@pytest.fixture
+def catalog(root: Root) -> Iterator[Catalog]:
+    opened = Catalog.open(root.catalog)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def up(root: Root) -> None:
+    """A session that says that it is there."""
+    root.endpoints.write_text(json.dumps({"ingest": "ipc:///nowhere"}))
+
+
+class Script(ManualClock):
+    """A clock on which one thing of a script happens at each wait, and the last one again and again."""
+
+    def __init__(self, *acts: Callable[["Script"], object]) -> None:
+        super().__init__()
+        self.acts = list(acts)
+
+    def wait(self, flag: Flag, timeout_s: float) -> bool:
+        (self.acts.pop(0) if len(self.acts) > 1 else self.acts[0])(self)
+        return super().wait(flag, timeout_s)
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Script]:
+    def begin(*acts: Callable[[Script], object]) -> Script:
+        script = Script(*acts)
+        monkeypatch.setattr(learning, "SystemClock", lambda: script)
+        return script
+
+    return begin
+
+
+def test_learning_needs_a_session(cli: Cli, catalog: Catalog) -> None:
+    ended = cli("learn")
+
+    assert ended.code == 3
+    assert "selflow up" in ended.err
+    assert catalog.cycles.latest(1) == []
+
+
+@pytest.mark.usefixtures("up")
+def test_it_asks_for_a_cycle_and_need_not_wait(cli: Cli, catalog: Catalog) -> None:
+    document = cli("learn", "--no-wait", "--json").document
+    (cycle,) = catalog.cycles.latest(9)
+
+    assert (cycle.id, cycle.trigger, cycle.state) == (document["cycle"]["id"], "owner", "requested")
+    assert cli("learn", "--no-wait", "--json").document["cycle"]["id"] == cycle.id
+
+
+@pytest.mark.usefixtures("up")
+def test_it_tells_the_stages_until_the_cycle_is_done(cli: Cli, catalog: Catalog, play: Callable[..., Script]) -> None:
+    play(
+        lambda clock: begun(catalog, clock.now_us()),
+        lambda clock: catalog.cycles.progress(catalog.cycles.open().id, "represent", 0.5, clock.now_us()),
+        lambda clock: catalog.cycles.stage_done(catalog.cycles.open().id, "represent", None, [], {}, clock.now_us()),
+        lambda clock: catalog.cycles.finish(catalog.cycles.open().id, "done", "", clock.now_us()),
+    )
+    ended = cli("learn", "--json")
+
+    assert (ended.code, ended.document["cycle"]["state"]) == (0, "done")
+    assert [stage["name"] for stage in ended.document["stages"]] == ["represent"]
+    assert ended.err.splitlines() == ["represent: 0.5 s"]
+
+
+@pytest.mark.usefixtures("up")
+def test_a_cycle_that_fails_ends_with_one_and_its_error(
+    cli: Cli, catalog: Catalog, play: Callable[..., Script]
+) -> None:
+    play(lambda clock: catalog.cycles.finish(catalog.cycles.open().id, "failed", "no space", clock.now_us()))
+    ended = cli("learn")
+
+    assert ended.code == 1
+    assert "is failed: no space" in ended.err
+
+
+@pytest.mark.usefixtures("up")
+def test_a_cycle_goes_on_when_its_owner_stops_looking(cli: Cli, catalog: Catalog, play: Callable[..., Script]) -> None:
+    def stop(_: Script) -> None:
+        raise KeyboardInterrupt
+
+    play(stop)
+    ended = cli("learn")
+
+    assert ended.code == 130
+    assert "goes on; look with selflow status" in ended.err
+    assert catalog.cycles.open() is not None
+
+
+@pytest.mark.usefixtures("up")
+def test_a_supervisor_that_is_made_anew_is_waited_for(cli: Cli, catalog: Catalog, play: Callable[..., Script]) -> None:
+    def away(clock: Script) -> None:
+        clock.advance(100)
+
+    def speak(clock: Script) -> None:
+        clock.advance(100)
+        catalog.services.put(SUPERVISOR, 0, clock.now_us())
+
+    play(speak, away, speak, away, lambda clock: catalog.cycles.finish(catalog.cycles.open().id, "done", "", 1))
+
+    assert cli("learn").code == 0
+
+
+@pytest.mark.usefixtures("up")
+def test_a_session_that_stays_silent_ends_the_waiting_and_not_the_cycle(
+    cli: Cli, catalog: Catalog, play: Callable[..., Script]
+) -> None:
+    catalog.services.put(SUPERVISOR, 0, 1)
+    clock = play(lambda _: None)
+    ended = cli("learn")
+
+    assert ended.code == 3
+    assert "the cycle goes on where it was" in ended.err
+    assert 120 < clock.monotonic_s() < 130
+    assert catalog.cycles.open() is not None
+
+
+@pytest.mark.usefixtures("up")
+def test_a_dry_run_shows_the_open_cycle_and_changes_nothing(cli: Cli, catalog: Catalog) -> None:
+    assert cli("learn", "--dry-run").out == "no cycle is open\n"
+    assert catalog.cycles.latest(1) == []
+    cycle = begun(catalog)
+
+    assert cli("learn", "--cancel", "--dry-run", "--json").document["cycle"]["id"] == cycle.id
+    assert catalog.cycles.open() == cycle
+
+
+def test_the_open_cycle_can_be_cancelled_also_without_a_session(cli: Cli, catalog: Catalog) -> None:
+    assert cli("learn", "--cancel").out == "no cycle is open\n"
+    cycle = begun(catalog)
+
+    assert cli("learn", "--cancel").out == f"cancelled: {cycle.id}\n"
+    assert catalog.cycles.latest(1)[0].state == "cancelled"
+
+
+def test_patterns_are_listed_largest_first_and_an_undefined_agreement_is_said_so(cli: Cli, catalog: Catalog) -> None:
+    everything = {**PATTERN, "name": "everything", "agreement": None, "windows": 90}
+    gone = {**PATTERN, "name": "gone"}
+    catalog.patterns.record(begun(catalog).id, [gone], 1)
+    catalog.patterns.record(begun(catalog).id, [PATTERN, everything], 2)
+    rows = [line.split() for line in cli("patterns").out.splitlines()]
+
+    assert [row[0] for row in rows] == ["pattern", "everything", "writing"]
+    assert rows[1][4] == "undefined"
+    assert rows[2][3:] == ["0.250", "0.900", "docs"]
+    items = cli("patterns", "--json").document["items"]
+    assert [(each["name"], each["agreement"]) for each in items] == [("everything", None), ("writing", 0.9)]
+
+
+def test_nothing_learned_is_an_empty_answer_with_a_note(cli: Cli) -> None:
+    for command in ("patterns", "agents"):
+        ended = cli(command, "--json")
+
+        assert (ended.code, ended.document["items"]) == (0, [])
+        assert "selflow learn" in ended.err
+
+
+def test_agents_are_listed_with_verdict_and_gain(cli: Cli, catalog: Catalog) -> None:
+    register(catalog, "a", now_us=20)
+    register(catalog, "c", "rejected", now_us=30)
+    rows = [line.split() for line in cli("agents").out.splitlines()]
+
+    assert [(row[1][0], row[2], *row[4:]) for row in rows[1:]] == [
+        ("c", "rejected", "rejected", "0.200"),
+        ("a", "champion", "passed", "0.200"),
+    ]
+    assert cli("agents", "--json").document["items"][0]["verdict"]["reasons"] == ["because"]
+
+
+def test_one_agent_is_shown_with_every_number_and_its_trials(cli: Cli, catalog: Catalog) -> None:
+    version = register(catalog, "a", now_us=20)
+    rejected = register(catalog, "c", "rejected", now_us=30)
+    tried = {"config": {"rank": 4}, "state": "finished", "tune_bits": 2.5, "seconds": 3.0, "error": ""}
+    catalog.trials.record(version.cycle_id, "writing", [tried])
+    text = cli("agents", "show", "writing").out
+
+    assert f"{version.id}: champion" in text
+    for shown in ("verdict: passed, opening 1", "because", "slice_gain_bits", "0.200", "{'rank': 4}", "2.500"):
+        assert shown in text
+    document = cli("agents", "show", rejected.id, "--json").document
+    assert (document["status"], document["verdict"]["decision"], document["trials"]) == ("rejected", "rejected", [])
+
+
+def test_an_unknown_agent_is_named(cli: Cli, catalog: Catalog) -> None:
+    for words in (("show", "nobody"), ("rollback", "nobody")):
+        ended = cli("agents", *words)
+
+        assert ended.code == 2
+        assert "nobody" in ended.err
+        assert "selflow agents" in ended.err
+
+
+def test_a_rollback_lets_the_version_before_serve(cli: Cli, catalog: Catalog) -> None:
+    first, second = register(catalog, "a", now_us=20), register(catalog, "c", now_us=30)
+
+    assert cli("agents", "rollback", "writing", "--dry-run").out == f"{second.id} serves, before it {first.id}\n"
+    assert [each.id for each in catalog.agents.champions()] == [second.id]
+    assert cli("agents", "rollback", "writing").out == f"{first.id} serves\n"
+    assert [each.id for each in catalog.agents.champions()] == [first.id]
+    assert catalog.audit.entries(0, 9)[-1].actor == "owner"
+    assert cli("agents", "rollback", "writing").code == 4
+
+
+def test_status_shows_the_last_cycle_and_who_serves(cli: Cli, catalog: Catalog) -> None:
+    assert cli("status", "--json").document["cycle"] is None
+    version = register(catalog, "a", now_us=20)
+    cycle = begun(catalog, SystemClock().now_us())
+    catalog.cycles.progress(cycle.id, "discover", 0.4, 40)
+    document, text = cli("status", "--json").document, cli("status").out
+
+    assert (document["cycle"]["id"], document["cycle"]["state"], document["agents"]) == (
+        cycle.id,
+        "running",
+        [version.id],
+    )
+    assert f"learning: {cycle.id} is running, discover 40%, since 20" in text
+    assert f"agents: {version.id}" in text
+    catalog.cycles.finish(cycle.id, "failed", "no space", 50)
+    assert "is failed (no space)" in cli("status").out

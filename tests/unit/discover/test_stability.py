@@ -1,0 +1,61 @@
+"""What agreement is, and what it is not fooled by."""
+
+import numpy as np
+import pytest
+
+from selflow.discover.families import FAMILIES, Labels, Sample
+from selflow.discover.stability import Measured, measured
+from tests.unit.discover.worlds import grouped
+
+DAYS = np.repeat(np.arange(20), 12)
+GROUP = np.arange(240) % 5
+
+
+def agreement_of(found: Measured, members: np.ndarray) -> float:
+    """J of the cluster that most of these windows are in."""
+    labels = found.labels[members]
+    return float(found.agreement[np.bincount(labels[labels >= 0]).argmax()])
+
+
+def test_a_cluster_of_every_day_is_agreed_on() -> None:
+    found = measured(grouped(DAYS, GROUP), DAYS, 3, 1, FAMILIES)
+
+    assert len(found.agreement) == 5
+    assert found.agreement.min() >= 0.9
+
+
+def test_a_cluster_of_one_day_alone_is_not_agreed_on() -> None:
+    once = np.where(DAYS == 7, 5, GROUP)
+    found = measured(grouped(DAYS, once), DAYS, 3, 1, FAMILIES)
+
+    assert agreement_of(found, once == 5) <= 0.5
+    assert min(agreement_of(found, once == group) for group in range(5)) >= 0.75
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.1, 1.0), (0.6, 0.0)])
+def test_a_family_that_calls_much_noise_agrees_with_nothing(share: float, expected: float) -> None:
+    def shy(sample: Sample, k: int, seed: int) -> Labels:
+        found = FAMILIES["ward"](sample, k, seed)
+        found[np.random.default_rng(seed).random(len(found)) < share] = -1
+        return found
+
+    found = measured(grouped(DAYS, GROUP), DAYS, 8, 1, {"shy": shy})
+
+    assert found.agreement == pytest.approx(np.full(5, expected), abs=0.1)
+
+
+def test_the_order_of_blocks_changes_no_agreement() -> None:
+    blocks = grouped(DAYS, GROUP)
+    one = measured(blocks, DAYS, 2, 1, {name: FAMILIES[name] for name in ("ward", "density")})
+    other = measured(dict(reversed(blocks.items())), DAYS, 2, 1, {name: FAMILIES[name] for name in ("ward", "density")})
+
+    assert np.array_equal(one.labels, other.labels)
+    assert np.array_equal(one.agreement, other.agreement)
+    assert one.families == other.families
+
+
+def test_a_family_that_finds_the_consensus_is_reported_so() -> None:
+    found = measured(grouped(DAYS, GROUP), DAYS, 2, 1, FAMILIES)
+
+    assert found.families["ward"] == pytest.approx({"k": 5, "ami": 1, "ari": 1, "error": ""}, abs=0.05)
+    assert found.s == pytest.approx(found.coverage * found.agreement.mean(), abs=0.02)

@@ -1,0 +1,201 @@
+"""Who may serve: the gate's ledger, registration whole or not at all, and the way back."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from selflow.core.errors import RefusedError, StoreError, UsageError
+from selflow.store.catalog import Catalog
+from selflow.store.reading import CatalogReader
+from selflow.store.records import AgentVersion, Opening, Stage, Verdict
+from tests.unit.store.worlds import begun, register
+
+
+def champion(catalog: Catalog) -> str:
+    (each,) = catalog.agents.champions()
+    return each.version[0]
+
+
+def test_the_ledger_counts_openings_and_a_cycle_that_comes_back_opens_nothing_anew(catalog: Catalog) -> None:
+    first = begun(catalog).id
+    assert [catalog.verdicts.open_gate("set", key, first, 1) for key in ("x", "y", "x")] == [1, 2, 1]
+    catalog.cycles.finish(first, "done", "", 2)
+    second = begun(catalog).id
+
+    assert catalog.verdicts.open_gate("set", "x", second, 3) == 3
+    assert catalog.verdicts.open_gate("other", "x", second, 3) == 1
+
+
+def test_a_passed_candidate_serves_and_the_one_before_it_retires(catalog: Catalog) -> None:
+    first, second = register(catalog, "a", now_us=20), register(catalog, "c", now_us=30)
+
+    assert first.id == "writing@aaaaaaaaaaaa"
+    assert catalog.agents.champions() == [second]
+    assert [(each.id, each.status) for each in catalog.agents.versions()] == [
+        (second.id, "champion"),
+        (first.id, "retired"),
+    ]
+    acts = [(each.actor, each.action, each.details["to"]) for each in catalog.audit.entries(0, 9)]
+    assert acts == [("cycle", "agent.promote", first.id), ("cycle", "agent.promote", second.id)]
+
+
+@pytest.mark.parametrize("decision", ["rejected", "no_verdict"])
+def test_what_did_not_pass_is_kept_with_its_verdict_and_never_serves(
+    catalog: Catalog, tmp_path: Path, decision: str
+) -> None:
+    first = register(catalog, "a", now_us=20)
+    other = register(catalog, "c", decision, now_us=30)
+    (verdict,) = CatalogReader(tmp_path / "catalog.db").learned(Verdict, version_id=other.id)
+
+    assert (other.status, verdict.decision, verdict.id) == (decision, decision, other.verdict_id)
+    assert (verdict.reasons, verdict.numbers, verdict.opening) == (["because"], {"slice_gain_bits": 0.2}, 2)
+    assert catalog.agents.champions() == [first]
+
+
+def test_registering_journals_its_stage_in_the_same_transaction(catalog: Catalog) -> None:
+    version = register(catalog, "a")
+    done = catalog.cycles.stage(version.cycle_id, "judge:a20")
+
+    assert done is not None
+    assert (done.sha256, done.result) == ("a" * 64, {"version": version.id, "decision": "passed"})
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"sha256": "f" * 64},
+        {"pattern_id": "pat_0"},
+        {"cycle_id": "cyc_0"},
+        {"verdict": Verdict("passed", [], {}, "set", 9, 0.05)},
+        {"verdict": Verdict("passed", [], {}, "never opened", 1, 0.05)},
+        {"verdict": Verdict("passed", [], {"loss": object()}, "set", 2, 0.05)},
+    ],
+    ids=["artifact", "pattern", "cycle", "opening", "gate set", "numbers"],
+)
+def test_a_registration_that_fails_in_the_middle_leaves_nothing(
+    catalog: Catalog, tmp_path: Path, fault: dict[str, object]
+) -> None:
+    before = register(catalog, "a", now_us=20)
+    with pytest.raises(StoreError):
+        register(catalog, "c", now_us=30, **fault)
+    reader = CatalogReader(tmp_path / "catalog.db")
+
+    assert catalog.agents.versions() == [before]
+    assert [each.version_id for each in reader.learned(Verdict)] == [before.id]
+    assert [each.name for each in reader.learned(Stage)] == ["grow:a20", "judge:a20", "grow:c30"]
+    assert len(catalog.audit.entries(0, 9)) == 1
+    assert len(reader.learned(Opening)) == 2
+
+
+def test_a_cycle_that_was_cancelled_meanwhile_registers_nothing(catalog: Catalog) -> None:
+    ended = begun(catalog)
+    catalog.cycles.cancel(ended.id, 11)
+    with pytest.raises(StoreError, match=f"{ended.id} is not open"):
+        register(catalog, "a", cycle_id=ended.id)
+    assert catalog.agents.versions() == []
+
+
+def test_one_opening_gives_one_verdict(catalog: Catalog) -> None:
+    register(catalog, "a", now_us=20)
+    with pytest.raises(StoreError, match="SQLITE_CONSTRAINT_UNIQUE"):
+        register(catalog, "c", now_us=30, verdict=Verdict("passed", [], {}, "set", 1, 0.05))
+    assert champion(catalog) == "a"
+
+
+def test_two_champions_of_one_agent_are_refused_by_the_table_itself(catalog: Catalog, tmp_path: Path) -> None:
+    register(catalog, "a", now_us=20)
+    register(catalog, "c", now_us=30)
+    with sqlite3.connect(tmp_path / "catalog.db") as connection, pytest.raises(sqlite3.IntegrityError):
+        connection.execute("UPDATE agent_versions SET status = 'champion'")
+
+
+def test_the_same_adapter_judged_again_serves_only_if_it_passes(catalog: Catalog) -> None:
+    register(catalog, "a", now_us=20)
+    register(catalog, "c", now_us=30)
+    register(catalog, "a", "rejected", now_us=40)
+    assert champion(catalog) == "c"
+    register(catalog, "c", "rejected", now_us=50)
+
+    assert champion(catalog) == "c"
+    assert register(catalog, "a", now_us=60).previous_id == "writing@cccccccccccc"
+    assert champion(catalog) == "a"
+
+
+def test_rollback_goes_back_version_by_version_and_is_audited(catalog: Catalog) -> None:
+    for place, letter in enumerate("acd"):
+        register(catalog, letter, now_us=20 + place)
+
+    assert catalog.agents.rollback("writing", 90, "owner").version[0] == "c"
+    assert catalog.agents.rollback("writing", 91, "owner").version[0] == "a"
+    with pytest.raises(RefusedError, match="before writing@aaaaaaaaaaaa is kept"):
+        catalog.agents.rollback("writing", 92, "owner")
+    assert champion(catalog) == "a"
+    last = catalog.audit.entries(0, 9)[-1]
+    assert (last.actor, last.action, last.subject) == ("owner", "agent.rollback", "writing")
+    assert last.details == {"from": "writing@cccccccccccc", "to": "writing@aaaaaaaaaaaa"}
+
+
+def test_what_was_rolled_back_is_not_where_the_next_rollback_goes(catalog: Catalog) -> None:
+    register(catalog, "a", now_us=20)
+    register(catalog, "c", now_us=30)
+    catalog.agents.rollback("writing", 35, "owner")
+    register(catalog, "d", now_us=40)
+
+    assert catalog.agents.rollback("writing", 45, "owner").version[0] == "a"
+
+
+def test_a_rollback_that_fails_in_the_middle_changes_nothing(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(catalog, "a", now_us=20)
+    register(catalog, "c", now_us=30)
+    with pytest.raises(StoreError):
+        catalog.agents.rollback("writing", None, "owner")  # the audit entry has no moment
+
+    assert champion(catalog) == "c"
+
+
+def test_rollback_of_an_agent_that_never_served_is_a_clear_error(catalog: Catalog) -> None:
+    register(catalog, "a", "rejected")
+    with pytest.raises(UsageError, match="no version of 'writing' serves"):
+        catalog.agents.rollback("writing", 1, "owner")
+    with pytest.raises(UsageError, match="no version of 'nobody' serves"):
+        catalog.agents.rollback("nobody", 1, "owner")
+
+
+def test_rollback_does_not_go_to_an_agent_of_another_base(catalog: Catalog) -> None:
+    register(catalog, "a", now_us=20)
+    register(catalog, "c", now_us=30, base_sha256="e" * 64)
+    with pytest.raises(RefusedError, match="no version that served on its base"):
+        catalog.agents.rollback("writing", 40, "owner")
+
+
+def test_the_last_three_that_served_and_the_last_three_are_kept(catalog: Catalog) -> None:
+    for place, letter in enumerate("acde"):
+        register(catalog, letter, now_us=20 + place)
+    for place, letter in enumerate("01234"):
+        register(catalog, letter, "rejected", now_us=40 + place)
+
+    assert catalog.agents.surplus() == [letter * 64 for letter in "01a"]
+    catalog.agents.rollback("writing", 90, "owner")
+    catalog.agents.rollback("writing", 91, "owner")
+    with pytest.raises(RefusedError):  # "a" served before "c", and may be gone
+        catalog.agents.rollback("writing", 92, "owner")
+    assert champion(catalog) == "c"
+    assert "c" * 64 not in catalog.agents.surplus()
+
+
+def test_an_adapter_that_another_agent_keeps_is_no_surplus(catalog: Catalog) -> None:
+    for place, letter in enumerate("acde"):
+        register(catalog, letter, now_us=20 + place)
+    register(catalog, "a", now_us=30, agent="reading")
+
+    assert catalog.agents.surplus() == []
+
+
+def test_both_doors_say_the_same_of_versions(catalog: Catalog, tmp_path: Path) -> None:
+    register(catalog, "a", now_us=20)
+    register(catalog, "c", "rejected", now_us=30)
+    reader = CatalogReader(tmp_path / "catalog.db")
+
+    assert reader.learned(AgentVersion) == list(reversed(catalog.agents.versions()))
+    assert reader.learned(AgentVersion, status="champion") == catalog.agents.champions()
