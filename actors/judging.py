@@ -7,7 +7,7 @@ import numpy as np
 
 from actors.learners import Candidate, Judged, Snapshot
 from actors.plan import Plan
-from actors.stages import slices
+from actors.targets import slices
 from selflow.core.clock import SystemClock
 from selflow.core.events import Json
 from selflow.core.steps import Step

@@ -4,7 +4,7 @@ Rules are imported inside: whoever only launches these tasks loads neither torch
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from actors.columns import StepTable
 from actors.learners import Candidate, Failure, Judged, Made, Snapshot, StageRequest
 from actors.links import BufferLink
 from actors.plan import Plan
+from actors.targets import slices, targets
 from selflow.core.clock import SystemClock
 from selflow.core.errors import SelFlowError
 from selflow.core.events import Json
@@ -23,22 +24,17 @@ from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 
 if TYPE_CHECKING:
-    from selflow.core.steps import Step
+    pass
 
 READ_EVENTS = 500
-ANCHORS_FRACTION = 0.15
-"""Of an agent's data: steps of other patterns, so that it does not forget them (``learning.md`` 5.2)."""
-LEAST_TUNE_STEPS = 50
-"""A pattern with fewer steps in the tune part is tuned on all of it."""
 _DAY_US = 86_400_000_000
 
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
 def represent(plan: Plan, upto_seq: int) -> Snapshot:
     """The log up to a watermark as steps, split by time. The same watermark gives the same snapshot."""
-    from selflow.judge.splits import split_by_time
-
     from selflow.core.steps import Step
+    from selflow.judge.splits import split_by_time
     from selflow.predict.steps import StepBuilder
 
     _step_back()
@@ -57,9 +53,8 @@ def represent(plan: Plan, upto_seq: int) -> Snapshot:
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
 def pool_past(plan: Plan, snapshot: Snapshot) -> bytes:
     """The pool after everything before the gate part, without any agent: where every judgement starts."""
-    from selflow.predict.versus import Trained
-
     from selflow.predict.prior import shipped
+    from selflow.predict.versus import Trained
 
     _step_back()
     section = plan.settings.predict
@@ -158,30 +153,6 @@ def judge_candidate(request: StageRequest, snapshot: Snapshot, past: bytes) -> J
     plan, candidate = request.plan, _candidate(request)
     with closing(Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)) as catalog:
         return judge_on_gate(plan, request.cycle_id, candidate, snapshot, past, catalog)
-
-
-def slices(plan: Plan, candidate: Candidate, steps: "Sequence[Step]") -> list[bool]:
-    """Which steps belong to the candidate's pattern, by what came before each."""
-    if candidate.number < 0:
-        return [True] * len(steps)
-    from selflow.discover.model import ClusterModel
-
-    model = ClusterModel.load(ArtifactStore(plan.root.artifacts).get(candidate.model_sha256))
-    return [number == candidate.number for number in model.assign_before(steps).tolist()]
-
-
-def targets(snapshot: Snapshot, is_own: Sequence[bool], seed: int) -> tuple[list[int], list[int]]:
-    """The steps that an agent learns to predict, and those that its settings are chosen by."""
-    import numpy as np
-
-    own = [i for i in range(*snapshot.train) if is_own[i]]
-    others = [i for i in range(*snapshot.train) if not is_own[i]]
-    wanted = min(len(others), round(len(own) * ANCHORS_FRACTION / (1 - ANCHORS_FRACTION)))
-    anchors = np.random.default_rng(seed).choice(len(others), wanted, replace=False).tolist() if wanted else []
-    tune = [i for i in range(*snapshot.tune) if is_own[i]]
-    if len(tune) < LEAST_TUNE_STEPS:
-        tune = list(range(*snapshot.tune))
-    return sorted([*own, *(others[i] for i in anchors)]), tune
 
 
 def _candidate(request: StageRequest) -> Candidate:

@@ -104,7 +104,16 @@ class Root:
         Raises:
             ConfigError: A folder cannot be made, or belongs to another user.
         """
-        for folder in (self.path, self.events, self.artifacts, self.path / "config", self.spool, self.work, self.run, self.log):
+        for folder in (
+            self.path,
+            self.events,
+            self.artifacts,
+            self.path / "config",
+            self.spool,
+            self.work,
+            self.run,
+            self.log,
+        ):
             private_folder(folder)
         if self.socket("ingest.sock").parent != self.run:
             private_folder(self.short_run())

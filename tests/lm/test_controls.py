@@ -47,9 +47,7 @@ def verdict_on(steps: Sequence[Step], folder: Path) -> Verdict:
 
 
 @pytest.mark.parametrize(("stream", "decision"), [(list, "passed"), (shuffled_targets, "rejected")])
-def test_the_gate_knows_an_agent_that_helps_from_one_that_cannot(
-    stream: object, decision: str, tmp_path: Path
-) -> None:
+def test_the_gate_knows_an_agent_that_helps_from_one_that_cannot(stream: object, decision: str, tmp_path: Path) -> None:
     steps = planted_steps(STEPS, seed=7)
     given = steps if stream is list else shuffled_targets(steps, seed=3)
 

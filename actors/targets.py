@@ -1,0 +1,37 @@
+"""Which steps are an agent's own, and which it learns from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from actors.learners import Candidate, Snapshot
+from actors.plan import Plan
+from selflow.core.steps import Step
+from selflow.store.artifacts import ArtifactStore
+
+ANCHORS_FRACTION = 0.15
+"""Of an agent's data: steps of other patterns, so that it does not forget them (``learning.md`` 5.2)."""
+LEAST_TUNE_STEPS = 50
+"""A pattern with fewer steps in the tune part is tuned on all of it."""
+
+
+def slices(plan: Plan, candidate: Candidate, steps: Sequence[Step]) -> list[bool]:
+    """Which steps belong to the candidate's pattern, by what came before each."""
+    if candidate.number < 0:
+        return [True] * len(steps)
+    from selflow.discover.model import ClusterModel
+
+    model = ClusterModel.load(ArtifactStore(plan.root.artifacts).get(candidate.model_sha256))
+    return [number == candidate.number for number in model.assign_before(steps).tolist()]
+
+
+def targets(snapshot: Snapshot, is_own: Sequence[bool], seed: int) -> tuple[list[int], list[int]]:
+    """The steps that an agent learns to predict, and those that its settings are chosen by."""
+    own = [i for i in range(*snapshot.train) if is_own[i]]
+    others = [i for i in range(*snapshot.train) if not is_own[i]]
+    wanted = min(len(others), round(len(own) * ANCHORS_FRACTION / (1 - ANCHORS_FRACTION)))
+    anchors = np.random.default_rng(seed).choice(len(others), wanted, replace=False).tolist() if wanted else []
+    tune = [i for i in range(*snapshot.tune) if is_own[i]]
+    if len(tune) < LEAST_TUNE_STEPS:
+        tune = list(range(*snapshot.tune))
+    return sorted([*own, *(others[i] for i in anchors)]), tune
