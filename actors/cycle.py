@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from threading import Event
 from typing import Any
 
@@ -15,6 +15,7 @@ from actors.learners import Candidate, Failure, Judged, Made, Snapshot, StageReq
 from actors.plan import Plan
 from actors.shell import ServiceRef
 from actors.stages import pool_past, represent
+from actors.targets import chosen
 from actors.trainer import TrainerShell
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import NotRunningError, SelFlowError, StoreError
@@ -74,7 +75,8 @@ class Course:
         found = self._stage("discover", lambda: self._ask(_CLUSTERER, "discover", (snapshot,)))
         base_sha256 = self._base(snapshot)
         ids = self._catalog.patterns.record(self._cycle.id, _patterns(found), self._clock.now_us())
-        for pattern in self._chosen(_patterns(found)):
+        serving = {each.agent for each in self._catalog.agents.champions()}
+        for pattern in chosen(_patterns(found), serving, self._plan.settings.learning):
             candidate = self._candidate(pattern, ids[pattern["name"]], found["artifact"], base_sha256)
             self._grow_and_judge(candidate, snapshot, past)
         self._stage("serve", lambda: Made({"champions": [each.id for each in self._catalog.agents.champions()]}))
@@ -114,15 +116,6 @@ class Course:
         sha256: str = made["artifact"]
         self._catalog.bases.adopt(sha256, str(made["name"]), self._cycle.id, self._clock.now_us())
         return sha256
-
-    def _chosen(self, patterns: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Patterns whose agent serves come first, then new ones, within the owner's limits."""
-        learning = self._plan.settings.learning
-        serving = {each.agent for each in self._catalog.agents.champions()}
-        known = [each for each in patterns if each["name"] in serving]
-        fresh = [each for each in patterns if each["name"] not in serving]
-        room = max(0, learning.keep_agents - len(serving))
-        return [*known, *fresh[: min(learning.new_agents, room)]]
 
     def _candidate(self, pattern: Mapping[str, Any], pattern_id: str, model: str, base_sha256: str) -> Candidate:
         name = str(pattern["name"])

@@ -6,11 +6,13 @@ Rules are imported inside: whoever only launches these tasks loads neither torch
 import json
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import ray
+from pydantic import TypeAdapter
 
 from actors.columns import StepTable
 from actors.learners import Candidate, Failure, Judged, Made, Snapshot, StageRequest
@@ -66,6 +68,8 @@ def pool_past(plan: Plan, snapshot: Snapshot) -> bytes:
 def find_patterns(request: StageRequest, snapshot: Snapshot) -> Made:
     """Cluster the train part; the null data sets are tasks of their own, side by side."""
     from selflow.discover.discover import cluster, conclude, null_numbers
+    from selflow.discover.identity import identify
+    from selflow.discover.naming import Pattern
 
     _step_back()
     section, seed = request.plan.settings.discover, request.plan.settings.learning.seed
@@ -74,6 +78,9 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> Made:
     folder = _write(request.folder("clustered"), clustered.files())
     nulls = ray.get([null_set.remote(folder, number) for number in null_numbers(section)])
     found = conclude(clustered, nulls, section)
+    with closing(Catalog.open(request.plan.root.catalog, request.plan.settings.store.catalog_url)) as catalog:
+        before = catalog.cycles.found_before(request.cycle_id)
+    found = replace(found, patterns=identify(found.patterns, TypeAdapter(list[Pattern]).validate_python(before)))
     files = {**found.model.files(), "found.json": json.dumps(found.document(), sort_keys=True).encode()}
     return _keep(request, "cluster-model", files, found.document())
 

@@ -1,11 +1,13 @@
 """Which steps are an agent's own, and which it learns from."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from actors.learners import Candidate, Snapshot
 from actors.plan import Plan
+from selflow.core.settings import LearningSettings
 from selflow.core.steps import Step
 from selflow.store.artifacts import ArtifactStore
 
@@ -13,6 +15,16 @@ ANCHORS_FRACTION = 0.15
 """Of an agent's data: steps of other patterns, so that it does not forget them (``learning.md`` 5.2)."""
 LEAST_TUNE_STEPS = 50
 """A pattern with fewer steps in the tune part is tuned on all of it."""
+
+
+def chosen(
+    patterns: Sequence[Mapping[str, Any]], serving: Collection[str], learning: LearningSettings
+) -> list[Mapping[str, Any]]:
+    """Patterns that get a candidate: first those whose agent serves, then new ones, within the owner's limits."""
+    known = [each for each in patterns if each["name"] in serving]
+    fresh = [each for each in patterns if each["name"] not in serving]
+    room = max(0, learning.keep_agents - len(serving))
+    return [*known, *fresh[: min(learning.new_agents, room)]]
 
 
 def slices(plan: Plan, candidate: Candidate, steps: Sequence[Step]) -> list[bool]:

@@ -65,6 +65,7 @@ def learn(plan: Plan) -> dict[str, Any]:
     catalog = Catalog.open(plan.root.catalog, settings.store.catalog_url)
     checkpoints = Checkpoints(catalog, ArtifactStore(plan.root.artifacts), settings.predict, SystemClock())
     state, _ = checkpoints.open()
+    state.seat({})  # agents speak in the replica only; it seats them again
     while events := feed.read(state.cursor, READ_EVENTS):
         for stored in events:
             for grade in state.learn(stored):

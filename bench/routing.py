@@ -36,7 +36,6 @@ POLICIES: dict[str, Callable[[Scene, int], float]] = {
     THOMPSON: lambda scene, seed: regret(RouterSettings(), scene, seed),
     "thompson, half of the feedback missing, the rest 30 late": sparse_regret,
     "thompson, nothing forgotten": lambda scene, seed: regret(RouterSettings(discount=1.0), scene, seed),
-    "thompson, no floor": lambda scene, seed: regret(RouterSettings(floor=0.0), scene, seed),
     "best single": best_single_regret,
     "oracle": lambda _, __: 0.0,
 }

@@ -97,7 +97,8 @@ class Board:
         at_1: Floats = np.zeros(len(self._names))
         at_5, first = at_1, at_1
         if opinion.n:
-            order = np.argsort(-opinion.p[:, : opinion.n], axis=1, kind="stable")[:, :TOP]
+            tilt = 1e-9 * np.arange(opinion.n) - 1.0  # of equals the first leads, without a slow stable sort
+            order = np.argsort(opinion.p[:, : opinion.n] * tilt, axis=1)[:, :TOP]
             hits = came[order]
             at_1, at_5 = hits[:, 0].astype(np.float64), np.asarray(hits.any(axis=1), dtype=np.float64)
             first = opinion.p[np.arange(len(order)), order[:, 0]]

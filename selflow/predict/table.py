@@ -144,8 +144,8 @@ class Evidence:
         m = max(1, len(rows) + missing)
         self._scratch = scratch
         self._parts: list[tuple[Row, Floats]] = []  # each row with what its values are worth
-        self.escape: Floats = np.full(K, missing / m if rows else 1.0)
-        self.fresh_escape, self.fresh = self.escape.copy(), np.zeros(K)
+        self.escape: Floats | float = missing / m if rows else 1.0
+        self.fresh_escape, self.fresh = self.escape, 0.0 * self.escape
         for row in rows:
             worth = _WORTH[row.clock]
             sums = row.sums * worth
@@ -184,12 +184,14 @@ class Evidence:
         """The labels with the largest shares at the middle half-life, or at each if the row keeps leaders."""
         if not self._parts:
             return []
-        first = self._parts[0][0]
-        if first.leaders is not None:
-            return [y for places in first.leaders for y in first.ids[places[:limit]].tolist()]
-        all_ids = [row.ids[: row.n] for row, _ in self._parts]
-        ids = all_ids[0] if len(all_ids) == 1 else np.unique(np.concatenate(all_ids))
-        found: list[int] = ids[np.argsort(-self.shares(ids)[:, 1], kind="stable")[:limit]].tolist()
+        row = self._parts[0][0]
+        if row.leaders is not None:
+            return [y for places in row.leaders for y in row.ids[places[:limit]].tolist()]
+        ids, worth = row.ids, row.values[: row.n, 1]
+        if len(self._parts) > 1:
+            ids = np.unique(np.concatenate([row.ids[: row.n] for row, _ in self._parts]))
+            worth = self.shares(ids)[:, 1]
+        found: list[int] = ids[np.argsort(-worth, kind="stable")[:limit]].tolist()
         return found
 
 

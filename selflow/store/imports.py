@@ -1,14 +1,13 @@
 """Runs of importers: how far they came."""
 
-from typing import Literal
-
-import sqlalchemy as sa
+from dataclasses import replace
+from typing import Any, Literal
 
 from selflow.core.errors import StoreError
 from selflow.core.ids import new_id
 from selflow.store.database import Database
 from selflow.store.records import Import
-from selflow.store.tables import imports
+from selflow.store.rows import find, put
 
 
 class Imports:
@@ -19,22 +18,10 @@ class Imports:
 
     def start(self, label: str, path_sha256: str, source: str, now_us: int) -> str:
         """A new run; returns its id."""
-        made = new_id("imp")
         with self._database.write() as connection:
-            connection.execute(
-                imports.insert().values(
-                    id=made,
-                    label=label,
-                    path_sha256=path_sha256,
-                    source=source,
-                    rows=0,
-                    accepted=0,
-                    rejected=0,
-                    started_at_us=now_us,
-                    state="running",
-                )
-            )
-        return made
+            return put(
+                connection, Import(new_id("imp"), label, path_sha256, source, 0, 0, 0, now_us, None, "running")
+            ).id
 
     def progress(self, import_id: str, rows: int, accepted: int, rejected: int) -> None:
         """How many rows were read, stored and refused so far.
@@ -42,7 +29,7 @@ class Imports:
         Raises:
             StoreError: No run of this id is running.
         """
-        self._change(import_id, {"rows": rows, "accepted": accepted, "rejected": rejected})
+        self._change(import_id, rows=rows, accepted=accepted, rejected=rejected)
 
     def finish(self, import_id: str, state: Literal["done", "failed"], now_us: int) -> None:
         """End a run.
@@ -50,16 +37,15 @@ class Imports:
         Raises:
             StoreError: No run of this id is running.
         """
-        self._change(import_id, {"state": state, "finished_at_us": now_us})
+        self._change(import_id, state=state, finished_at_us=now_us)
 
     def list_all(self) -> list[Import]:
         """Every run, oldest first."""
-        with self._database.read() as connection:
-            rows = connection.execute(sa.select(imports).order_by(imports.c.started_at_us, imports.c.id))
-            return [Import(**row._mapping) for row in rows]  # noqa: SLF001
+        return sorted(self._database.records(Import), key=lambda each: (each.started_at_us, each.id))
 
-    def _change(self, import_id: str, values: dict[str, int | str]) -> None:
-        running = (imports.c.id == import_id) & (imports.c.state == "running")
+    def _change(self, import_id: str, **values: Any) -> None:  # noqa: ANN401  (fields of an Import)
         with self._database.write() as connection:
-            if connection.execute(imports.update().where(running).values(values)).rowcount == 0:
-                raise StoreError(f"no import {import_id} is running", "start it with `selflow import`")
+            for run in find(connection, Import, id=import_id, state="running"):
+                put(connection, replace(run, **values))
+                return
+        raise StoreError(f"no import {import_id} is running", "start it with `selflow import`")

@@ -1,6 +1,7 @@
 """Which artifact predicts, what it was made from, and what served before it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -9,7 +10,8 @@ from selflow.core.events import Json
 from selflow.core.ids import new_id
 from selflow.store.database import Database
 from selflow.store.records import Artifact, Parent, Predictor
-from selflow.store.tables import artifacts, lineage, predictors
+from selflow.store.rows import find, put
+from selflow.store.tables import artifacts, lineage
 
 
 class Predictors:
@@ -27,29 +29,16 @@ class Predictors:
         now_us: int,
     ) -> Predictor:
         """Make an artifact the champion, in one transaction with its lineage; the champion before it steps back."""
-        made = Predictor(new_id("prd"), artifact.sha256, upto_seq, now_us, "champion", metrics)
+        made = Predictor(new_id("prd"), artifact.sha256, upto_seq, now_us, "champion", dict(metrics))
         with self._database.write() as connection:
             keep_artifact(connection, artifact, parents, now_us)
-            champion = predictors.c.status == "champion"
-            connection.execute(predictors.update().where(champion).values(status="superseded"))
-            connection.execute(
-                predictors.insert().values(
-                    id=made.id,
-                    sha256=made.sha256,
-                    upto_seq=upto_seq,
-                    created_at_us=now_us,
-                    status=made.status,
-                    metrics=dict(metrics),
-                )
-            )
-        return made
+            for before in find(connection, Predictor, status="champion"):
+                put(connection, replace(before, status="superseded"))
+            return put(connection, made)
 
     def champion(self) -> Predictor | None:
         """The predictor that serves; None before the first."""
-        chosen = sa.select(predictors).where(predictors.c.status == "champion")
-        with self._database.read() as connection:
-            row = connection.execute(chosen).first()
-        return Predictor(**row._mapping) if row else None  # noqa: SLF001
+        return next(iter(self._database.records(Predictor, status="champion")), None)
 
     def parents(self, sha256: str) -> list[Parent]:
         """What an artifact was made from."""

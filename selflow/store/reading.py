@@ -15,9 +15,9 @@ from urllib.parse import quote
 from selflow.core.errors import StoreError
 from selflow.core.events import Json
 from selflow.core.health import Health
-from selflow.store.records import Consent, Decision, Import, Learned, Predictor, Service, holds
+from selflow.store.records import Consent, Decision, Import, Predictor, Row, Service, holds
 
-T = TypeVar("T", bound=Learned)
+T = TypeVar("T", bound=Row)
 
 _BUSY_TIMEOUT_S = 2.0
 _FRESH_US = 30_000_000
@@ -43,10 +43,7 @@ class CatalogReader:
 
     def consents(self) -> list[Consent]:
         """Every consent that was ever given, by source."""
-        return [
-            Consent(row["source"], row["granted_at_us"], row["revoked_at_us"], json.loads(row["details"]))
-            for row in self._rows("SELECT * FROM consents ORDER BY source")
-        ]
+        return sorted(self.learned(Consent), key=lambda each: each.source)
 
     def facts(self) -> dict[str, Json]:
         """What the session says of itself, by key."""
@@ -56,9 +53,7 @@ class CatalogReader:
 
     def champion(self) -> Predictor | None:
         """The predictor that serves."""
-        for row in self._rows("SELECT * FROM predictors WHERE status = 'champion'"):
-            return Predictor(**{**row, "metrics": json.loads(row["metrics"])})
-        return None
+        return next(iter(self.learned(Predictor, status="champion")), None)
 
     def counts(self) -> dict[str, int]:
         """Rows per table; 0 for each while there is no catalog."""
@@ -72,13 +67,12 @@ class CatalogReader:
 
     def imports(self, limit_rows: int) -> list[Import]:
         """The newest runs of importers, newest first."""
-        rows = self._rows("SELECT * FROM imports ORDER BY started_at_us DESC, id LIMIT ?", limit_rows)
-        return [Import(**row) for row in rows]
+        return sorted(self.learned(Import), key=lambda each: (-each.started_at_us, each.id))[:limit_rows]
 
     def learned(self, kind: type[T], **equal: str) -> list[T]:
         """The cycles, stages, patterns, agent versions, ... whose fields have these values, in the order written.
 
-        A catalog that no SelFlow with learning cycles has opened yet has none.
+        None from a catalog that was not opened since their table came.
         """
         if not self._rows("SELECT 1 FROM sqlite_master WHERE name = ?", kind.table):
             return []

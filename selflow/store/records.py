@@ -17,9 +17,17 @@ ImportState = Literal["running", "done", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
+class Row:
+    """A record whose fields are the columns of ``table``."""
+
+    table: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Consent(Row):
     """The owner's word on one kind of source; it stands while ``revoked_at_us`` is None."""
 
+    table = "consents"
     source: str
     granted_at_us: int
     revoked_at_us: int | None
@@ -69,9 +77,10 @@ class Parent:
 
 
 @dataclass(frozen=True, slots=True)
-class Predictor:
+class Predictor(Row):
     """What predicts, learned from the events up to ``upto_seq``; the champion is the one that serves."""
 
+    table = "predictors"
     id: str
     sha256: str
     upto_seq: int
@@ -113,9 +122,10 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True)
-class Import:
+class Import(Row):
     """One run of an importer; ``label`` names the file, never its content."""
 
+    table = "imports"
     id: str
     label: str
     path_sha256: str
@@ -143,14 +153,7 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
-    """A row that learning writes: its fields are the columns of ``table``."""
-
-    table: ClassVar[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Cycle(Learned):
+class Cycle(Row):
     """One learning cycle on the events up to ``upto_seq``; ``requested`` and ``running`` ones are open."""
 
     table = "cycles"
@@ -168,7 +171,7 @@ class Cycle(Learned):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage(Learned):
+class Stage(Row):
     """One stage of a cycle; done once ``finished_at_us`` is there. ``sha256`` is the artifact that it made, if any."""
 
     table = "stages"
@@ -181,7 +184,7 @@ class Stage(Learned):
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern(Learned):
+class Pattern(Row):
     """A pattern as the cycle ``cycle_id`` saw it last; an ``agreement`` of None is undefined."""
 
     table = "patterns"
@@ -200,7 +203,7 @@ class Pattern(Learned):
 
 
 @dataclass(frozen=True, slots=True)
-class Base(Learned):
+class Base(Row):
     """A language model that agents stood on; the current one is what new agents are grown on."""
 
     table = "bases"
@@ -212,7 +215,7 @@ class Base(Learned):
 
 
 @dataclass(frozen=True, slots=True)
-class Trial(Learned):
+class Trial(Row):
     """One configuration that a search tried; ``tune_bits`` is its log-loss on the tune part, None if it has none."""
 
     table = "trials"
@@ -227,7 +230,7 @@ class Trial(Learned):
 
 
 @dataclass(frozen=True, slots=True)
-class AgentVersion(Learned):
+class AgentVersion(Row):
     """An adapter, ``id`` NAME@VERSION. The champion serves, retired ones did; ``previous_id`` served before it."""
 
     table = "agent_versions"
@@ -245,7 +248,7 @@ class AgentVersion(Learned):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict(Learned):
+class Verdict(Row):
     """What the gate said. The judge fills the first six; the catalog knows the rest when it registers the version."""
 
     table = "verdicts"
@@ -262,7 +265,7 @@ class Verdict(Learned):
 
 
 @dataclass(frozen=True, slots=True)
-class Opening(Learned):
+class Opening(Row):
     """The ledger's entry that a gate set was about to be looked at for the ``opening``-th time."""
 
     table = "gate_ledger"
@@ -274,7 +277,7 @@ class Opening(Learned):
 
 
 @dataclass(frozen=True, slots=True)
-class Beliefs(Learned):
+class Beliefs(Row):
     """The router's beliefs after the feedback up to ``feedback_number``; ``number`` grows with every snapshot."""
 
     table = "routing"
@@ -293,7 +296,7 @@ def holds(field: Field[Any]) -> tuple[type | None, bool]:
     return kind if isinstance(kind, type) else None, is_open
 
 
-def document(record: Learned) -> dict[str, Any]:
+def document(record: Row) -> dict[str, Any]:
     """The record in the API's shape: moments in RFC 3339."""
     values = {each.name: getattr(record, each.name) for each in fields(record)}
     return {k.removesuffix("_us"): rfc3339(v) if k.endswith("at_us") and v else v for k, v in values.items()}

@@ -1,4 +1,4 @@
-"""The tables that learning writes, made from their records, and records in and out of them."""
+"""Tables that are made from their records, and records in and out of them."""
 
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from selflow.store import records
 from selflow.store.tables import metadata
 
-T = TypeVar("T", bound=records.Learned)
+T = TypeVar("T", bound=records.Row)
 _TYPES: dict[type | None, type] = {str: sa.String, int: sa.BigInteger, float: sa.Float, bool: sa.Boolean, None: sa.JSON}
 _FOUND_IN = {
     "cycle_id": "cycles.id",
@@ -21,7 +21,7 @@ _FOUND_IN = {
 """Where the value of a field of this name must stand, in every table."""
 
 
-def _table(record: type[records.Learned], *more: Any, key: tuple[str, ...] = ("id",)) -> sa.Table:  # noqa: ANN401
+def _table(record: type[records.Row], *more: Any, key: tuple[str, ...] = ("id",)) -> sa.Table:  # noqa: ANN401
     columns: list[sa.Column[Any]] = []
     for field in fields(record):
         kind, is_open = records.holds(field)
@@ -37,7 +37,10 @@ def _only_one(name: str, column: str, where: str) -> sa.Index:
 
 
 _OPENING = ("gate_set", "opening")
-TABLES: dict[type[records.Learned], sa.Table] = {
+TABLES: dict[type[records.Row], sa.Table] = {
+    records.Consent: _table(records.Consent, key=("source",)),
+    records.Import: _table(records.Import),
+    records.Predictor: _table(records.Predictor, _only_one("uq_predictors_champion", "status", "status = 'champion'")),
     records.Cycle: _table(records.Cycle),
     records.Stage: _table(records.Stage, key=("cycle_id", "name")),
     records.Pattern: _table(records.Pattern, sa.UniqueConstraint("name")),

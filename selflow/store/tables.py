@@ -1,9 +1,9 @@
-"""The tables of the catalog as the newest migration leaves them; a test compares the two. Those of learning: ``rows``.
+"""The tables of the catalog as the newest migration leaves them; a test compares the two. More are in ``rows``.
 
 Every moment is an integer of UTC microseconds and its column ends with ``_us``.
 """
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Integer, MetaData, String, Table
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -20,14 +20,6 @@ def _moment(name: str, *, is_open: bool = False) -> Column[int]:
     return Column(name, BigInteger, nullable=is_open)
 
 
-consents = Table(
-    "consents",
-    metadata,
-    Column("source", String, primary_key=True),
-    _moment("granted_at_us"),
-    _moment("revoked_at_us", is_open=True),
-    Column("details", JSON, nullable=False),
-)
 tokens = Table(
     "tokens",
     metadata,
@@ -80,23 +72,6 @@ lineage = Table(
     Column("first_seq", BigInteger, primary_key=True, autoincrement=False),
     Column("last_seq", BigInteger, primary_key=True, autoincrement=False),
 )
-predictors = Table(
-    "predictors",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("sha256", ForeignKey("artifacts.sha256"), nullable=False),
-    Column("upto_seq", BigInteger, nullable=False),
-    _moment("created_at_us"),
-    Column("status", String, nullable=False),
-    Column("metrics", JSON, nullable=False),
-)
-Index(
-    "uq_predictors_champion",
-    predictors.c.status,
-    unique=True,
-    sqlite_where=text("status = 'champion'"),
-    postgresql_where=text("status = 'champion'"),
-)
 decisions = Table(
     "decisions",
     metadata,
@@ -123,20 +98,6 @@ feedback = Table(
     Column("idempotency_key", String, unique=True),
     Column("superseded", Boolean, nullable=False),
     sqlite_autoincrement=True,
-)
-imports = Table(
-    "imports",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("label", String, nullable=False),
-    Column("path_sha256", String, nullable=False),
-    Column("source", String, nullable=False),
-    Column("rows", BigInteger, nullable=False),
-    Column("accepted", BigInteger, nullable=False),
-    Column("rejected", BigInteger, nullable=False),
-    _moment("started_at_us"),
-    _moment("finished_at_us", is_open=True),
-    Column("state", String, nullable=False),
 )
 audit = Table(
     "audit",

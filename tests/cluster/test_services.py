@@ -10,8 +10,9 @@ from selflow.core.codec import encode_record
 from selflow.core.errors import StoreError
 from selflow.core.events import Event
 from selflow.core.paths import Root
-from selflow.core.settings import BufferSettings, Settings
+from selflow.core.settings import BufferSettings, LearningSettings, Settings
 from selflow.store.reading import CatalogReader
+from selflow.store.records import Cycle
 from tests.cluster.conftest import QUICK, kill, wait_until
 
 Compose = Callable[..., Any]
@@ -146,3 +147,29 @@ def test_services_at_rest_load_nothing_heavy_and_listen_on_loopback_only(compose
     assert not {"torch", "transformers", "peft", "sklearn", "pandas", "ray.serve"} & loaded
     assert listening
     assert [ip for ip in listening if not (ip.ipv4_mapped or ip if ip.version == 6 else ip).is_loopback] == []
+
+
+@pytest.mark.setting("learning.automatic")
+@pytest.mark.parametrize("automatic", [True, False])
+def test_a_cycle_begins_by_itself_when_enough_is_new_and_the_owner_lets_it(
+    compose: Compose,
+    root: Root,
+    automatic: bool,  # noqa: FBT001  (a parameter of the test)
+) -> None:
+    from actors.links import BufferLink
+
+    limits = BufferSettings(trigger_events=3)
+    compose(wanted=Settings(supervisor=QUICK, buffer=limits, learning=LearningSettings(automatic=automatic)))
+    reader = CatalogReader(root.catalog)
+    BufferLink().append("test", 1, RECORDS)
+    if not automatic:
+        began_us = next(each.seen_at_us for each in reader.services() if each.health.name == "supervisor")
+        wait_until(lambda: any(each.seen_at_us > began_us + 6_000_000 for each in reader.services()))
+        assert reader.learned(Cycle) == []
+        return
+
+    wait_until(lambda: any(each.finished_at_us for each in reader.learned(Cycle)))
+    (cycle,) = reader.learned(Cycle)
+
+    assert (cycle.trigger, cycle.state, cycle.upto_seq) == ("size", "failed", 3)
+    assert "3 steps are too few" in cycle.error

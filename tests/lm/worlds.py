@@ -43,7 +43,7 @@ def work(seed: int, n: int, names: int = 12, rare: float = 0.05) -> list[Step]:
     return found
 
 
-def planted_steps(n: int, seed: int, labels: int = 30, sure: float = 0.9) -> list[Step]:
+def planted_steps(n: int, seed: int, labels: int = 12, sure: float = 0.9) -> list[Step]:
     """Single labels in one ring of all: each step is mostly the successor in the ring of the label three steps back.
 
     The last two labels say nothing of it, no label comes again before the ring is through, and one step in ten is

@@ -27,6 +27,7 @@ CONTRACTS = {
     "the rules start nothing",
     "what a person touches stays light",
     "one door to torch",
+    "one door to clustering",
     "one door to the disk",
     "nobody imports the console",
     "no two modules need each other",
@@ -63,7 +64,7 @@ def test_the_four_packages_lie_beside_each_other(package: str) -> None:
     assert Path(spec.origin).parent == rules.HERE / package
 
 
-def test_all_eight_floors_are_laid() -> None:
+def test_all_floors_are_laid() -> None:
     tools = tomllib.loads((rules.HERE / "pyproject.toml").read_text())["tool"]
 
     assert {contract["name"] for contract in tools["importlinter"]["contracts"]} == CONTRACTS

@@ -41,7 +41,9 @@ def test_the_face_is_light() -> None:
 
 
 def test_every_rule_works_without_ray_and_torch() -> None:
-    assert loaded_after(named("selflow"), absent=("ray", "torch")) >= {"selflow", "pydantic"}
+    rules_alone = [name for name in named("selflow") if not name.startswith("selflow.lm")]
+
+    assert loaded_after(rules_alone, absent=("ray", "torch")) >= {"selflow", "pydantic"}
 
 
 def test_what_a_person_touches_loads_nothing_heavy() -> None:

@@ -53,6 +53,13 @@ def test_neither_order_nor_portions_nor_repetition_make_a_difference(words: list
     assert portions == whole
 
 
+def test_feedback_that_comes_again_is_learned_once() -> None:
+    up, down = said(1, decision_id="x"), said(2, decision_id="x", value=False)
+    beliefs = learn(Beliefs(), [up, down], SETTINGS)
+
+    assert learn(beliefs, [up], SETTINGS) == beliefs
+
+
 def test_what_was_believed_before_stays_as_it_was() -> None:
     before = learn(Beliefs(), [said(1)], SETTINGS)
     kept = before.dump()
