@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from peft import PeftModel, get_peft_model_state_dict
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as hf_logging
@@ -92,15 +92,18 @@ def add_adapter(loaded: LoadedBase, name: str, folder: Path) -> None:
     """
     _check_adapter(folder, loaded.sha256)
     remove_adapter(loaded, name)
-    arguments: Any = {"adapter_name": key(name), "torch_device": str(loaded.device)}
     try:
+        config = LoraConfig.from_pretrained(folder)
+        config.base_model_name_or_path, config.inference_mode = None, True
         if loaded.adapters:
-            loaded.model.load_adapter(folder, **arguments)
+            loaded.model.add_adapter(key(name), config)
         else:
-            loaded.model = PeftModel.from_pretrained(loaded.model, folder, **arguments)
+            loaded.model = get_peft_model(loaded.model, config, adapter_name=key(name))
+        loaded.adapters.add(name)
+        loaded.model.load_adapter(folder, adapter_name=key(name), torch_device=str(loaded.device))
     except UNREADABLE as error:
+        remove_adapter(loaded, name)
         raise ArtifactError(f"adapter {folder.name} does not fit its base", "let a cycle grow it anew") from error
-    loaded.adapters.add(name)
     loaded.model.eval()
 
 

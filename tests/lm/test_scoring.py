@@ -121,6 +121,20 @@ def test_an_adapter_for_another_base_is_refused_and_both_are_named(
     assert loaded.adapters == {"a", "b.2"}
 
 
+def test_after_an_adapter_that_does_not_fit_the_base_is_as_before(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(folders["a"], tmp_path / "broken"))
+    weights = folder / "adapter_model.safetensors"
+    save_file({name: weight[:1] for name, weight in load_file(weights).items()}, weights)
+    loaded = load_base(folders["base"])
+    before = score_next(loaded, [None], STEPS[:9], at(0))[0].p
+
+    with pytest.raises(ArtifactError, match="does not fit"):
+        add_adapter(loaded, "a", folder)
+    assert np.array_equal(before, score_next(loaded, [None], STEPS[:9], at(0))[0].p)
+    add_adapter(loaded, "a", folders["a"])
+    assert not np.array_equal(before, score_next(loaded, ["a"], STEPS[:9], at(0))[0].p)
+
+
 @pytest.mark.parametrize("fault", ["no weights", "pickled weights", "other method", "code", "no agent.json", "shapes"])
 def test_what_is_no_adapter_of_ours_is_refused(
     folders: dict[str, Path], loaded: LoadedBase, tmp_path: Path, fault: str
