@@ -18,6 +18,7 @@ from selflow.predict.pool import FixedSharePool
 from selflow.predict.prior import Prior
 from selflow.predict.ranker import Inputs, Rankers, Ranking
 from selflow.predict.recency import RecencyExpert
+from selflow.predict.shared_counts import Offer
 from selflow.predict.table import Floats, Ids, Table
 
 RANKERS = ("ranker", "ranker_any")
@@ -35,6 +36,8 @@ class Truth:
 
     known: tuple[int, ...]
     fresh: int
+    unseen: tuple[str, ...] = ()
+    """The texts of those, if the opinion may offer some."""
 
     @property
     def members(self) -> int:
@@ -63,6 +66,28 @@ class Opinion:
     """(n,): the mixture before calibration."""
     features: Floats
     ranking: Ranking
+    worth: Floats
+    """(n,): what naming each candidate first is worth."""
+    offered: tuple[Offer, ...] = ()
+    """What NEW may be called; their probabilities are part of ``pool_fresh``."""
+
+    def ranked(self, limit: int) -> list[int]:
+        """The guesses: places of candidates in their order, with -1 - i for the i-th of the offered where it is due."""
+        made: list[int] = []
+        waiting = list(range(len(self.offered)))
+        for place in self.order[:limit].tolist():
+            while waiting and self.offered[waiting[0]][1] > self.worth[place]:
+                made.append(-1 - waiting.pop(0))
+            made.append(place)
+        return [*made, *(-1 - i for i in waiting)][:limit]
+
+    def hits(self, unseen: Sequence[str]) -> list[int]:
+        """Those of the offered that came, as ``ranked`` names them."""
+        return [-1 - i for i, (label, _) in enumerate(self.offered) if label in unseen]
+
+    def chance(self, place: int) -> float:
+        """The probability of a guess."""
+        return float(self.pool[place]) if place >= 0 else self.offered[-1 - place][1]
 
     def places(self, known: Sequence[int]) -> Ids:
         """Where these labels stand in ``ids``."""
@@ -144,8 +169,10 @@ class Ensemble:
         calm, calm_rest = self._temperature.apply(mixed[:n], rest)
         final = np.concatenate([calm, mixed[n:] * (calm_rest / rest)])
         final_fresh = float(self.pool.mix(fresh)) * calm_rest / rest
-        order = self._name(ids[:n], self._worth(p, calm, rows[1, :n]), situation.view)
-        return Opinion(situation.view, ids, n, p, fresh, final, final_fresh, order, mixed[:n], features, ranking)
+        worth = self._worth(p, calm, rows[1, :n])
+        order = self._name(ids[:n], worth, situation.view)
+        view, raw = situation.view, mixed[:n]
+        return Opinion(view, ids, n, p, fresh, final, final_fresh, order, raw, features, ranking, worth)
 
     def _worth(self, p: Floats, calm: Floats, named: Floats) -> Floats:
         """What naming each candidate first is worth: half by pool and naming head, half by the plain ranker.
