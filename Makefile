@@ -10,7 +10,7 @@ STAMP := .venv/.installed-$(shell (pwd; cat pyproject.toml constraints.txt) | ck
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check floors unit cluster e2e mutants bench up down clean
+.PHONY: help setup demo test check floors unit lm cluster e2e mutants bench up down clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' Makefile
@@ -31,7 +31,7 @@ demo: setup  ## replay real events, learn, serve, predict; leaves nothing runnin
 	@$(BIN)/selflow demo
 
 test: setup floors unit  ## everything a change must pass, with the ten longest tests
-	@$(BIN)/python -m pytest tests/cluster tests/e2e
+	@$(BIN)/python -m pytest tests/lm tests/cluster tests/e2e
 
 check: setup floors unit  ## lint, types, floors and unit tests
 
@@ -43,6 +43,9 @@ floors: setup
 
 unit: setup
 	@$(BIN)/python -m pytest --numprocesses auto tests/unit
+
+lm: setup  ## the tests that need torch
+	@$(BIN)/python -m pytest tests/lm
 
 cluster: setup  ## the tests with one local Ray
 	@$(BIN)/python -m pytest tests/cluster

@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 
 MARK = "SELFLOW_RAY_SESSION"
 RESOURCES = {"edge": 1, "store": 1, "train_slot": 1, "serve_slot": 1}
+PRIVATE = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_allow_out_of_band_object_ref_serialization": "0",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_OFFLINE": "1",
+}
+"""Of every Ray that we start, and of its drivers: loopback, nothing asked of the network, refs kept in their cycle."""
 _RAY_TMP_NAME_BYTES = 70
 """Room that Ray needs below its temp folder for ``session_<time>_<pid>/sockets/plasma_store``."""
 _START_LIMIT_S = 120
@@ -58,14 +66,10 @@ def own_environment(root: Root, ray: RaySettings, address: str) -> dict[str, str
         "RAY_ADDRESS": address,
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(root.run / "ray_token"),
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        "RAY_allow_out_of_band_object_ref_serialization": "0",
+        **PRIVATE,
         "RAY_START_HOOK": "actors.launch.no_ray_client",
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
         "SPT_NOENV": "1",
-        "DO_NOT_TRACK": "1",
-        "HF_HUB_OFFLINE": "1",
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from selflow.core.config import config_hash
 from selflow.core.paths import Root
-from selflow.core.settings import Settings
+from selflow.core.settings import RouterSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +66,33 @@ def collector_section(plan: Plan) -> CollectorSection:
         store=plan.settings.store,
     )
     return CollectorSection(plan.root, kept, plan.version, config_hash(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerSection:
+    """What a service that only launches is made of; each request brings its plan along."""
+
+    version: str
+    config_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouterSection:
+    """What the router is made of."""
+
+    root: Root
+    catalog_url: str
+    router: RouterSettings
+    version: str
+    config_hash: str
+
+
+def learner_section(plan: Plan) -> LearnerSection:
+    """The same for clusterer, trainer and evaluator."""
+    return LearnerSection(plan.version, plan.version)
+
+
+def router_section(plan: Plan) -> RouterSection:
+    """The router's part of a plan."""
+    section = plan.settings.router
+    return RouterSection(plan.root, plan.settings.store.catalog_url, section, plan.version, config_hash(section))

@@ -12,10 +12,14 @@ from ray.actor import ActorClass
 from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutError, RayActorError, RayError
 
 from actors.buffer import BufferActor, BufferShell
+from actors.clusterer import ClustererActor, ClustererShell
 from actors.collector import CollectorActor, CollectorShell
-from actors.plan import Plan, buffer_section, collector_section
+from actors.evaluator import EvaluatorActor, EvaluatorShell
+from actors.plan import Plan, buffer_section, collector_section, learner_section, router_section
+from actors.router import RouterActor, RouterShell
 from actors.shell import ServiceRef
 from actors.tasks import deploy, withdraw
+from actors.trainer import TrainerActor, TrainerShell
 from selflow.core.clock import Clock
 from selflow.core.errors import NotRunningError
 from selflow.core.health import Health
@@ -183,9 +187,14 @@ class ServeService:
 
 def planned(plan: Plan) -> tuple[Service, ...]:
     """The actors of a plan, in the order in which they are made."""
+    learner = learner_section(plan)
     return (
         ActorService(plan, "buffer", BufferActor, BufferShell, buffer_section(plan), "store"),
         ActorService(plan, "collector", CollectorActor, CollectorShell, collector_section(plan), "edge"),
+        ActorService(plan, "clusterer", ClustererActor, ClustererShell, learner, "edge"),
+        ActorService(plan, "trainer", TrainerActor, TrainerShell, learner, "edge"),
+        ActorService(plan, "evaluator", EvaluatorActor, EvaluatorShell, learner, "edge"),
+        ActorService(plan, "router", RouterActor, RouterShell, router_section(plan), "edge"),
     )
 
 

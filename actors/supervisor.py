@@ -9,6 +9,7 @@ import psutil
 import ray
 from ray.exceptions import RayError
 
+from actors.cycles import Cycles
 from actors.plan import Plan
 from actors.services import ServeService, Service, planned, siblings
 from actors.shell import Pulse, keep_trying, service
@@ -35,6 +36,7 @@ class Rounds:
         self._serve = ServeService(plan, clock)
         self._actors = planned(plan)
         self._watches: dict[str, Watch] = {}
+        self._cycles = Cycles(plan, self._catalog, clock)
 
     def once(self, own: Health) -> bool:
         """Check, act, write down; True if all is settled.
@@ -47,6 +49,7 @@ class Rounds:
         now_us = self._clock.now_us()
         self._catalog.services.put(own, 0, now_us)
         self._catalog.facts.put("processes", _processes(), now_us)
+        self._cycles.once()
         return all(settled)
 
     def withdraw(self) -> None:

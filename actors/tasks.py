@@ -24,6 +24,8 @@ def deploy(plan: Plan) -> None:
         root=plan.root,
         serve=settings.serve,
         predict=settings.predict,
+        lm=settings.lm,
+        router=settings.router,
         catalog_url=settings.store.catalog_url,
         version=plan.version,
         port=plan.inference_port,

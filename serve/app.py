@@ -1,9 +1,9 @@
-"""The Ray Serve application: one fused replica that holds the gateway and the predictor."""
+"""The Ray Serve application: one fused replica that holds gateway, predictor and agents."""
 
 from ray import serve as ray_serve
 from ray.serve.config import BackpressureConfig
 
-from selflow.core.guard import Guard
+from selflow.core.guard import App
 from serve.replica import AppArgs, assemble
 
 __all__ = ["AppArgs", "build"]
@@ -20,7 +20,7 @@ class Inference:
         """Put the replica together; its state is loaded behind ``503 starting``."""
         self._replica = assemble(args)
 
-    def __serve_build_asgi_app__(self) -> Guard:
+    def __serve_build_asgi_app__(self) -> App:
         return self._replica.gateway
 
     def check_health(self) -> None:

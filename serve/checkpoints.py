@@ -26,7 +26,7 @@ class Checkpoints:
         self._settings = settings
         self._clock = clock
         self._last_sha256 = ""
-        self._saved = (0, 0)
+        self._saved = (0, 0, 0)
 
     def open(self) -> tuple[State, str]:
         """The newest state that can be read, and what kept the newer ones from it (empty if nothing did).
@@ -48,7 +48,7 @@ class Checkpoints:
             if state is None:
                 _log.info("predictor %s was learned under other settings; learning anew", sha256[:12])
                 break
-            self._last_sha256, self._saved = sha256, (state.cursor, state.outcome_number)
+            self._last_sha256, self._saved = sha256, state.place
             return state, trouble
         return State(self._settings), trouble
 
@@ -60,7 +60,7 @@ class Checkpoints:
 
         Cost: the whole state is written once, one fsync per file (3 files).
         """
-        place = (state.cursor, state.outcome_number)
+        place = state.place
         if place == self._saved:
             return False
         files = state.files()
@@ -79,9 +79,9 @@ class Checkpoints:
         while sha256 and self._artifacts.remove(sha256):
             sha256 = self._before(sha256)
 
-    def _parents(self, place: tuple[int, int]) -> list[Parent]:
+    def _parents(self, place: tuple[int, int, int]) -> list[Parent]:
         """The events and outcomes since the last checkpoint, and that checkpoint itself."""
-        spans = zip(("events", "feedback"), self._saved, place, strict=True)
+        spans = zip(("events", "feedback"), self._saved, place, strict=False)
         made_from = [Parent(kind, "log", before + 1, now) for kind, before, now in spans if now > before]
         return [*made_from, *([Parent("artifact", self._last_sha256)] if self._last_sha256 else [])]
 

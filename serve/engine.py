@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event as Flag
 from threading import Thread
@@ -10,9 +10,11 @@ from typing import TypeVar
 
 from selflow.core.clock import Clock
 from selflow.core.errors import ApiError, NotRunningError, SelFlowError
+from selflow.core.events import Json
 from selflow.core.guard import place_of
 from selflow.core.ports import EventFeed
 from selflow.sdk.wire import FeedbackAnswer, FeedbackRequest, HealthAnswer, PredictAnswer, PredictRequest
+from serve.fleet import Fleet, Seats
 from serve.meters import Meters
 from serve.service import PredictionService
 
@@ -20,10 +22,12 @@ T = TypeVar("T")
 
 READ_EVENTS = 500
 """Events asked of the feed at once."""
-LEARN_EVENTS = 25
-"""Events learned in one go; a request waits for at most this many."""
+LEARN_EVENTS = 10
+"""Events learned in one go; a request waits for at most this many (15 ms each if agents are asked too)."""
 POLL_S = (0.2, 1.0)
 """Pause after an empty read: the first, and the longest that it grows to."""
+FLEET_S = 0.5
+"""Between two looks at the catalog for agents and beliefs."""
 RETRY_S = 1.0
 """Pause after a failure."""
 _log = logging.getLogger(__name__)
@@ -38,28 +42,38 @@ class Engine:
     """
 
     def __init__(
-        self, make: Callable[[], PredictionService], feed: EventFeed, clock: Clock, meters: Meters, version: str
+        self,
+        make: Callable[[], PredictionService],
+        feed: EventFeed,
+        fleet: Fleet,
+        clock: Clock,
+        meters: Meters,
+        version: str,
     ) -> None:
         self._make = make
         self._feed = feed
+        self._fleet = fleet
         self._clock = clock
         self._meters = meters
         self._version = version
         self._service: PredictionService | None = None
         self._stopping = Flag()
         self._worker = ThreadPoolExecutor(1, "selflow-predictor")
-        self._follower = Thread(target=self._follow, name="selflow-follower", daemon=True)
+        self._follower = self._thread(self._follow_log, "follower of the event log")
+        self._agents_follower = self._thread(self._follow_fleet, "follower of the agents")
         self._feed_error = ""
         self._last_seq = 0
 
     def start(self) -> None:
-        """Begin to open the service and to follow the log; returns at once."""
+        """Begin to open the service, to follow the log and the agents; returns at once."""
         self._follower.start()
+        self._agents_follower.start()
 
     async def stop(self) -> None:
         """Stop following and save what was learned."""
         self._stopping.set()
         await asyncio.wrap_future(self._worker.submit(self._close))
+        self._fleet.close()
         self._worker.shutdown(wait=False)
 
     def check(self) -> None:
@@ -68,10 +82,11 @@ class Engine:
         Raises:
             NotRunningError: Its cause stands in the log.
         """
-        if self._follower.ident is not None and not self._follower.is_alive() and not self._stopping.is_set():
-            raise NotRunningError("the follower of the event log has ended", "the replica is made anew")
+        for thread in (self._follower, self._agents_follower):
+            if thread.ident is not None and not thread.is_alive() and not self._stopping.is_set():
+                raise NotRunningError(f"the {thread.name} has ended", "the replica is made anew")
 
-    async def predict(self, request: PredictRequest) -> PredictAnswer:
+    async def predict(self, request: PredictRequest) -> tuple[PredictAnswer, Mapping[str, Json] | None]:
         """Answer once the decision is durable.
 
         Raises:
@@ -94,7 +109,7 @@ class Engine:
             ApiError: 503 ``starting``.
         """
         service = self._started()
-        last_error = self._feed_error or service.last_error
+        last_error = self._feed_error or service.last_error or self._fleet.last_error
         lag_events = self._lag_events(service)
         return HealthAnswer(
             status="degraded" if last_error or lag_events > READ_EVENTS else "ok",
@@ -109,7 +124,7 @@ class Engine:
         Never raises for a store that is away: the service goes on with what it knows.
         """
         try:
-            service = self._service or self._worker.submit(self._make).result()
+            service = self._service or self._open()
             try:
                 events = self._feed.read(service.cursor, READ_EVENTS)
                 has_more = len(events) == READ_EVENTS
@@ -131,16 +146,37 @@ class Engine:
             return False
         return has_more
 
+    def follow_agents(self) -> None:
+        """Take up what the catalog says of agents and beliefs."""
+        if self._service is not None:
+            self._fleet.step(self._seat(self._service))
+
+    def _open(self) -> PredictionService:
+        service = self._worker.submit(self._make).result()
+        # Before anything is learned: a saved state needs its agents, or it would learn as if they knew nothing.
+        self._fleet.step(self._seat(service))
+        return service
+
+    def _seat(self, service: PredictionService) -> Callable[[Seats], None]:
+        return lambda agents: self._worker.submit(service.seat, agents).result()
+
     def _lag_events(self, service: PredictionService) -> int:
         return max(0, self._last_seq - service.cursor)
 
-    def _follow(self) -> None:
-        try:
-            self._follow_until_stopped()
-        except Exception as error:  # noqa: BLE001  (the thread's last line: check() makes the replica anew)
-            _log.error("the follower has ended: %s", place_of(error))
+    def _thread(self, follow: Callable[[], None], name: str) -> Thread:
+        def run() -> None:
+            try:
+                follow()
+            except Exception as error:  # noqa: BLE001  (the thread's last line: check() makes the replica anew)
+                _log.error("the %s has ended: %s", name, place_of(error))
 
-    def _follow_until_stopped(self) -> None:
+        return Thread(target=run, name=name, daemon=True)
+
+    def _follow_fleet(self) -> None:
+        while not self._clock.wait(self._stopping, FLEET_S):
+            self.follow_agents()
+
+    def _follow_log(self) -> None:
         pause_s = POLL_S[0]
         while not self._stopping.is_set():
             cursor = self._service.cursor if self._service else 0

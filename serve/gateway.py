@@ -1,7 +1,9 @@
 """HTTP in: the routes of the inference port, each behind the guard, every error in the one envelope."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 
@@ -12,15 +14,44 @@ from starlette.exceptions import HTTPException
 from selflow.core.access import Policies, Policy, Problem, Rate, TokenCache, Verify
 from selflow.core.clock import Clock
 from selflow.core.errors import ApiError, SelFlowError
-from selflow.core.guard import REQUEST_ID, Doors, Guard
+from selflow.core.guard import REQUEST_ID, App, Doors, Guard
 from selflow.core.settings import ServeSettings
-from selflow.sdk.wire import FeedbackAnswer, FeedbackRequest, HealthAnswer, PredictAnswer, PredictRequest
+from selflow.sdk.wire import (
+    ChatRequest,
+    CompletionRequest,
+    FeedbackAnswer,
+    FeedbackRequest,
+    HealthAnswer,
+    Model,
+    ModelList,
+    PredictAnswer,
+    PredictRequest,
+)
 from serve.engine import Engine
 from serve.meters import MEDIA_TYPE, Meters
+from serve.openai import OpenAiErrors, Texts, routing_headers
 
+ANY_MODEL = "/v1/models/{model_id:path}"
 OTHERS_PER_MIN = 600
 """The rate of everything that is not inference (``interfaces.md`` 2)."""
 _SHOWN_CHARACTERS = 80
+
+
+class _Routes(Mapping[tuple[str, str], Policy]):
+    """Policies by exact path; whatever follows ``/v1/models/`` is a model's id."""
+
+    def __init__(self, exact: Policies) -> None:
+        self._exact = exact
+
+    def __getitem__(self, key: tuple[str, str]) -> Policy:
+        method, path = key
+        return self._exact[method, ANY_MODEL if path.startswith("/v1/models/") else path]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._exact)
+
+    def __len__(self) -> int:
+        return len(self._exact)
 
 
 def policies(settings: ServeSettings) -> Policies:
@@ -33,7 +64,12 @@ def policies(settings: ServeSettings) -> Policies:
         "/v1/feedback", "operate", "feedback", Rate("feedback", OTHERS_PER_MIN), body_bytes, is_queued=True
     )
     health = Policy("/health", None)
-    return {
+    models = Policy("/v1/models", "view", "inference", Rate("models", OTHERS_PER_MIN))
+    texts = {("POST", path): replace(predict, route=path) for path in ("/v1/completions", "/v1/chat/completions")}
+    exact = {
+        **texts,
+        ("GET", "/v1/models"): models,
+        ("GET", ANY_MODEL): models,
         ("POST", "/v1/predict"): predict,
         ("POST", "/predict"): predict,
         ("POST", "/v1/feedback"): feedback,
@@ -42,17 +78,19 @@ def policies(settings: ServeSettings) -> Policies:
         ("GET", "/healthz"): health,
         ("GET", "/metrics"): Policy("/metrics", "view", "metrics", Rate("metrics", OTHERS_PER_MIN)),
     }
+    return _Routes(exact)
 
 
 def make_gateway(
-    engine: Engine, settings: ServeSettings, port: int, verify: Verify, clock: Clock, meters: Meters
-) -> Guard:
+    engine: Engine, texts: Texts, settings: ServeSettings, port: int, verify: Verify, clock: Clock, meters: Meters
+) -> App:
     """The ASGI application that Ray Serve runs. Its lifespan starts and stops the engine."""
     doors = Doors(port, policies(settings), settings.running, settings.waiting)
-    return Guard(make_app(engine, meters), doors, TokenCache(verify, clock), clock, meters.answered)
+    app = make_app(engine, texts, meters)
+    return OpenAiErrors(Guard(app, doors, TokenCache(verify, clock), clock, meters.answered))
 
 
-def make_app(engine: Engine, meters: Meters) -> FastAPI:
+def make_app(engine: Engine, texts: Texts, meters: Meters) -> FastAPI:
     """The routes alone, without the guard."""
 
     @asynccontextmanager
@@ -68,11 +106,15 @@ def make_app(engine: Engine, meters: Meters) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(SelFlowError, _ours)
+    app.add_exception_handler(Exception, _ours)
 
     @app.post("/predict")
     @app.post("/v1/predict")
-    async def predict(request: PredictRequest) -> PredictAnswer:
-        return await engine.predict(request)
+    async def predict(request: PredictRequest, response: Response) -> PredictAnswer:
+        answer, routing = await engine.predict(request)
+        if routing:
+            response.headers.update(routing_headers(routing, texts.fleet.base_name, answer.decision_id))
+        return answer
 
     @app.post("/feedback", response_model_exclude_unset=True)
     @app.post("/v1/feedback", response_model_exclude_unset=True)
@@ -90,7 +132,26 @@ def make_app(engine: Engine, meters: Meters) -> FastAPI:
     async def metrics() -> Response:
         return Response(meters.render(), media_type=MEDIA_TYPE)
 
+    _add_openai(app, texts)
     return app
+
+
+def _add_openai(app: FastAPI, texts: Texts) -> None:
+    @app.post("/v1/completions")
+    async def complete(asked: CompletionRequest, request: Request) -> Response:
+        return await texts.answer(asked, request)
+
+    @app.post("/v1/chat/completions")
+    async def chat(asked: ChatRequest, request: Request) -> Response:
+        return await texts.answer(asked, request)
+
+    @app.get("/v1/models")
+    async def models() -> ModelList:
+        return ModelList(data=await asyncio.to_thread(texts.fleet.models))
+
+    @app.get(ANY_MODEL)
+    async def model(model_id: str) -> Model:
+        return await asyncio.to_thread(texts.fleet.model, model_id)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -98,6 +159,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
     errors = error.errors() if isinstance(error, RequestValidationError) else []
     if any(each["type"] == "json_invalid" for each in errors):
         return _respond(request, Problem(400, "bad_request", "the body is not valid JSON"))
+    odd = [each for each in errors if each["type"] == "unsupported_parameter"]
+    if odd:
+        param = str(odd[0]["ctx"]["param"])
+        problem = Problem(400, "unsupported_parameter", str(odd[0]["msg"]), field_errors=((param, str(odd[0]["msg"])),))
+        return _respond(request, problem)
     fields = tuple((_place(each["loc"]), str(each["msg"]).removeprefix("Value error, ")) for each in errors)
     named = ", ".join(dict.fromkeys(loc for loc, _ in fields))
     detail = f"the request does not follow the schema: {named}"
@@ -111,7 +177,11 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _ours(request: Request, error: Exception) -> Response:
-    told = error if isinstance(error, SelFlowError) else ApiError(500, "internal", "")
+    told = (
+        error
+        if isinstance(error, SelFlowError)
+        else ApiError(500, "internal", "the request failed inside SelFlow", "see the log")
+    )
     detail = told.detail if isinstance(told, ApiError) else str(told)
     headers = (("retry-after", "1"),) if told.status == HTTPStatus.SERVICE_UNAVAILABLE else ()
     return _respond(request, Problem(told.status, told.code, detail, told.hint, headers))

@@ -1,22 +1,28 @@
-"""A replica put together, without Ray: catalog, artifacts, service, engine, gateway."""
+"""A replica put together, without Ray: catalog, artifacts, fleet, service, engine, gateway."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from selflow.core.access import Grant
 from selflow.core.clock import Clock, SystemClock
-from selflow.core.guard import Guard
+from selflow.core.guard import App
 from selflow.core.paths import Root
 from selflow.core.ports import EventFeed, Redactor
-from selflow.core.settings import PredictSettings, ServeSettings
+from selflow.core.settings import LmSettings, PredictSettings, RouterSettings, ServeSettings
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 from serve.checkpoints import Checkpoints
 from serve.engine import Engine
+from serve.fleet import Fleet
 from serve.gateway import make_gateway
 from serve.meters import Meters
+from serve.openai import Texts
 from serve.service import PredictionService
+
+if TYPE_CHECKING:
+    from selflow.lm.host import AgentHost
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +42,55 @@ class AppArgs:
     feed: EventFeed
     redactor: Redactor
     resources: Mapping[str, Any]
+    lm: LmSettings
+    router: RouterSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Replica:
     """The ASGI application and the engine below it."""
 
-    gateway: Guard
+    gateway: App
     engine: Engine
 
 
-def assemble(args: AppArgs, clock: Clock | None = None) -> Replica:
+def assemble(
+    args: AppArgs,
+    clock: Clock | None = None,
+    make_host: "Callable[[Path], AgentHost] | None" = None,
+    seed: int | None = None,
+) -> Replica:
     """Open the catalog and put the rest together; the state is loaded once the engine starts.
+
+    Args:
+        args: What it is made of.
+        clock: The machine's, unless a test turns another.
+        make_host: Loads a base folder, unless a test has none.
+        seed: Where the router's chance comes from; None is the system's.
 
     Raises:
         StoreError: The catalog cannot be opened; Serve tries again.
     """
     clock = clock or SystemClock()
     catalog = Catalog.open(args.root.catalog, args.catalog_url)
+    artifacts = ArtifactStore(args.root.artifacts)
     meters = Meters()
+
+    def load(folder: Path) -> "AgentHost":
+        from selflow.lm.host import AgentHost  # torch stays out of a replica without agents
+
+        return AgentHost(folder, args.lm.device)
+
+    fleet = Fleet(catalog, artifacts, make_host or load, args.router, clock, seed)
 
     def make() -> PredictionService:
         checkpoints = Checkpoints(catalog, ArtifactStore(args.root.artifacts), args.predict, clock)
-        return PredictionService(catalog, checkpoints, args.redactor, clock, meters, args.predict.checkpoint_steps)
+        steps = args.predict.checkpoint_steps
+        return PredictionService(catalog, checkpoints, args.redactor, fleet, clock, meters, steps)
 
     def verify(token: str) -> Grant | None:
         return catalog.tokens.verify(token, clock.now_us())
 
-    engine = Engine(make, args.feed, clock, meters, args.version)
-    return Replica(make_gateway(engine, args.serve, args.port, verify, clock, meters), engine)
+    engine = Engine(make, args.feed, fleet, clock, meters, args.version)
+    texts = Texts(fleet, catalog, clock)
+    return Replica(make_gateway(engine, texts, args.serve, args.port, verify, clock, meters), engine)

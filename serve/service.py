@@ -6,8 +6,9 @@ No HTTP, no Ray, no thread: whoever calls sees to it that calls do not overlap.
 import hashlib
 import logging
 import math
+import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from selflow.core.clock import Clock, rfc3339
@@ -32,6 +33,7 @@ from selflow.store.catalog import Catalog
 from selflow.store.decisions import FEEDBACK_LIMIT_US
 from selflow.store.records import Decision, Feedback
 from serve.checkpoints import Checkpoints
+from serve.fleet import POOL_ARM, PREDICT, Fleet, Seats
 from serve.meters import Meters
 from serve.ratings import FIXED_METRICS, OUTCOME, check_value, labels_of
 
@@ -39,6 +41,9 @@ _ALL_CANDIDATES = 96
 """As many labels as the predictor ranks; asked for when only some kinds are wanted."""
 _LEAST_P = 1e-12
 _ROWS = 500
+_TEXT_ID = re.compile(r"^(?:chat)?cmpl-")
+"""A text's id stands for its decision's."""
+PREDICTIONS = frozenset({"pool", "routed"})
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +55,7 @@ class PredictionService:
         catalog: Catalog,
         checkpoints: Checkpoints,
         redactor: Redactor,
+        fleet: Fleet,
         clock: Clock,
         meters: Meters,
         checkpoint_steps: int,
@@ -58,10 +64,11 @@ class PredictionService:
         self._catalog = catalog
         self._checkpoints = checkpoints
         self._redactor = redactor
+        self._fleet = fleet
         self._clock = clock
         self._meters = meters
         self._checkpoint_steps = checkpoint_steps
-        self._state, self.last_error = checkpoints.open()
+        self._state, self._trouble = checkpoints.open()
         self._unsaved_steps = 0
         self._waiting: deque[Feedback] = deque()
         self._read_number = self._state.outcome_number
@@ -72,8 +79,19 @@ class PredictionService:
         """The sequence number of the last event that was learned from."""
         return self._state.cursor
 
-    def predict(self, request: PredictRequest) -> PredictAnswer:
-        """Rank what comes next. The decision is durable before it is answered.
+    @property
+    def last_error(self) -> str:
+        """What is wrong with the state on disk or with an agent; empty if nothing is."""
+        troubles = [self._trouble, *(seat.trouble for seat in list(self._state.seats.values()))]
+        return "; ".join(trouble for trouble in troubles if trouble)
+
+    def seat(self, agents: Seats) -> None:
+        """Make these the agents of the pool; a coming or going is saved at once, so that a replay knows its place."""
+        if self._state.seat(agents):
+            self.checkpoint()
+
+    def predict(self, request: PredictRequest) -> tuple[PredictAnswer, Mapping[str, Json] | None]:
+        """Rank what comes next, and say how a routed request was routed. The decision is durable before that.
 
         Raises:
             ApiError: ``validation_failed`` names the event of the context that breaks the schema.
@@ -81,12 +99,18 @@ class PredictionService:
 
         Cost: 1 to 3 ms of computing and one durable transaction.
         """
-        now_us = self._clock.now_us()
+        now_us, started_s = self._clock.now_us(), self._clock.monotonic_s()
         context = self._context(request.context, now_us) if request.context else None
         steps = self._state.steps_of(context) if context else self._state.builder.open_steps()
         moment_us = steps[-1].ts_us if context else now_us
         top_k = _ALL_CANDIDATES if request.kinds else KEPT_PREDICTIONS
-        prediction = self._state.predictor.predict(steps or None, moment_us, top_k)
+        arms = {POOL_ARM: "", **{name: seat.version for name, seat in self._state.seats.items()}}
+        routing = self._fleet.choose(PREDICT, arms) if request.mode == "routed" else None
+        arm = routing["arm"] if routing else POOL_ARM
+        expert = None if arm == POOL_ARM else str(arm)
+        prediction = self._state.predictor.predict(steps or None, moment_us, top_k, expert=expert)
+        if routing:
+            routing |= {"latency_s": self._clock.monotonic_s() - started_s, "tokens": 0}
         kept = _guesses(prediction, request.kinds)
         experts = [Share(id=name, weight=weight) for name, weight in prediction.experts]
         decision = Decision(
@@ -97,16 +121,18 @@ class PredictionService:
             predictions=[guess.model_dump() for guess in kept],
             experts=[share.model_dump() for share in experts],
             context=[event_to_json(event) for event in context] if context else None,
+            routing=routing,
         )
         self._catalog.decisions.record(decision)
         shown = kept[: request.top_k]
-        return PredictAnswer(
+        answer = PredictAnswer(
             decision_id=decision.id,
             at=rfc3339(now_us),
             predictions=shown,
             other_p=max(0.0, 1.0 - math.fsum(guess.p for guess in shown)),
             experts=experts,
         )
+        return answer, routing
 
     def feedback(self, request: FeedbackRequest, idempotency_key: str) -> FeedbackAnswer:
         """Keep a word on a decision; an outcome also grades it and, if it had a context, teaches.
@@ -115,9 +141,10 @@ class PredictionService:
             ApiError: ``validation_failed``, ``decision_not_found``, ``episode_not_found``, ``too_late``.
             StoreError: Nothing was kept.
         """
-        decision_id = request.decision_id or request.inference_id
-        if decision_id is None:
+        asked = request.decision_id or request.inference_id
+        if asked is None:
             raise ApiError(404, "episode_not_found", "there is no episode of this id", "send a decision_id")
+        decision_id = _TEXT_ID.sub("dec_", asked)
         now_us = self._clock.now_us()
         said = request.value if isinstance(request.value, str) else ""
         word = self._redactor.redact(Event(now_us, "feedback", "feedback", said, data=request.tags))
@@ -127,6 +154,8 @@ class PredictionService:
         decision = self._catalog.decisions.find(decision_id)
         if decision is None:
             raise ApiError(404, "decision_not_found", "there is no decision of this id", "it is in each prediction")
+        if labels and decision.mode not in PREDICTIONS:
+            raise ApiError(400, "validation_failed", "metric_name: outcome belongs to a prediction; this was a text")
         graded = _grade(decision, labels) if labels else FeedbackAnswer(feedback_id=None)
         if request.dryrun:
             if now_us - decision.at_us > FEEDBACK_LIMIT_US:
@@ -156,10 +185,10 @@ class PredictionService:
         try:
             self._checkpoints.save(self._state)
         except StoreError as error:
-            self.last_error = str(error)
+            self._trouble = str(error)
             _log.warning("the predictor was not saved: %s", error)
         else:
-            self.last_error = ""
+            self._trouble = ""
         self._unsaved_steps = 0
 
     def close(self) -> None:

@@ -1,28 +1,61 @@
 """What a replica has learned, and how far: one value that a checkpoint holds whole."""
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from selflow.core.errors import ArtifactError
+from selflow.core.errors import ArtifactError, NotRunningError, SelFlowError
 from selflow.core.events import Event, Stored
+from selflow.core.scores import LabelScores, NextScorer
 from selflow.core.settings import PredictSettings
 from selflow.core.steps import Step
 from selflow.predict import prior
+from selflow.predict.agents import ModelExpert
 from selflow.predict.grades import Grade
 from selflow.predict.predictor import Predictor
 from selflow.predict.steps import StepBuilder
 
 _PREDICTOR, _STEPS, _PLACE = "predictor.msgpack", "steps.msgpack", "place.json"
 _TAUGHT_DECISIONS = 1_024
+_log = logging.getLogger(__name__)
+
+
+class Seat:
+    """An agent's place in the pool. Who speaks from it may change without the pool noticing."""
+
+    def __init__(self, name: str, version: str) -> None:
+        self.name = name
+        self.version = version
+        self.speaker: NextScorer | None = None
+        self.trouble = ""
+
+    def score(self, history: Sequence[Step], now_us: int) -> LabelScores:
+        """What the agent says of the next step.
+
+        Raises:
+            SelFlowError: Nothing; ``trouble`` says why, and the pool goes on without it.
+        """
+        try:
+            if self.speaker is None:
+                raise NotRunningError("its model is not loaded", "see selflow logs")
+            scores = self.speaker.score(history, now_us)
+        except SelFlowError as error:
+            if not self.trouble:
+                _log.warning("agent %s@%s says nothing: %s", self.name, self.version, error)
+            self.trouble = f"agent {self.name}@{self.version}: {error}"
+            raise
+        self.trouble = ""
+        return scores
 
 
 class State:
     """Predictor, open bursts and the place in the log and among the outcomes.
 
     A pure function of (settings, events up to ``cursor``, outcomes up to ``outcome_number``, each applied at the
-    cursor that was stored with it): the same inputs give the same state, bit for bit.
+    cursor that was stored with it): the same inputs give the same state, bit for bit. With agents it is one of their
+    comings and goings too, which is why it is saved at each of these.
     """
 
     def __init__(self, settings: PredictSettings) -> None:
@@ -32,8 +65,30 @@ class State:
         self.builder = StepBuilder(settings.burst_gap_s)
         self.cursor = 0
         self.outcome_number = 0
+        self.seats: dict[str, Seat] = {}
+        self.seatings = 0
         self._settings = settings
         self._taught: dict[str, None] = {}
+
+    def seat(self, agents: Mapping[str, tuple[str, NextScorer]]) -> bool:
+        """Make these the agents of the pool, by name: version and speaker. True if any came or went."""
+        before = {name: seat.version for name, seat in self.seats.items()}
+        after = {name: version for name, (version, _) in agents.items()}
+        for name in [name for name, version in before.items() if after.get(name) != version]:
+            self.predictor.leave(name)
+            del self.seats[name]
+        for name, (version, speaker) in agents.items():
+            if name not in self.seats:
+                self.seats[name] = Seat(name, version)
+                self.predictor.enter(ModelExpert(self.seats[name]))
+            self.seats[name].speaker = speaker
+        self.seatings += before != after
+        return before != after
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """How far it has come: events, outcomes, and comings and goings of agents."""
+        return self.cursor, self.outcome_number, self.seatings
 
     def learn(self, stored: Stored) -> list[Grade]:
         """Take the next event of the log; every step that it completes is predicted, graded and learned."""
@@ -66,6 +121,8 @@ class State:
             "outcome_number": self.outcome_number,
             "taught": list(self._taught),
             "settings": _decisive(self._settings),
+            "agents": [[seat.name, seat.version] for seat in self.seats.values()],
+            "seatings": self.seatings,
         }
         return {
             _PREDICTOR: self.predictor.save(),
@@ -77,6 +134,8 @@ class State:
     def load(cls, folder: Path, settings: PredictSettings) -> Self | None:
         """The state in an artifact; None if it was learned under other settings, so that it must be learned again.
 
+        Its agents have their seats and no speakers: ``seat`` comes before anything is learned.
+
         Raises:
             ArtifactError: The folder does not hold a state.
             ShapeError: It holds one of another version.
@@ -84,6 +143,7 @@ class State:
         try:
             place: Mapping[str, object] = json.loads((folder / _PLACE).read_bytes())
             cursor, outcome_number, taught = place["cursor"], place["outcome_number"], place["taught"]
+            agents, seatings = place["agents"], place["seatings"]
             predictor, steps = (folder / _PREDICTOR).read_bytes(), (folder / _STEPS).read_bytes()
         except (OSError, ValueError, KeyError) as error:
             raise ArtifactError(
@@ -91,12 +151,19 @@ class State:
             ) from error
         if place.get("settings") != _decisive(settings):
             return None
-        if not isinstance(cursor, int) or not isinstance(outcome_number, int) or not isinstance(taught, list):
+        if not (
+            isinstance(cursor, int)
+            and isinstance(outcome_number, int)
+            and isinstance(seatings, int)
+            and isinstance(taught, list)
+            and isinstance(agents, list)
+        ):
             raise ArtifactError(f"artifact {folder.name} holds no predictor", "learn again from the event log")
         state = cls(settings)
-        state.predictor = Predictor.load(predictor)
+        state.seats = {name: Seat(name, version) for name, version in agents}
+        state.predictor = Predictor.load(predictor, [ModelExpert(seat) for seat in state.seats.values()])
         state.builder = StepBuilder.load(steps)
-        state.cursor, state.outcome_number = cursor, outcome_number
+        state.cursor, state.outcome_number, state.seatings = cursor, outcome_number, seatings
         state._taught = dict.fromkeys(taught)
         return state
 

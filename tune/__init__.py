@@ -1,1 +1,1 @@
-"""Ray Tune: search spaces, trials and limits. Empty until agents are grown."""
+"""Ray Tune: the search for an agent's settings. Each trial is one LoRA run that advances by eighths."""

@@ -108,6 +108,23 @@ class ArtifactError(_DetailedError):
     status = 404
 
 
+class TrainingDivergedError(SelFlowError):
+    """A training's loss is no number, or far above where it began. Seen by: the owner, the log."""
+
+    def __init__(self, what: str, configuration: str) -> None:
+        super().__init__(what, configuration)
+        self.what = what
+        self.configuration = configuration
+
+    def __str__(self) -> str:
+        return f"training {self.what} diverged with {self.configuration}"
+
+    @property
+    def hint(self) -> str:
+        """What to try."""
+        return "a smaller learning rate helps; the search goes on without this configuration"
+
+
 class ApiError(SelFlowError):
     """The API refused a request. Seen by: a caller of the SDK, the owner."""
 

@@ -53,6 +53,11 @@ class Root:
         return self.path / "spool"
 
     @property
+    def work(self) -> Path:
+        """What a running cycle keeps over a restart; emptied when the cycle ends."""
+        return self.path / "work"
+
+    @property
     def run(self) -> Path:
         """Sockets, token, Ray's temp folder, pids; wiped at start."""
         return self.path / "run"
@@ -99,7 +104,7 @@ class Root:
         Raises:
             ConfigError: A folder cannot be made, or belongs to another user.
         """
-        for folder in (self.path, self.events, self.artifacts, self.path / "config", self.spool, self.run, self.log):
+        for folder in (self.path, self.events, self.artifacts, self.path / "config", self.spool, self.work, self.run, self.log):
             private_folder(folder)
         if self.socket("ingest.sock").parent != self.run:
             private_folder(self.short_run())

@@ -20,6 +20,7 @@ _PAIR_MEMBERS = 4
 _OWN = 0.9
 _IPAM_DECAY = 0.8
 _IPAM_LEAST = 1e-6
+_RECIPROCALS = [1.0 / (1 + rank) for rank in range(_LIST)]
 
 Shares = dict[str, float]
 
@@ -37,7 +38,7 @@ class _Frequency:
             self.counts[label] = self.counts.get(label, 0) + 1
         self.total += len(labels)
         pool = dict.fromkeys([*self.leaders, *labels])
-        self.leaders = sorted(pool, key=lambda label: -self.counts[label])[:_LIST]
+        self.leaders = _ranked(pool, self.counts)[:_LIST]
 
 
 class Baselines:
@@ -61,11 +62,12 @@ class Baselines:
         shares = self._shares(step.user, last[:_MEMBERS], history[0][:_MEMBERS] if len(history) > 1 else ())
         barred = frozenset(last) if self._bars_current else frozenset[str]()
         known = [label for label in step.labels if label in self._all.counts]
-        grades = {name: self._grade(share, step, known, barred) for name, share in shares.items()}
+        grades = {name: self._grade(share, named, step, known, barred) for name, (share, named) in shares.items()}
         self._learn(step, history, len(step.labels) - len(known))
         return grades
 
-    def _shares(self, user: str, last: Sequence[str], before: Sequence[str]) -> dict[str, Shares]:
+    def _shares(self, user: str, last: Sequence[str], before: Sequence[str]) -> dict[str, tuple[Shares, list[str]]]:
+        """By rule, its shares and its list."""
         own = self._own[user]
         everybody = self._all
         filled = dict.fromkeys([*own.leaders, *everybody.leaders])
@@ -74,7 +76,7 @@ class Baselines:
             label: (counted.get(label, 0) + (known.get(label, 0) + 1.0) / all_events) / (own.total + 1.0)
             for label in filled
         }
-        recent = {label: 1.0 / (1 + i) for i, label in enumerate(islice(reversed(self._recent[user]), _LIST))}
+        recent = dict(zip(reversed(self._recent[user]), _RECIPROCALS, strict=False))
         pairs = [(b, a) for a in last[:_PAIR_MEMBERS] for b in before[:_PAIR_MEMBERS]]
         markov1 = _escape(self._followers(last), frequent)
         markov2 = _escape(self._followers(pairs), markov1)
@@ -86,10 +88,11 @@ class Baselines:
             "ipam": self._ipam_shares(last),
         }
         fused: defaultdict[str, float] = defaultdict(float)
-        for shares in lists.values():
-            for rank, label in enumerate(sorted(shares, key=shares.__getitem__, reverse=True)[:_LIST]):
-                fused[label] += 1.0 / (1 + rank)
-        return {**lists, "rrf": fused}
+        ranked = {name: (shares, _ranked(shares, shares)[:_LIST]) for name, shares in lists.items()}
+        for _, named in ranked.values():
+            for label, worth in zip(named, _RECIPROCALS, strict=False):
+                fused[label] += worth
+        return {**ranked, "rrf": (fused, _ranked(fused, fused))}
 
     def _followers(self, contexts: Iterable[str | tuple[str, str]]) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -110,7 +113,9 @@ class Baselines:
         everybody = (self._all.counts.get(label, 0) + 1.0) / (self._all.total + len(self._all.counts))
         return (own.counts.get(label, 0) + everybody) / (own.total + 1.0)
 
-    def _grade(self, shares: Shares, step: Step, known: Sequence[str], barred: frozenset[str]) -> Grade:
+    def _grade(
+        self, shares: Shares, named: Sequence[str], step: Step, known: Sequence[str], barred: frozenset[str]
+    ) -> Grade:
         total = sum(shares.values()) or 1.0
         new = (self._fresh + 0.5) / (self._members + 1.0)
 
@@ -120,7 +125,7 @@ class Baselines:
             )
 
         left = max(1e-9, 1.0 - sum(p_of(label) for label in barred)) if barred else 1.0
-        named = sorted((y for y in shares if y not in barred), key=shares.__getitem__, reverse=True)[:TOP]
+        named = list(islice((label for label in named if label not in barred), TOP))
         hits = [label in step.labels for label in named]
         bits = log_loss_bits([p_of(label) / left for label in known], new / left, len(step.labels) - len(known))
         hit = any(hits[:1])
@@ -156,6 +161,10 @@ class Baselines:
             for label in labels:
                 row[label] = row.get(label, 0.0) + (1.0 - _IPAM_DECAY) / len(labels)
             self._ipam[context] = row
+
+
+def _ranked(labels: Iterable[str], worth: Mapping[str, float]) -> list[str]:
+    return sorted(labels, key=worth.__getitem__, reverse=True)
 
 
 def _escape(counts: Mapping[str, int], lower: Shares) -> Shares:

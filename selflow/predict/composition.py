@@ -1,57 +1,29 @@
-"""The experts that SelFlow ships, one factory each; every one keeps the laws of an expert."""
+"""The experts that SelFlow ships, one factory each by entry point; every one keeps the laws of an expert."""
 
-from selflow.predict.counts import FOLDER, HOUR, ORDER0, ORDER1, ORDER2, SKIP, CountExperts
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+from selflow.predict.counts import FOLDER, HOUR, ORDER0, ORDER1, ORDER2, SKIP, Context, CountExperts
 from selflow.predict.experts import Expert
 from selflow.predict.linear import LinearRanker
 from selflow.predict.recency import RecencyExpert
 
 OWN = (ORDER0, ORDER1, ORDER2, SKIP, FOLDER, HOUR)
 SHARED = (ORDER0, ORDER1, ORDER2)
+Factory = Callable[[int], Expert]
+"""From a seed."""
 
 
-def order0(seed: int) -> Expert:
-    """What comes most often."""
-    del seed
-    return CountExperts((ORDER0,))
+def discovered_experts(seed: int) -> dict[str, Expert]:
+    """By name, one of every expert that an installed package offers in the entry-point group ``selflow.experts``."""
+    return {point.name: point.load()(seed) for point in entry_points(group="selflow.experts")}
 
 
-def order1(seed: int) -> Expert:
-    """What follows the last step."""
-    del seed
-    return CountExperts((ORDER0, ORDER1))
+def _counts(*contexts: Context) -> Factory:
+    return lambda _seed: CountExperts(contexts)
 
 
-def order2(seed: int) -> Expert:
-    """What follows the last two steps."""
-    del seed
-    return CountExperts((ORDER0, ORDER1, ORDER2))
-
-
-def skip(seed: int) -> Expert:
-    """What follows the step before the last, one step later."""
-    del seed
-    return CountExperts((ORDER0, SKIP))
-
-
-def folder(seed: int) -> Expert:
-    """What follows a step in this folder."""
-    del seed
-    return CountExperts((ORDER0, FOLDER))
-
-
-def hour(seed: int) -> Expert:
-    """What comes at this time of day."""
-    del seed
-    return CountExperts((ORDER0, HOUR))
-
-
-def recency(seed: int) -> Expert:
-    """What was used last."""
-    del seed
-    return RecencyExpert()
-
-
-def ranker_plain(seed: int) -> Expert:
-    """What a few plain features rank first."""
-    del seed
-    return LinearRanker()
+order0, order1, order2 = _counts(ORDER0), _counts(ORDER0, ORDER1), _counts(ORDER0, ORDER1, ORDER2)
+skip, folder, hour = _counts(ORDER0, SKIP), _counts(ORDER0, FOLDER), _counts(ORDER0, HOUR)
+recency: Factory = lambda _seed: RecencyExpert()  # noqa: E731
+ranker_plain: Factory = lambda _seed: LinearRanker()  # noqa: E731

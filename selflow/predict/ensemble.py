@@ -1,11 +1,14 @@
 """All experts together: count experts in a pool, the rankers on top of it, and the pool of them all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
 
+from selflow.core.errors import UsageError
+from selflow.predict.agents import PREFIX
 from selflow.predict.calibration import Temperature
 from selflow.predict.composition import OWN, SHARED
 from selflow.predict.counts import CountAnswer, CountExperts, companion_keys, key_labels
@@ -23,6 +26,7 @@ from selflow.predict.table import Floats, Ids, Table
 
 RANKERS = ("ranker", "ranker_any")
 _MAX_CANDIDATES = 64
+_MAX_GUESTS = 32
 _COMPANIONS = 30
 _WEIGHED = 16
 _NAMED = 8
@@ -46,17 +50,17 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What everybody says at one moment. Rows: the experts, then the two rankers."""
+    """What everybody says at one moment. Rows: the experts, the two rankers, then those that entered."""
 
     view: View
     ids: Ids
     """(m,): the candidates, then known labels that were asked for besides."""
     n: int
-    """How many of them are candidates."""
+    """How many of them are candidates; what the rankers see comes first, then what only guests propose."""
     p: Floats
-    """(experts + 2, m)"""
+    """(experts + 2 + guests, m)"""
     fresh: Floats
-    """(experts + 2,): NEW."""
+    """(experts + 2 + guests,): NEW."""
     pool: Floats
     """(m,): the calibrated mixture."""
     pool_fresh: float
@@ -89,6 +93,11 @@ class Opinion:
         """The probability of a guess."""
         return float(self.pool[place]) if place >= 0 else self.offered[-1 - place][1]
 
+    def of(self, row: int) -> "Opinion":
+        """As if this one had been asked alone."""
+        order = np.argsort(-self.p[row, : self.n], kind="stable")
+        return replace(self, pool=self.p[row], pool_fresh=float(self.fresh[row]), order=order, offered=())
+
     def places(self, known: Sequence[int]) -> Ids:
         """Where these labels stand in ``ids``."""
         where = {y: i for i, y in enumerate(self.ids.tolist())} if known else {}
@@ -110,7 +119,8 @@ class Ensemble:
         self._own = CountExperts(OWN)
         shared: list[Expert] = [CountExperts(SHARED, "shared_", is_shared=True)] if is_shared else []
         plain: list[Expert] = [] if is_shared else [LinearRanker()]
-        self._experts: list[Expert] = [self._own, RecencyExpert(), *plain, *shared, *extra]
+        self._experts: list[Expert] = [self._own, RecencyExpert(), *plain, *shared]
+        self._guests: list[Expert] = []
         self.names = tuple(name for expert in self._experts for name in expert.names)
         self._plain = self.names.index(plain[0].names[0]) if plain else None
         width = len(OWN) * 3 + 1 + len(SHARED) * 3
@@ -122,6 +132,30 @@ class Ensemble:
         self._count_pool = FixedSharePool(self.names, alpha)
         self.pool = FixedSharePool((*self.names, *RANKERS), alpha)
         self._temperature = Temperature()
+        for expert in extra:
+            self.enter(expert)
+
+    def enter(self, expert: Expert) -> None:
+        """One more guest: the pool hears it, what the others learn does not depend on it."""
+        for name in expert.names:
+            self.pool.add(name)
+        self._guests.append(expert)
+
+    def leave(self, name: str) -> None:
+        """One guest less."""
+        found = [guest for guest in self._guests if {name, PREFIX + name} & {*guest.names}]
+        if not found:
+            raise UsageError(f"no expert {name!r} has entered", f"{len(self._guests)} have: see expert_names")
+        for each in found[0].names:
+            self.pool.archive(each)
+        self._guests.remove(found[0])
+
+    def row(self, name: str) -> int:
+        """Where an expert stands in ``p``, by its name or its agent's."""
+        names = self.pool.names
+        if name not in names and PREFIX + name not in names:
+            raise UsageError(f"the pool has no expert {name!r}", f"it has {len(names)}: see expert_names")
+        return names.index(name if name in names else PREFIX + name)
 
     def ask(self, view: View, memory: UserMemory, also: Sequence[int], barred: Sequence[int]) -> Opinion:
         """Everybody's opinion on the candidates and on the labels in ``also``; changes nothing.
@@ -133,9 +167,12 @@ class Ensemble:
         proposals = [view.last, *(answer.candidates() for answer in answers), view.before[:8], companions.leaders(8)]
         candidates = list(dict.fromkeys([*barred, *(y for proposal in proposals for y in proposal)]))[:_MAX_CANDIDATES]
         n = len(candidates)
-        taken = set(candidates)
-        ids = np.array([*candidates, *(y for y in also if y not in taken)], dtype=np.int64)
-        scored = [answer.score(ids) for answer in answers]
+        guests = [guest.ask(view) for guest in self._guests]
+        more = (y for answer in guests for y in answer.candidates())
+        named = list(islice(dict.fromkeys([*candidates, *more]), n + _MAX_GUESTS))
+        taken = set(named)
+        ids = np.array([*named, *(y for y in also if y not in taken)], dtype=np.int64)
+        scored = [answer.score(ids) for answer in (*answers, *guests)]
         p = np.concatenate([s[0] for s in scored])
         fresh = np.concatenate([s[1] for s in scored])
         _bar(p, fresh, len(barred))
@@ -144,11 +181,14 @@ class Ensemble:
             raise TypeError
         shares = self._own.self_shares(view, candidates)
         situation = Situation(view, memory, first, companions, shares)
-        return self._judge(ids, n, p, fresh, situation, len(barred))
+        return self._judge(ids, (n, len(named)), (p, fresh), situation, len(barred))
 
-    def _judge(self, ids: Ids, n: int, p: Floats, fresh: Floats, situation: Situation, barred: int) -> Opinion:
-        pool = self._count_pool.mix(p)
-        pool_fresh = float(self._count_pool.mix(fresh))
+    def _judge(
+        self, ids: Ids, sizes: tuple[int, int], said: tuple[Floats, Floats], situation: Situation, barred: int
+    ) -> Opinion:
+        (n, named), (p, fresh), own = sizes, said, len(self.names)
+        pool = self._count_pool.mix(p[:own])
+        pool_fresh = float(self._count_pool.mix(fresh[:own]))
         outside = max(_TINY, 1.0 - float(pool[:n].sum()))
         features = np.concatenate(
             [
@@ -163,24 +203,26 @@ class Ensemble:
         rows = np.concatenate([ranking.p[:, :-1], pool[n:] * left], axis=1)
         more = left[:, 0] * pool_fresh
         _bar(rows, more, barred)
-        p, fresh = np.concatenate([p, rows]), np.append(fresh, more)
+        p, fresh = np.concatenate([p[:own], rows, p[own:]]), np.concatenate([fresh[:own], more, fresh[own:]])
         mixed = self.pool.mix(p)
-        rest = max(_TINY, 1.0 - float(mixed[:n].sum()))
-        calm, calm_rest = self._temperature.apply(mixed[:n], rest)
-        final = np.concatenate([calm, mixed[n:] * (calm_rest / rest)])
+        raw = mixed[:named]
+        rest = max(_TINY, 1.0 - float(raw.sum()))
+        calm, calm_rest = self._temperature.apply(raw, rest)
+        final = np.concatenate([calm, mixed[named:] * (calm_rest / rest)])
         final_fresh = float(self.pool.mix(fresh)) * calm_rest / rest
-        worth = self._worth(p, calm, rows[1, :n])
-        order = self._name(ids[:n], worth, situation.view)
-        view, raw = situation.view, mixed[:n]
-        return Opinion(view, ids, n, p, fresh, final, final_fresh, order, raw, features, ranking, worth)
+        worth = self._worth(p, calm, rows[1, :named])
+        order = self._name(ids[:named], worth, situation.view)
+        return Opinion(situation.view, ids, named, p, fresh, final, final_fresh, order, raw, features, ranking, worth)
 
     def _worth(self, p: Floats, calm: Floats, named: Floats) -> Floats:
         """What naming each candidate first is worth: half by pool and naming head, half by the plain ranker.
 
-        The plain ranker errs elsewhere, so together they name better than each alone (decision 0002).
+        The plain ranker errs elsewhere, so together they name better than each alone (decision 0002). What the pool
+        trusts guests with, they name with: no ranker has heard them.
         """
         both = (calm + named) / 2.0
-        return both if self._plain is None else (both + p[self._plain, : len(calm)]) / 2.0
+        worth = both if self._plain is None else (both + p[self._plain, : len(calm)]) / 2.0
+        return worth + float(self.pool.weights[len(self.names) + len(RANKERS) :].sum()) * (calm - worth)
 
     def _name(self, ids: Ids, worth: Floats, view: View) -> Ids:
         """The order in which to name candidates so that early on one of the step's members is named.
@@ -194,33 +236,36 @@ class Ensemble:
         rows = {i: row for i, key in zip(left, keys, strict=True) if (row := self._companions.row(key)) is not None}
         if not rows:
             return order
-        uses = {i: row.worth(int(ids[i])) + 1.0 for i, row in rows.items()}
+        labels = ids.tolist()
+        uses = {i: row.worth(labels[i]) + 1.0 for i, row in rows.items()}
         value = {i: float(worth[i]) for i in left}
         named: list[int] = []
         while left and len(named) < _NAMED:
             best = max(left, key=value.__getitem__)
             del left[best]
+            rows.pop(best, None)
             named.append(best)
-            other = int(ids[best])
-            for i in left.keys() & rows.keys():
-                value[i] *= 1.0 - rows[i].worth(other) / uses[i]
+            for i, row in rows.items():
+                if labels[best] in row.slots:
+                    value[i] *= 1.0 - row.worth(labels[best]) / uses[i]
         return np.array([*named, *left, *order[_WEIGHED:].tolist()], dtype=np.int64)
 
     def learn(self, opinion: Opinion, truth: Truth, members: Sequence[int]) -> None:
         """Tell everybody what came. ``members``: all its labels as ids, the known ones first."""
         places = opinion.places(truth.known)
         p = np.concatenate([opinion.p[:, places], opinion.fresh[:, None]], axis=1)
-        counts = np.append(np.ones(len(places)), truth.fresh)
+        counts = np.ones(len(places) + 1)
+        counts[-1] = truth.fresh
         self._count_pool.learn(p[: len(self.names)], counts)
         self.pool.learn(p, counts)
         came = places[places < opinion.n]
-        self._rankers.learn(opinion.ranking, came, truth.members)
+        self._rankers.learn(opinion.ranking, came[came < len(opinion.features)], truth.members)
         self._inputs.learn(opinion.features)
         shares = np.zeros(opinion.n + 1)
         shares[came] = 1.0 / truth.members
         shares[-1] = 1.0 - len(came) / truth.members
         self._temperature.learn(opinion.raw, max(_TINY, 1.0 - float(opinion.raw.sum())), shares)
-        for expert in self._experts:
+        for expert in (*self._experts, *self._guests):
             expert.learn(opinion.view, members, truth.fresh)
         self._learn_companions(opinion.view, members)
 
@@ -240,7 +285,7 @@ class Ensemble:
 
     def forget(self, gone: frozenset[int]) -> None:
         """Take labels out of everything."""
-        for expert in self._experts:
+        for expert in (*self._experts, *self._guests):
             expert.forget(gone)
         self._companions.forget(gone, lambda key: key_labels(key, 1))
 
@@ -255,7 +300,7 @@ class Ensemble:
 
     def _parts(self) -> list[Restorable]:
         learners: list[Restorable] = [self._companions, self._rankers, self._inputs]
-        return [*self._experts, *learners, self._count_pool, self.pool, self._temperature]
+        return [*self._experts, *learners, self._count_pool, self.pool, self._temperature, *self._guests]
 
 
 def _bar(p: Floats, fresh: Floats, barred: int) -> None:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from selflow.core.errors import UsageError
 from selflow.core.steps import Step, event_label
+from selflow.predict.agents import RecordedExpert
 from selflow.predict.baselines import NAMES, Baselines
 from selflow.predict.grades import Board, Tally, grade_pool
 from selflow.predict.predictor import Predictor
@@ -18,6 +19,9 @@ Figures = dict[str, dict[str, float | int]]
 Row = tuple[int, str, str | None, str]
 """(ts_us, label, group or None, user)"""
 
+Grow = Callable[[Sequence[Step]], tuple[int, Sequence[RecordedExpert]]]
+"""From all steps: where agents that were grown from those before it enter, and the agents, recorded from there on."""
+
 _PROGRESS_STEPS = 200
 
 
@@ -27,6 +31,7 @@ def evaluate_rows(
     mode: Mode = "all",
     program: bool = False,
     has_users: bool = False,
+    grow: Grow | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Figures]:
     """Judge a table of events, in the shape of ``selflow eval stream`` (``interfaces.md`` 15).
@@ -36,11 +41,12 @@ def evaluate_rows(
         mode: "switch" collapses repeats and bars the current label.
         program: Labels are shell lines; only the program that each runs counts.
         has_users: Rows of several users: each user's past is its own.
+        grow: Makes agents; with them, everybody is judged from the step on at which they enter.
         progress: Called with (steps done, steps in all) now and then, and at the end.
 
     Returns:
-        ``{"experts": {NAME: {"steps", "hit@1", "hit@5", "log_loss_bits", "ece"}}}``: the pool first, then the
-        baselines, then every expert.
+        ``{"experts": {NAME: {"steps", "hit@1", "hit@5", "log_loss_bits", "ece"}}}``: the pool first, with agents then
+        ``pool_counts`` (the pool without them), then the baselines, then every expert.
 
     Raises:
         UsageError: There is no row.
@@ -48,7 +54,8 @@ def evaluate_rows(
     if program:
         rows = ((ts_us, event_label(SHELL_KIND, program_of(label)), group, user) for ts_us, label, group, user in rows)
     steps = steps_from_rows(rows)
-    return {"experts": evaluate_steps(steps, mode=mode, has_users=has_users, prior=shipped(), progress=progress)}
+    figures = evaluate_steps(steps, mode=mode, has_users=has_users, prior=shipped(), grow=grow, progress=progress)
+    return {"experts": figures}
 
 
 def evaluate_steps(
@@ -57,31 +64,36 @@ def evaluate_steps(
     mode: Mode,
     has_users: bool,
     prior: Prior | None,
+    grow: Grow | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Figures:
-    """Judge steps in time order, from the very first one on.
+    """Judge steps in time order, from the very first one on, or from where agents enter.
 
-    Cost: about 2 ms per step for all experts and baselines together.
+    Cost: about 2 ms per step for all experts and baselines together; with agents 4 ms.
     """
     if mode == "switch":
         steps = switches(steps)
     if not steps:
         raise UsageError("the stream holds no events", "name a file with at least one row")
+    enter, agents = grow(steps) if grow is not None else (0, ())
     predictor = Predictor(is_shared=has_users, bars_current=mode == "switch", prior=prior)
     baselines = Baselines(bars_current=mode == "switch")
+    for step in steps[:enter]:
+        predictor.learn(step)
+        baselines.test_then_train(step)
+    counts = Predictor.load(predictor.save()) if agents else None
+    for agent in agents:
+        predictor.enter(agent.anew())
     board = Board(predictor.expert_names)
-    pool = Tally()
-    simple = {name: Tally() for name in NAMES}
-    for done, step in enumerate(steps, start=1):
+    tallies = {name: Tally() for name in ("pool", *(["pool_counts"] if counts else []), *NAMES)}
+    for done, step in enumerate(steps[enter:], start=enter + 1):
         opinion, truth = predictor.test_then_train(step)
-        pool.add(grade_pool(opinion, truth))
         board.add(opinion, truth)
-        for name, grade in baselines.test_then_train(step).items():
-            simple[name].add(grade)
+        grades = {"pool": grade_pool(opinion, truth), **baselines.test_then_train(step)}
+        if counts:
+            grades["pool_counts"] = counts.learn(step)
+        for name, grade in grades.items():
+            tallies[name].add(grade)
         if progress is not None and (done % _PROGRESS_STEPS == 0 or done == len(steps)):
             progress(done, len(steps))
-    return {
-        "pool": pool.figures(),
-        **{name: tally.figures() for name, tally in simple.items()},
-        **board.figures(),
-    }
+    return {**{name: tally.figures() for name, tally in tallies.items()}, **board.figures()}

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
+import numpy as np
+
+from selflow.core.steps import Step
 from selflow.predict.packing import Packed
 from selflow.predict.table import Floats, Ids
 from selflow.predict.vocabulary import Vocabulary
@@ -12,26 +16,37 @@ MAX_MEMBERS = 12
 """Of a step that serves as context at most so many labels count: a commit of hundreds is one context, not hundreds."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """What may be known when the next step is asked for. Nothing in it is from later."""
 
     user: int
     now_us: int
     history: tuple[tuple[int, ...], ...]
-    """The user's last steps as label ids, the latest last."""
+    """The user's last 24 steps as label ids, the latest last."""
     recent: tuple[int, ...]
     """The user's labels, the one used last first; at most 64."""
     vocabulary: Vocabulary
-    last_us: int | None = None
-    """When the user's last step was."""
+    moments: tuple[int, ...] = ()
+    """When each step of the history was."""
 
-    @property
+    def steps(self) -> list[Step]:
+        """The history in texts; labels that were forgotten are left out."""
+        label = self.vocabulary.label
+        past = zip(self.moments, self.history, strict=True)
+        return [Step(ts_us, tuple(map(label, members))) for ts_us, members in past if members]
+
+    @cached_property
+    def rank(self) -> dict[int, int]:
+        """Where each of the ``recent`` labels stands."""
+        return {y: place for place, y in enumerate(self.recent)}
+
+    @cached_property
     def last(self) -> tuple[int, ...]:
         """The members of the last step."""
         return self.history[-1][:MAX_MEMBERS] if self.history else ()
 
-    @property
+    @cached_property
     def before(self) -> tuple[int, ...]:
         """The members of the step before the last."""
         return self.history[-2][:MAX_MEMBERS] if len(self.history) > 1 else ()
@@ -50,6 +65,20 @@ class Answer(Protocol):
         Over all known labels and NEW each variant sums to 1.
         """
         ...
+
+
+class ListedAnswer:
+    """Listed labels with a chance each, one chance for every other known label (it ends the curve), and NEW."""
+
+    def __init__(self, rank: dict[int, int], curve: Floats, fresh: float, proposed: Sequence[int]) -> None:
+        self._rank, self._curve, self._fresh, self._proposed = rank, curve, fresh, proposed
+
+    def candidates(self) -> Sequence[int]:
+        return self._proposed
+
+    def score(self, ids: Ids) -> tuple[Floats, Floats]:
+        end = len(self._rank)
+        return self._curve.take([[self._rank.get(y, end) for y in ids.tolist()]]), np.array([self._fresh])
 
 
 class Expert(Protocol):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from selflow.predict.calibration import expected_calibration_error
 from selflow.predict.ensemble import Opinion, Truth
@@ -32,33 +33,30 @@ class Grade:
 
 @dataclass(slots=True)
 class Tally:
-    """Grades summed over a stream."""
+    """The grades of a stream, step by step."""
 
-    steps: int = 0
-    hits_at_1: int = 0
-    hits_at_5: int = 0
-    bits: float = 0.0
-    confidence: list[float] = field(default_factory=list)
-    outcome: list[float] = field(default_factory=list)
+    grades: list[Grade] = field(default_factory=list)
 
     def add(self, grade: Grade) -> None:
         """One more step."""
-        self.steps += 1
-        self.hits_at_1 += grade.hit_at_1
-        self.hits_at_5 += grade.hit_at_5
-        self.bits += grade.log_loss_bits
-        self.confidence.append(grade.confidence)
-        self.outcome.append(grade.outcome)
+        self.grades.append(grade)
+
+    def outcomes(self) -> tuple[Floats, NDArray[np.bool_], Floats, Floats]:
+        """(n,) each: log-loss in bits, hit at 5, what the first guess was given, the part of the step that it was."""
+        rows = [(g.log_loss_bits, g.hit_at_5, g.confidence, g.outcome) for g in self.grades]
+        bits, hit_at_5, confidence, outcome = np.array(rows, dtype=np.float64).reshape(-1, 4).T
+        return bits, hit_at_5 > 0.0, confidence, outcome
 
     def figures(self) -> dict[str, float | int]:
         """The figures of ``interfaces.md`` 15."""
-        n = max(1, self.steps)
+        n = max(1, len(self.grades))
+        bits, hit_at_5, confidence, outcome = self.outcomes()
         return {
-            "steps": self.steps,
-            "hit@1": self.hits_at_1 / n,
-            "hit@5": self.hits_at_5 / n,
-            "log_loss_bits": self.bits / n,
-            "ece": expected_calibration_error(self.confidence, self.outcome),
+            "steps": len(self.grades),
+            "hit@1": sum(g.hit_at_1 for g in self.grades) / n,
+            "hit@5": int(hit_at_5.sum()) / n,
+            "log_loss_bits": float(bits.sum()) / n,
+            "ece": expected_calibration_error(confidence, outcome),
         }
 
 

@@ -11,12 +11,13 @@ from itertools import islice
 
 import numpy as np
 
-from selflow.predict.experts import View
+from selflow.predict.experts import ListedAnswer, View
 from selflow.predict.packing import Packed, pack_array, unpack_array
-from selflow.predict.table import Floats, Ids
+from selflow.predict.table import Floats
 
 WIDTH = 23
 _HALF_LIVES = (20.0, 100.0, 1000.0)
+_RATES: Floats = -1.0 / np.array(_HALF_LIVES)[:, None]
 _PACE = 0.1
 _RATE_DECAY = 2.0 ** (-1 / 500)
 _RECENT, _HOT, _FOLLOWERS, _COMPANIONS, _MOST = 25, 20, 8, 5, 80
@@ -155,32 +156,20 @@ class LinearRanker:
         self._asked = None
 
 
-class LinearAnswer:
+class LinearAnswer(ListedAnswer):
     """One opinion."""
 
     def __init__(
         self, candidates: list[int], features: Floats, shares: Floats, fresh: float, other: float, known: int
     ) -> None:
-        self.features = features
-        self.shares = shares
+        self.features, self.shares = features, shares
         self.places = {y: place for place, y in enumerate(candidates)}
-        self._candidates = candidates
         others = known - len(candidates)
-        self._fresh = fresh if known else 1.0
-        mass = max(0.0, 1.0 - self._fresh)
+        mass = max(0.0, 1.0 - fresh) if known else 0.0
         outside = min(mass, other) if candidates else mass
-        self._other = outside / others if others > 0 else 0.0
-        self._mass = mass - (outside if others else 0.0)
-
-    def candidates(self) -> Sequence[int]:
-        order = np.argsort(-self.shares, kind="stable")[:_HOT]
-        return [self._candidates[place] for place in order.tolist()]
-
-    def score(self, ids: Ids) -> tuple[Floats, Floats]:
-        curve = np.append(self.shares * self._mass, self._other)
-        end = len(self._candidates)
-        places = np.array([self.places.get(y, end) for y in ids.tolist()], dtype=np.int64)
-        return curve[places][None], np.array([self._fresh])
+        curve = np.append(shares * (mass - (outside if others else 0.0)), outside / max(1, others))
+        proposed = [candidates[place] for place in np.argsort(-shares, kind="stable")[:_HOT].tolist()]
+        super().__init__(self.places, curve, fresh if known else 1.0, proposed)
 
 
 def _candidates(past: _Past, view: View) -> list[int]:
@@ -194,37 +183,42 @@ def _candidates(past: _Past, view: View) -> list[int]:
 
 def _features(past: _Past, view: View, candidates: Sequence[int]) -> Floats:
     """(n, WIDTH): fifteen plain features and eight products of them with gap and size of the last step."""
-    last, before = view.last, frozenset(view.before)
-    inside = frozenset(last)
-    rank = {y: place for place, y in enumerate(view.recent)}
+    last, before = view.last, view.before
+    rank = view.rank
     vocabulary = view.vocabulary
     around = [vocabulary.traits(a) for a in last]
     folders, extensions = {t.folder for t in around}, {t.extension for t in around}
-    rows = [(a, past.follow.get(a, {}), past.followed.get(a, 0.0) + 1.0) for a in last]
-    groups = [(a, past.together.get(a, {}), past.uses.get(a, 0.0) + 1.0) for a in last]
-    made = []
-    for y in candidates:
-        count = past.counts[y]
-        age = past.steps - count[3]
-        decayed = [math.log1p(count[k] * 2.0 ** (-age / h)) for k, h in enumerate(_HALF_LIVES)]
-        shares = [row.get(y, 0.0) / weight for _, row, weight in rows] or [0.0]
-        best, mean = math.log(max(shares) + 0.01), math.log(sum(shares) / len(shares) + 0.01)
-        company = math.log(max((row.get(y, 0.0) / n for a, row, n in groups if a != y), default=0.0) + 0.01)
-        like = max((vocabulary.likeness(y, a) for a in last[:_NEAR] if a != y), default=0.0)
-        own = vocabulary.traits(y)
-        place = 1.0 / (1.0 + rank.get(y, len(rank)))
-        near = [float(own.folder in folders), float(own.extension in extensions), like]
-        was = [float(y in inside), float(y in before)]
-        since = math.log1p(past.steps - count[4])
-        made.append([*decayed, math.log(age), 1.0 / age, place, best, mean, company, *was, *near, since])
-    base = np.array(made)
+    own = [vocabulary.traits(y) for y in candidates]
+    counts = np.array(list(zip(*[past.counts[y] for y in candidates], strict=True)))
+    age = past.steps - counts[3]
+    shares = _ratios(past.follow, past.followed, last, candidates)
+    company = _ratios(past.together, past.uses, last, candidates)
+    made = np.empty((WIDTH, len(candidates)))
+    made[:3] = np.log1p(counts[:3] * np.exp2(_RATES * age))
+    made[3], made[4] = np.log(age), 1.0 / age
+    made[5] = [1.0 / (1.0 + rank.get(y, len(rank))) for y in candidates]
+    made[6], made[7], made[8] = shares.max(axis=0), shares.sum(axis=0) / len(shares), company.max(axis=0)
+    made[6:9] = np.log(made[6:9] + 0.01)
+    made[9] = [y in last for y in candidates]
+    made[10] = [y in before for y in candidates]
+    made[11] = [t.folder in folders for t in own]
+    made[12] = [t.extension in extensions for t in own]
+    made[13] = vocabulary.likeness(candidates, last[:_NEAR])
+    made[14] = np.log1p(past.steps - counts[4])
     # The products: what gap and size of the last step do to membership, followers, names, age and companions.
-    gap, size = _gap(view), math.log1p(len(last))
-    return np.concatenate([base, base[:, [9, 6, 13, 4, 8]] * gap, base[:, [9, 6, 13]] * size], axis=1)
+    made[15:20] = made[[9, 6, 13, 4, 8]] * _gap(view)
+    made[20:] = made[[9, 6, 13]] * math.log1p(len(last))
+    return made.T
+
+
+def _ratios(table: dict[int, Row], uses: Row, last: Sequence[int], candidates: Sequence[int]) -> Floats:
+    """(members of the last step, n): how often each candidate came with a member, by how often that was used."""
+    rows = [(table.get(a, {}), uses.get(a, 0.0) + 1.0) for a in last] or [({}, 1.0)]
+    return np.array([[row[y] / weight if y in row else 0.0 for y in candidates] for row, weight in rows])
 
 
 def _gap(view: View) -> float:
-    since_us = 0 if view.last_us is None else view.now_us - view.last_us
+    since_us = view.now_us - view.moments[-1] if view.moments else 0
     return math.log1p(max(0.0, since_us / 1e6)) / 10.0
 
 

@@ -1,18 +1,17 @@
 """What is remembered of one user: the last steps, and when each label came last."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from selflow.predict.packing import Packed
 from selflow.predict.recency import PLACES
 
-HISTORY_STEPS = 4
-_HISTORY_MEMBERS = 32
+HISTORY_STEPS = 24
+_LAST_MEMBERS, _EARLIER_MEMBERS = 32, 12
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """One label in one user's past."""
 
     step: int
@@ -26,8 +25,8 @@ class UserMemory:
     def __init__(self, user: int) -> None:
         self.user = user
         self.steps = 0
-        self.last_us: int | None = None
         self.history: tuple[tuple[int, ...], ...] = ()
+        self.moments: tuple[int, ...] = ()
         self.last_members = 0
         self.seen: dict[int, Seen] = {}  # the label that came last stands last
 
@@ -40,15 +39,16 @@ class UserMemory:
         for y in reversed(members):
             old = self.seen.pop(y, None)
             self.seen[y] = Seen(self.steps, ts_us, old.times + 1 if old else 1)
-        self.history = (*self.history[1 - HISTORY_STEPS :], tuple(members[:_HISTORY_MEMBERS]))
+        earlier = *self.history[1 - HISTORY_STEPS : -1], *(step[:_EARLIER_MEMBERS] for step in self.history[-1:])
+        self.history = (*earlier, tuple(members[:_LAST_MEMBERS]))
+        self.moments = (*self.moments[1 - HISTORY_STEPS :], ts_us)
         self.last_members = len(members)
-        self.last_us = ts_us
         self.steps += 1
 
     def fork(self) -> "UserMemory":
         """A copy that may go its own way. Cost: O(labels)."""
         copy = UserMemory(self.user)
-        copy.steps, copy.last_us, copy.history = self.steps, self.last_us, self.history
+        copy.steps, copy.moments, copy.history = self.steps, self.moments, self.history
         copy.last_members, copy.seen = self.last_members, dict(self.seen)
         return copy
 
@@ -60,13 +60,13 @@ class UserMemory:
 
     def dump(self) -> Packed:
         flat = [x for y, s in self.seen.items() for x in (y, s.step, s.ts_us, s.times)]
-        return [self.user, self.steps, self.last_us, [list(s) for s in self.history], self.last_members, flat]
+        return [self.user, self.steps, self.moments, [list(s) for s in self.history], self.last_members, flat]
 
     @classmethod
     def restore(cls, packed: Packed) -> "UserMemory":
-        user, steps, last_us, history, last_members, flat = packed
+        user, steps, moments, history, last_members, flat = packed
         memory = cls(user)
-        memory.steps, memory.last_us, memory.last_members = steps, last_us, last_members
+        memory.steps, memory.moments, memory.last_members = steps, tuple(moments), last_members
         memory.history = tuple(tuple(step) for step in history)
         memory.seen = {flat[i]: Seen(*flat[i + 1 : i + 4]) for i in range(0, len(flat), 4)}
         return memory

@@ -18,9 +18,10 @@ from selflow.predict.memory import UserMemory
 from selflow.predict.packing import pack_state, unpack_state
 from selflow.predict.prior import Prior
 from selflow.predict.shared_counts import EXPERT, SharedCounts
+from selflow.predict.table import Floats
 from selflow.predict.vocabulary import Vocabulary
 
-STATE_SCHEMA = "selflow.predict.predictor/1"
+STATE_SCHEMA = "selflow.predict.predictor/2"
 MAX_LABELS = 20_000
 MAX_USERS = 500
 ALPHA = 0.01
@@ -94,7 +95,15 @@ class Predictor:
         """All experts of the pool, in the order of its weights."""
         return self._ensemble.pool.names
 
-    def predict(self, context: Sequence[Step] | None, now_us: int, top_k: int) -> Prediction:
+    def enter(self, expert: Expert) -> None:
+        """Let an expert join the pool with weight alpha / N; UsageError if one of its name is there."""
+        self._ensemble.enter(expert)
+
+    def leave(self, name: str) -> None:
+        """Take out an expert that has entered, by its name or its agent's; the others get its weight in proportion."""
+        self._ensemble.leave(name)
+
+    def predict(self, context: Sequence[Step] | None, now_us: int, top_k: int, expert: str | None = None) -> Prediction:
         """The likeliest labels of the next step.
 
         Args:
@@ -102,18 +111,22 @@ class Predictor:
                 user of the last of them); labels that were never learned say nothing. No state changes.
             now_us: The moment of asking.
             top_k: How many labels.
+            expert: Who answers alone, by its name or its agent's; None is the pool.
         """
         if top_k < 1:
             raise UsageError(f"top_k is {top_k}", "ask for at least one label")
         opinion = self._opinion(self._memory(context), now_us, ())
-        ranked = opinion.ranked(top_k)
-        guesses = tuple(self._guess(opinion, place) for place in ranked)
+        weights = self._ensemble.pool.weights
+        if expert is not None:
+            row = self._ensemble.row(expert)
+            opinion, weights = opinion.of(row), np.eye(len(weights))[row]
+        places = opinion.ranked(top_k)
+        guesses = tuple(self._guess(opinion, place, weights) for place in places)
         other_p = max(0.0, 1.0 - sum(guess.p for guess in guesses))
-        weights = zip(self._ensemble.pool.names, (float(w) for w in self._ensemble.pool.weights), strict=True)
-        new_p = opinion.pool_fresh - sum(opinion.chance(place) for place in ranked if place < 0)
-        return Prediction(
-            guesses, other_p, max(0.0, min(new_p, other_p)), tuple(sorted(weights, key=lambda item: -item[1]))
-        )
+        named = zip(self._ensemble.pool.names, weights.tolist(), strict=True)
+        ranked = tuple(sorted((item for item in named if item[1] > 0.0), key=lambda item: -item[1]))
+        new_p = max(0.0, opinion.pool_fresh - sum(opinion.chance(place) for place in places if place < 0))
+        return Prediction(guesses, other_p, min(new_p, other_p), ranked)
 
     def learn(self, step: Step) -> Grade:
         """Predict the step from what was before it, grade that, then learn the step."""
@@ -153,13 +166,7 @@ class Predictor:
         state = [self._settings, self.steps_learned, self._users_ever, self._vocabulary.dump(), users]
         return pack_state(
             STATE_SCHEMA,
-            [
-                *state,
-                self._ensemble.pool.alpha,
-                list(self._ensemble.names),
-                self._ensemble.dump(),
-                *self._shared.dump(),
-            ],
+            [*state, self._ensemble.pool.alpha, list(self.expert_names), self._ensemble.dump(), *self._shared.dump()],
         )
 
     @classmethod
@@ -173,7 +180,7 @@ class Predictor:
         try:
             (is_shared, bars, max_labels), learned, ever, vocabulary, users, alpha, names, ensemble, *shared = state
             predictor = cls(is_shared=is_shared, bars_current=bars, max_labels=max_labels, alpha=alpha, experts=experts)
-            if list(predictor._ensemble.names) != names:
+            if list(predictor.expert_names) != names:
                 raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the bytes)
             predictor._vocabulary.restore(vocabulary)
             predictor._users = {name: UserMemory.restore(memory) for name, memory in users}
@@ -200,7 +207,7 @@ class Predictor:
         return opinion, truth, members
 
     def _opinion(self, memory: UserMemory, now_us: int, also: Sequence[int]) -> Opinion:
-        view = View(memory.user, now_us, memory.history, memory.recent(), self._vocabulary, memory.last_us)
+        view = View(memory.user, now_us, memory.history, memory.recent(), self._vocabulary, memory.moments)
         barred = memory.history[-1] if self._bars_current and memory.history else ()
         opinion = self._ensemble.ask(view, memory, also, barred)
         offered = self._shared.offer(view, opinion.pool_fresh)
@@ -224,14 +231,14 @@ class Predictor:
             memory.touch(step.ts_us, [label_id for label_id in found if label_id is not None])
         return memory
 
-    def _guess(self, opinion: Opinion, place: int) -> Guess:
+    def _guess(self, opinion: Opinion, place: int, weights: Floats) -> Guess:
         if place < 0:
             return Guess(*opinion.offered[-1 - place], ((EXPERT, 1.0),))
-        parts = self._ensemble.pool.weights * opinion.p[:, place]
+        parts = weights * opinion.p[:, place]
         parts = parts / max(float(parts.sum()), 1e-300)
         said = np.argsort(-parts, kind="stable")[:_SAID_SO]
         names = self._ensemble.pool.names
-        experts = tuple((names[i], float(parts[i])) for i in said)
+        experts = tuple((names[i], float(parts[i])) for i in said if parts[i] > 0.0)
         return Guess(self._vocabulary.label(int(opinion.ids[place])), float(opinion.pool[place]), experts)
 
     def _stay_bounded(self) -> None:

@@ -18,6 +18,8 @@ HEADS = 2
 _FORGET = 0.9995
 _PRECISION = 20.0
 _HIDDEN_PRECISION = 50.0
+_EXACT_STEPS = 200
+_HOLD_STEPS = 16
 _SCALE_STEPS = 500
 _CLIP = 4.0
 _SEED = 1  # changing this changes what every shipped and saved weight means
@@ -49,6 +51,8 @@ class Rankers:
         self._precision: Floats = np.full(inputs, _PRECISION)
         self._precision[width : width + HIDDEN] = _HIDDEN_PRECISION
         self._curvature: Floats = np.diag(self._precision)
+        self._inverse = self._curvature
+        self._steps = 0
 
     def rank(self, inputs: Floats) -> Ranking:
         """Probabilities of the candidates and of outside, by each head, from ``Inputs.of``."""
@@ -59,7 +63,9 @@ class Rankers:
     def learn(self, ranking: Ranking, came: Ids, members: int) -> None:
         """One Newton step. ``came``: places of the candidates that came, of ``members`` labels in the step.
 
-        Cost: O(n width^2 + width^3), about 250 us for 60 candidates.
+        The curvature forgets over 2,000 steps; so after the first 200 its inverse is held for 16.
+
+        Cost: O(n width^2 + width^3 / 8), about 150 us for 60 candidates.
         """
         member, named = ranking.p
         error = ranking.p.T.copy()
@@ -72,8 +78,11 @@ class Rankers:
         centred = (ranking.inputs - member @ ranking.inputs) * np.sqrt(member)[:, None]
         self._curvature *= _FORGET
         self._curvature += centred.T @ centred
-        self._curvature[np.diag_indices_from(self._curvature)] += (1.0 - _FORGET) * self._precision
-        self._weights = self._weights - np.linalg.solve(self._curvature, ranking.inputs.T @ error)
+        self._curvature.reshape(-1)[:: len(self._precision) + 1] += (1.0 - _FORGET) * self._precision
+        self._steps += 1
+        if self._steps < _EXACT_STEPS or self._steps % _HOLD_STEPS == 0:
+            self._inverse = np.asarray(np.linalg.inv(self._curvature), dtype=np.float64)
+        self._weights = self._weights - self._inverse @ (ranking.inputs.T @ error)
 
     def warm(self) -> Packed:
         """What a new owner's rankers may start from: weights, no labels."""
@@ -85,11 +94,12 @@ class Rankers:
         self._curvature = np.diag(self._precision * firmness)
 
     def dump(self) -> Packed:
-        return [pack_array(self._weights), pack_array(self._curvature)]
+        return [pack_array(x) for x in (self._weights, self._curvature, self._inverse)] + [self._steps]
 
     def restore(self, packed: Packed) -> None:
         """Take over dumped rankers."""
-        self._weights, self._curvature = (unpack_array(x) for x in packed)
+        *arrays, self._steps = packed
+        self._weights, self._curvature, self._inverse = map(unpack_array, arrays)
 
 
 class Inputs:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from selflow.predict.experts import View
+from selflow.predict.experts import ListedAnswer, View
 from selflow.predict.packing import Packed, pack_array, unpack_array
-from selflow.predict.table import Floats, Ids
+from selflow.predict.table import Floats
 
 PLACES = 64
 _DECAY = 2.0 ** (-1 / 500)
@@ -26,18 +26,23 @@ class RecencyExpert:
     def names(self) -> tuple[str, ...]:
         return ("recency",)
 
-    def ask(self, view: View) -> "RecencyAnswer":
+    def ask(self, view: View) -> ListedAnswer:
         """The curve over this moment's list."""
-        return RecencyAnswer(view.recent, self._places, float(self._fresh[0] / self._fresh[1]), len(view.vocabulary))
+        known, found = len(view.vocabulary), len(view.recent)
+        fresh = float(self._fresh[0] / self._fresh[1]) if known else 1.0
+        curve = self._places[: found + 1].copy()
+        curve[found] = self._places[PLACES] if known > found else 0.0
+        curve *= (1.0 - fresh) / (float(curve.sum()) or 1.0)
+        curve[found] /= max(1, known - found)
+        return ListedAnswer(view.rank, curve, fresh, view.recent[:20])
 
     def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
         """Count the places at which the members stood."""
         self._fresh = self._fresh * _DECAY + np.array([fresh / len(members), 1.0])
-        place = {y: i for i, y in enumerate(view.recent)}
         self._places = self._places * _DECAY
         known = len(members) - fresh
         for y in members[:known] if known else ():
-            self._places[place.get(y, PLACES)] += 1.0 / known
+            self._places[view.rank.get(y, PLACES)] += 1.0 / known
 
     def forget(self, gone: frozenset[int]) -> None:
         """Places know no labels."""
@@ -47,26 +52,3 @@ class RecencyExpert:
 
     def restore(self, packed: Packed) -> None:
         self._places, self._fresh = (unpack_array(x) for x in packed)
-
-
-class RecencyAnswer:
-    """The curve over one list of last use."""
-
-    def __init__(self, recent: Sequence[int], places: Floats, fresh: float, known: int) -> None:
-        self._recent = recent
-        self._fresh = fresh if known else 1.0
-        others = known - len(recent)
-        mass = np.append(places[: len(recent)], places[PLACES] if others else 0.0)
-        mass = mass / mass.sum() if mass.sum() else mass
-        self._mass = mass
-        self._other = float(mass[-1]) / others if others else 0.0
-
-    def candidates(self) -> Sequence[int]:
-        return self._recent[:20]
-
-    def score(self, ids: Ids) -> tuple[Floats, Floats]:
-        place = {y: i for i, y in enumerate(self._recent)}
-        end = len(self._recent)
-        curve = np.append(self._mass[:end], self._other)
-        p = curve[np.array([place.get(y, end) for y in ids.tolist()], dtype=np.int64)][None]
-        return p * (1.0 - self._fresh), np.array([self._fresh])

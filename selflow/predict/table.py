@@ -15,6 +15,10 @@ HALF_LIVES = (20, 100, 1000)
 K = len(HALF_LIVES)
 _RATES = 1.0 / np.array(HALF_LIVES, dtype=np.float64)
 _REBASE_VISITS = 10_000  # 2^(10,000 / 20) is still a double
+_GROWN: Floats = np.exp2(np.arange(_REBASE_VISITS + 1)[:, None] * _RATES)
+_WORTH: Floats = 1.0 / _GROWN
+_LONGEST: list[float] = _WORTH[:, K - 1].tolist()
+_SMALL = 256
 _LEADERS = 32
 _TOTAL, _EVENTS, _FRESH = range(3)
 
@@ -33,7 +37,7 @@ class Row:
         self.touched = 0
         self.n = 0
         self.ids: Ids = np.empty(4, np.int64)
-        self.values: Floats = np.empty((4, K))
+        self.values: Floats = np.zeros((5, K))  # its last row stays zero: what a label that never came is worth
         self.sums: Floats = np.zeros((3, K))
         self.slots: dict[int, int] = {}
         self.leaders: list[list[int]] | None = [[] for _ in range(K)] if has_leaders else None
@@ -43,9 +47,9 @@ class Row:
         if self.clock >= _REBASE_VISITS:
             self._rebase()
         self.clock += 1
-        grown = np.exp2(self.clock * _RATES) * weight
+        grown = _GROWN[self.clock] * weight
         places = self._places(members)
-        self.values[places] += grown
+        self.values[places if len(places) > 1 else places[0]] += grown
         self.sums[:_FRESH] += len(members) * grown
         if fresh_events:
             self.sums[_FRESH] += fresh_events * grown
@@ -66,19 +70,17 @@ class Row:
         """Labels with the largest counts at half-life ``k``; only for rows with leaders."""
         if self.leaders is None:
             return []
-        return [int(y) for y in self.ids[self.leaders[k][:limit]]]
+        found: list[int] = self.ids[self.leaders[k][:limit]].tolist()
+        return found
 
     def worth(self, label: int) -> float:
         """The decayed count of one label at the longest half-life."""
         place = self.slots.get(label)
-        return 0.0 if place is None else float(self.values[place, K - 1]) * self._longest()
+        return 0.0 if place is None else self.values.item(place, K - 1) * _LONGEST[self.clock]
 
     def total_worth(self) -> float:
         """The decayed count of all labels at the longest half-life."""
-        return float(self.sums[_TOTAL, K - 1]) * self._longest()
-
-    def _longest(self) -> float:
-        return float(2.0 ** (-self.clock / HALF_LIVES[-1]))
+        return self.sums.item(_TOTAL, K - 1) * _LONGEST[self.clock]
 
     def _places(self, members: Sequence[int]) -> list[int]:
         slots = self.slots
@@ -89,10 +91,9 @@ class Row:
                 place = self.n
                 if place == len(self.ids):
                     self.ids = np.concatenate([self.ids, np.empty(max(4, place), np.int64)])
-                    self.values = np.concatenate([self.values, np.empty((max(4, place), K))])
+                    self.values = np.concatenate([self.values, np.zeros((max(4, place), K))])
                 slots[y] = place
                 self.ids[place] = y
-                self.values[place] = 0.0
                 self.n += 1
             places.append(place)
         return places
@@ -104,16 +105,20 @@ class Row:
 
     def _restrict(self, kept: Ids) -> None:
         self.ids = self.ids[kept]
-        self.values = self.values[kept]
-        self.n = len(kept)
-        self.slots = {int(y): i for i, y in enumerate(self.ids)}
-        self.sums[_TOTAL] = self.values.sum(axis=0)
+        values = self.values[kept]
+        self._fill(values)
+        self.sums[_TOTAL] = values.sum(axis=0)
         if self.leaders is not None:
-            orders = np.argsort(-self.values, axis=0, kind="stable")[:_LEADERS]
+            orders = np.argsort(-values, axis=0, kind="stable")[:_LEADERS]
             self.leaders = [orders[:, k].tolist() for k in range(K)]
 
+    def _fill(self, values: Floats) -> None:
+        self.n = len(values)
+        self.values = np.concatenate([values, np.zeros((1, K))])
+        self.slots = {y: i for i, y in enumerate(self.ids.tolist())}
+
     def _rebase(self) -> None:
-        worth = np.exp2(-self.clock * _RATES)
+        worth = _WORTH[self.clock]
         self.values[: self.n] *= worth
         self.sums *= worth
         self.clock = 0
@@ -127,9 +132,8 @@ class Row:
         clock, touched, ids, values, sums, leaders = packed
         row = cls(leaders is not None)
         row.clock, row.touched = clock, touched
-        row.ids, row.values, row.sums = unpack_array(ids), unpack_array(values), unpack_array(sums)
-        row.n = len(row.ids)
-        row.slots = {int(y): i for i, y in enumerate(row.ids)}
+        row.ids, row.sums = unpack_array(ids), unpack_array(sums)
+        row._fill(unpack_array(values))
         row.leaders = leaders
         return row
 
@@ -146,7 +150,7 @@ class Evidence:
     def __init__(self, rows: Sequence[Row], missing: int, scratch: Floats) -> None:
         m = len(rows) + missing
         self._scratch = scratch
-        self._parts: list[tuple[Ids, Floats]] = []
+        self._parts: list[tuple[Row, Floats]] = []  # each row with what its values are worth
         if not rows:
             self.escape = self.fresh_escape = np.ones(K)
             self.fresh = np.zeros(K)
@@ -157,51 +161,56 @@ class Evidence:
             self._many(rows, missing)
 
     def _one(self, row: Row) -> None:
-        worth = np.exp2(-row.clock * _RATES)
+        worth = _WORTH[row.clock]
         left = 1.0 / (row.sums * worth + 1.0)
         self.escape, self.fresh_escape = left[_TOTAL], left[_EVENTS]
         self.fresh = row.sums[_FRESH] * worth * self.fresh_escape
-        self._parts = [(row.ids[: row.n], row.values[: row.n] * (worth * self.escape))]
+        self._parts = [(row, worth * self.escape)]
 
     def _many(self, rows: Sequence[Row], missing: int) -> None:
         m = len(rows) + missing
-        worth = np.exp2(np.array([[-row.clock] for row in rows]) * _RATES)
+        worth = _WORTH[[row.clock for row in rows]]
         sums = np.array([row.sums for row in rows]) * worth[:, None, :]
         left = 1.0 / (sums[:, _TOTAL] + 1.0)
         seen = 1.0 / (sums[:, _EVENTS] + 1.0)
         share = worth * left / m
-        self._parts = [(row.ids[: row.n], row.values[: row.n] * share[i]) for i, row in enumerate(rows)]
+        self._parts = list(zip(rows, share, strict=True))
         self.escape = (left.sum(axis=0) + missing) / m
         self.fresh_escape = (seen.sum(axis=0) + missing) / m
         self.fresh = (sums[:, _FRESH] * seen).sum(axis=0) / m
 
     def shares(self, ids: Ids) -> Floats:
         """(n, K): how much of the distribution the rows themselves give to each label."""
+        if len(self._parts) == 1 and self._parts[0][0].n > _SMALL:
+            row, worth = self._parts[0]
+            find = row.slots.get
+            return row.values.take([find(y, -1) for y in ids.tolist()], axis=0) * worth
         scratch = self._scratch
-        for seen, values in self._parts:
-            scratch[seen] += values
-        found: Floats = scratch[ids]
-        for seen, _ in self._parts:
-            scratch[seen] = 0.0
+        for row, worth in self._parts:
+            scratch[row.ids[: row.n]] += row.values[: row.n] * worth
+        found = scratch.take(ids, axis=0)
+        for row, _ in self._parts:
+            scratch[row.ids[: row.n]] = 0.0
         return found
 
     def best(self, ids: Ids, contexts: int) -> Floats:
         """(n,): the largest share that any one context gives to each label, at the longest half-life."""
         scratch = self._scratch
-        for seen, values in self._parts:
-            scratch[seen, 0] = np.maximum(scratch[seen, 0], values[:, K - 1])
+        for row, worth in self._parts:
+            seen = row.ids[: row.n]
+            scratch[seen, 0] = np.maximum(scratch[seen, 0], row.values[: row.n, K - 1] * worth[K - 1])
         found: Floats = scratch[ids, 0] * contexts
-        for seen, _ in self._parts:
-            scratch[seen, 0] = 0.0
+        for row, _ in self._parts:
+            scratch[row.ids[: row.n], 0] = 0.0
         return found
 
     def leaders(self, limit: int, k: int = 1) -> list[int]:
         """The labels with the largest shares at half-life ``k``, best first."""
         if not self._parts:
             return []
-        ids = self._parts[0][0] if len(self._parts) == 1 else np.unique(np.concatenate([p[0] for p in self._parts]))
-        values = self._parts[0][1] if len(self._parts) == 1 else self.shares(ids)
-        order = np.argsort(-values[:, k], kind="stable")[:limit]
+        all_ids = [row.ids[: row.n] for row, _ in self._parts]
+        ids = all_ids[0] if len(all_ids) == 1 else np.unique(np.concatenate(all_ids))
+        order = np.argsort(-self.shares(ids)[:, k], kind="stable")[:limit]
         found: list[int] = ids[order].tolist()
         return found
 
@@ -215,9 +224,6 @@ class Table:
         self._rows: dict[int, Row] = {}
         self._scratch: Floats = np.zeros((1024, K))
         self._tick = 0
-
-    def __len__(self) -> int:
-        return len(self._rows)
 
     def row(self, key: int) -> Row | None:
         """The row of one context."""

@@ -2,11 +2,15 @@
 
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import numpy as np
+
 from selflow.core.steps import label_event
 from selflow.predict.packing import Packed
+from selflow.predict.table import Floats, Ids
 
 _TOKEN = re.compile(r"[a-z]+|[0-9]+")
 _MAX_PAIRS = 200_000
@@ -43,7 +47,9 @@ class Vocabulary:
         self._labels: list[str | None] = []
         self._traits: list[Traits] = []
         self._free: list[int] = []
-        self._pairs: dict[tuple[int, int], float] = {}
+        self._placed: tuple[tuple[str, ...], Ids] | None = None
+        self._like: dict[int, dict[int, float]] = {}
+        self._pairs = 0
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -56,6 +62,12 @@ class Vocabulary:
     def find(self, label: str) -> int | None:
         """The id of a known label."""
         return self._ids.get(label)
+
+    def places(self, labels: tuple[str, ...]) -> Ids:
+        """(n,): the ids of these labels, -1 for what is not known; cheap for the tuple that was asked for last."""
+        if self._placed is None or self._placed[0] is not labels:
+            self._placed = labels, np.array([self._ids.get(label, -1) for label in labels], dtype=np.int64)
+        return self._placed[1]
 
     def label(self, label_id: int) -> str:
         """The text of a known id."""
@@ -70,6 +82,7 @@ class Vocabulary:
         """The id of a label that just came; a new one gets its id here."""
         label_id = self._ids.pop(label, None)
         if label_id is None:
+            self._placed = None
             label_id = self._free.pop() if self._free else len(self._labels)
             if label_id == len(self._labels):
                 self._labels.append(label)
@@ -93,19 +106,26 @@ class Vocabulary:
             del self._ids[self.label(label_id)]
             self._labels[label_id] = None
             self._free.append(label_id)
-        self._pairs.clear()
+        self._like.clear()
+        self._placed = None
 
-    def likeness(self, a: int, b: int) -> float:
-        """Jaccard of the words in two names: ``test_app.py`` is like ``app.py``."""
-        pair = (a, b) if a < b else (b, a)
-        found = self._pairs.get(pair)
-        if found is None:
-            one, other = self._traits[a].tokens, self._traits[b].tokens
-            either = len(one | other)
-            found = len(one & other) / either if either else 0.0
-            if len(self._pairs) >= _MAX_PAIRS:
-                self._pairs.clear()  # a cache of a pure function: clearing changes no answer
-            self._pairs[pair] = found
+    def likeness(self, labels: Sequence[int], around: Sequence[int]) -> Floats:
+        """(n,): Jaccard of the words of each name and the likest other one around: ``test_app.py`` is like ``app.py``."""
+        found: Floats = np.array([self._likeness(labels, a) for a in around] or [[0.0] * len(labels)]).max(axis=0)
+        return found
+
+    def _likeness(self, labels: Sequence[int], other: int) -> list[float]:
+        row = self._like.setdefault(other, {other: 0.0})
+        words = self._traits[other].tokens
+        for y in labels:
+            if y not in row:
+                own = self._traits[y].tokens
+                common = len(own & words)
+                row[y] = common / (len(own) + len(words) - common) if common else 0.0
+                self._pairs += 1
+        found = [row[y] for y in labels]
+        if self._pairs > _MAX_PAIRS:  # a cache of a pure function: clearing changes no answer
+            self._like, self._pairs = {}, 0
         return found
 
     def dump(self) -> Packed:
@@ -117,4 +137,4 @@ class Vocabulary:
         self._traits = [traits_of(label or "") for label in self._labels]
         places = {label: i for i, label in enumerate(self._labels) if label is not None}
         self._ids = {label: places[label] for label in order}
-        self._pairs = {}
+        self._like, self._placed = {}, None

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Event as Flag
-from typing import TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -18,7 +18,7 @@ from selflow.core.errors import ApiError, NotRunningError, RefusedError, UsageEr
 from selflow.core.events import Event, Json
 from selflow.core.ids import new_id
 from selflow.core.paths import find_root
-from selflow.sdk.wire import Answer, FeedbackAnswer, HealthAnswer, PredictAnswer
+from selflow.sdk.wire import Answer, FeedbackAnswer, HealthAnswer, Model, ModelList, PredictAnswer
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "selflow.localhost"})
 _ATTEMPTS = 3
@@ -58,10 +58,18 @@ class Client:
         self._timeout_s = timeout_s
 
     def predict(
-        self, context: Sequence[Event] | None = None, *, top_k: int = 5, kinds: Sequence[str] | None = None
+        self,
+        context: Sequence[Event] | None = None,
+        *,
+        top_k: int = 5,
+        kinds: Sequence[str] | None = None,
+        mode: Literal["pool", "routed"] = "pool",
     ) -> PredictAnswer:
-        """What comes next, after ``context`` or after the live tail. Asked once: every call is a decision."""
-        body: dict[str, Json] = {"top_k": top_k}
+        """What comes next, after ``context`` or after the live tail. Asked once: every call is a decision.
+
+        ``routed``: one agent, or the pool, answers alone, and feedback teaches the router whom to ask.
+        """
+        body: dict[str, Json] = {"top_k": top_k} if mode == "pool" else {"top_k": top_k, "mode": mode}
         if context is not None:
             body["context"] = [event_to_json(event) for event in context]
         if kinds is not None:
@@ -86,6 +94,10 @@ class Client:
             "dryrun": dryrun,
         }
         return _parsed(FeedbackAnswer, self._post("/v1/feedback", body, key=new_id("idem")))
+
+    def models(self) -> list[Model]:
+        """The router, the base and its agents."""
+        return _parsed(ModelList, self._send("GET", "/v1/models", b"", self._authorization(), attempts=_ATTEMPTS)).data
 
     def health(self) -> HealthAnswer:
         """Whether it serves, and how well. A starting service is an ApiError with code ``starting``."""
@@ -180,6 +192,8 @@ def _api_error(status: int, content: bytes) -> ApiError:
         told = json.loads(content)
     except ValueError:
         told = None
+    if isinstance(told, dict) and isinstance(told.get("error"), dict):  # OpenAI's envelope
+        told = {**told["error"], "detail": told["error"].get("message", "")}
     if not isinstance(told, dict) or "code" not in told:
         return ApiError(status, "unknown", f"an answer of {len(content):,} bytes without SelFlow's envelope")
     fields = [f"{field.get('loc')}: {field.get('msg')}" for field in told.get("field_errors", ())]

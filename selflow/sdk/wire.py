@@ -1,11 +1,14 @@
-"""The inference API's own models (``interfaces.md`` 6, 10): what the gateway checks and what the client returns.
+"""The inference API's own models (``interfaces.md`` 5, 6, 10): what the gateway checks and what the client returns.
 
-Requests refuse unknown fields by name; answers may grow, so readers ignore fields that they do not know.
+Requests refuse unknown fields by name (those of OpenAI's routes name and ignore them); answers may grow, so readers
+ignore fields that they do not know.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 MAX_CONTEXT_EVENTS = 2_000
 """Most events in one context; the live tail is shorter."""
@@ -36,13 +39,6 @@ class PredictRequest(Request):
     top_k: Annotated[int, Field(ge=1, le=KEPT_PREDICTIONS)] = 5
     kinds: Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=64)] | None = None
     mode: Literal["pool", "routed"] = "pool"
-
-    @field_validator("mode")
-    @classmethod
-    def _only_the_pool_answers(cls, mode: str) -> str:
-        if mode != "pool":
-            raise ValueError("routed is not available yet; use pool")
-        return mode
 
 
 class Share(Answer):
@@ -115,3 +111,125 @@ class HealthAnswer(Answer):
     version: str
     lag_events: int = 0
     last_error: str = ""
+
+
+class ModelNotes(Answer):
+    """What OpenAI's shape has no place for. ``aliases`` answer alike."""
+
+    kind: Literal["router", "base", "agent"]
+    status: str = ""
+    version: str = ""
+    aliases: Sequence[str] = ()
+    pattern_id: str = ""
+
+
+class Model(Answer):
+    """One id of ``GET /v1/models``."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "selflow"
+    root: str = ""
+    parent: str | None = None
+    selflow: ModelNotes
+
+
+class ModelList(Answer):
+    """``GET /v1/models``."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+UNSUPPORTED: dict[str, tuple[object, ...]] = {
+    "n": (1,),
+    "best_of": (1,),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
+    "echo": (False,),
+    "suffix": ("",),
+    "tools": ([],),
+    "functions": ([],),
+    "response_format": ({"type": "text"},),
+    "modalities": (["text"],),
+    "audio": (),
+}
+"""What OpenAI's routes do not offer, with the values that ask for nothing."""
+Prompt = Annotated[str, Field(min_length=1)]
+
+
+class StreamOptions(Request):
+    """What a stream shall also tell."""
+
+    include_usage: bool = False
+
+
+class TextRequest(BaseModel):
+    """What ``POST /v1/completions`` and ``POST /v1/chat/completions`` share. Null is as good as absent."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    model: Annotated[str, Field(min_length=1, max_length=300)]
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    stop: Annotated[list[Prompt], Field(max_length=4)] = []
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    stream: bool = False
+    stream_options: StreamOptions = StreamOptions()
+    user: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_what_is_offered(cls, raw: Any) -> Any:  # noqa: ANN401
+        if not isinstance(raw, dict):
+            return raw
+        given = {name: value for name, value in raw.items() if value is not None}
+        for name in UNSUPPORTED.keys() & given.keys():
+            if given.pop(name) not in UNSUPPORTED[name]:
+                raise PydanticCustomError("unsupported_parameter", "{param} is not supported", {"param": name})
+        if isinstance(given.get("stop"), str):
+            given["stop"] = [given["stop"]]
+        return given
+
+
+class CompletionRequest(TextRequest):
+    """``POST /v1/completions``: one text, or up to eight."""
+
+    prompt: Prompt | Annotated[list[Prompt], Field(min_length=1, max_length=8)]
+
+
+class Part(Request):
+    """A part of a message; there are no others than text."""
+
+    type: Literal["text"]
+    text: str
+
+    @field_validator("type", mode="before")
+    @classmethod
+    def _only_text(cls, raw: Any) -> Any:  # noqa: ANN401
+        if raw != "text":
+            raise PydanticCustomError("unsupported_parameter", "only text is supported", {"param": "messages"})
+        return raw
+
+
+class Message(Request):
+    """One turn of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str | list[Part]
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+
+
+class ChatRequest(TextRequest):
+    """``POST /v1/chat/completions``."""
+
+    messages: Annotated[list[Message], Field(min_length=1, max_length=1_000)]
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None

@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Self
 
 from selflow.core.errors import StoreError
+from selflow.store.agents import Agents, Verdicts
 from selflow.store.audit import AuditLog
 from selflow.store.consents import Consents
+from selflow.store.cycles import Cycles
 from selflow.store.database import Database
-from selflow.store.decisions import Decisions, FeedbackLog
+from selflow.store.decisions import Decisions, FeedbackLog, Routing
 from selflow.store.imports import Imports
+from selflow.store.learned import Bases, Patterns, Trials
 from selflow.store.predictors import Predictors
 from selflow.store.schema import migrate
 from selflow.store.services import Facts, Services
@@ -30,6 +33,13 @@ class Catalog:
         self.feedback = FeedbackLog(database)
         self.imports = Imports(database)
         self.audit = AuditLog(database)
+        self.cycles = Cycles(database)
+        self.patterns = Patterns(database)
+        self.bases = Bases(database)
+        self.trials = Trials(database)
+        self.verdicts = Verdicts(database)
+        self.agents = Agents(database)
+        self.routing = Routing(database)
 
     @classmethod
     def open(cls, path: Path, url: str = "sqlite") -> Self:

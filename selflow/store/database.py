@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from selflow.core.errors import ConfigError, StoreError
 from selflow.core.paths import private_folder
+from selflow.store.rows import T, find
 
 BUSY_TIMEOUT_S = 10.0
 _PRAGMAS = (
@@ -65,6 +66,11 @@ class Database:
         """
         with self._explained(), self._writing.begin() as connection:
             yield connection
+
+    def records(self, kind: type[T], **equal: object) -> list[T]:
+        """``rows.find`` in a transaction of its own."""
+        with self.read() as connection:
+            return find(connection, kind, **equal)
 
     def close(self) -> None:
         """Close the pooled connections; a later call opens new ones."""

@@ -1,16 +1,18 @@
-"""What was answered, and what was said of it afterwards."""
+"""What was answered, what was said of it afterwards, and what the router made of that."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from selflow.core.errors import ApiError
+from selflow.core.errors import ApiError, StoreError
 from selflow.core.events import Json
 from selflow.core.ids import new_id
 from selflow.store.database import Database
-from selflow.store.records import Decision, Feedback
+from selflow.store.records import Beliefs, Decision, Feedback
+from selflow.store.rows import find, put
 from selflow.store.tables import decisions, feedback
 
 FEEDBACK_LIMIT_US = 30 * 86_400 * 1_000_000
@@ -36,6 +38,7 @@ class Decisions:
                     experts=list(decision.experts),
                     context=None if decision.context is None else list(decision.context),
                     has_context=decision.context is not None,
+                    routing=None if decision.routing is None else dict(decision.routing),
                 )
             )
 
@@ -45,7 +48,9 @@ class Decisions:
             row = connection.execute(sa.select(decisions).where(decisions.c.id == decision_id)).first()
         if row is None:
             return None
-        return Decision(row.id, row.at_us, row.mode, row.upto_seq, row.predictions, row.experts, row.context)
+        return Decision(
+            row.id, row.at_us, row.mode, row.upto_seq, row.predictions, row.experts, row.context, row.routing
+        )
 
 
 class FeedbackLog:
@@ -99,6 +104,40 @@ class FeedbackLog:
         chosen = sa.select(feedback).where(feedback.c.number > number).order_by(feedback.c.number).limit(limit_rows)
         with self._database.read() as connection:
             return [_feedback(row) for row in connection.execute(chosen)]
+
+    def routed_after(self, number: int, limit_rows: int) -> list[Feedback]:
+        """``after`` for those decisions alone that the router made, each with its ``routing`` and ``predictions``."""
+        joined = sa.select(feedback, decisions.c.routing, decisions.c.predictions).join(decisions)
+        later = (feedback.c.number > number) & decisions.c.routing.is_not(None)
+        with self._database.read() as connection:
+            rows = connection.execute(joined.where(later).order_by(feedback.c.number).limit(limit_rows))
+            return [replace(_feedback(row), routing=row.routing, predictions=row.predictions) for row in rows]
+
+
+class Routing:
+    """The router's beliefs: one row, read by every gateway, written by the router alone."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def snapshot(self) -> Beliefs | None:
+        """What the router believes; None before the first feedback."""
+        return next(iter(self._database.records(Beliefs)), None)
+
+    def save(self, beliefs: Mapping[str, Json], feedback_number: int, now_us: int) -> Beliefs:
+        """Replace the beliefs by newer ones.
+
+        Raises:
+            StoreError: They know less feedback than those that are kept: another router is ahead.
+        """
+        with self._database.write() as connection:
+            before = next(iter(find(connection, Beliefs)), Beliefs(0, {}, 0, 0))
+            if feedback_number < before.feedback_number:
+                raise StoreError(
+                    f"beliefs up to feedback {feedback_number} are older than those up to {before.feedback_number}",
+                    "begin from the snapshot that is kept",
+                )
+            return put(connection, Beliefs(before.number + 1, dict(beliefs), feedback_number, now_us))
 
 
 def _refuse_unanswerable(connection: Connection, decision_id: str, now_us: int) -> None:

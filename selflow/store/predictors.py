@@ -29,7 +29,7 @@ class Predictors:
         """Make an artifact the champion, in one transaction with its lineage; the champion before it steps back."""
         made = Predictor(new_id("prd"), artifact.sha256, upto_seq, now_us, "champion", metrics)
         with self._database.write() as connection:
-            _record(connection, artifact, parents, now_us)
+            keep_artifact(connection, artifact, parents, now_us)
             champion = predictors.c.status == "champion"
             connection.execute(predictors.update().where(champion).values(status="superseded"))
             connection.execute(
@@ -59,7 +59,7 @@ class Predictors:
             return [Parent(row.parent_kind, row.parent_id, row.first_seq, row.last_seq) for row in rows]
 
 
-def _record(connection: Connection, artifact: Artifact, parents: Sequence[Parent], now_us: int) -> None:
+def keep_artifact(connection: Connection, artifact: Artifact, parents: Sequence[Parent], now_us: int) -> None:
     """Add the artifact and those parents that are not known yet: the same content may be made twice."""
     known = connection.execute(sa.select(artifacts.c.sha256).where(artifacts.c.sha256 == artifact.sha256)).first()
     if known is None:

@@ -7,14 +7,17 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from selflow.core.errors import StoreError
 from selflow.core.events import Json
 from selflow.core.health import Health
-from selflow.store.records import Consent, Decision, Import, Predictor, Service
+from selflow.store.records import Consent, Decision, Import, Learned, Predictor, Service, holds
+
+T = TypeVar("T", bound=Learned)
 
 _BUSY_TIMEOUT_S = 2.0
 _FRESH_US = 30_000_000
@@ -72,7 +75,19 @@ class CatalogReader:
         rows = self._rows("SELECT * FROM imports ORDER BY started_at_us DESC, id LIMIT ?", limit_rows)
         return [Import(**row) for row in rows]
 
-    def _rows(self, query: str, *values: int) -> list[dict[str, Any]]:
+    def learned(self, kind: type[T], **equal: str) -> list[T]:
+        """The cycles, stages, patterns, agent versions, ... whose fields have these values, in the order written.
+
+        A catalog that no SelFlow with learning cycles has opened yet has none.
+        """
+        if not self._rows("SELECT 1 FROM sqlite_master WHERE name = ?", kind.table):
+            return []
+        wanted = "".join(f" AND {field} = ?" for field in equal)
+        rows = self._rows(f"SELECT * FROM {kind.table} WHERE 1{wanted} ORDER BY rowid", *equal.values())  # noqa: S608  (ours)
+        texts = [field.name for field in fields(kind) if holds(field)[0] is None]
+        return [kind(**{**row, **{each: json.loads(row[each]) for each in texts}}) for row in rows]
+
+    def _rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         if not self._path.exists():
             return []
         try:
@@ -107,4 +122,5 @@ def _decision(row: dict[str, Any]) -> Decision:
         predictions=json.loads(row["predictions"]),
         experts=json.loads(row["experts"]),
         context=json.loads(row["context"]) if row["has_context"] else None,
+        routing=json.loads(row.get("routing") or "null"),
     )

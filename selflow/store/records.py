@@ -4,10 +4,12 @@ Moments are UTC microseconds since 1970.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import Field, dataclass, fields
+from types import UnionType
+from typing import Any, ClassVar, Literal, get_args, get_origin
 
 from selflow.core.access import Scope
+from selflow.core.clock import rfc3339
 from selflow.core.events import Json
 from selflow.core.health import Health
 
@@ -89,6 +91,8 @@ class Decision:
     predictions: Sequence[Json]
     experts: Sequence[Json]
     context: Sequence[Json] | None = None
+    routing: Mapping[str, Json] | None = None
+    """How the router chose who answers: arm, surface, version, propensity, policy, snapshot and the like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,9 @@ class Feedback:
     tags: Mapping[str, Json]
     at_us: int
     is_superseded: bool
+    routing: Mapping[str, Json] | None = None
+    """With ``predictions``, what the decision said; only where both are asked for together."""
+    predictions: Sequence[Json] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +140,160 @@ class AuditEntry:
     details: Mapping[str, Json]
     prev_hash: str
     hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A row that learning writes: its fields are the columns of ``table``."""
+
+    table: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle(Learned):
+    """One learning cycle on the events up to ``upto_seq``; ``requested`` and ``running`` ones are open."""
+
+    table = "cycles"
+    id: str
+    trigger: Literal["owner", "size", "schedule"]
+    state: Literal["requested", "running", "done", "failed", "cancelled"]
+    requested_at_us: int
+    started_at_us: int | None = None
+    finished_at_us: int | None = None
+    upto_seq: int | None = None
+    attempts: int = 0
+    stage: str = ""
+    done_fraction: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage(Learned):
+    """One stage of a cycle; done once ``finished_at_us`` is there. ``sha256`` is the artifact that it made, if any."""
+
+    table = "stages"
+    cycle_id: str
+    name: str
+    started_at_us: int
+    finished_at_us: int | None
+    sha256: str | None
+    result: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern(Learned):
+    """A pattern as the cycle ``cycle_id`` saw it last; an ``agreement`` of None is undefined."""
+
+    table = "patterns"
+    id: str
+    name: str
+    state: Literal["alive", "absent"]
+    cycle_id: str
+    created_at_us: int
+    windows: int
+    events: int
+    share: float
+    agreement: float | None
+    terms: Sequence[Json]
+    hours: Sequence[Json]
+    medoids: Sequence[Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Base(Learned):
+    """A language model that agents stood on; the current one is what new agents are grown on."""
+
+    table = "bases"
+    sha256: str
+    name: str
+    cycle_id: str
+    created_at_us: int
+    is_current: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Trial(Learned):
+    """One configuration that a search tried; ``tune_bits`` is its log-loss on the tune part, None if it has none."""
+
+    table = "trials"
+    id: str
+    cycle_id: str
+    agent: str
+    config: Mapping[str, Json]
+    state: Literal["rung", "finished", "failed", "stopped"]
+    tune_bits: float | None
+    seconds: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentVersion(Learned):
+    """An adapter, ``id`` NAME@VERSION. The champion serves, retired ones did; ``previous_id`` served before it."""
+
+    table = "agent_versions"
+    id: str
+    agent: str
+    version: str
+    sha256: str
+    base_sha256: str
+    pattern_id: str
+    cycle_id: str
+    status: Literal["champion", "retired", "rejected", "no_verdict"]
+    verdict_id: str
+    created_at_us: int
+    previous_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict(Learned):
+    """What the gate said. The judge fills the first six; the catalog knows the rest when it registers the version."""
+
+    table = "verdicts"
+    decision: Literal["passed", "rejected", "no_verdict"]
+    reasons: Sequence[str]
+    numbers: Mapping[str, Json]
+    gate_set: str
+    opening: int
+    alpha: float
+    id: str = ""
+    version_id: str = ""
+    cycle_id: str = ""
+    at_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Opening(Learned):
+    """The ledger's entry that a gate set was about to be looked at for the ``opening``-th time."""
+
+    table = "gate_ledger"
+    gate_set: str
+    opening: int
+    candidate: str
+    cycle_id: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beliefs(Learned):
+    """The router's beliefs after the feedback up to ``feedback_number``; ``number`` grows with every snapshot."""
+
+    table = "routing"
+    number: int
+    beliefs: Mapping[str, Json]
+    feedback_number: int
+    at_us: int
+    id: int = 1
+
+
+def holds(field: Field[Any]) -> tuple[type | None, bool]:
+    """The scalar type of such a field, None for JSON; and whether it may be empty."""
+    is_open = isinstance(field.type, UnionType)
+    bare = get_args(field.type)[0] if is_open else field.type
+    kind = str if get_origin(bare) is Literal else bare
+    return kind if isinstance(kind, type) else None, is_open
+
+
+def document(record: Learned) -> dict[str, Any]:
+    """The record in the API's shape: moments in RFC 3339."""
+    values = {each.name: getattr(record, each.name) for each in fields(record)}
+    return {k.removesuffix("_us"): rfc3339(v) if k.endswith("at_us") and v else v for k, v in values.items()}

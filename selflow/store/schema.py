@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 from selflow.core.errors import StoreError
 from selflow.store.database import Database
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a test compares it with the folder."""
 
 

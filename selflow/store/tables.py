@@ -3,7 +3,39 @@
 Every moment is an integer of UTC microseconds and its column ends with ``_us``.
 """
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, text
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+from selflow.store.records import (
+    AgentVersion,
+    Base,
+    Beliefs,
+    Cycle,
+    Learned,
+    Opening,
+    Pattern,
+    Stage,
+    Trial,
+    Verdict,
+    holds,
+)
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -108,6 +140,7 @@ decisions = Table(
     Column("experts", JSON, nullable=False),
     Column("context", JSON(none_as_null=True)),
     Column("has_context", Boolean, nullable=False),
+    Column("routing", JSON(none_as_null=True)),
 )
 feedback = Table(
     "feedback",
@@ -157,3 +190,54 @@ audit_head = Table(
     Column("hash", String, nullable=False),
 )
 """One row: where the chain ends, so that a removed end is seen."""
+_TYPES: dict[type | None, type] = {str: String, int: BigInteger, float: Float, bool: Boolean, None: JSON}
+
+
+def _table(record: type[Learned], *more: Any, key: tuple[str, ...] = ("id",), **found_in: str) -> Table:  # noqa: ANN401
+    """A table whose columns are the fields of a record; ``found_in``: in which column a field's value must stand."""
+    columns: list[Column[Any]] = []
+    for field in fields(record):
+        kind, is_open = holds(field)
+        foreign = [ForeignKey(found_in[field.name])] if field.name in found_in else []
+        is_key = field.name in key
+        columns.append(
+            Column(field.name, _TYPES[kind], *foreign, primary_key=is_key, nullable=is_open, autoincrement=False)
+        )
+    return Table(record.table, metadata, *columns, *more)
+
+
+def _only_one(name: str, column: str, where: str) -> Index:
+    return Index(name, column, unique=True, sqlite_where=text(where), postgresql_where=text(where))
+
+
+TABLES: dict[type[Learned], Table] = {
+    Cycle: _table(Cycle),
+    Stage: _table(Stage, key=("cycle_id", "name"), cycle_id="cycles.id", sha256="artifacts.sha256"),
+    Pattern: _table(Pattern, UniqueConstraint("name"), cycle_id="cycles.id"),
+    Base: _table(
+        Base,
+        _only_one("uq_bases_current", "is_current", "is_current"),
+        key=("sha256",),
+        sha256="artifacts.sha256",
+        cycle_id="cycles.id",
+    ),
+    Trial: _table(Trial, cycle_id="cycles.id"),
+    Opening: _table(Opening, key=("gate_set", "opening"), cycle_id="cycles.id"),
+    AgentVersion: _table(
+        AgentVersion,
+        _only_one("uq_agent_versions_champion", "agent", "status = 'champion'"),
+        sha256="artifacts.sha256",
+        pattern_id="patterns.id",
+        cycle_id="cycles.id",
+        previous_id="agent_versions.id",
+    ),
+    Verdict: _table(
+        Verdict,
+        ForeignKeyConstraint(["gate_set", "opening"], ["gate_ledger.gate_set", "gate_ledger.opening"]),
+        UniqueConstraint("gate_set", "opening"),
+        version_id="agent_versions.id",
+        cycle_id="cycles.id",
+    ),
+    Beliefs: _table(Beliefs),
+}
+"""What learning writes; ``rows`` reads and writes them as records."""

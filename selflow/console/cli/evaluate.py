@@ -1,6 +1,7 @@
 """``selflow eval``: how good predictors are on a file alone. No SelFlow runs, nothing is written."""
 
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,7 +12,7 @@ from selflow.core.invocation import Invocation, table
 
 if TYPE_CHECKING:
     from selflow.collect.progress import Progress
-    from selflow.predict.evaluate import Row
+    from selflow.predict.evaluate import Grow, Row
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Judge predictors on a file alone."
@@ -39,6 +40,9 @@ def stream(  # noqa: PLR0913  (one parameter for each option)
     program: Annotated[
         bool, typer.Option("--program", help="Labels are shell lines; only the program that each runs counts.")
     ] = False,
+    agents: Annotated[
+        bool, typer.Option("--agents", help="Grow agents from the first half; they join as experts in the second.")
+    ] = False,
 ) -> None:
     """Predict each step of a stream from those before it, then learn it.
 
@@ -53,10 +57,18 @@ def stream(  # noqa: PLR0913  (one parameter for each option)
     if reading.bad_rows:
         call.note(f"{reading.bad_rows:,} rows left out: no moment, no label, or not of the file's form")
     with progress(call, f"judging {len(rows):,} rows") as show:
-        document = evaluate_rows(rows, mode=mode, program=program, has_users=user is not None, progress=show)
+        grow = _grower(call) if agents else None
+        document = evaluate_rows(rows, mode=mode, program=program, has_users=user is not None, grow=grow, progress=show)
     experts = document["experts"].items()
     lines = table(["expert", *_FIGURES], [[name, *(figures[each] for each in _FIGURES)] for name, figures in experts])
     call.show(document, lines)
+
+
+def _grower(call: Invocation) -> "Grow":
+    """Agents need what the command line may not load: they come in by the entry-point group ``selflow.growers``."""
+    (point,) = entry_points(group="selflow.growers", name="agents")
+    grow = point.load()
+    return lambda steps: grow(steps, call.settings().settings, call.note)
 
 
 def _rows(path: Path, columns: tuple[str, str, str | None, str | None], reading: "Progress") -> "Iterator[Row]":

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from selflow.core.events import Event, Json
     from selflow.sdk.client import Client
 
+Mode = Literal["pool", "routed"]
+
 
 def predict(
     ctx: typer.Context,
@@ -24,13 +26,14 @@ def predict(
         Path | None,
         typer.Option(metavar="FILE", help="What happened last: events as a JSON list or JSONL; - is stdin."),
     ] = None,
+    mode: Annotated[Mode, typer.Option(help="All experts together, or one agent that the router picks.")] = "pool",
 ) -> None:
     """Ask what comes next.
 
     Without --context the live stream's tail is used.
     """
     call: Invocation = ctx.obj
-    answer = _client(call).predict(None if context is None else read_events(context), top_k=top_k)
+    answer = _client(call).predict(None if context is None else read_events(context), top_k=top_k, mode=mode)
     rows = [
         [place, guess.p, guess.kind, guess.subject, ", ".join(share.id for share in guess.experts)]
         for place, guess in enumerate(answer.predictions, 1)

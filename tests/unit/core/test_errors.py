@@ -31,6 +31,7 @@ def test_the_suite_found_them_all() -> None:
         "WireError",
         "ApiError",
         "NotRunningError",
+        "TrainingDivergedError",
     }
 
 

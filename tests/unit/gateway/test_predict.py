@@ -79,7 +79,7 @@ def test_a_secret_in_a_context_never_reaches_the_catalog(world: World) -> None:
         ({"top_k": 51}, "top_k"),
         ({"top_k": "5"}, "top_k"),
         ({"topk": 5}, "topk"),
-        ({"mode": "routed"}, "mode"),
+        ({"mode": "best"}, "mode"),
         ({"kinds": []}, "kinds"),
         ({"context": []}, "context"),
         ([], "body"),
@@ -92,12 +92,6 @@ def test_a_wrong_body_is_refused_by_the_name_of_its_field(shared: World, body: o
     assert (answer.status_code, told["code"]) == (400, "validation_failed")
     assert [field["loc"] for field in told["field_errors"]] == [named]
     assert named in told["detail"]
-
-
-def test_routed_says_that_it_is_not_available_yet(shared: World) -> None:
-    told = shared.ask("POST", "/v1/predict", {"mode": "routed"}).json()
-
-    assert "not available yet" in told["field_errors"][0]["msg"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 5_000, b"9" * 9_000 + b"}"])

@@ -15,7 +15,7 @@ from selflow.core.codec import encode_record
 from selflow.core.errors import StoreError
 from selflow.core.events import Event, Fill, Stored
 from selflow.core.paths import Root
-from selflow.core.settings import PredictSettings, ServeSettings
+from selflow.core.settings import LmSettings, PredictSettings, RouterSettings, ServeSettings
 from selflow.store.catalog import Catalog
 from selflow.testing import ManualClock, MemoryLog
 from serve.replica import AppArgs, assemble
@@ -76,6 +76,9 @@ class World:
         self.feed = Feed(MemoryLog())
         self.settings = settings
         self.serve = ServeSettings(port=PORT, max_body_bytes=20_000)
+        self.port = PORT
+        self.router = RouterSettings()
+        self.make_host: Any = None
         self.tokens = dict(template.tokens)
         self.restart()
 
@@ -87,17 +90,23 @@ class World:
             predict=self.settings,
             catalog_url="sqlite",
             version="0.0.1",
-            port=PORT,
+            port=self.port,
             feed=self.feed,
             redactor=make_redactor(),
             resources={},
+            lm=LmSettings(),
+            router=self.router,
         )
-        self.replica = assemble(args, self.clock)
+        self.replica = assemble(args, self.clock, self.make_host, seed=7)
 
     def catch_up(self) -> None:
         """Open the state if need be, and learn all that the log holds."""
         while self.replica.engine.step():
             pass
+
+    def look(self) -> None:
+        """What the replica does every half second: follow the catalog."""
+        self.replica.engine.follow_agents()
 
     def stop(self) -> None:
         """End the replica as Serve does."""

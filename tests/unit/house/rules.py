@@ -106,8 +106,8 @@ def wide_classes(root: Path) -> list[str]:
 
 
 def house_lines(root: Path) -> int:
-    """Lines of the four packages."""
-    return sum(len(text.splitlines()) for _, text, _ in modules(root))
+    """Lines of the four packages that say something; the blank ones are the formatter's."""
+    return sum(bool(line.strip()) for _, text, _ in modules(root) for line in text.splitlines())
 
 
 def unfinished(root: Path) -> list[str]:

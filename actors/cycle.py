@@ -1,0 +1,239 @@
+"""One learning cycle: the task that owns its refs, and journals every stage so that another life goes on with it."""
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from threading import Event
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayTaskError, WorkerCrashedError
+
+from actors.clusterer import ClustererShell
+from actors.evaluator import EvaluatorShell
+from actors.learners import Candidate, Failure, Judged, Made, Snapshot, StageRequest
+from actors.plan import Plan
+from actors.shell import ServiceRef
+from actors.stages import pool_past, represent
+from actors.trainer import TrainerShell
+from selflow.core.clock import Clock, SystemClock
+from selflow.core.errors import NotRunningError, SelFlowError, StoreError
+from selflow.core.events import Json
+from selflow.store.artifacts import ArtifactStore
+from selflow.store.catalog import Catalog
+from selflow.store.records import Artifact, Cycle, Parent, Verdict
+
+ASKS = 5
+"""A service that dies while it works is asked again so often; the supervisor makes it anew meanwhile."""
+PATIENCE_S = 60.0
+"""A service that is away is waited for so long."""
+_POLL_S = 0.2
+_NEVER = Event()
+_log = logging.getLogger(__name__)
+_CLUSTERER = ServiceRef("clusterer", ClustererShell)
+_TRAINER = ServiceRef("trainer", TrainerShell)
+_EVALUATOR = ServiceRef("evaluator", EvaluatorShell)
+
+
+@ray.remote(num_cpus=0, max_retries=0, max_calls=1)
+def run_cycle(plan: Plan, cycle: Cycle) -> None:
+    """Run a cycle from its last finished stage on, and write down how it ended."""
+    clock = SystemClock()
+    catalog = Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
+    try:
+        Course(plan, cycle, catalog, clock).run()
+    except (SelFlowError, RayTaskError) as error:
+        catalog.cycles.finish(cycle.id, "failed", _told(error), clock.now_us())
+    else:
+        catalog.cycles.finish(cycle.id, "done", "", clock.now_us())
+    finally:
+        catalog.close()
+    shutil.rmtree(plan.root.work / cycle.id, ignore_errors=True)
+
+
+class Course:
+    """The stages in their order. What a finished stage made is read from the journal, never made again."""
+
+    def __init__(self, plan: Plan, cycle: Cycle, catalog: Catalog, clock: Clock) -> None:
+        self._plan = plan
+        self._cycle = cycle
+        self._catalog = catalog
+        self._clock = clock
+
+    def run(self) -> None:
+        """From the snapshot to the roster.
+
+        Raises:
+            SelFlowError: The cycle cannot go on.
+        """
+        upto_seq = self._cycle.upto_seq or 0
+        snapshot = represent.remote(self._plan, upto_seq)
+        if not self._is_due(ray.get(snapshot)):
+            return
+        past = pool_past.remote(self._plan, snapshot)
+        found = self._stage("discover", lambda: self._ask(_CLUSTERER, "discover", (snapshot,)))
+        base_sha256 = self._base(snapshot)
+        ids = self._catalog.patterns.record(self._cycle.id, _patterns(found), self._clock.now_us())
+        for pattern in self._chosen(_patterns(found)):
+            candidate = self._candidate(pattern, ids[pattern["name"]], found["artifact"], base_sha256)
+            self._grow_and_judge(candidate, snapshot, past)
+        self._stage("serve", lambda: Made({"champions": [each.id for each in self._catalog.agents.champions()]}))
+        self._sweep()
+
+    def _is_due(self, snapshot: Snapshot) -> bool:
+        """A cycle that nobody asked for begins only on events of enough kinds and days."""
+        from selflow.discover.trigger import missing_for_cycle
+
+        templates = len(snapshot.table.labels)
+        missing: tuple[str, ...] = ()
+        if self._cycle.trigger != "owner":
+            limits = self._plan.settings.buffer
+            missing = tuple(
+                each for each in missing_for_cycle(0, 0, templates, snapshot.days, limits) if each != "size"
+            )
+        numbers: dict[str, Json] = {
+            "steps": len(snapshot.table.ts_us),
+            "labels": templates,
+            "days": snapshot.days,
+            "train": list(snapshot.train),
+            "tune": list(snapshot.tune),
+            "gate": list(snapshot.gate),
+            "missing": list(missing),
+        }
+        self._stage("represent", lambda: Made(numbers))
+        return not missing
+
+    def _base(self, snapshot: Any) -> str:  # noqa: ANN401  (a ref)
+        """The base of this cycle. While agents serve, the one they stand on stays."""
+        current, champions = self._catalog.bases.current(), self._catalog.agents.champions()
+        if current is not None and champions:
+            kept: dict[str, Json] = {"kept_for": [each.id for each in champions], "name": current.name}
+            self._stage("base", lambda: Made(kept))
+            return current.sha256
+        made = self._stage("base", lambda: self._ask(_TRAINER, "base", (snapshot,)))
+        sha256: str = made["artifact"]
+        self._catalog.bases.adopt(sha256, str(made["name"]), self._cycle.id, self._clock.now_us())
+        return sha256
+
+    def _chosen(self, patterns: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Patterns whose agent serves come first, then new ones, within the owner's limits."""
+        learning = self._plan.settings.learning
+        serving = {each.agent for each in self._catalog.agents.champions()}
+        known = [each for each in patterns if each["name"] in serving]
+        fresh = [each for each in patterns if each["name"] not in serving]
+        room = max(0, learning.keep_agents - len(serving))
+        return [*known, *fresh[: min(learning.new_agents, room)]]
+
+    def _candidate(self, pattern: Mapping[str, Any], pattern_id: str, model: str, base_sha256: str) -> Candidate:
+        name = str(pattern["name"])
+        won = self._catalog.trials.winners(name)
+        return Candidate(name, pattern_id, int(pattern["number"]), model, base_sha256, tuple(won))
+
+    def _grow_and_judge(self, candidate: Candidate, snapshot: Any, past: Any) -> None:  # noqa: ANN401  (refs)
+        grown = self._stage(
+            f"grow:{candidate.agent}", lambda: self._ask(_TRAINER, "grow", (snapshot,), candidate), candidate
+        )
+        if "failed" in grown:
+            return
+        ready = Candidate(
+            candidate.agent,
+            candidate.pattern_id,
+            candidate.number,
+            candidate.model_sha256,
+            candidate.base_sha256,
+            adapter_sha256=grown["artifact"],
+        )
+        name = f"judge:{candidate.agent}"
+        if self._catalog.cycles.stage(self._cycle.id, name) is None:
+            self._catalog.cycles.progress(self._cycle.id, name, 0.0, self._clock.now_us())
+            judged: Judged = self._ask(_EVALUATOR, "judge", (snapshot, past), ready)
+            self._register(ready, judged, name)
+
+    def _register(self, candidate: Candidate, judged: Judged, stage: str) -> None:
+        """Verdict, version, promotion and journal entry, in one transaction."""
+        now_us = self._clock.now_us()
+        self._catalog.agents.register(
+            agent=candidate.agent,
+            sha256=candidate.adapter_sha256,
+            base_sha256=candidate.base_sha256,
+            pattern_id=candidate.pattern_id,
+            cycle_id=self._cycle.id,
+            verdict=Verdict(
+                judged.decision,
+                judged.reasons,
+                {**judged.numbers, **judged.figures},
+                judged.gate_set,
+                judged.opening,
+                judged.alpha,
+            ),
+            stage=stage,
+            now_us=now_us,
+        )
+
+    def _ask(
+        self, service: ServiceRef[Any], method: str, refs: tuple[Any, ...], candidate: Candidate | None = None
+    ) -> Any:  # noqa: ANN401  (what the service answers)
+        """One call of a service that may die meanwhile; the work is found again by its key or by its folder."""
+        request = StageRequest(self._plan, self._cycle.id, refs, candidate)
+        for _ in range(ASKS):
+            try:
+                return ray.get(getattr(self._handle(service), method).remote(request))
+            except (RayActorError, RayTaskError) as error:
+                if not isinstance(_cause(error), RayActorError | WorkerCrashedError):
+                    raise
+                _log.warning("%s died in %s; asking again", service.name, method)
+        raise StoreError(f"the {service.name} died {ASKS} times in {method}", "see selflow logs; then selflow learn")
+
+    def _stage(self, name: str, make: Callable[[], Made | Failure], candidate: Candidate | None = None) -> Any:  # noqa: ANN401
+        """The result of a stage: from the journal, or made now and journalled with its artifact."""
+        journal = self._catalog.cycles
+        done = journal.stage(self._cycle.id, name)
+        if done is None:
+            journal.progress(self._cycle.id, name, 0.0, self._clock.now_us())
+            made = make()
+            if isinstance(made, Failure):
+                made = Made({"failed": made.reason})
+            if candidate is not None:
+                trials: Any = made.result.get("trials", [])
+                self._catalog.trials.record(self._cycle.id, candidate.agent, trials)
+            artifact = Artifact(made.sha256, made.kind, made.size_bytes, {}) if made.sha256 else None
+            parents = [Parent("events", "log", 1, self._cycle.upto_seq or 0)] if artifact else []
+            parents += [Parent("artifact", sha256) for sha256 in made.parents]
+            done = journal.stage_done(self._cycle.id, name, artifact, parents, made.result, self._clock.now_us())
+        return {**done.result, "artifact": done.sha256}
+
+    def _handle(self, service: ServiceRef[Any]) -> Any:  # noqa: ANN401  (an actor handle)
+        """The service, once the supervisor has made it anew."""
+        deadline_s = self._clock.monotonic_s() + PATIENCE_S
+        while True:
+            try:
+                return service.handle()
+            except NotRunningError:
+                if self._clock.monotonic_s() > deadline_s:
+                    raise
+                self._clock.wait(_NEVER, _POLL_S)
+
+    def _sweep(self) -> None:
+        store = ArtifactStore(self._plan.root.artifacts)
+        for sha256 in self._catalog.agents.surplus():
+            store.remove(sha256)
+
+
+def _patterns(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return list(found["patterns"])
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What really went wrong, below Ray's own wrappers."""
+    while isinstance(error, RayTaskError):
+        error = error.cause
+    return error
+
+
+def _told(error: BaseException) -> str:
+    """For the owner: the words of an error of ours, else the kind of fault; its trace stands in the log."""
+    cause = _cause(error)
+    if isinstance(cause, SelFlowError):
+        return str(cause)
+    _log.error("the cycle failed", exc_info=error)
+    return f"{type(cause).__name__}; its trace is in the logs"

@@ -1,0 +1,23 @@
+"""The evaluator: judges candidates."""
+
+import ray
+
+from actors.launches import GROUPS, LauncherShell
+from actors.learners import Judged, StageRequest
+from actors.shell import service
+from actors.stages import judge_candidate
+
+
+class EvaluatorShell(LauncherShell):
+    """Launches what judges candidates."""
+
+    name = "evaluator"
+
+    @ray.method(concurrency_group="work")
+    def judge(self, request: StageRequest) -> Judged:
+        """The verdict on a candidate (refs: the snapshot, the pool that learned its past)."""
+        made: Judged = self._run(f"judge/{request.key}", lambda: judge_candidate.remote(request, *request.refs))
+        return made
+
+
+EvaluatorActor = service(EvaluatorShell, groups=GROUPS)

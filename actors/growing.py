@@ -1,0 +1,103 @@
+"""Agents for a file alone: ``selflow eval stream --agents`` finds this by the entry-point group ``selflow.growers``.
+
+A private Ray and a temporary state root; both are gone afterwards. Nothing that is grown has seen a step that it is
+measured on.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selflow.core.errors import UsageError
+from selflow.core.paths import Root
+from selflow.core.settings import Settings
+from selflow.core.steps import Step
+
+if TYPE_CHECKING:
+    from selflow.predict.agents import RecordedExpert
+
+GROWN_FRACTION = 0.5
+"""Agents are grown from this part of the stream and measured on the rest."""
+_CYCLE = "eval"
+Note = Callable[[str], None]
+
+
+def grow(steps: Sequence[Step], settings: Settings, note: Note) -> "tuple[int, list[RecordedExpert]]":
+    """Agents grown from the first half of a stream, and what each says of every later step before it came.
+
+    Returns:
+        The index of the first step that they are asked for, and one expert per agent.
+
+    Raises:
+        UsageError: The stream is one of several users, or too short.
+        SelFlowError: No agent could be grown.
+
+    Cost: discovery, a base and a search: minutes for 10,000 steps.
+    """
+    if any(step.user for step in steps):
+        raise UsageError("agents are grown from one person's stream", "leave out --user, or --agents")
+    first = int(len(steps) * GROWN_FRACTION)
+    with tempfile.TemporaryDirectory(prefix="selflow-eval-") as folder, _private_ray(Path(folder)) as root:
+        return first, _grow(root, list(steps), first, settings, note)
+
+
+def _grow(root: Root, steps: list[Step], first: int, settings: Settings, note: Note) -> "list[RecordedExpert]":
+    import ray
+
+    from actors.columns import StepTable
+    from actors.judging import recorder
+    from actors.learners import Candidate, Failure, Snapshot, StageRequest
+    from actors.plan import Plan
+    from actors.stages import find_patterns, grow_agent, make_base
+    from selflow.judge.splits import split_by_time
+
+    plan = Plan(root, settings, "eval", 0, has_resources=False)
+    past = steps[:first]
+    split = split_by_time(past)
+    # What the gate would judge on is past too: nobody judges here, the pool's weights do.
+    snapshot = ray.put(Snapshot(StepTable.of(past), len(past), 0, split.train, (split.tune[0], first), (first, first)))
+    note("finding patterns")
+    found = ray.get(find_patterns.remote(StageRequest(plan, _CYCLE), snapshot))
+    note("training the base")
+    base = ray.get(make_base.remote(StageRequest(plan, _CYCLE), snapshot))
+    grown: list[tuple[str, str]] = []
+    patterns: Any = found.result["patterns"]
+    for pattern in patterns[: settings.learning.new_agents]:
+        name = str(pattern["name"])
+        note(f"growing an agent for {name}")
+        candidate = Candidate(name, "", int(pattern["number"]), found.sha256, base.sha256)
+        made = ray.get(grow_agent.remote(StageRequest(plan, _CYCLE, candidate=candidate), snapshot))
+        if isinstance(made, Failure):
+            note(f"{name}: {made.reason}")
+        else:
+            grown.append((name, made.sha256))
+    record = recorder(plan, base.sha256, steps, first)
+    return [record(name, sha256) for name, sha256 in grown]
+
+
+@contextmanager
+def _private_ray(folder: Path) -> Iterator[Root]:
+    """Ray on loopback for this process alone, with its files in ``folder``."""
+    import ray
+
+    from actors.launch import PRIVATE
+
+    root = Root(folder, folder)
+    root.make()
+    os.environ.update(PRIVATE)
+    ray.init(
+        address="local",
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        object_store_memory=100_000_000,
+        _temp_dir=str(folder / "ray"),
+    )
+    try:
+        yield root
+    finally:
+        ray.shutdown()

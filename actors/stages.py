@@ -1,0 +1,236 @@
+"""The heavy stages of a cycle, each a Ray task whose process exits and gives its memory back.
+
+Rules are imported inside: whoever only launches these tasks loads neither torch nor scikit-learn.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import ray
+
+from actors.columns import StepTable
+from actors.learners import Candidate, Failure, Judged, Made, Snapshot, StageRequest
+from actors.links import BufferLink
+from actors.plan import Plan
+from selflow.core.clock import SystemClock
+from selflow.core.errors import SelFlowError
+from selflow.core.events import Json
+from selflow.store.artifacts import ArtifactStore
+from selflow.store.catalog import Catalog
+
+if TYPE_CHECKING:
+    from selflow.core.steps import Step
+
+READ_EVENTS = 500
+ANCHORS_FRACTION = 0.15
+"""Of an agent's data: steps of other patterns, so that it does not forget them (``learning.md`` 5.2)."""
+LEAST_TUNE_STEPS = 50
+"""A pattern with fewer steps in the tune part is tuned on all of it."""
+_DAY_US = 86_400_000_000
+
+
+@ray.remote(num_cpus=1, max_retries=1, max_calls=1)
+def represent(plan: Plan, upto_seq: int) -> Snapshot:
+    """The log up to a watermark as steps, split by time. The same watermark gives the same snapshot."""
+    from selflow.judge.splits import split_by_time
+
+    from selflow.core.steps import Step
+    from selflow.predict.steps import StepBuilder
+
+    _step_back()
+    feed, builder, cursor = BufferLink(), StepBuilder(plan.settings.predict.burst_gap_s), 0
+    steps: list[Step] = []
+    while cursor < upto_seq and (events := feed.read(cursor, min(READ_EVENTS, upto_seq - cursor))):
+        cursor = events[-1].seq
+        for stored in events:
+            steps += builder.feed(stored.event)
+    steps = sorted([*steps, *builder.close()], key=lambda step: step.ts_us)
+    split = split_by_time(steps)
+    days = len({step.ts_us // _DAY_US for step in steps})
+    return Snapshot(StepTable.of(steps), cursor, days, split.train, split.tune, split.gate)
+
+
+@ray.remote(num_cpus=1, max_retries=1, max_calls=1)
+def pool_past(plan: Plan, snapshot: Snapshot) -> bytes:
+    """The pool after everything before the gate part, without any agent: where every judgement starts."""
+    from selflow.predict.versus import Trained
+
+    from selflow.predict.prior import shipped
+
+    _step_back()
+    section = plan.settings.predict
+    start = shipped() if section.use_prior else None
+    return Trained.learn(snapshot.table.steps()[: snapshot.gate[0]], alpha=section.share_alpha, prior=start).save()
+
+
+@ray.remote(num_cpus=1, max_retries=1, max_calls=1)
+def find_patterns(request: StageRequest, snapshot: Snapshot) -> Made:
+    """Cluster the train part; the null data sets are tasks of their own, side by side."""
+    from selflow.discover.discover import cluster, conclude, null_numbers
+
+    _step_back()
+    section, seed = request.plan.settings.discover, request.plan.settings.learning.seed
+    steps = snapshot.table.steps()[slice(*snapshot.train)]
+    clustered = cluster(steps, section, seed, _progress(request, "discover"))
+    folder = _write(request.folder("clustered"), clustered.files())
+    nulls = ray.get([null_set.remote(folder, number) for number in null_numbers(section)])
+    found = conclude(clustered, nulls, section)
+    files = {**found.model.files(), "found.json": json.dumps(found.document(), sort_keys=True).encode()}
+    return _keep(request, "cluster-model", files, found.document())
+
+
+@ray.remote(num_cpus=1, max_retries=1, max_calls=1)
+def null_set(folder: Path, number: int) -> Any:  # noqa: ANN401  (a NullScore; its module is heavy)
+    """How much agreement the same procedure finds where there is none."""
+    from selflow.discover.discover import Clustered, null_score
+
+    _step_back()
+    return null_score(Clustered.load(folder), number)
+
+
+@ray.remote(num_cpus=1, max_retries=1, max_calls=1)
+def make_base(request: StageRequest, snapshot: Snapshot) -> Made:
+    """The base: the embedded one trained on the train part, or one from this machine fitted to it."""
+    from selflow.lm import base as bases
+
+    _step_back()
+    plan, out = request.plan, request.folder("base")
+    section, seed, clock = plan.settings.lm, plan.settings.learning.seed, SystemClock()
+    steps = snapshot.table.steps()[slice(*snapshot.train)]
+    source, report = bases.resolve_base(section.base), _progress(request, "base")
+    if source is None:
+        made = bases.grow_tiny(steps, section, seed, out, clock, report)
+    else:
+        made = bases.adopt(source, steps, section, seed, out, clock, report)
+    return _keep(request, "base", out, made.document())
+
+
+@ray.remote(num_cpus=0, max_retries=0, max_calls=1)
+def grow_agent(request: StageRequest, snapshot: Snapshot) -> Made | Failure:
+    """Search the settings of one agent with Ray Tune; the best adapter becomes an artifact."""
+    from selflow.lm.lora import AgentData
+    from tune.search import SearchJob, search
+
+    _step_back()
+    plan, candidate = request.plan, _candidate(request)
+    settings, store = plan.settings, ArtifactStore(plan.root.artifacts)
+    steps = snapshot.table.steps()[: snapshot.tune[1]]
+    train, tune = targets(snapshot, slices(plan, candidate, steps), settings.learning.seed)
+    data = request.folder("data") / f"{candidate.agent}.msgpack"
+    data.parent.mkdir(parents=True, exist_ok=True)
+    AgentData(steps, train, tune).save(data)
+    job = SearchJob(
+        agent=candidate.agent,
+        base=store.get(candidate.base_sha256),
+        data=data,
+        out=request.folder("tune") / candidate.agent,
+        lora=settings.lora,
+        tune=settings.tune,
+        device=settings.lm.device,
+        warm=candidate.warm,
+        seed=settings.learning.seed,
+        has_resources=plan.has_resources,
+    )
+    try:
+        found = search(job, _trials(request, candidate.agent))
+    except SelFlowError as error:
+        return Failure(str(error))
+    result: dict[str, Json] = {
+        "tune_bits": found.tune_bits,
+        "config": dict(found.config),
+        "trials": [trial.document() for trial in found.trials],
+        "train_steps": len(train),
+        "tune_steps": len(tune),
+    }
+    return _keep(request, "adapter", found.folder, result, (candidate.base_sha256, candidate.model_sha256))
+
+
+@ray.remote(num_cpus=1, max_retries=1, max_calls=1)
+def judge_candidate(request: StageRequest, snapshot: Snapshot, past: bytes) -> Judged:
+    """Open the gate part once, enter that in the ledger first, and compare the pool with and without the candidate."""
+    from actors.judging import judge_on_gate
+
+    _step_back()
+    plan, candidate = request.plan, _candidate(request)
+    with closing(Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)) as catalog:
+        return judge_on_gate(plan, request.cycle_id, candidate, snapshot, past, catalog)
+
+
+def slices(plan: Plan, candidate: Candidate, steps: "Sequence[Step]") -> list[bool]:
+    """Which steps belong to the candidate's pattern, by what came before each."""
+    if candidate.number < 0:
+        return [True] * len(steps)
+    from selflow.discover.model import ClusterModel
+
+    model = ClusterModel.load(ArtifactStore(plan.root.artifacts).get(candidate.model_sha256))
+    return [number == candidate.number for number in model.assign_before(steps).tolist()]
+
+
+def targets(snapshot: Snapshot, is_own: Sequence[bool], seed: int) -> tuple[list[int], list[int]]:
+    """The steps that an agent learns to predict, and those that its settings are chosen by."""
+    import numpy as np
+
+    own = [i for i in range(*snapshot.train) if is_own[i]]
+    others = [i for i in range(*snapshot.train) if not is_own[i]]
+    wanted = min(len(others), round(len(own) * ANCHORS_FRACTION / (1 - ANCHORS_FRACTION)))
+    anchors = np.random.default_rng(seed).choice(len(others), wanted, replace=False).tolist() if wanted else []
+    tune = [i for i in range(*snapshot.tune) if is_own[i]]
+    if len(tune) < LEAST_TUNE_STEPS:
+        tune = list(range(*snapshot.tune))
+    return sorted([*own, *(others[i] for i in anchors)]), tune
+
+
+def _candidate(request: StageRequest) -> Candidate:
+    if request.candidate is None:
+        raise SelFlowError
+    return request.candidate
+
+
+def _step_back() -> None:
+    """Learning yields to everything else on the machine."""
+    psutil.Process().nice(19)
+
+
+def _progress(request: StageRequest, stage: str) -> Any:  # noqa: ANN401  (a callback of two counts)
+    plan, clock = request.plan, SystemClock()
+    catalog = Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
+
+    def report(done: int, of: int) -> None:
+        catalog.cycles.progress(request.cycle_id, stage, done / max(1, of), clock.now_us())
+
+    return report
+
+
+def _trials(request: StageRequest, agent: str) -> Any:  # noqa: ANN401  (a callback of one report)
+    show, wanted = _progress(request, f"grow:{agent}"), request.plan.settings.tune.num_samples
+    done = [0]
+
+    def report(_: object) -> None:
+        done[0] += 1
+        show(min(done[0], wanted), wanted)
+
+    return report
+
+
+def _keep(
+    request: StageRequest,
+    kind: str,
+    content: Mapping[str, bytes] | Path,
+    result: Mapping[str, Json],
+    parents: tuple[str, ...] = (),
+) -> Made:
+    store = ArtifactStore(request.plan.root.artifacts)
+    sha256 = store.put(content)
+    size_bytes = sum(path.stat().st_size for path in store.get(sha256).rglob("*") if path.is_file())
+    return Made(result, sha256, size_bytes, kind, parents)
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder

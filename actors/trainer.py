@@ -1,0 +1,29 @@
+"""The trainer: makes the base and grows agents on it."""
+
+import ray
+
+from actors.launches import GROUPS, LauncherShell
+from actors.learners import Failure, Made, StageRequest
+from actors.shell import service
+from actors.stages import grow_agent, make_base
+
+
+class TrainerShell(LauncherShell):
+    """Launches what makes the base and grows agents on it."""
+
+    name = "trainer"
+
+    @ray.method(concurrency_group="work")
+    def base(self, request: StageRequest) -> Made:
+        """The base under all agents (refs: the snapshot)."""
+        made: Made = self._run(f"base/{request.key}", lambda: make_base.remote(request, *request.refs))
+        return made
+
+    @ray.method(concurrency_group="work")
+    def grow(self, request: StageRequest) -> Made | Failure:
+        """The best adapter that the search finds (refs: the snapshot)."""
+        made: Made | Failure = self._run(f"grow/{request.key}", lambda: grow_agent.remote(request, *request.refs))
+        return made
+
+
+TrainerActor = service(TrainerShell, groups=GROUPS)

@@ -1,0 +1,1 @@
+"""Events to patterns: what several families of clustering agree on."""

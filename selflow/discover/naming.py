@@ -1,0 +1,95 @@
+"""What a pattern is called and what it shows of itself."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from selflow.core.steps import label_event
+from selflow.discover.families import Labels
+from selflow.discover.features import Floats, words
+from selflow.discover.windows import HOUR_US, Events, Ints, Windows
+
+EVERYTHING = "everything"
+TERMS, NAME_TERMS, MEDOIDS = 20, 3, 5
+Terms = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A cluster of windows, as an owner sees it: its most telling words and the labels of its most typical windows.
+
+    ``number`` is that of its model, -1 for everything; ``share`` is of all windows, ``hours`` of its events by hour
+    (UTC); ``agreement`` is J, None where it was not measured.
+    """
+
+    number: int
+    name: str
+    terms: Terms
+    windows: int
+    events: int
+    share: float
+    agreement: float | None
+    hours: tuple[float, ...]
+    medoids: tuple[tuple[str, ...], ...]
+
+
+def describe(events: Events, windows: Windows, x: Floats, labels: Labels, agreement: Floats) -> tuple[Pattern, ...]:
+    """One pattern per cluster, then ``everything``; their names differ.
+
+    ``x`` (n, 16) and ``labels`` (n,) are the windows' places and clusters, ``agreement`` (k,) is J.
+    """
+    k = len(agreement)
+    own = [*(np.flatnonzero(labels == number) for number in range(k)), np.arange(len(labels))]
+    about = [*((number, float(agreement[number])) for number in range(k)), (-1, None)]
+    rows = [_rows(windows, each) for each in own]
+    texts = [words(label_event(label)[1]) for label in events.labels]
+    counts = [Counter(word for row in each for word in texts[events.label[row]]) for each in rows]
+    terms = [*_telling(counts[:k]), *_telling(counts[k:])]
+    names = [*unique(["-".join(word for word, _ in each[:NAME_TERMS]) for each in terms[:k]], {EVERYTHING}), EVERYTHING]
+    found = []
+    for (number, j), name, telling, members, row in zip(about, names, terms, own, rows, strict=True):
+        apart = ((x[members] - x[members].mean(0)) ** 2).sum(1) if len(members) else members
+        near = members[np.argsort(apart, kind="stable")[:MEDOIDS]]
+        spans = [events.label[windows.start[place] : windows.stop[place]] for place in near]
+        medoids = tuple(tuple(events.labels[label] for label in span) for span in spans)
+        hours = tuple((np.bincount(events.ts_us[row] // HOUR_US % 24, minlength=24) / max(1, len(row))).tolist())
+        share = len(members) / max(1, len(labels))
+        found.append(Pattern(number, name, telling, len(members), len(row), share, j, hours, medoids))
+    return tuple(found)
+
+
+def unique(names: list[str], taken: set[str]) -> list[str]:
+    """Each name in letters, digits and hyphens (at most 63), with a number behind it where it is taken."""
+    given: list[str] = []
+    for name in names:
+        plain = re.sub(r"[^a-z0-9]+", "-", name).strip("-")[:56].rstrip("-") or "pattern"
+        tries = (plain, *(f"{plain}-{number}" for number in range(2, len(names) + len(taken) + 2)))
+        given.append(next(each for each in tries if each not in taken and each not in given))
+    return given
+
+
+def _rows(windows: Windows, own: Ints) -> Ints:
+    """Events that are in at least one of these windows."""
+    edges = np.zeros(windows.stop.max(initial=0) + 1, np.int64)
+    np.add.at(edges, windows.start[own], 1)
+    np.add.at(edges, windows.stop[own], -1)
+    return np.flatnonzero(np.cumsum(edges))
+
+
+def _telling(counts: list[Counter[str]]) -> list[Terms]:
+    """c-TF-IDF: a word's share of its cluster times log(1 + mean words of a cluster / its count in all).
+
+    Source: Grootendorst 2022. Single letters and bare numbers tell nothing and are left out.
+    """
+    total = sum(counts, Counter[str]())
+    found = []
+    for own in counts:
+        weight = {
+            word: count / own.total() * float(np.log1p(total.total() / len(counts) / total[word]))
+            for word, count in own.items()
+            if len(word) > 1 and not word.isdecimal()
+        }
+        found.append(tuple(sorted(weight.items(), key=lambda each: (-each[1], each[0]))[:TERMS]))
+    return found

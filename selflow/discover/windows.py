@@ -1,0 +1,95 @@
+"""Steps to events, events to sessions, sessions to windows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selflow.core.steps import Step
+
+Ints = NDArray[np.int64]
+LABELS_PER_STEP = 12
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+SHORT_EVENTS, WINDOW_EVENTS, STRIDE_EVENTS = 8, 16, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """e rows, one per label of a step; the rows of one user lie together, oldest first.
+
+    ``label`` holds places in the different ``labels``, ``step`` places in the steps that were given.
+    """
+
+    labels: tuple[str, ...]
+    label: Ints
+    ts_us: Ints
+    user: Ints
+    step: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """n runs of rows, from ``start`` to before ``stop``; a ``day`` (UTC) is the one on which their session began."""
+
+    start: Ints
+    stop: Ints
+    day: Ints
+
+
+def events_of(steps: Sequence[Step]) -> Events:
+    """At most 12 labels of every step. Steps of one user stand in order of time."""
+    labels: dict[str, int] = {}
+    users = {user: place for place, user in enumerate(sorted({step.user for step in steps}))}
+    rows = [
+        (labels.setdefault(label, len(labels)), step.ts_us, users[step.user], place)
+        for place, step in sorted(enumerate(steps), key=lambda each: each[1].user)
+        for label in step.labels[:LABELS_PER_STEP]
+    ]
+    return Events(tuple(labels), *np.array(rows, np.int64).reshape(-1, 4).T.copy())
+
+
+def windows_of(events: Events) -> Windows:
+    """Windows of 8 to 16 events of one session, each 8 events after the one before; a short session is one window.
+
+    A session ends after an hour without events; a session of under 8 events is joined to its neighbour of the same day.
+    """
+    rows = [
+        (start, min(start + WINDOW_EVENTS, stop), events.ts_us[first] // DAY_US)
+        for first, stop in _sessions(events)
+        for start in range(first, max(first + 1, stop - SHORT_EVENTS), STRIDE_EVENTS)
+    ]
+    return Windows(*np.array(rows, np.int64).reshape(-1, 3).T)
+
+
+def windows_before(events: Events, steps: int) -> Windows:
+    """For each step the at most 16 events of its user before it, of the session of the last one; else none."""
+    start, stop = np.zeros((2, steps), np.int64)
+    place, row = np.unique(events.step, return_index=True)
+    cuts = np.concatenate([[0], _cuts(events)])
+    begin = cuts[np.searchsorted(cuts, row - 1, "right") - 1]
+    known = (row > 0) & (events.user[row] == events.user[row - 1])
+    stop[place] = np.where(known, row, 0)
+    start[place] = np.where(known, np.maximum(begin, row - WINDOW_EVENTS), 0)
+    return Windows(start, stop, start)
+
+
+def _cuts(events: Events) -> Ints:
+    """Rows with which a session begins, but the first."""
+    return np.flatnonzero((np.diff(events.user) != 0) | (np.diff(events.ts_us) > HOUR_US)) + 1
+
+
+def _sessions(events: Events) -> list[tuple[int, int]]:
+    day = events.ts_us // DAY_US
+    found: list[tuple[int, int]] = []
+    for first, stop in pairwise([0, *_cuts(events).tolist(), len(day)]):
+        begin, _ = found[-1] if found else (first, first)
+        is_short = min(stop - first, first - begin) < SHORT_EVENTS
+        is_near = events.user[first - 1] == events.user[first] and day[first - 1] == day[first] if found else False
+        if is_short and is_near:
+            found[-1] = (begin, stop)
+        elif stop > first:
+            found.append((first, stop))
+    return found

@@ -1,0 +1,171 @@
+"""The base under all agents: grown here from nothing, or a model from this machine fitted to the owner's labels."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import huggingface_hub
+import numpy as np
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from selflow.core.clock import Clock
+from selflow.core.errors import ConfigError
+from selflow.core.settings import LmSettings
+from selflow.core.steps import Step
+from selflow.lm.epoch import MAX_LABELS, extend, spelled
+
+from selflow.lm.loaded import MODULES
+from selflow.lm.tiny import Draft, corpus, fresh
+from selflow.lm.lines import Ids, Lines
+from selflow.lm.training import BaseReport, Course, Progress, cut, train_base
+
+PREFERRED = ("HuggingFaceTB/SmolLM2-135M-Instruct", "HuggingFaceTB/SmolLM2-135M", "HuggingFaceTB/SmolLM2-360M")
+_ADOPT_TOKENS = 65_536
+"""Newest tokens that an epoch of a foreign base reads: it is slow, and has only rows to learn."""
+_TEXT_PASSES = 3
+"""How often an epoch of the embedded base reads the seed corpus."""
+_MAX_REACH = 2_048
+_LEAST_COUNT = 2
+
+
+def device_of(device: Literal["auto", "cpu", "cuda"]) -> str:
+    """Where models compute.
+
+    Raises:
+        ConfigError: ``cuda`` is asked for and torch finds none.
+    """
+    has_cuda = torch.cuda.is_available()
+    if device == "cuda" and not has_cuda:
+        raise ConfigError("lm.device is cuda, and torch finds no CUDA device here", "set lm.device to auto or cpu")
+    return "cuda" if has_cuda and device != "cpu" else "cpu"
+
+
+def resolve_base(value: str) -> Path | None:
+    """The folder that ``lm.base`` stands for; None is the embedded base. Nothing is fetched.
+
+    Raises:
+        ConfigError: It is neither a model's folder nor in the local Hugging Face cache.
+    """
+    if value == "tiny":
+        return None
+    if value == "auto":
+        return next((folder for folder in map(_cached, PREFERRED) if folder is not None), None)
+    folder: Path | None = Path(value).expanduser()
+    if folder is None or not (folder / "config.json").is_file():
+        folder = _cached(value) if value.count("/") == 1 and value[0] not in "./~" else None
+    if folder is None:
+        raise ConfigError(
+            f"lm.base is {value!r}: neither a folder with a config.json nor a model in the local Hugging Face cache",
+            "set lm.base to tiny, auto, a model's folder, or an id whose files are already in the cache",
+        )
+    return folder
+
+
+def grow_tiny(
+    steps: Sequence[Step], settings: LmSettings, seed: int, out: Path, clock: Clock, progress: Progress
+) -> BaseReport:
+    """Train the embedded base from nothing on the seed corpus and the steps; the same steps give the same bits.
+
+    Args:
+        out: The base's folder. Until it is whole, ``partial`` in it holds the last finished epoch: a call after a kill
+            goes on from there.
+        progress: Told how many optimiser steps of how many are done.
+
+    Raises:
+        TrainingDivergedError: The loss is no number.
+
+    Cost: about 6,000 tokens per second on one core; 400 MB.
+    """
+    draft = fresh(_frequent(steps), seed)
+    lines = Lines(draft.epoch, draft.tokenizer)
+    texts = [draft.tokenizer.encode(text, add_special_tokens=False) for text in corpus()]
+    words = np.array([token for text in texts for token in (*text, draft.epoch.eos_id)] * _TEXT_PASSES, np.int64)
+
+    def blocks(number: int) -> Ids:
+        rng = np.random.default_rng([seed, number])
+        return cut(np.concatenate([lines.encode(steps, rng).ids, words]), rng)
+
+    course = Course(f"{seed}", blocks, batch=1, rate=3e-3)
+    return train_base(draft, course, settings, device_of(settings.device), out, clock, progress)
+
+
+def adopt(
+    source: Path, steps: Sequence[Step], settings: LmSettings, seed: int, out: Path, clock: Clock, progress: Progress
+) -> BaseReport:
+    """Give a local causal LM our tokens: each new row begins as the mean of its sub-words' rows, and they alone learn.
+
+    Args:
+        source: A transformers folder in safetensors form, of a family with Llama's module names.
+        out: As for ``grow_tiny``, and so the rest.
+
+    Raises:
+        ConfigError: It is no such model.
+        TrainingDivergedError: The loss is no number.
+    """
+    draft = _foreign(source, _frequent(steps))
+    lines = Lines(draft.epoch, draft.tokenizer)
+    _learn_new_rows_only(draft)
+
+    def blocks(number: int) -> Ids:
+        rng = np.random.default_rng([seed, number])
+        return cut(lines.encode(steps, rng).ids[-_ADOPT_TOKENS:], rng)
+
+    course = Course(f"{seed} {source}", blocks, batch=4, rate=1e-3)
+    return train_base(draft, course, settings, device_of(settings.device), out, clock, progress)
+
+
+def _cached(name: str) -> Path | None:
+    config = huggingface_hub.try_to_load_from_cache(name, "config.json")
+    folder = Path(config).parent if isinstance(config, str) else None
+    return folder if folder is not None and any(folder.glob("model*.safetensors")) else None
+
+
+def _frequent(steps: Sequence[Step]) -> list[str]:
+    counts = Counter(label for step in steps for label in step.labels)
+    return [label for label, count in counts.most_common(MAX_LABELS) if count >= _LEAST_COUNT]
+
+
+def _foreign(source: Path, labels: Sequence[str]) -> Draft:
+    """Load it, see that an adapter and a distribution over labels can be had of it, and add our tokens."""
+    next_step = "set lm.base to tiny, or to a Llama-shaped causal model in safetensors form"
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            source, local_files_only=True, use_safetensors=True, dtype=torch.float32
+        ).eval()
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+        with torch.inference_mode():
+            out = model(torch.arange(8)[None], output_hidden_states=True)
+            plain = out.hidden_states[-1] @ model.get_output_embeddings().weight.T
+            is_plain = torch.allclose(plain, out.logits, atol=1e-3)
+    except (OSError, ValueError, KeyError, AttributeError, ImportError, RuntimeError) as error:
+        raise ConfigError(f"lm.base: {source} holds no causal language model that loads", next_step) from error
+    modules = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+    if not is_plain or not modules.issuperset(MODULES) or tokenizer.eos_token_id is None or not tokenizer.is_fast:
+        raise ConfigError(f"lm.base: the model in {source} is of a family that cannot carry our agents", next_step)
+    is_cached = source.parent.name == "snapshots"
+    name = source.parent.parent.name.removeprefix("models--").replace("--", "/") if is_cached else source.name
+    reach = min(_MAX_REACH, getattr(model.config, "max_position_embeddings", _MAX_REACH))
+    epoch = extend(tokenizer, labels, name, "adopted", reach)
+    if len(tokenizer) > len(model.get_input_embeddings().weight):
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    return Draft(model, tokenizer, epoch)
+
+
+def _learn_new_rows_only(draft: Draft) -> None:
+    """Start our tokens' rows from what their texts mean to the model, and freeze everything else."""
+    model, epoch = draft.model, draft.epoch
+    texts = {token: f"after {2**place - 1} seconds" for place, token in enumerate(epoch.gap_ids)}
+    texts |= {token: f"at {place}:00" for place, token in enumerate(epoch.hour_ids)}
+    texts |= {epoch.text_id: "text", epoch.end_text_id: "end"}
+    texts |= {token: spelled(label) for token, label in zip(epoch.label_ids, epoch.labels, strict=True)}
+    ours = torch.zeros(len(model.get_input_embeddings().weight), 1)
+    ours[list(texts)] = 1.0
+    model.requires_grad_(requires_grad=False)
+    for weight in {model.get_input_embeddings().weight, model.get_output_embeddings().weight}:
+        for token, text in texts.items():
+            words = draft.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+            weight.data[token] = weight.data[[word for word in words if word not in texts]].mean(0)
+        weight.requires_grad_(requires_grad=True)
+        weight.register_hook(lambda gradient: gradient * ours.to(gradient.device))

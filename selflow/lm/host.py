@@ -1,0 +1,240 @@
+"""One base and all its adapters in one process: texts and scores, in batches that mix adapters.
+
+One thread alone touches the model. It makes up to eight texts side by side and does everything else (scores, loading,
+unloading) between two of their tokens, so that a prediction never waits for a whole text.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Condition, Thread
+from typing import Literal, TypeVar
+
+from selflow.core.errors import NotRunningError, SelFlowError
+from selflow.core.guard import place_of
+from selflow.core.scores import LabelScores, NextScorer
+from selflow.core.steps import Step
+from selflow.lm.base import device_of
+from selflow.lm.generate import Batch, Row
+from selflow.lm.loaded import add_adapter, load_base, remove_adapter
+from selflow.lm.scoring import score_next
+from selflow.lm.texts import Generation, Piece, Sampling
+
+T = TypeVar("T")
+MAX_ROWS = 8
+"""Texts that are made side by side; the next ones wait until these have ended."""
+_log = logging.getLogger(__name__)
+
+
+class AgentHost:
+    """Serves one base and adapters by their immutable ids ``NAME@VERSION``. Safe for threads."""
+
+    def __init__(self, base_folder: Path, device: Literal["auto", "cpu", "cuda"]) -> None:
+        """Load the base; adapters come later.
+
+        Raises:
+            ArtifactError: The folder is no base.
+        """
+        self._loaded = load_base(base_folder, device_of(device))
+        ends = self._loaded.model.generation_config.eos_token_id
+        self._ends = {self._loaded.epoch.eos_id, *(ends if isinstance(ends, list) else [ends])}
+        self.context_tokens = self._loaded.epoch.max_context
+        self.encode(" ")  # settles the tokenizer's modes: from now on threads may encode side by side
+        self._kept: set[str] = set()
+        self._making: set[str | None] = set()
+        self._wake = Condition()
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._waiting: deque[Generation] = deque()
+        self._is_closing = False
+        Thread(target=self._serve, name="selflow-agents", daemon=True).start()
+
+    def load(self, adapter: str, folder: Path) -> None:
+        """Load an adapter and keep it; texts that are being made go on meanwhile.
+
+        Raises:
+            SelFlowError: It is no adapter, or one of another base; everything else stays as it was.
+        """
+
+        def job() -> None:
+            self._ensure(adapter, folder)
+            self._kept.add(adapter)
+
+        self._do(job)
+
+    def keep(self, adapters: Iterable[str]) -> None:
+        """Unload all other adapters, each once no text needs it."""
+
+        def job() -> None:
+            self._kept = set(adapters)
+            self._unload()
+
+        self._do(job)
+
+    def scorers(self, adapters: Mapping[str, str]) -> dict[str, NextScorer]:
+        """By agent name, who scores the next step under which loaded adapter; all of them in one pass of the model."""
+        panel = _Panel(self, tuple(adapters.values()))
+        return {name: _Scorer(name, place, panel) for place, name in enumerate(adapters)}
+
+    def score(self, adapters: Sequence[str], history: Sequence[Step], now_us: int) -> list[LabelScores]:
+        """What each adapter says of the next step.
+
+        Raises:
+            NotRunningError: The model failed.
+        """
+        return self._do(lambda: score_next(self._loaded, adapters, history, now_us))
+
+    def encode(self, prompt: str | Sequence[dict[str, str]]) -> list[int]:
+        """A prompt, or the messages of a chat, as tokens. Cost: about a second per megabyte."""
+        tokenizer = self._loaded.tokenizer
+        if isinstance(prompt, str):
+            return list(tokenizer(prompt)["input_ids"])
+        if tokenizer.chat_template is None:
+            lines = [f"{message['role']}: {message['content']}\n" for message in prompt]
+            return list(tokenizer("".join([*lines, "assistant:"]))["input_ids"])
+        text = tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True)
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def generate(
+        self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None, folder: Path | None = None
+    ) -> Generation:
+        """Begin a text of at least one prompt token; an adapter that is not loaded is loaded from its folder for it."""
+        made = Generation(prompt, sampling, adapter, folder)
+        with self._wake:
+            if self._is_closing:
+                raise _closed()
+            self._waiting.append(made)
+            self._wake.notify()
+        return made
+
+    def close(self) -> None:
+        """End once the texts that are being made have ended; whatever waits is refused."""
+        with self._wake:
+            self._is_closing = True
+            self._wake.notify()
+
+    def _do(self, job: Callable[[], T]) -> T:
+        """Do it on the model's thread, between two tokens."""
+        done: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(job())
+            except Exception as error:  # noqa: BLE001  (the thread goes on; the caller is told)
+                done.set_exception(_ours(error))
+
+        with self._wake:
+            if self._is_closing:
+                raise _closed()
+            self._jobs.append(run)
+            self._wake.notify()
+        return done.result()
+
+    def _serve(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._jobs or self._waiting or self._is_closing)
+                ready = 0 if self._is_closing else min(MAX_ROWS, len(self._waiting))
+                asked = [self._waiting.popleft() for _ in range(ready)]
+            self._run_jobs()
+            if self._is_closing and not asked:
+                break
+            self._make(asked)
+        for left in self._waiting:
+            left.tell(_closed())
+
+    def _run_jobs(self) -> None:
+        while self._jobs:
+            self._jobs.popleft()()
+
+    def _make(self, asked: Sequence[Generation]) -> None:
+        """Make these texts to their ends. What fails is told to those whose text it was."""
+        ready = [each for each in asked if not each.is_cancelled and self._is_ready(each)]
+        self._making = {each.adapter for each in ready}
+        try:
+            if ready:
+                self._decode(ready)
+        except Exception as error:  # noqa: BLE001  (the thread goes on; the callers are told)
+            for each in ready:
+                each.tell(_ours(error))
+        self._making = set()
+        self._unload()
+
+    def _is_ready(self, asked: Generation) -> bool:
+        try:
+            if asked.adapter is not None and asked.folder is not None:
+                self._ensure(asked.adapter, asked.folder)
+        except Exception as error:  # noqa: BLE001  (as above)
+            asked.tell(_ours(error))
+            return False
+        return True
+
+    def _decode(self, asked: Sequence[Generation]) -> None:
+        rows = [(each, Row(each.sampling, self._text, self._ends)) for each in asked]
+        batch = Batch(self._loaded, [each.prompt for each in asked], [each.adapter for each in asked])
+        while rows:
+            kept, tokens = [], []
+            for place, (each, row) in enumerate(rows):
+                if each.is_cancelled:
+                    continue
+                token = row.draw(batch.logits[place])
+                text = row.take(token)
+                if text or row.finish_reason:
+                    each.tell(Piece(text, row.tokens, row.finish_reason))
+                if row.finish_reason is None:
+                    kept.append(place)
+                    tokens.append(token)
+            rows = [rows[place] for place in kept]
+            if rows:
+                self._run_jobs()
+                batch.advance(kept, tokens)
+
+    def _text(self, ids: list[int]) -> str:
+        return str(self._loaded.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def _ensure(self, adapter: str, folder: Path) -> None:
+        if adapter not in self._loaded.adapters:
+            add_adapter(self._loaded, adapter, folder)
+
+    def _unload(self) -> None:
+        for adapter in self._loaded.adapters - self._kept - self._making:
+            remove_adapter(self._loaded, adapter)
+
+
+class _Panel:
+    """Several agents asked of the same moment one after another: the model runs once for all of them."""
+
+    def __init__(self, host: AgentHost, adapters: tuple[str, ...]) -> None:
+        self._host = host
+        self._adapters = adapters
+        self._last: tuple[tuple[Step, ...], int, list[LabelScores]] | None = None
+
+    def scores(self, history: Sequence[Step], now_us: int) -> list[LabelScores]:
+        steps = tuple(history)
+        if self._last is None or self._last[:2] != (steps, now_us):
+            self._last = (steps, now_us, self._host.score(self._adapters, steps, now_us))
+        return self._last[2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scorer:
+    name: str
+    place: int
+    panel: _Panel
+
+    def score(self, history: Sequence[Step], now_us: int) -> LabelScores:
+        return self.panel.scores(history, now_us)[self.place]
+
+
+def _ours(error: Exception) -> SelFlowError:
+    """An error that a caller can be told: never the text of a foreign one, which may hold the owner's data."""
+    if isinstance(error, SelFlowError):
+        return error
+    _log.error("the agents' model failed: %s", place_of(error))
+    return NotRunningError(f"the agents' model failed ({type(error).__name__})", "see selflow logs")
+
+
+def _closed() -> NotRunningError:
+    return NotRunningError("this base is being replaced", "ask again")

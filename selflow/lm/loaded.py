@@ -1,0 +1,137 @@
+"""A base in memory and the adapters on it. Nothing is fetched; nothing but safetensors and JSON is read."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers.utils import logging as hf_logging
+
+from selflow.core.errors import ArtifactError, UsageError
+from selflow.lm.epoch import Epoch
+from selflow.lm.lines import Lines
+
+AGENT_SCHEMA = "selflow.lm.agent/1"
+AGENT_FILE, CONFIG_FILE, WEIGHTS_FILE = "agent.json", "adapter_config.json", "adapter_model.safetensors"
+MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""What an adapter adapts in each of its layers."""
+
+
+@dataclass(slots=True)
+class LoadedBase:
+    """One base, and by name all adapters that were added to it. Not for two threads at once."""
+
+    model: Any
+    """The transformers model, or PEFT's around it as long as there is an adapter."""
+    tokenizer: PreTrainedTokenizerFast
+    epoch: Epoch
+    sha256: str
+    """The base's identity: ``folder_sha256`` of its folder."""
+    lines: Lines
+    adapters: set[str] = field(default_factory=set)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return cast("torch.device", self.model.device)
+
+    def rows(self, names: Sequence[str | None]) -> dict[str, list[str]]:
+        """Arguments that give each row of a batch its adapter (None: the base alone), for the model and ``generate``.
+
+        Raises:
+            UsageError: An adapter was never added.
+        """
+        if missing := [name for name in names if name is not None and name not in self.adapters]:
+            raise UsageError(f"there is no agent {missing[0]!r} on this base", "`selflow agents` lists those that serve")
+        return {"adapter_names": ["__base__" if name is None else key(name) for name in names]} if self.adapters else {}
+
+    def hidden(self, ids: torch.Tensor, names: Sequence[str | None] | None = None) -> torch.Tensor:
+        """(B, T, D) outputs of the last layer for tokens (B, T), padded on the right; None is PEFT's active adapter."""
+        rows = self.rows(names) if names is not None else {}
+        out = self.model(ids, output_hidden_states=True, logits_to_keep=1, use_cache=False, **rows)
+        return cast("torch.Tensor", out.hidden_states[-1])
+
+
+def load_base(folder: Path, device: str = "cpu") -> LoadedBase:
+    """Load a base folder.
+
+    Raises:
+        ArtifactError: It is no base of this version, or its weights are not in safetensors form.
+    """
+    epoch = Epoch.load(folder)
+    hf_logging.disable_progress_bar()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ArtifactError(f"base {folder.name} does not load", "the next learning cycle makes a new one") from error
+    return LoadedBase(model.to(device).eval(), tokenizer, epoch, folder_sha256(folder), Lines(epoch, tokenizer))
+
+
+def add_adapter(loaded: LoadedBase, name: str, folder: Path) -> None:
+    """Put an adapter on the base under a name; one of the same name is replaced.
+
+    Raises:
+        ArtifactError: It was made for another base, or is not what ``LoraRun.export`` writes. Nothing has changed then.
+    """
+    _check_adapter(folder, loaded.sha256)
+    remove_adapter(loaded, name)
+    device = str(loaded.device)
+    try:
+        if loaded.adapters:
+            loaded.model.load_adapter(folder, adapter_name=key(name), torch_device=device)
+        else:
+            loaded.model = PeftModel.from_pretrained(loaded.model, folder, adapter_name=key(name), torch_device=device)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ArtifactError(f"adapter {folder.name} does not fit its base", "let a cycle grow it anew") from error
+    loaded.adapters.add(name)
+    loaded.model.eval()
+
+
+def remove_adapter(loaded: LoadedBase, name: str) -> None:
+    """Take an adapter off the base; without one of that name nothing happens."""
+    if name in loaded.adapters:
+        loaded.adapters.remove(name)
+        if loaded.adapters:
+            loaded.model.delete_adapter(key(name))
+        else:
+            loaded.model = loaded.model.unload()
+
+
+def key(name: str) -> str:
+    """An adapter's name inside PEFT, whose module dictionaries know no dots and refuse the names of their methods."""
+    return "agent:" + name.replace(".", ":")
+
+
+def folder_sha256(folder: Path) -> str:
+    """SHA-256 over the names and contents of a folder's files by the artifact store's rule: the artifact's id."""
+    lines = []
+    for name, path in sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _check_adapter(folder: Path, base_sha256: str) -> None:
+    try:
+        agent = json.loads((folder / AGENT_FILE).read_text(encoding="utf-8"))
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        is_ours = agent["schema"] == AGENT_SCHEMA and config["peft_type"] == "LORA" and not config.get("auto_mapping")
+        made_for = str(agent["base"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"{folder.name} is no adapter: {AGENT_FILE} or {CONFIG_FILE} is missing or broken") from error
+    if not is_ours or not (folder / WEIGHTS_FILE).is_file():
+        raise ArtifactError(f"{folder.name} is no LoRA adapter of this version in safetensors form")
+    if made_for != base_sha256:
+        raise ArtifactError(
+            f"adapter {folder.name} was made for base {made_for[:12]}; this base is {base_sha256[:12]}",
+            "let a learning cycle grow the agent on this base",
+        )

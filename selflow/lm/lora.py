@@ -1,0 +1,183 @@
+"""An agent's adapter: its data, and a training of it that can stop, go on, and begin anew on the loaded base."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import msgpack
+import numpy as np
+import torch
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from safetensors.torch import save_file
+
+from selflow.core.errors import ArtifactError
+from selflow.core.settings import LoraSettings
+from selflow.core.steps import Step
+from selflow.lm.lines import Encoded, Window, fill, windows
+from selflow.lm.loaded import AGENT_FILE, AGENT_SCHEMA, CONFIG_FILE, MODULES, WEIGHTS_FILE, key, load_base, remove_adapter
+from selflow.lm.scoring import bits, head_logits, score_targets
+from selflow.lm.training import Descent
+
+DATA_SCHEMA = "selflow.lm.data/1"
+_CONTEXT = 64
+"""Tokens before the first target of a window in training; fewer than in scoring, so that less is read twice."""
+_NAME = "agent"
+_STATE = "run.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentData:
+    """A stream, and which of its steps an agent learns to predict and its settings are chosen by (ascending)."""
+
+    steps: Sequence[Step]
+    train: Sequence[int]
+    tune: Sequence[int]
+
+    def save(self, path: Path) -> None:
+        """Write one msgpack file."""
+        rows = [[step.ts_us, list(step.labels), step.user] for step in self.steps]
+        path.write_bytes(msgpack.packb([DATA_SCHEMA, rows, list(self.train), list(self.tune)]))
+
+    @classmethod
+    def load(cls, path: Path) -> "AgentData":
+        """Read it.
+
+        Raises:
+            ArtifactError: It is no such file.
+        """
+        try:
+            schema, rows, train, tune = msgpack.unpackb(path.read_bytes())
+            if schema == DATA_SCHEMA:
+                return cls([Step(ts_us, tuple(labels), user) for ts_us, labels, user in rows], train, tune)
+        except (OSError, ValueError, TypeError, msgpack.UnpackException) as error:
+            raise ArtifactError(f"{path.name} holds no data of an agent: it cannot be read") from error
+        raise ArtifactError(f"{path.name} holds no data of an agent of this version")
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """How far a training is, and how good its adapter."""
+
+    fraction: float
+    """Of the full run."""
+    tune_bits: float
+    """Mean over the tune steps of -log2 of their members' chance."""
+    train_loss_bits: float
+    """The same over the last twenty optimiser steps' targets."""
+    tokens: int
+    """Read so far."""
+    steps: int
+    """Optimiser steps so far."""
+
+
+class LoraRun:
+    """One adapter in training. The base is loaded once and never changes."""
+
+    def __init__(  # noqa: PLR0913, PLR0917
+        self,
+        base_folder: Path,
+        data: AgentData,
+        lora: LoraSettings,
+        config: Mapping[str, float],
+        seed: int,
+        device: str = "cpu",
+    ) -> None:
+        """Load the base and begin; see ``reset``."""
+        self._loaded = load_base(base_folder, device)
+        self._data, self._lora = data, lora
+        self._encoded = self._loaded.lines.encode(data.steps)
+        self._truth = [self._loaded.lines.members(step) for step in data.steps]
+        self._windows = windows(self._encoded.starts, data.train, _CONTEXT)
+        self.reset(config, seed)
+
+    def reset(self, config: Mapping[str, float], seed: int) -> None:
+        """Begin anew with a fresh adapter: ``learning_rate`` and ``rank`` of ``config`` go before the settings'."""
+        loaded, lora = self._loaded, self._lora
+        remove_adapter(loaded, _NAME)
+        rank, rate = int(config.get("rank", lora.rank)), float(config.get("learning_rate", lora.learning_rate))
+        layers = loaded.model.config.num_hidden_layers
+        adapted = layers if lora.layers == "all" else max(1, layers // 3)
+        self._config = LoraConfig(
+            base_model_name_or_path=loaded.sha256,
+            task_type="CAUSAL_LM",
+            r=rank,
+            lora_alpha=lora.alpha / lora.rank * rank,  # type: ignore[arg-type]
+            lora_dropout=lora.dropout,
+            target_modules=list(MODULES),
+            layers_to_transform=list(range(layers - adapted, layers)),
+            layers_pattern="layers",
+        )
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(seed)
+            loaded.model = get_peft_model(loaded.model, self._config, adapter_name=key(_NAME))
+        loaded.adapters.add(_NAME)
+        self._per_epoch = math.ceil(len(self._windows) / lora.batch_size)
+        what = f"an agent of rank {rank}"
+        self._descent = Descent(loaded.model, what, rate, 0.99, self._per_epoch * lora.epochs)
+        names = f"{seed} {rank} {rate} {lora} {loaded.sha256} {self._data.train}".encode()
+        self._of = hashlib.sha256(names + self._encoded.ids.tobytes()).hexdigest()
+        self._seed, self._tokens, self._epoch = seed, 0, -1
+
+    def advance(self, to_fraction: float, should_stop: Callable[[], bool] | None = None) -> Advance:
+        """Train up to this part of the full run, or until ``should_stop`` says so between two steps; then score.
+
+        Raises:
+            TrainingDivergedError: The loss is no number, or far above where it began.
+        """
+        descent, model = self._descent, self._loaded.model.train()
+        while len(descent.losses) < math.ceil(to_fraction * descent.steps):
+            if should_stop is not None and should_stop():
+                break
+            chance = np.random.SeedSequence([self._seed, len(descent.losses)]).generate_state(1)
+            with torch.random.fork_rng(devices=()):
+                torch.manual_seed(int(chance[0]))  # dropout depends on the place in the run alone: nothing to save
+                descent.step(self._loss(*divmod(len(descent.losses), self._per_epoch)))
+        model.eval()
+        p, other_p = score_targets(self._loaded, _NAME, self._encoded, self._data.tune)
+        tune_bits = float(bits(p, other_p, [self._truth[i] for i in self._data.tune]).mean())
+        done, recent = len(descent.losses), descent.losses[-20:] or [tune_bits]
+        return Advance(done / descent.steps, tune_bits, float(np.mean(recent)), self._tokens, done)
+
+    def save(self, folder: Path) -> None:
+        """Keep all that ``load`` needs to go on bit for bit."""
+        self._descent.save(folder / _STATE, {"of": self._of, "tokens": self._tokens})
+
+    def load(self, folder: Path) -> None:
+        """Go on from what was saved.
+
+        Raises:
+            ArtifactError: Nothing was, or by a run of another base, data or configuration.
+        """
+        document = self._descent.load(folder / _STATE, self._of)
+        if not document:
+            raise ArtifactError(f"{folder.name} holds no state of this run", "begin the search anew")
+        self._tokens = document["tokens"]
+
+    def export(self, folder: Path) -> None:
+        """Write the adapter as PEFT reads it, and ``agent.json``; the same adapter gives the same bytes."""
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = get_peft_model_state_dict(self._loaded.model, adapter_name=key(_NAME))
+        save_file({name: weights[name].contiguous().cpu() for name in sorted(weights)}, folder / WEIGHTS_FILE)
+        config = self._loaded.model.peft_config[key(_NAME)].to_dict()
+        fixed = {name: sorted(value) if isinstance(value, set) else value for name, value in config.items()}
+        agent = {"schema": AGENT_SCHEMA, "base": self._loaded.sha256, "base_name": self._loaded.epoch.name}
+        for name, document in ((CONFIG_FILE, {**fixed, "inference_mode": True}), (AGENT_FILE, agent)):
+            (folder / name).write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
+
+    def _loss(self, epoch: int, place: int) -> torch.Tensor:
+        """Bits that the members of a batch's targets cost, in nats, by the very rule that scores them."""
+        if epoch != self._epoch:
+            rng = np.random.default_rng([self._seed, epoch])
+            self._shuffled = self._loaded.lines.encode(self._data.steps, rng)
+            self._order, self._epoch = rng.permutation(len(self._windows)), epoch
+        size = self._lora.batch_size
+        group = [self._windows[i] for i in self._order[place * size : (place + 1) * size]]
+        ids, rows, columns = fill(self._shuffled, group, len(group))
+        self._tokens += ids.size
+        hidden = self._loaded.hidden(torch.from_numpy(ids).to(self._loaded.device))[rows, columns]
+        truth = [self._truth[target] for window in group for target in window.targets]
+        chances = torch.log_softmax(head_logits(self._loaded, hidden), -1)
+        return -torch.stack([own[members].mean() for own, members in zip(chances, truth, strict=True)]).mean()

@@ -1,0 +1,160 @@
+"""Descending a loss, keeping its state over a restart, and the training of a base out of whole epochs."""
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch.nn import Parameter, functional
+
+from selflow.core.clock import Clock
+from selflow.core.errors import TrainingDivergedError
+from selflow.core.events import Json
+from selflow.core.settings import LmSettings
+from selflow.lm.lines import WINDOW, Ids
+from selflow.lm.tiny import Draft
+
+HEAD_WEIGHT = 0.1
+"""What the loss on gaps and hours counts for in a base; labels and words count 1."""
+_FEW = 10
+Progress = Callable[[int, int], None]
+
+
+class Descent:
+    """AdamW over the weights that require a gradient, for a number of steps known beforehand, saved in one file."""
+
+    def __init__(self, model: torch.nn.Module, what: str, rate: float, beta2: float, steps: int) -> None:
+        """``what`` names the training in errors; the learning rate rises over a twentieth of ``steps``, then falls."""
+        self._weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self._optimiser = torch.optim.AdamW(self._weights.values(), rate, (0.9, beta2), weight_decay=0.0, fused=True)
+        self._what, self._rate, self.steps = what, rate, steps
+        self.losses: list[float] = []
+        """Bits, one per step so far."""
+
+    def step(self, loss: torch.Tensor) -> None:
+        """Go one step down.
+
+        Raises:
+            TrainingDivergedError: The loss is no number, or its mean over 20 steps is three times that at the start.
+        """
+        self.losses.append(loss.item() / math.log(2))
+        recent, began = np.mean(self.losses[-20:]), max(1.0, self.losses[0])
+        if not math.isfinite(recent) or recent > 3 * began:
+            raise TrainingDivergedError(self._what, f"learning rate {self._rate:.2e}")
+        done = len(self.losses)
+        self._optimiser.param_groups[0]["lr"] = self._rate * min(
+            1.0, 20 * done / self.steps, 1.0 - 0.95 * (done - 1) / self.steps
+        )
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._weights.values(), 1.0)
+        self._optimiser.step()
+
+    def save(self, path: Path, document: Mapping[str, Json]) -> None:
+        """Write weights, moments, losses and a document into one safetensors file, whole or not at all."""
+        state = self._optimiser.state_dict()["state"]
+        tensors = {f"{key}/{place}": value for place, moments in state.items() for key, value in moments.items()}
+        tensors |= {f"weight/{name}": weight.detach() for name, weight in self._weights.items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, path.with_suffix(".new"), {"selflow": json.dumps({**document, "losses": self.losses})})
+        path.with_suffix(".new").replace(path)
+
+    def load(self, path: Path, of: str) -> dict[str, Any]:
+        """Go on from a saved state whose document's ``of`` is this one; empty, and nothing changes, without one."""
+        try:
+            with safe_open(path, "pt") as file:
+                document: dict[str, Any] = json.loads(file.metadata()["selflow"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+            return {}
+        if document["of"] != of:
+            return {}
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition("/")
+            if kind == "weight":
+                self._weights[rest].data.copy_(tensor)
+            else:
+                moments.setdefault(int(rest), {})[kind] = tensor
+        self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": moments})
+        self.losses = document["losses"]
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class BaseReport:
+    """How a base was made."""
+
+    name: str
+    parameters: int
+    labels: int
+    tokens: int
+    """Of one epoch."""
+    epochs: int
+    loss_first: float
+    """Bits per token, mean over the first ten optimiser steps."""
+    loss_last: float
+    """The same over the last ten."""
+    seconds: float
+
+    def document(self) -> dict[str, Json]:
+        """For the cycle's journal."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a base reads: (N, T) tokens of each epoch, as many in each; how many rows at once; how fast it learns."""
+
+    origin: str
+    blocks: Callable[[int], Ids]
+    batch: int
+    rate: float
+
+
+def cut(ids: Ids, rng: np.random.Generator) -> Ids:
+    """(N, T): a row of tokens in blocks, cut at other places and ordered anew in every epoch."""
+    if len(ids) < 2 * WINDOW:
+        return ids[None]
+    count, first = len(ids) // WINDOW - 1, int(rng.integers(WINDOW))
+    return ids[first : first + count * WINDOW].reshape(count, WINDOW)[rng.permutation(count)]
+
+
+def train_base(
+    draft: Draft, course: Course, settings: LmSettings, device: str, out: Path, clock: Clock, progress: Progress
+) -> BaseReport:
+    """Train what requires a gradient and write the base to ``out``, as ``grow_tiny`` says."""
+    began_s, blocks, state = clock.monotonic_s(), course.blocks(0), out / "partial" / "state.safetensors"
+    of = f"{course.origin} {settings.base_epochs} {draft.epoch}"
+    of = hashlib.sha256(of.encode() + blocks.tobytes()).hexdigest()
+    per_epoch = math.ceil(len(blocks) / course.batch)
+    model = draft.model.to(device).train()
+    descent = Descent(model, f"the base {draft.epoch.name}", course.rate, 0.95, per_epoch * settings.base_epochs)
+    before_s = spent_s = float(descent.load(state, of).get("spent_s", 0.0))
+    done = len(descent.losses) // per_epoch
+    while done < settings.base_epochs and (done == 0 or spent_s * (done + 1) / done <= settings.base_budget_s):
+        for part in np.split(course.blocks(done), range(course.batch, len(blocks), course.batch)):
+            descent.step(_loss(draft, torch.from_numpy(part).to(device)))
+            progress(len(descent.losses), descent.steps)
+        done, spent_s = done + 1, before_s + clock.monotonic_s() - began_s
+        descent.save(state, {"of": of, "spent_s": spent_s})
+    draft.write(out)
+    shutil.rmtree(state.parent)
+    first, last = (float(np.mean(few)) for few in (descent.losses[:_FEW], descent.losses[-_FEW:]))
+    labels = len(draft.epoch.labels)
+    return BaseReport(draft.epoch.name, model.num_parameters(), labels, blocks.size, done, first, last, spent_s)
+
+
+def _loss(draft: Draft, ids: torch.Tensor) -> torch.Tensor:
+    logits = draft.model(ids, use_cache=False).logits[:, :-1]
+    counts = torch.ones(logits.shape[-1], device=ids.device)
+    counts[[*draft.epoch.gap_ids, *draft.epoch.hour_ids]] = HEAD_WEIGHT
+    return functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), weight=counts)

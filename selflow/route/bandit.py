@@ -1,0 +1,121 @@
+"""Who answers a routed request: what is believed of each arm, and the policies that choose by it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv  # scipy.stats says the same, but takes a second and 73 MB to load
+
+from selflow.core.errors import UsageError
+from selflow.core.settings import RouterSettings
+
+Floats = NDArray[np.float64]
+KEPT_WORDS, DRAWS = 100, 200
+
+
+@dataclass(slots=True)
+class Arm:
+    """What was heard of one arm, later words counting more; its chance of success is Beta(1 + wins, 1 + losses).
+
+    ``latency_s`` is a mean, later words counting more; ``recent`` holds key, reward and latency of the last 100 words.
+    """
+
+    wins: float = 0.0
+    losses: float = 0.0
+    pulls: int = 0
+    latency_s: float = 0.0
+    recent: list[list[Any]] = field(default_factory=list)
+
+    @property
+    def latency_p95_s(self) -> float:
+        """Over the last 100 words; 0 before the first."""
+        return float(np.quantile([word[2] for word in self.recent] or [0.0], 0.95))
+
+    def hear(self, key: str, reward: float, latency_s: float, discount: float) -> None:
+        """A word with a reward in [0, 1]; one of a remembered key replaces the earlier word where that stands.
+
+        Taken back is what the earlier reward weighs by now. More than 100 words later it is a word of its own.
+        """
+        for age, word in enumerate(reversed(self.recent)):
+            if word[0] == key:
+                change, word[1] = (reward - word[1]) * discount**age, reward
+                self.wins, self.losses = self.wins + change, self.losses - change
+                return
+        self.wins, self.losses = self.wins * discount + reward, self.losses * discount + 1.0 - reward
+        self.pulls += 1
+        self.latency_s += (latency_s - self.latency_s) / (self.wins + self.losses)
+        self.recent = [*self.recent, [key, reward, latency_s]][-KEPT_WORDS:]
+
+
+@dataclass(slots=True)
+class Beliefs:
+    """Arms by surface (``predict``, ``text``): success on one says nothing of the other."""
+
+    feedback_number: int = 0
+    surfaces: dict[str, dict[str, Arm]] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, document: Mapping[str, Any]) -> Self:
+        """What ``dump`` made; an empty document is the belief before any feedback."""
+        kept = document.get("surfaces", {}).items()
+        surfaces = {surface: {name: Arm(**arm) for name, arm in arms.items()} for surface, arms in kept}
+        return cls(document.get("feedback_number", 0), surfaces)
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+    def posterior(self, surface: str, arms: Sequence[str]) -> tuple[Floats, Floats]:
+        """Beta parameters, each (k,); 1 and 1 for an arm of which nothing was heard."""
+        known = [self.surfaces.get(surface, {}).get(name, Arm()) for name in arms]
+        return 1.0 + np.array([arm.wins for arm in known]), 1.0 + np.array([arm.losses for arm in known])
+
+    def interval(self, surface: str, arm: str) -> tuple[float, float]:
+        """Bounds of its chance of success, 95% credible."""
+        a, b = self.posterior(surface, [arm])
+        return float(betaincinv(a, b, 0.025)[0]), float(betaincinv(a, b, 0.975)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Who answers, the chance that it was drawn with, and whether another is believed to be better."""
+
+    arm: str
+    propensity: float
+    explored: bool
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The owner's policy, with a floor for every eligible arm."""
+
+    settings: RouterSettings
+
+    def probabilities(self, a: Floats, b: Floats, rng: np.random.Generator) -> Floats:
+        """(k,) chances by Beta parameters; 0 if an arm's 95% interval lies below another's: it is not eligible."""
+        eligible = np.flatnonzero(betaincinv(a, b, 0.975) >= betaincinv(a, b, 0.025).max())
+        k, p = len(eligible), np.zeros(len(a))
+        if self.settings.policy == "thompson":
+            winners = np.argmax(rng.beta(a[eligible], b[eligible], (DRAWS, k)), axis=1)
+            shares = np.bincount(winners, minlength=k) / DRAWS
+        else:
+            shares = np.full(k, self.settings.epsilon / k)
+            shares[np.argmax((a / (a + b))[eligible])] += 1.0 - self.settings.epsilon
+        floor = min(self.settings.floor, 1.0 / k)
+        p[eligible] = floor + (1.0 - floor * k) * shares
+        return p
+
+    def choose(self, beliefs: Beliefs, surface: str, arms: Sequence[str], rng: np.random.Generator) -> Choice:
+        """Draw one of the arms by ``probabilities``. Raises UsageError if there is none. Cost: 0.2 ms for five."""
+        if not arms:
+            raise UsageError("there is no arm to choose from", "name at least one agent, or the base")
+        a, b = beliefs.posterior(surface, arms)
+        p = self.probabilities(a, b, rng)
+        drawn = int(rng.choice(len(arms), p=p))
+        return Choice(arms[drawn], float(p[drawn]), drawn != int(np.argmax(a / (a + b))), self.settings.policy)
+
+
+policy_from = Policy

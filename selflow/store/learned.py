@@ -1,0 +1,105 @@
+"""What cycles found and made on the way to agents: patterns, the base under all agents, trials of searches."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from selflow.core.errors import StoreError
+from selflow.core.events import Json
+from selflow.core.ids import new_id
+from selflow.store.database import Database
+from selflow.store.records import Base, Cycle, Pattern, Trial
+from selflow.store.rows import find, put
+from selflow.store.tables import TABLES
+
+_FOUND = ("windows", "events", "share", "agreement", "terms", "hours", "medoids")
+_TRIED = ("config", "state", "tune_bits", "seconds", "error")
+
+
+class Patterns:
+    """Patterns; a name is one pattern for life."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, cycle_id: str, found: Sequence[Mapping[str, Any]], now_us: int) -> dict[str, str]:
+        """Keep what a cycle found, and return the ids by name; a living pattern that it did not find is absent.
+
+        Args:
+            cycle_id: The cycle.
+            found: Each with its ``name`` and the keys of ``_FOUND``; others are left out.
+            now_us: When.
+
+        Raises:
+            StoreError: Two bear one name.
+        """
+        if len({each["name"] for each in found}) < len(found):
+            raise StoreError(f"two of {len(found)} patterns bear one name", "name patterns apart")
+        with self._database.write() as connection:
+            known = {each.name: each for each in find(connection, Pattern)}
+            for each in known.values():
+                put(connection, replace(each, state="absent"))
+            ids = {}
+            for seen in found:
+                before = known.get(seen["name"])
+                pattern_id, since_us = (before.id, before.created_at_us) if before else (new_id("pat"), now_us)
+                values = {key: seen[key] for key in _FOUND}
+                put(connection, Pattern(pattern_id, seen["name"], "alive", cycle_id, since_us, **values))
+                ids[seen["name"]] = pattern_id
+            return ids
+
+    def alive(self) -> list[Pattern]:
+        """What the last cycle found, largest first."""
+        return sorted(self._database.records(Pattern, state="alive"), key=lambda each: (-each.windows, each.id))
+
+
+class Bases:
+    """The language models that agents stood on; one is current."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def adopt(self, sha256: str, name: str, cycle_id: str, now_us: int) -> Base:
+        """Make a base the current one; its artifact is in the catalog since its stage was done."""
+        with self._database.write() as connection:
+            for each in find(connection, Base, is_current=True):
+                put(connection, replace(each, is_current=False))
+            return put(connection, Base(sha256, name, cycle_id, now_us))
+
+    def current(self) -> Base | None:
+        """The base that agents are grown on; None before the first."""
+        return next(iter(self._database.records(Base, is_current=True)), None)
+
+
+class Trials:
+    """Configurations that searches tried."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, cycle_id: str, agent: str, trials: Sequence[Mapping[str, Any]]) -> None:
+        """Keep one search, each trial with ``config``, ``state``, ``tune_bits``, ``seconds`` and ``error``.
+
+        Recorded again, it replaces itself.
+        """
+        with self._database.write() as connection:
+            table = TABLES[Trial]
+            connection.execute(table.delete().where(table.c.cycle_id == cycle_id, table.c.agent == agent))
+            for place, each in enumerate(trials):
+                values = {key: each[key] for key in _TRIED}
+                put(connection, Trial(f"{cycle_id}/{agent}/{place:03}", cycle_id, agent, **values))
+
+    def of(self, cycle_id: str) -> list[Trial]:
+        """The trials of a cycle, agent by agent."""
+        return sorted(self._database.records(Trial, cycle_id=cycle_id), key=lambda each: each.id)
+
+    def winners(self, agent: str) -> list[Mapping[str, Json]]:
+        """The configuration that won the last search for an agent; empty if none ever finished a trial."""
+        tried, cycles = TABLES[Trial], TABLES[Cycle]
+        finished = (tried.c.agent == agent) & (tried.c.state == "finished")
+        newest = sa.select(tried.c.config).join(cycles).where(finished)
+        best = newest.order_by(cycles.c.requested_at_us.desc(), tried.c.tune_bits).limit(1)
+        with self._database.read() as connection:
+            return list(connection.execute(best).scalars())

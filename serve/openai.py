@@ -1,0 +1,264 @@
+"""OpenAI's routes over the fleet: texts whole or streamed, and OpenAI's own error envelope."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from selflow.core.clock import Clock
+from selflow.core.errors import ApiError, SelFlowError
+from selflow.core.events import Json
+from selflow.core.guard import CLIENT_LEFT, App, Receive, Send
+from selflow.core.guard import Message as Asgi
+from selflow.core.ids import new_id
+from selflow.lm.texts import Generation, Piece, Sampling
+from selflow.sdk.wire import ChatRequest, CompletionRequest
+from selflow.store.catalog import Catalog
+from selflow.store.records import Decision
+from serve.fleet import Fleet, Target
+
+ROUTES = ("/v1/models", "/v1/completions", "/v1/chat/completions")
+"""Where these begin, errors have OpenAI's envelope."""
+COMPLETION_TOKENS, CHAT_TOKENS = 16, 256
+"""Tokens of a text whose request names no limit; fewer if the context ends before."""
+_TYPES = {403: "permission_error", 413: "request_too_large", 429: "rate_limit_error"}
+_CODES = {
+    "unauthenticated": "invalid_api_key",
+    "rate_limited": "rate_limit_exceeded",
+    "ray_down": "engine_unavailable",
+}
+
+
+def routing_headers(routing: Mapping[str, Any], base: str, decision_id: str) -> dict[str, str]:
+    """Who answered and how that was decided (``interfaces.md`` 5)."""
+    return {
+        "x-selflow-agent": routing["arm"],
+        "x-selflow-version": routing["version"],
+        "x-selflow-base": base,
+        "x-selflow-decision": decision_id,
+        "x-selflow-propensity": f"{routing['propensity']:.6g}",
+        "x-selflow-policy": f"{routing['policy']}/{routing['snapshot']}",
+        "x-selflow-explored": str(int(routing["explored"])),
+        "x-selflow-forced": str(int(routing["forced"])),
+        "x-selflow-latency-ms": f"{routing['latency_s'] * 1000:.1f}",
+    }
+
+
+class Texts:
+    """Answers ``POST /v1/completions`` and ``POST /v1/chat/completions``."""
+
+    def __init__(self, fleet: Fleet, catalog: Catalog, clock: Clock) -> None:
+        self.fleet = fleet
+        self._catalog = catalog
+        self._clock = clock
+
+    async def answer(self, asked: CompletionRequest | ChatRequest, request: Request) -> Response:
+        """The whole text, or a stream as soon as its first piece is there. A client that leaves ends it.
+
+        Raises:
+            ApiError: ``model_not_found``, ``engine_unavailable``, ``context_length_exceeded``.
+            SelFlowError: The adapter or the model failed before the first piece.
+        """
+        started_s = self._clock.monotonic_s()
+        target = await asyncio.to_thread(self.fleet.resolve, asked.model)
+        made = _Made(asked, target, await _begin(asked, target), self._catalog, self._clock.now_us())
+        try:
+            await made.start()
+        except BaseException:
+            made.cancel()
+            raise
+        made.routing["latency_s"] = self._clock.monotonic_s() - started_s
+        headers = routing_headers(made.routing, target.base.name, made.decision_id)
+        headers |= {"x-selflow-ignored": ", ".join(asked.model_extra)} if asked.model_extra else {}
+        if asked.stream:
+            return _Stream(made, headers)
+        try:
+            body = await made.whole(request)
+        finally:
+            kept = made.end()
+        await kept
+        return JSONResponse(body, headers=headers) if body else Response(status_code=CLIENT_LEFT)
+
+
+async def _begin(asked: CompletionRequest | ChatRequest, target: Target) -> list[Generation]:
+    """Ask the host for every text of a request."""
+    if isinstance(asked, ChatRequest):
+        prompts: list[Any] = [[{"role": each.role, "content": each.text} for each in asked.messages]]
+        limit, default = asked.max_completion_tokens or asked.max_tokens, CHAT_TOKENS
+    else:
+        prompts = [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt
+        limit, default = asked.max_tokens, COMPLETION_TOKENS
+    host = target.host
+    encoded = [await asyncio.to_thread(host.encode, prompt) for prompt in prompts]
+    longest = max(map(len, encoded))
+    room = host.context_tokens - longest
+    if room < (limit or 1):
+        detail = f"{longest:,} tokens of prompt and {limit or 1:,} more; the context has {host.context_tokens:,}"
+        raise ApiError(400, "context_length_exceeded", detail, "send less, or ask for fewer tokens")
+    sampling = Sampling(limit or min(default, room), asked.temperature, asked.top_p, tuple(asked.stop), asked.seed)
+    return [host.generate(prompt, sampling, target.adapter, target.folder) for prompt in encoded]
+
+
+class _Made:
+    """One request's texts while they are made, and OpenAI's shapes of them."""
+
+    def __init__(
+        self,
+        asked: CompletionRequest | ChatRequest,
+        target: Target,
+        texts: Sequence[Generation],
+        catalog: Catalog,
+        at_us: int,
+    ) -> None:
+        self.decision_id = new_id("dec")
+        self.routing = target.routing
+        self._asked, self._texts, self._catalog, self._at_us = asked, texts, catalog, at_us
+        self._is_chat = isinstance(asked, ChatRequest)
+        self._tokens = [0] * len(texts)
+        self._pieces = self._all_pieces()
+        self._next: tuple[int, Piece] | None = None
+        self._kept: asyncio.Future[None] | None = None
+        number = self.decision_id.removeprefix("dec_")
+        self._head: dict[str, Json] = {
+            "id": f"chatcmpl-{number}" if self._is_chat else f"cmpl-{number}",
+            "created": at_us // 1_000_000,
+            "model": f"{target.base.name}:{target.adapter}" if target.adapter else target.base.name,
+        }
+
+    async def start(self) -> None:
+        """Wait for the first piece."""
+        self._next = await anext(self._pieces)
+
+    def cancel(self) -> None:
+        """Make nothing more."""
+        for text in self._texts:
+            text.cancel()
+
+    def end(self) -> "asyncio.Future[None]":
+        """Make nothing more and keep the decision; only the first call does so."""
+        if self._kept is None:
+            self.cancel()
+            routing = {**self.routing, "tokens": sum(self._tokens)}
+            kind = "chat" if self._is_chat else "completion"
+            decision = Decision(self.decision_id, self._at_us, kind, 0, [], [], routing=routing)
+            loop = asyncio.get_running_loop()
+            self._kept = loop.run_in_executor(None, self._catalog.decisions.record, decision)
+        return self._kept
+
+    async def whole(self, request: Request) -> dict[str, Any] | None:
+        """The body of an answer that is no stream; None if the client left."""
+        texts, reasons = [""] * len(self._texts), [""] * len(self._texts)
+        while self._next is not None:
+            place, piece = self._next
+            texts[place] += piece.text
+            reasons[place] = piece.finish_reason or ""
+            if await request.is_disconnected():
+                return None
+            self._next = await anext(self._pieces, None)
+        choices = [
+            {"index": place, **self._said("message", text), "logprobs": None, "finish_reason": reason}
+            for place, (text, reason) in enumerate(zip(texts, reasons, strict=True))
+        ]
+        kind = "chat.completion" if self._is_chat else "text_completion"
+        return {**self._head, "object": kind, "choices": choices, "usage": self._usage(), "selflow": self._notes()}
+
+    async def events(self) -> AsyncIterator[str]:
+        """The same as server-sent events; a failure in the middle is the last one."""
+        try:
+            for place in range(len(self._texts)):
+                yield self._event(place, "", selflow=self._notes())
+            while self._next is not None:
+                place, piece = self._next
+                if piece.text:
+                    yield self._event(place, piece.text)
+                if piece.finish_reason:
+                    yield self._event(place, None, piece.finish_reason, selflow=self._notes())
+                self._next = await anext(self._pieces, None)
+            await self.end()
+        except SelFlowError as error:
+            yield f"data: {json.dumps(_envelope(error.status, error.code, str(error)))}\n\n"
+            return
+        if self._asked.stream_options.include_usage:
+            yield self._sent(choices=[], usage=self._usage())
+        yield "data: [DONE]\n\n"
+
+    async def _all_pieces(self) -> AsyncIterator[tuple[int, Piece]]:
+        for place, text in enumerate(self._texts):
+            async for piece in text.pieces():
+                self._tokens[place] = piece.tokens
+                yield place, piece
+
+    def _said(self, field: str, text: str | None) -> dict[str, Any]:
+        """A text in the place where its kind of answer has it; None ends a stream of them."""
+        if not self._is_chat:
+            return {"text": text or ""}
+        role = {} if field == "delta" and text != "" else {"role": "assistant"}
+        return {field: role | ({} if text is None else {"content": text})}
+
+    def _event(self, place: int, text: str | None, reason: str | None = None, **more: Any) -> str:  # noqa: ANN401
+        choice = {"index": place, **self._said("delta", text), "logprobs": None, "finish_reason": reason}
+        return self._sent(choices=[choice], **more)
+
+    def _sent(self, **more: Any) -> str:  # noqa: ANN401
+        kind = "chat.completion.chunk" if self._is_chat else "text_completion"
+        return f"data: {json.dumps({**self._head, 'object': kind, **more}, ensure_ascii=False)}\n\n"
+
+    def _usage(self) -> dict[str, int]:
+        prompt, made = sum(len(text.prompt) for text in self._texts), sum(self._tokens)
+        return {"prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made}
+
+    def _notes(self) -> dict[str, Json]:
+        return {"decision": self.decision_id, **self.routing}
+
+
+class _Stream(StreamingResponse):
+    """A stream that ends its texts with itself, however it ends."""
+
+    def __init__(self, made: _Made, headers: Mapping[str, str]) -> None:
+        super().__init__(made.events(), headers=headers, media_type="text/event-stream")
+        self._made = made
+
+    async def __call__(self, scope: Asgi, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._made.end()
+
+
+class OpenAiErrors:
+    """Wraps the guard: what it and the routes refuse on OpenAI's routes bears OpenAI's envelope."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Asgi, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or not scope["path"].startswith(ROUTES):
+            await self._app(scope, receive, send)
+            return
+        held: list[Asgi] = []
+
+        async def translated(message: Asgi) -> None:
+            is_start = message["type"] == "http.response.start"
+            if is_start and (b"content-type", b"application/problem+json") in message["headers"]:
+                held.append(message)
+                return
+            if held:
+                start, told = held.pop(), json.loads(message["body"])
+                param = next((field["loc"].partition(".")[0] for field in told["field_errors"]), None)
+                detail = f"{told['detail']}; {told['hint']}" if told["hint"] else told["detail"]
+                body = json.dumps(_envelope(told["status"], told["code"], detail, param)).encode()
+                changed = {b"content-type": b"application/json", b"content-length": str(len(body)).encode()}
+                await send({**start, "headers": [*(dict(start["headers"]) | changed).items()]})
+                message = {**message, "body": body}
+            await send(message)
+
+        await self._app(scope, receive, translated)
+
+
+def _envelope(status: int, code: str, message: str, param: str | None = None) -> dict[str, Json]:
+    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return {"error": {"message": message, "type": kind, "param": param, "code": _CODES.get(code, code)}}

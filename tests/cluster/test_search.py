@@ -1,0 +1,218 @@
+"""The search for an agent's settings, with runs that train nothing: what is tried, what fails, what goes on."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from selflow.core.errors import ArtifactError
+from selflow.core.settings import LoraSettings, TuneSettings
+from tests.cluster.conftest import kill, wait_until
+from tests.cluster.fake_run import BEST_RATE, FakeRun
+
+WARM = ({"learning_rate": 2e-3, "rank": 4}, {"learning_rate": BEST_RATE, "rank": 16})
+AT_BEST = 4 - 8 / 10
+"""The fake's tune loss at the best rate after a whole run."""
+
+
+class World:
+    """A job in a folder of its own, what the search said and what the runs did."""
+
+    def __init__(self, folder: Path, faults: Mapping[str, str] | None = None, **tune: Any) -> None:
+        from tune.search import SearchJob
+
+        rank, has_slot, device = tune.pop("rank", 8), tune.pop("has_slot", False), tune.pop("device", "cpu")
+        self.data = folder / "data.json"
+        self.data.write_text(json.dumps(faults or {}))
+        self.told: list[Any] = []
+        self.job = SearchJob(
+            agent="writing",
+            base=folder / "base",
+            data=self.data,
+            out=folder / "tune",
+            lora=LoraSettings(rank=rank, alpha=2 * rank),
+            tune=TuneSettings(**tune),
+            warm=(*WARM, *WARM),
+            seed=7,
+            device=device,
+            has_resources=has_slot,
+            make_run=FakeRun,
+        )
+
+    def search(self) -> "World":
+        from tune.search import search
+
+        self.found = search(self.job, self.told.append)
+        self.by_rank = {trial.config["rank"]: trial for trial in self.found.trials}
+        return self
+
+    def notes(self, kind: str) -> list[str]:
+        """What came after a word in the runs' notes."""
+        path = self.data.with_suffix(".notes")
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line.removeprefix(f"{kind} ") for line in lines if line.startswith(f"{kind} ")]
+
+
+Make = Callable[..., World]
+
+
+@pytest.fixture
+def make(ray_session: Any, tmp_path: Path) -> Make:
+    return lambda faults=None, **tune: World(tmp_path, faults, **tune)
+
+
+@pytest.fixture(scope="module")
+def plain(ray_session: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Five samples, nothing goes wrong."""
+    return World(tmp_path_factory.mktemp("plain"), num_samples=5).search()
+
+
+@pytest.fixture(scope="module")
+def troubled(ray_session: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """One trial diverges, one stands still, one dies once in the middle."""
+    faults = {"4": "nan", "16": "freeze", "8@3": "die-once"}
+    return World(tmp_path_factory.mktemp("troubled"), faults, num_samples=3, step_limit_s=3.0).search()
+
+
+@pytest.mark.setting("tune.num_samples")
+def test_all_samples_reach_the_rung_and_two_the_end(plain: World) -> None:
+    states = sorted(trial.state for trial in plain.found.trials)
+
+    assert states == ["finished", "finished", "rung", "rung", "rung"]
+    assert [trial.state for trial in plain.told] == ["rung"] * 5 + ["finished"] * 2
+
+
+def test_the_search_begins_with_the_last_winners_and_the_owners_settings_each_once(plain: World) -> None:
+    asked = [*WARM, {"learning_rate": LoraSettings().learning_rate, "rank": 8}]
+
+    assert [trial.config for trial in plain.told[:3]] == asked
+    assert len({trial.config["learning_rate"] for trial in plain.told[:5]}) == 5
+
+
+def test_the_best_is_found_and_its_adapter_is_the_one_of_its_last_eighth(plain: World) -> None:
+    adapter = json.loads((plain.found.folder / "adapter.json").read_text())
+
+    assert plain.found.config == WARM[1]
+    assert plain.found.tune_bits == pytest.approx(AT_BEST)
+    assert adapter == {**WARM[1], "eighths": 8}
+
+
+def test_a_trial_that_is_kept_goes_on_from_the_rung_and_keeps_its_first_score(plain: World) -> None:
+    best = next(trial for trial in plain.found.trials if trial.config == plain.found.config)
+
+    assert [note for note in plain.notes("advance") if note.startswith("16 1")] == ["16 1 2"]
+    assert plain.notes("advance").count("16 0 1") >= 1
+    assert best.rung_bits == pytest.approx(4 - 1 / 10)
+    assert json.loads(json.dumps(best.document()))["tune_bits"] == pytest.approx(AT_BEST)
+
+
+@pytest.mark.setting("tune.max_concurrent")
+def test_one_process_per_phase_loads_the_base_and_steps_back(plain: World) -> None:
+    assert plain.notes("load") == ["base cpu 7 threads 1 nice 19"] * 2
+
+
+def test_nothing_is_written_outside_the_jobs_folder(plain: World) -> None:
+    from ray.train.constants import DEFAULT_STORAGE_PATH
+
+    assert not Path(DEFAULT_STORAGE_PATH).exists()
+    assert all(Path(folder).is_relative_to(plain.job.out) for folder in plain.notes("save"))
+    assert len(list(plain.job.out.iterdir())) == len(("rung", "final"))
+
+
+def test_a_finished_search_answers_again_without_training(plain: World) -> None:
+    before, advanced = plain.found, plain.notes("advance")
+
+    plain.search()
+
+    assert plain.notes("advance") == advanced
+    assert (plain.found.config, plain.found.folder) == (before.config, before.folder)
+
+
+def test_a_loss_that_is_no_number_is_named_and_the_others_finish(troubled: World) -> None:
+    assert (troubled.by_rank[4].state, troubled.by_rank[4].error) == ("failed", "its tune loss is nan bits")
+    assert troubled.by_rank[4].tune_bits is None
+    assert troubled.by_rank[8].state == "finished"
+
+
+@pytest.mark.setting("tune.step_limit_s")
+def test_a_hung_trial_is_ended_without_a_second_chance(troubled: World) -> None:
+    assert (troubled.by_rank[16].state, troubled.by_rank[16].error) == ("failed", "reported nothing for 3 s")
+    assert troubled.notes("advance").count("16 0 1") == 1
+    wait_until(lambda: not any(psutil.pid_exists(int(pid)) for pid in troubled.notes("pid")))
+
+
+def test_a_trial_that_is_killed_goes_on_at_its_last_eighth(troubled: World) -> None:
+    advanced = [note for note in troubled.notes("advance") if note.startswith("8 ")]
+
+    assert advanced == ["8 0 1", "8 1 2", "8 2 3", *(f"8 {eighth - 1} {eighth}" for eighth in range(3, 9))]
+    assert troubled.found.config["rank"] == 8
+
+
+@pytest.mark.setting("tune.scheduler")
+@pytest.mark.setting("tune.trial_cpus")
+def test_asha_is_one_phase_and_says_nothing(make: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    world = make(scheduler="asha", num_samples=3, trial_cpus=2, rank=32).search()
+
+    assert [trial.state for trial in world.found.trials] == ["finished", "finished", "rung"]
+    assert world.notes("load") == ["base cpu 7 threads 2 nice 19"]
+    assert world.by_rank[32].rung_bits is not None
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.setting("tune.max_concurrent")
+def test_trials_run_side_by_side(make: Make) -> None:
+    world = make({"4@1": "meet", "16@1": "meet"}, scheduler="asha", num_samples=2, max_concurrent=2).search()
+
+    assert len(world.notes("load")) == 2
+
+
+def test_a_search_in_which_all_fail_says_how_many_and_the_last_reason(make: Make) -> None:
+    with pytest.raises(
+        ArtifactError, match="no adapter for writing: 2 of 2 trials failed, the last: failed twice"
+    ) as e:
+        make({"4": "named", "16": "unknown"}, num_samples=2).search()
+
+    assert "ValueError" in str(e.value)
+    assert "owner" not in str(e.value)
+
+
+@pytest.mark.setting("tune.time_budget_s")
+def test_the_time_budget_ends_a_search_with_what_it_has(make: Make) -> None:
+    world = make({"4": "slow 1.5"}, scheduler="asha", num_samples=1, time_budget_s=8.0).search()
+
+    assert [trial.state for trial in world.found.trials] == ["stopped"]
+    assert 0 < json.loads((world.found.folder / "adapter.json").read_text())["eighths"] < 8
+
+
+@pytest.mark.parametrize("needed", [{"has_slot": True}, {"device": "cuda"}], ids=["train_slot", "gpu"])
+def test_trials_wait_for_what_this_session_lacks(make: Make, needed: dict[str, Any]) -> None:
+    with pytest.raises(ArtifactError, match="no adapter for writing: the time was over"):
+        make(**needed, num_samples=1, time_budget_s=1.0).search()
+
+
+def test_a_killed_search_goes_on_at_the_last_eighth(make: Make, ray_session: Any) -> None:
+    import ray
+
+    world = make({"4@4": "slow 2"}, scheduler="asha", num_samples=1)
+    pid_file = world.data.with_name("pid")
+    running = ray.remote(num_cpus=0, max_retries=0)(_search_and_say_who).remote(world.job, pid_file)
+    wait_until(lambda: "4 3 4" in world.notes("advance"))
+
+    kill(int(pid_file.read_text()))
+    with pytest.raises(ray.exceptions.WorkerCrashedError):
+        ray.get(running, timeout=30)
+    wait_until(lambda: not any(psutil.pid_exists(int(pid)) for pid in world.notes("pid")))
+    world.search()
+
+    assert [trial.state for trial in world.found.trials] == ["finished"]
+    assert world.notes("advance") == [f"4 {eighth - 1} {eighth}" for eighth in (1, 2, 3, 4, 4, 5, 6, 7, 8)]
+
+
+def _search_and_say_who(job: Any, pid_file: Path) -> None:
+    from tune.search import search
+
+    pid_file.write_text(str(psutil.Process().pid))
+    search(job, lambda _: None)

@@ -1,0 +1,148 @@
+"""The whole loop from outside, on a planted stream that an agent can help with, while everything in it is killed."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from actors.launch import session_processes
+from selflow.core.errors import SelFlowError
+from selflow.core.events import Event
+from selflow.core.steps import label_event
+from selflow.sdk.client import Client
+from selflow.sdk.ingest import IngestClient, Pace
+from selflow.store.reading import CatalogReader
+from selflow.store.records import AgentVersion, Cycle, Stage, Verdict
+from tests.e2e.conftest import World, wait_until
+from tests.lm.worlds import PLANTED_STEPS, planted_steps
+
+CYCLE_LIMIT_S = 400.0
+AGENT = "everything"
+SETTINGS = """
+discover: {bootstraps: 2, null_sets: 1}
+tune: {num_samples: 2}
+lm: {base_epochs: 20}
+"""
+
+
+def prepare(world: World) -> None:
+    world.root.user_settings.write_text(SETTINGS)
+
+
+def events_of_the_planted_stream() -> list[Event]:
+    steps = planted_steps(PLANTED_STEPS, seed=7)
+    return [
+        Event(step.ts_us, "program", label_event(label)[0] or "note", label_event(label)[1])
+        for step in steps
+        for label in step.labels
+    ]
+
+
+def processes(world: World, title: str) -> list[psutil.Process]:
+    """The session's processes whose title begins like that, newest first."""
+    found = []
+    for process in session_processes(world.root):
+        with suppress(psutil.Error):
+            if (process.cmdline() or [""])[0].startswith(title):
+                found.append(process)
+    return sorted(found, key=lambda process: -process.create_time())
+
+
+class Havoc:
+    """Kills what is named once its stage runs; each thing once."""
+
+    PLAN = {
+        "discover": ("ray::ClustererShell",),
+        "base": ("ray::TrainerShell", "ray::SupervisorShell"),
+        f"grow:{AGENT}": ("ray::LoraTrial", "ray::ServeReplica", "ray::RouterShell", "session"),
+        f"judge:{AGENT}": ("ray::EvaluatorShell", "ray::BufferShell", "ray::CollectorShell"),
+    }
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.done: list[str] = []
+
+    def strike(self, stage: str) -> None:
+        """The next thing of this stage, if it is there and the one before has come back."""
+        wanted = next((each for each in self.PLAN.get(stage, ()) if each not in self.done), None)
+        if wanted == "session":
+            core = [p for p in session_processes(self.world.root) if p.name() in {"raylet", "gcs_server"}]
+            victims = core
+        else:
+            victims = processes(self.world, wanted)[:1] if wanted else []
+        for process in victims:
+            with suppress(psutil.Error):
+                process.send_signal(signal.SIGKILL)
+        if wanted and victims:
+            self.done.append(wanted)
+
+
+@pytest.fixture(scope="module")
+def cycle(world: World) -> Iterator[dict[str, Any]]:
+    """One cycle, in which every process was killed; what was seen meanwhile."""
+    world.ok("init", "--grant", "ingest")
+    sent = events_of_the_planted_stream()
+    pace = Pace(resend_after_s=1.0, timeout_s=120.0)
+    with IngestClient(f"ipc://{world.root.socket('ingest.sock')}", "program", pace=pace) as client:
+        client.send(sent)
+        accepted = sum(result.accepted for result in client.flush(120))
+    world.ok("learn", "--no-wait")
+    reader, havoc = CatalogReader(world.root.catalog), Havoc(world)
+    answered = refused = 0
+    deadline_s = time.monotonic() + CYCLE_LIMIT_S
+    while True:
+        (seen,) = reader.learned(Cycle)
+        if seen.finished_at_us:
+            break
+        assert time.monotonic() < deadline_s, f"the cycle stands at {seen.stage}"
+        havoc.strike(seen.stage)
+        try:
+            Client(environ=world.environ, timeout_s=10).predict(top_k=3)
+            answered += 1
+        except (SelFlowError, OSError):
+            refused += 1
+        wait_until(lambda: True)
+    yield {"cycle": seen, "killed": havoc.done, "answered": answered, "refused": refused, "accepted": accepted}
+
+
+def test_a_cycle_ends_although_everything_in_it_was_killed(cycle: dict[str, Any]) -> None:
+    wanted = {each for stage in Havoc.PLAN.values() for each in stage}
+
+    assert cycle["cycle"].state == "done", cycle["cycle"].error
+    assert wanted - set(cycle["killed"]) <= {"ray::BufferShell", "ray::CollectorShell"}, "too quick to be killed"
+
+
+def test_no_acknowledged_event_is_lost_by_it(world: World, cycle: dict[str, Any]) -> None:
+    wait_until(lambda: world.state()["state"] == "running", 120)
+
+    assert cycle["accepted"] == len(events_of_the_planted_stream()) == world.state()["log"]["events"]
+
+
+def test_no_stage_was_made_twice_and_nothing_is_half_registered(world: World, cycle: dict[str, Any]) -> None:
+    reader = CatalogReader(world.root.catalog)
+    stages = reader.learned(Stage, cycle_id=cycle["cycle"].id)
+    versions = reader.learned(AgentVersion)
+
+    assert all(stage.finished_at_us for stage in stages)
+    assert len(versions) == len(reader.learned(Verdict)) == 1
+    assert all((world.root.artifacts / each.sha256).is_dir() for each in versions)
+
+
+def test_the_planted_agent_passes_the_gate_and_answers(world: World, cycle: dict[str, Any]) -> None:
+    (verdict,) = CatalogReader(world.root.catalog).learned(Verdict)
+    client = Client(environ=world.environ, timeout_s=30)
+
+    assert verdict.decision == "passed", verdict.reasons
+    assert cycle["answered"] > 0
+    wait_until(lambda: any(each.selflow.kind == "agent" for each in client.models()), 60)
+
+
+def test_work_folders_are_gone(world: World, cycle: dict[str, Any]) -> None:
+    assert list(Path(world.root.work).iterdir()) == []
+    assert os.listdir(world.root.artifacts)

@@ -1,0 +1,54 @@
+"""Streams and points with known truth."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selflow.core.steps import Step, event_label
+from selflow.discover.families import Sample
+
+HOUR_US = 3_600_000_000
+FIRST_US = 1_700_006_400_000_000
+"""A midnight."""
+ACTIVITIES = {
+    "invoices": (8, ("finance/invoices/client", "finance/ledger/month"), "xlsx"),
+    "parser": (10, ("src/parser/token", "src/parser/grammar"), "py"),
+    "holiday": (13, ("photos/holiday/beach", "photos/holiday/mountain"), "jpg"),
+    "thesis": (16, ("writing/thesis/chapter", "writing/thesis/figure"), "tex"),
+    "garden": (20, ("notes/garden/roses", "notes/garden/tomatoes"), "md"),
+}
+
+
+def planted(days: int = 24, events: int = 24, seed: int = 3) -> tuple[list[Step], list[str]]:
+    """Each activity once a day at its hour, on its own files; and which activity each step belongs to."""
+    rng = np.random.default_rng(seed)
+    steps, truth = [], []
+    for day in range(days):
+        for name, (hour, stems, extension) in ACTIVITIES.items():
+            ts_us = FIRST_US + (24 * day + hour) * HOUR_US + int(rng.integers(HOUR_US // 2))
+            for _ in range(events):
+                ts_us += int(rng.integers(20, 200)) * 1_000_000
+                stem = stems[rng.integers(len(stems))]
+                label = event_label("file.change", f"{stem}{rng.integers(6)}.{extension}")
+                steps.append(Step(ts_us, (label,)))
+                truth.append(name)
+    return steps, truth
+
+
+def blobs(groups: int = 4, seed: int = 5) -> tuple[Sample, NDArray[np.int64]]:
+    """Well separated groups in 16 dimensions as a family sees them; and the group of each micro-cluster."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat(np.arange(groups), 20)
+    middles = 12 * np.eye(groups, 16)
+    points = middles[truth] + rng.standard_normal((len(truth), 16))
+    owner = np.repeat(np.arange(len(truth)), 8)
+    rows = points[owner] + 0.5 * rng.standard_normal((len(owner), 16))
+    return Sample(points, np.full(len(truth), 8.0), rows, owner), truth
+
+
+def one_cloud(n: int, outsiders: int, seed: int = 9) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64]]:
+    """Four blocks of one shapeless cloud of windows, some of them in a second place far away; and days."""
+    rng = np.random.default_rng(seed)
+    away = 6.0 * rng.permutation(np.arange(n) < outsiders)[:, None]
+    return {name: rng.standard_normal((n, 6)) + away for name in ("counts", "kinds", "text", "time")}, np.arange(
+        n
+    ) // 10

@@ -1,0 +1,209 @@
+"""The search for an agent's settings: all to an eighth of the budget, the best two to the end; or ASHA."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from math import isfinite
+from pathlib import Path
+from typing import Any, ClassVar
+
+import optuna
+import ray
+from ray import tune as ray_tune
+from ray.tune.schedulers import ASHAScheduler
+from ray.tune.search.optuna import OptunaSearch
+
+from selflow.core.clock import SystemClock
+from selflow.core.errors import ArtifactError
+from tune.trial import EIGHTHS, KNOBS, LoraTrial, SearchJob
+
+__all__ = ["SearchJob", "SearchResult", "TrialReport", "search"]
+
+_KEPT = 2
+"""Trials that ``keep_two`` brings to the end."""
+_STARTUP_TRIALS = 4
+"""Trials before TPE models anything; its own default, 10, is more than a whole search of ours."""
+_CLOCK = SystemClock()
+_Values = dict[str, Any]
+_Trial = Any
+"""Ray's ``Trial``, much of which is None to a type checker."""
+
+
+@dataclass(frozen=True)
+class TrialReport:
+    """How one configuration did: its lowest log-loss on the tune targets, and that after the first eighth.
+
+    ``state``: ``finished``; ``rung``, compared and left there; ``stopped``, the time was over; or ``failed``.
+    """
+
+    config: Mapping[str, Any]
+    state: str
+    tune_bits: float | None
+    rung_bits: float | None
+    seconds: float
+    error: str
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The best adapter of all that were saved, eighth by eighth, its configuration, and all that were tried."""
+
+    config: Mapping[str, Any]
+    tune_bits: float
+    folder: Path
+    trials: tuple[TrialReport, ...]
+
+
+def search(job: SearchJob, on_trial: Callable[[TrialReport], None]) -> SearchResult:
+    """Try ``tune.num_samples`` configurations. The same job in the same folder goes on where it was killed.
+
+    It blocks: call it in a Ray task with ``num_cpus=0``, else trials wait for the cores that the task holds.
+    ``on_trial`` hears of each trial that ends, twice of one that goes on after the rung. A trial in the middle of a
+    step can add 10 s to ``tune.time_budget_s``.
+
+    Raises:
+        ArtifactError: No trial got as far as an adapter.
+
+    Cost: 2.75 whole runs for 8 samples, and two loads of the base; with nothing to train 5 s for 6 samples.
+    Source: one-epoch-then-top-K, arXiv 2307.15422.
+    """
+    os.environ.update(RAY_AIR_NEW_OUTPUT="0", TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1", TUNE_PRINT_ALL_TRIAL_ERRORS="0")
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a trial's end is a report, not a line
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    watch, start_s = _Watch(job.tune.step_limit_s, on_trial), _CLOCK.monotonic_s()
+    points, space = _space(job)
+    sampler = optuna.samplers.TPESampler(seed=job.seed, n_startup_trials=_STARTUP_TRIALS)
+    config: _Values = {"num_samples": job.tune.num_samples, "time_budget_s": job.tune.time_budget_s}
+    config["search_alg"] = OptunaSearch(points_to_evaluate=points, sampler=sampler)
+    if job.tune.scheduler == "asha":
+        config["scheduler"] = ASHAScheduler(max_t=EIGHTHS, grace_period=1, reduction_factor=4)
+        return _conclude(job, watch, _fit(job, watch, "asha", space, config))
+    trials = _fit(job, watch, "rung", space, config, stop={"training_iteration": 1})
+    left_s = start_s + job.tune.time_budget_s - _CLOCK.monotonic_s()
+    reports = [(trial, watch.report(trial)) for trial in trials]
+    kept = [
+        {**asdict(report), **report.config, "rung_of": trial.trial_id, "resume_from": trial.checkpoint.path}
+        for trial, report in reports
+        if report.state == "rung"
+    ]
+    kept = sorted(kept, key=lambda start: (start["rung_bits"], start["rung_of"]))[:_KEPT]
+    if kept and left_s > 0:
+        name = "-".join(["final", *(start["rung_of"] for start in kept)])
+        trials += _fit(job, watch, name, {"kept": ray_tune.grid_search(kept)}, {"time_budget_s": left_s})
+    return _conclude(job, watch, trials)
+
+
+def _space(job: SearchJob) -> tuple[list[_Values], _Values]:
+    """The configurations to try first, each once, and the space; it holds them whatever the owner set."""
+    asked = [tuple(point[knob] for knob in KNOBS) for point in (*job.warm, job.lora.model_dump())]
+    rates, ranks = zip(*asked, strict=True)
+    return [dict(zip(KNOBS, point, strict=True)) for point in dict.fromkeys(asked)], {
+        "learning_rate": ray_tune.loguniform(min(1e-4, *rates), max(3e-3, *rates)),
+        "rank": ray_tune.choice(sorted({4, 8, 16, *ranks})),
+    }
+
+
+def _fit(
+    job: SearchJob, watch: "_Watch", name: str, space: _Values, config: _Values, stop: _Values | None = None
+) -> list[_Trial]:
+    key = sha256(repr(job).encode()).hexdigest()[:12]  # Ray finds a trainable, and we a folder, by this name
+    shared = {"train_slot": job.has_resources, "gpu": job.device == "cuda"}
+    share = 10_000 // job.tune.max_concurrent / 10_000  # Ray would round up, and one too few would fit
+    slots = {"cpu": job.tune.trial_cpus, **{name: share for name, is_asked in shared.items() if is_asked}}
+    trainable = ray_tune.with_resources(type(f"LoraTrial_{key}", (LoraTrial,), {"job": job}), slots)
+    folder = job.out / f"{key}-{name}"
+    _Watch.present = watch
+    if any(folder.glob("experiment_state-*.json")):
+        ray_tune.Tuner.restore(str(folder), trainable).fit()
+        return watch.trials
+    config |= {"metric": "tune_bits", "mode": "min", "reuse_actors": True, "trial_dirname_creator": str}
+    tune_config = ray_tune.TuneConfig(max_concurrent_trials=job.tune.max_concurrent, **config)
+    run_config = ray_tune.RunConfig(
+        name=folder.name,
+        storage_path=str(job.out),
+        stop=stop,
+        verbose=0,
+        callbacks=[watch],
+        failure_config=ray_tune.FailureConfig(max_failures=1),
+        checkpoint_config=ray_tune.CheckpointConfig(1, "tune_bits", "min", checkpoint_frequency=1),
+    )
+    ray_tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config).fit()
+    return watch.trials
+
+
+class _Watch(ray_tune.Callback):
+    """Ends trials that say nothing for too long, and passes on how each trial ended."""
+
+    present: ClassVar["_Watch"]
+
+    def __init__(self, limit_s: float, on_trial: Callable[[TrialReport], None]) -> None:
+        self._limit_s, self._on_trial = limit_s, on_trial
+        self._heard: dict[str, tuple[Any, float]] = {}
+        self.trials: list[_Trial] = []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A restored experiment finds the watch of the search that restores it."""
+        return getattr, (_Watch, "present")
+
+    def on_step_end(self, iteration: int, trials: list[_Trial], **_: object) -> None:  # noqa: ARG002
+        """Look at every trial; Tune does this about ten times a second."""
+        now_s = _CLOCK.monotonic_s()
+        for trial in trials:
+            mark = (trial.status, trial.run_metadata.last_result_time)
+            before, since_s = self._heard.get(trial.trial_id, (None, now_s))
+            if mark != before:
+                self._heard[trial.trial_id] = mark, now_s
+                if trial.is_finished():
+                    self._on_trial(self.report(trial))
+            elif trial.status == "RUNNING" and now_s - since_s > self._limit_s:
+                trial.max_failures = 0  # it gets no second chance, and this tells its end from others
+                ray.kill(trial.temporary_state.ray_actor)
+
+    def on_experiment_end(self, trials: list[_Trial], **_: object) -> None:
+        """Every trial has ended."""
+        self.on_step_end(0, trials)
+        self.trials = list(trials)
+
+    def report(self, trial: _Trial) -> TrialReport:
+        """What is known of a trial; one that was kept at the rung has its first eighth from there."""
+        start, last = trial.config.get("kept", trial.config), trial.last_result or {}
+        reported = trial.metric_n_steps.get("tune_bits", {}).get("10", ())  # the last ten, which are all
+        bits = [value for value in (start.get("rung_bits"), *reported) if value is not None and isfinite(value)]
+        error = last.get("failure", "")
+        if trial.status == "ERROR":
+            cause = trial.get_pickled_error()  # its words could quote what the trial worked on
+            twice = f"failed twice ({type(getattr(cause, 'cause', cause)).__name__})"
+            error = twice if trial.max_failures else f"reported nothing for {self._limit_s:g} s"
+        left = "rung" if last.get("done") else "stopped"
+        return TrialReport(
+            config={knob: start[knob] for knob in KNOBS},
+            state="failed" if error else "finished" if last.get("fraction") == 1 else left,
+            tune_bits=min(bits, default=None),
+            rung_bits=bits[0] if bits else None,
+            seconds=start.get("seconds", 0.0) + last.get("time_total_s", 0.0),
+            error=error,
+        )
+
+
+def _conclude(job: SearchJob, watch: _Watch, trials: list[_Trial]) -> SearchResult:
+    reports = {trial.config.get("kept", {}).get("rung_of", trial.trial_id): watch.report(trial) for trial in trials}
+    saved = [
+        (found.metrics["tune_bits"], found.checkpoint.path, watch.report(trial).config)
+        for trial in trials
+        for found in trial.run_metadata.checkpoint_manager.best_checkpoint_results
+        if isfinite(found.metrics["tune_bits"])
+    ]
+    if not saved:
+        errors = [report.error for report in reports.values() if report.error]
+        why = (
+            f"{len(errors)} of {len(reports)} trials failed, the last: {errors[-1]}" if errors else "the time was over"
+        )
+        raise ArtifactError(f"no adapter for {job.agent}: {why}", "look at tune.time_budget_s and at the trials' log")
+    bits, path, config = min(saved, key=lambda found: found[0])
+    return SearchResult(config, bits, Path(path, "adapter"), tuple(reports.values()))
