@@ -1,18 +1,27 @@
-"""Make the shipped prior: ranker weights learned on streams that nobody is scored on.
+"""Make the shipped prior: ranker weights and counts of programs, from what nobody is scored on.
 
-Run on Debian 12: python -m bench.make_prior /usr/share/doc
+Run on Debian 12: python -m bench.make_prior /usr/share/doc (weights)
+and: python -m bench.make_prior tldr_examples.csv.gz (programs)
 
 File owners are the upstream ChangeLogs that Debian packages install (dates and file names; a paragraph is a commit).
 They hold days, no clock times: the time of day is drawn from a seed. Shell owners are simulated: habits shared by all,
 bent by each user's own, with typing errors that are new. Only the weights are kept: 87 numbers per head and the scale
-of each feature; no name and no count. The same files give the same bytes.
+of each feature; no name and no count.
+
+Programs are counted in the examples of tldr-pages (columns platform, tool, description, command): in how many families
+of pages (``git-add`` is of git's) an example runs them, also behind a pipe. A count of examples would say how much
+there is to explain, not how many people use it. The same files give the same bytes.
 """
 
+import csv
 import gzip
 import hashlib
+import io
 import json
 import re
 import sys
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,22 +31,33 @@ from selflow.core.steps import Step
 from selflow.predict.packing import pack_array, unpack_array
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import PRIOR_FILE, Prior, encode_prior
+from selflow.predict.programs import program_of
+from selflow.predict.shared_counts import SHARED_FILE, encode_counts
 
 SEED = 20_260
 CHANGELOGS = {  # the package whose changelog.gz it is, and the sha256 of that file
-    "strace": "",
-    "gpg": "",
-    "wget": "",
-    "nettle-dev": "",
-    "findutils": "",
-    "tar": "",
-    "libgcrypt20": "",
-    "libgmp10": "",
+    "strace": "e5eea37745d82e62f0d28057501040b1255d1aa93565d67d15339326db75aad5",
+    "gpg": "ed6b62ec711d20e2828aaafaf2a711449a7da8fcb87c1d44230da88201acbbd1",
+    "wget": "4d3ffa3ae13c59858d534b3b50aea1a5118211eb9cbb3787d301a439ef518df0",
+    "nettle-dev": "c52ca24b8d234f5e6111d2403ce102cc6796fa7fe29adc7590d207a617cbb3d6",
+    "findutils": "d438474ced36fd53095dc5e3b4ab75f15924007d8ee1e1cbf77320f416e8588d",
+    "tar": "4c26bf1e4be8f817556525f7a91ada54f842786befbdadaeedb7970061806c76",
+    "libgcrypt20": "855ac3419dd9217e01d6691e898dbcd3eb381c218b0d46006ebd996c09a61cdc",
+    "libgmp10": "c7b000009091b839734e91fec0783419d13e9de27fb9fe457e2643e42d18f875",
 }
+PAGES_SHA256 = "c07544454e3196054e2182c67e5f26862cc12bdba7b452ee24eec5e8974c6161"
+PAGES_NOTE = (
+    "Counted in tldr-pages (https://github.com/tldr-pages/tldr, commit 08e345f42639, pages/common and pages/linux), "
+    "by the tldr-pages contributors, CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/). Changed: only the names "
+    "of programs were taken, with the number of families of pages that run them."
+)
 SHELL_GROUPS = 2
 MAX_STEPS = 2_500
 _HEADER = re.compile(r"(\d{4}-\d\d-\d\d)\s+\S")
 _BULLET = re.compile(r"\s+\* ([^:(\[<]+)")
+_PLACEHOLDER = re.compile(r"\{\{.*?\}\}")
+_NEXT_COMMAND = re.compile(r"\|\||&&|[|;&]|\$\(")
+_GRAMMAR = frozenset(("do", "done", "if", "then", "else", "fi", "while", "for", "in", "case", "esac", "[", "[["))
 _FILE = re.compile(r"[A-Za-z0-9_+./-]*[./][A-Za-z0-9_+./-]+|[A-Z][A-Za-z]+file|NEWS|README|THANKS|AUTHORS|TODO")
 
 
@@ -94,7 +114,7 @@ def owners(folder: Path) -> list[tuple[str, list[Step], bool]]:
     for package, digest in CHANGELOGS.items():
         raw = gzip.decompress((folder / package / "changelog.gz").read_bytes())
         found = hashlib.sha256(raw).hexdigest()
-        if digest and found != digest:
+        if found != digest:
             print(f"{package}: another version of its changelog; the prior will differ", file=sys.stderr)
         made.append((package, changelog_steps(raw.decode(errors="replace"), np.random.default_rng(next(seeds))), False))
         print(package, found, file=sys.stderr)
@@ -118,11 +138,33 @@ def learn_prior(folder: Path) -> Prior:
     return Prior(pack_array(weights), [pack_array(means), pack_array(variances), left[-1].inputs[2]])
 
 
+def count_programs(examples: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """By program that has a page: families of pages in which a command runs it. ``examples``: (page, command)."""
+    kept = [(page, command) for page, command in examples if not command.startswith("tldr ")]  # "see that page"
+    pages = {page for page, _ in kept} - _GRAMMAR
+    families = defaultdict[str, set[str]](set)
+    for page, command in kept:
+        for part in _NEXT_COMMAND.split(_PLACEHOLDER.sub("X", command)):
+            families[program_of(part)].add(page.partition("-")[0])
+    return {program: len(found) for program, found in families.items() if program in pages}
+
+
+def programs_file(path: Path) -> bytes:
+    """The counts as they ship."""
+    raw = path.read_bytes()
+    if hashlib.sha256(raw).hexdigest() != PAGES_SHA256:
+        print(f"{path.name}: other pages; the counts will differ", file=sys.stderr)
+    rows = csv.DictReader(io.StringIO(gzip.decompress(raw).decode(), newline=""))
+    return encode_counts(count_programs((row["tool"], row["command"]) for row in rows), PAGES_NOTE)
+
+
 def main() -> None:
-    """Write the prior beside the code that loads it."""
-    data = encode_prior(learn_prior(Path(sys.argv[1])))
-    (Path(__file__).parent.parent / "selflow" / "predict" / PRIOR_FILE).write_bytes(data)
-    print(json.dumps({"file": PRIOR_FILE, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}))
+    """Write a part of the prior beside the code that loads it."""
+    path = Path(sys.argv[1])
+    name = PRIOR_FILE if path.is_dir() else SHARED_FILE
+    data = encode_prior(learn_prior(path)) if path.is_dir() else programs_file(path)
+    (Path(__file__).parent.parent / "selflow" / "predict" / name).write_bytes(data)
+    print(json.dumps({"file": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}))
 
 
 if __name__ == "__main__":

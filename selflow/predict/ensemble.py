@@ -21,6 +21,7 @@ from selflow.predict.pool import FixedSharePool
 from selflow.predict.prior import Prior
 from selflow.predict.ranker import Inputs, Rankers, Ranking
 from selflow.predict.recency import RecencyExpert
+from selflow.predict.shared_counts import Offer
 from selflow.predict.table import Floats, Ids, Table
 
 RANKERS = ("ranker", "ranker_any")
@@ -39,6 +40,8 @@ class Truth:
 
     known: tuple[int, ...]
     fresh: int
+    unseen: tuple[str, ...] = ()
+    """The texts of those, if the opinion may offer some."""
 
     @property
     def members(self) -> int:
@@ -67,11 +70,33 @@ class Opinion:
     """(n,): the mixture before calibration."""
     features: Floats
     ranking: Ranking
+    worth: Floats
+    """(n,): what naming each candidate first is worth."""
+    offered: tuple[Offer, ...] = ()
+    """What NEW may be called; their probabilities are part of ``pool_fresh``."""
+
+    def ranked(self, limit: int) -> list[int]:
+        """The guesses: places of candidates in their order, with -1 - i for the i-th of the offered where it is due."""
+        made: list[int] = []
+        waiting = list(range(len(self.offered)))
+        for place in self.order[:limit].tolist():
+            while waiting and self.offered[waiting[0]][1] > self.worth[place]:
+                made.append(-1 - waiting.pop(0))
+            made.append(place)
+        return [*made, *(-1 - i for i in waiting)][:limit]
+
+    def hits(self, unseen: Sequence[str]) -> list[int]:
+        """Those of the offered that came, as ``ranked`` names them."""
+        return [-1 - i for i, (label, _) in enumerate(self.offered) if label in unseen]
+
+    def chance(self, place: int) -> float:
+        """The probability of a guess."""
+        return float(self.pool[place]) if place >= 0 else self.offered[-1 - place][1]
 
     def of(self, row: int) -> "Opinion":
         """As if this one had been asked alone."""
         order = np.argsort(-self.p[row, : self.n], kind="stable")
-        return replace(self, pool=self.p[row], pool_fresh=float(self.fresh[row]), order=order)
+        return replace(self, pool=self.p[row], pool_fresh=float(self.fresh[row]), order=order, offered=())
 
     def places(self, known: Sequence[int]) -> Ids:
         """Where these labels stand in ``ids``."""
@@ -181,8 +206,9 @@ class Ensemble:
         calm, calm_rest = self._temperature.apply(raw, rest)
         final = np.concatenate([calm, mixed[named:] * (calm_rest / rest)])
         final_fresh = float(self.pool.mix(fresh)) * calm_rest / rest
-        order = self._name(ids[:named], self._worth(p, calm, rows[1, :named]), situation.view)
-        return Opinion(situation.view, ids, named, p, fresh, final, final_fresh, order, raw, features, ranking)
+        worth = self._worth(p, calm, rows[1, :named])
+        order = self._name(ids[:named], worth, situation.view)
+        return Opinion(situation.view, ids, named, p, fresh, final, final_fresh, order, raw, features, ranking, worth)
 
     def _worth(self, p: Floats, calm: Floats, named: Floats) -> Floats:
         """What naming each candidate first is worth: half by pool and naming head, half by the plain ranker.

@@ -5,13 +5,14 @@ from itertools import islice
 from typing import Literal
 
 from selflow.core.errors import UsageError
-from selflow.core.steps import Step
+from selflow.core.steps import Step, event_label
 from selflow.predict.agents import RecordedExpert
 from selflow.predict.baselines import NAMES, Baselines
 from selflow.predict.grades import Board, Tally, grade_pool
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import Prior, shipped
 from selflow.predict.programs import program_of
+from selflow.predict.shared_counts import SHELL_KIND
 from selflow.predict.steps import steps_from_rows, switches
 
 Mode = Literal["all", "switch"]
@@ -52,7 +53,7 @@ def evaluate_rows(
         UsageError: There is no row.
     """
     if program:
-        rows = ((ts_us, program_of(label), group, user) for ts_us, label, group, user in rows)
+        rows = ((ts_us, event_label(SHELL_KIND, program_of(label)), group, user) for ts_us, label, group, user in rows)
     steps = steps_from_rows(rows)
     figures = evaluate_steps(steps, mode=mode, has_users=has_users, prior=shipped(), grow=grow, progress=progress)
     return {"experts": figures}

@@ -68,11 +68,11 @@ def log_loss_bits(p_known: Iterable[float], p_new: float, fresh: int) -> float:
 def grade_pool(opinion: Opinion, truth: Truth) -> Grade:
     """The grade of the pool: its guesses in their order, its probabilities calibrated."""
     places = opinion.places(truth.known)
-    order = opinion.order[:TOP]
-    came = set(places.tolist())
-    hits = [place in came for place in order.tolist()]
+    order = opinion.ranked(TOP)
+    came = {*places.tolist(), *opinion.hits(truth.unseen)}
+    hits = [place in came for place in order]
     bits = log_loss_bits(opinion.pool[places].tolist(), opinion.pool_fresh, truth.fresh)
-    first = float(opinion.pool[order[0]]) if len(order) else 0.0
+    first = opinion.chance(order[0]) if order else 0.0
     hit = any(hits[:1])
     return Grade(hit, any(hits), bits, first, hit / truth.members)
 

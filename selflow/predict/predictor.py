@@ -5,7 +5,7 @@ later. The state is a pure function of the steps: same steps, same answers, bit 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from selflow.predict.grades import Grade, grade_pool
 from selflow.predict.memory import UserMemory
 from selflow.predict.packing import pack_state, unpack_state
 from selflow.predict.prior import Prior
+from selflow.predict.shared_counts import EXPERT, SharedCounts
 from selflow.predict.table import Floats
 from selflow.predict.vocabulary import Vocabulary
 
@@ -40,7 +41,7 @@ class Guess:
 class Prediction:
     """A ranked answer. The guesses' probabilities and ``other_p`` sum to 1.
 
-    ``other_p`` is everything that is not listed; ``new_p``, a part of it, is "a label never seen before".
+    ``other_p`` is everything that is not listed; ``new_p``, a part of it, is a label that was never seen before either.
     """
 
     guesses: tuple[Guess, ...]
@@ -75,7 +76,7 @@ class Predictor:
             bars_current: The labels of the user's last step cannot come next (``steps.switches``).
             max_labels: Labels that are known at once.
             alpha: The pool's share: .01 for a long stream, .03 for a short one.
-            prior: Weights to start from (``prior.shipped()``).
+            prior: Weights to start from, and names for commands never seen (``prior.shipped()``).
             experts: More experts, as found by the entry-point group ``selflow.experts``.
         """
         self._settings = [is_shared, bars_current, max_labels]
@@ -85,6 +86,7 @@ class Predictor:
         self._users_ever = 0
         self.steps_learned = 0
         self._ensemble = Ensemble(is_shared=is_shared, alpha=alpha, extra=experts)
+        self._shared = SharedCounts(prior.programs if prior is not None else {})
         if prior is not None:
             self._ensemble.start_from(prior)
 
@@ -118,11 +120,13 @@ class Predictor:
         if expert is not None:
             row = self._ensemble.row(expert)
             opinion, weights = opinion.of(row), np.eye(len(weights))[row]
-        guesses = tuple(self._guess(opinion, place, weights) for place in opinion.order[:top_k].tolist())
+        places = opinion.ranked(top_k)
+        guesses = tuple(self._guess(opinion, place, weights) for place in places)
         other_p = max(0.0, 1.0 - sum(guess.p for guess in guesses))
         named = zip(self._ensemble.pool.names, weights.tolist(), strict=True)
         ranked = tuple(sorted((item for item in named if item[1] > 0.0), key=lambda item: -item[1]))
-        return Prediction(guesses, other_p, min(opinion.pool_fresh, other_p), ranked)
+        new_p = max(0.0, opinion.pool_fresh - sum(opinion.chance(place) for place in places if place < 0))
+        return Prediction(guesses, other_p, min(new_p, other_p), ranked)
 
     def learn(self, step: Step) -> Grade:
         """Predict the step from what was before it, grade that, then learn the step."""
@@ -161,7 +165,8 @@ class Predictor:
         users = [[name, memory.dump()] for name, memory in self._users.items()]
         state = [self._settings, self.steps_learned, self._users_ever, self._vocabulary.dump(), users]
         return pack_state(
-            STATE_SCHEMA, [*state, self._ensemble.pool.alpha, list(self.expert_names), self._ensemble.dump()]
+            STATE_SCHEMA,
+            [*state, self._ensemble.pool.alpha, list(self.expert_names), self._ensemble.dump(), *self._shared.dump()],
         )
 
     @classmethod
@@ -173,13 +178,14 @@ class Predictor:
         """
         state = unpack_state(STATE_SCHEMA, data)
         try:
-            (is_shared, bars, max_labels), learned, ever, vocabulary, users, alpha, names, ensemble = state
+            (is_shared, bars, max_labels), learned, ever, vocabulary, users, alpha, names, ensemble, *shared = state
             predictor = cls(is_shared=is_shared, bars_current=bars, max_labels=max_labels, alpha=alpha, experts=experts)
             if list(predictor.expert_names) != names:
                 raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the bytes)
             predictor._vocabulary.restore(vocabulary)
             predictor._users = {name: UserMemory.restore(memory) for name, memory in users}
             predictor._ensemble.restore(ensemble)
+            predictor._shared = SharedCounts.restore(shared)
         except (ValueError, TypeError, KeyError, UsageError) as error:
             raise ShapeError(
                 f"{len(data):,} bytes are not a predictor with these experts", "learn again from the event log"
@@ -191,17 +197,21 @@ class Predictor:
         labels = tuple(dict.fromkeys(step.labels))
         found = [(label, self._vocabulary.find(label)) for label in labels]
         known = tuple(label_id for _, label_id in found if label_id is not None)
-        truth = Truth(known, len(labels) - len(known))
+        fresh = tuple(label for label, label_id in found if label_id is None)
+        truth = Truth(known, len(fresh), fresh)
         opinion = self._opinion(memory, step.ts_us, known)
         ordered = sorted(found, key=lambda item: item[1] is None)
         members = [self._vocabulary.use(label) for label, _ in ordered]
         self._ensemble.learn(opinion, truth, members)
+        self._shared.learn(fresh, was_asked=bool(opinion.offered))
         return opinion, truth, members
 
     def _opinion(self, memory: UserMemory, now_us: int, also: Sequence[int]) -> Opinion:
         view = View(memory.user, now_us, memory.history, memory.recent(), self._vocabulary, memory.moments)
         barred = memory.history[-1] if self._bars_current and memory.history else ()
-        return self._ensemble.ask(view, memory, also, barred)
+        opinion = self._ensemble.ask(view, memory, also, barred)
+        offered = self._shared.offer(view, opinion.pool_fresh)
+        return replace(opinion, offered=offered) if offered else opinion
 
     def _memory_of(self, user: str) -> UserMemory:
         memory = self._users.get(user)
@@ -222,6 +232,8 @@ class Predictor:
         return memory
 
     def _guess(self, opinion: Opinion, place: int, weights: Floats) -> Guess:
+        if place < 0:
+            return Guess(*opinion.offered[-1 - place], ((EXPERT, 1.0),))
         parts = weights * opinion.p[:, place]
         parts = parts / max(float(parts.sum()), 1e-300)
         said = np.argsort(-parts, kind="stable")[:_SAID_SO]

@@ -1,14 +1,16 @@
-"""What a new owner's predictor starts from: weights that say how far to trust what. It holds no label of anybody.
+"""What a new owner's predictor starts from: weights that say how far to trust what, and names of common programs.
 
-``bench/make_prior.py`` makes the file, from changelogs and simulated shells; nobody is scored on them.
+``bench/make_prior.py`` makes both files, from changelogs, simulated shells and manual pages; nobody is scored on them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 
 from selflow.core.errors import ShapeError
 from selflow.predict.packing import Packed, pack_state, unpack_state
+from selflow.predict.shared_counts import shipped_counts
 
 PRIOR_SCHEMA = "selflow.predict.prior/1"
 PRIOR_FILE = "prior.msgpack"
@@ -16,14 +18,15 @@ PRIOR_FILE = "prior.msgpack"
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """Packed states: the rankers' weights and the scales of their inputs."""
+    """Packed states: the rankers' weights and the scales of their inputs. The programs have a file of their own."""
 
     rankers: Packed
     inputs: Packed
+    programs: Mapping[str, int] = field(default_factory=dict)
 
 
 def encode_prior(prior: Prior) -> bytes:
-    """A prior as the file that is shipped."""
+    """The weights of a prior as the file that is shipped."""
     return pack_state(PRIOR_SCHEMA, [prior.rankers, prior.inputs])
 
 
@@ -42,4 +45,5 @@ def decode_prior(data: bytes) -> Prior:
 @cache
 def shipped() -> Prior:
     """The prior that comes with SelFlow."""
-    return decode_prior(files("selflow.predict").joinpath(PRIOR_FILE).read_bytes())
+    weights = decode_prior(files("selflow.predict").joinpath(PRIOR_FILE).read_bytes())
+    return replace(weights, programs=shipped_counts())

@@ -1,6 +1,5 @@
 """Making a base: the same steps give the same bits, a kill costs no finished epoch, and foreign models keep theirs."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import huggingface_hub
@@ -32,12 +31,9 @@ def quiet(done: int, of: int) -> None:
     assert done <= of
 
 
-def killed_at(step: int) -> Callable[[int, int], None]:
-    def progress(done: int, _: int) -> None:
-        if done == step:
-            raise Killed
-
-    return progress
+def killed_in_the_last_epoch(done: int, of: int) -> None:
+    if done == of - 1:
+        raise Killed
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +46,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_same_steps_give_the_same_bits_and_a_kill_costs_no_finished_epoch(grown: Path, tmp_path: Path) -> None:
     with pytest.raises(Killed):
-        grow_tiny(STEPS, TWO, 7, tmp_path, ManualClock(), killed_at(60))
+        grow_tiny(STEPS, TWO, 7, tmp_path, ManualClock(), killed_in_the_last_epoch)
     assert (tmp_path / "partial").is_dir()
     told: list[int] = []
     report = grow_tiny(STEPS, TWO, 7, tmp_path, ManualClock(), lambda done, _: told.append(done))
@@ -64,7 +60,7 @@ def test_the_same_steps_give_the_same_bits_and_a_kill_costs_no_finished_epoch(gr
 def test_an_epoch_of_other_steps_is_not_gone_on_from(tmp_path: Path) -> None:
     one = LmSettings(base_epochs=1)
     with pytest.raises(Killed):
-        grow_tiny(STEPS, TWO, 7, tmp_path, ManualClock(), killed_at(60))
+        grow_tiny(STEPS, TWO, 7, tmp_path, ManualClock(), killed_in_the_last_epoch)
     told: list[int] = []
     grow_tiny(STEPS[:59], one, 7, tmp_path, ManualClock(), lambda done, _: told.append(done))
 
@@ -121,14 +117,21 @@ def foreign(folder: Path, tied: bool = True, method: str = "llama") -> Path:
     bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    bpe.train_from_iterator(corpus(), trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet))
+    bpe.train_from_iterator(
+        corpus(), trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+    )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|im_end|>")
     tokenizer.chat_template = "{% for message in messages %}<|im_start|>{{ message['content'] }}<|im_end|>{% endfor %}"
     shape = {"vocab_size": len(tokenizer), "hidden_size": 48, "intermediate_size": 96, "num_attention_heads": 3}
     torch.manual_seed(11)
     if method == "llama":
         config = LlamaConfig(
-            **shape, num_hidden_layers=3, num_key_value_heads=1, tie_word_embeddings=tied, eos_token_id=2, bos_token_id=1
+            **shape,
+            num_hidden_layers=3,
+            num_key_value_heads=1,
+            tie_word_embeddings=tied,
+            eos_token_id=2,
+            bos_token_id=1,
         )
         LlamaForCausalLM(config).save_pretrained(folder)
     else:
@@ -140,10 +143,10 @@ def foreign(folder: Path, tied: bool = True, method: str = "llama") -> Path:
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_foreign_model_learns_our_rows_and_nothing_else(tmp_path: Path, tied: bool) -> None:
     source, out = foreign(tmp_path / "SmolLM2-tiny", tied), tmp_path / "base"
-    settings = LmSettings(base=str(source), base_epochs=3)
+    settings, many = LmSettings(base=str(source), base_epochs=12), work(5, 400)
     with pytest.raises(Killed):
-        adopt(source, STEPS, settings, 7, out, ManualClock(), killed_at(2))
-    report = adopt(source, STEPS, settings, 7, out, ManualClock(), quiet)
+        adopt(source, many, settings, 7, out, ManualClock(), killed_in_the_last_epoch)
+    report = adopt(source, many, settings, 7, out, ManualClock(), quiet)
     before, after = load_file(source / "model.safetensors"), load_file(out / "model.safetensors")
     loaded = load_base(out)
 
@@ -155,7 +158,9 @@ def test_a_foreign_model_learns_our_rows_and_nothing_else(tmp_path: Path, tied: 
     assert len(rows) == 12
     assert len(torch.unique(rows, dim=0)) == 12
     assert loaded.tokenizer.chat_template is not None
-    assert loaded.tokenizer.encode("The file is open.") == loaded.tokenizer.encode("The file is open.", split_special_tokens=True)
+    assert loaded.tokenizer.encode("The file is open.") == loaded.tokenizer.encode(
+        "The file is open.", split_special_tokens=True
+    )
     run = LoraRun(out, AgentData(STEPS, range(50), range(50, 60)), LoraSettings(), {"learning_rate": 0.01}, 7)
     began, ended = run.advance(0.0), run.advance(1.0)
     run.export(tmp_path / "adapter")
@@ -224,7 +229,7 @@ def test_a_base_that_is_not_here_is_refused_and_nothing_is_fetched(
 
 def test_an_unfinished_base_is_no_base(tmp_path: Path) -> None:
     with pytest.raises(Killed):
-        grow_tiny(single(["a", "b", "a"]), TWO, 7, tmp_path, ManualClock(), killed_at(3))
+        grow_tiny(single(["a", "b", "a"]), TWO, 7, tmp_path, ManualClock(), killed_in_the_last_epoch)
 
     with pytest.raises(ArtifactError, match="is no base"):
         load_base(tmp_path)

@@ -71,7 +71,7 @@ def test_an_answer_says_who_said_so_and_sums_to_one() -> None:
 
 
 def test_knowing_nothing_it_says_that_anything_new_may_come() -> None:
-    answer = Predictor(prior=shipped()).predict(None, 0, 5)
+    answer = Predictor().predict(None, 0, 5)
 
     assert (answer.guesses, answer.other_p) == ((), 1.0)
     assert answer.new_p == pytest.approx(1.0)
