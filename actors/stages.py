@@ -79,7 +79,7 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> Made:
     nulls = ray.get([null_set.remote(folder, number) for number in null_numbers(section)])
     found = conclude(clustered, nulls, section)
     with closing(Catalog.open(request.plan.root.catalog, request.plan.settings.store.catalog_url)) as catalog:
-        before = catalog.cycles.found_before(request.cycle_id)
+        before = catalog.patterns.found_before(request.cycle_id)
     found = replace(found, patterns=identify(found.patterns, TypeAdapter(list[Pattern]).validate_python(before)))
     files = {**found.model.files(), "found.json": json.dumps(found.document(), sort_keys=True).encode()}
     return _keep(request, "cluster-model", files, found.document())

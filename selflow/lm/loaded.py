@@ -93,7 +93,7 @@ def add_adapter(loaded: LoadedBase, name: str, folder: Path) -> None:
     _check_adapter(folder, loaded.sha256)
     remove_adapter(loaded, name)
     try:
-        config = LoraConfig.from_pretrained(folder)
+        config = LoraConfig.from_pretrained(str(folder))
         config.base_model_name_or_path, config.inference_mode = None, True
         if loaded.adapters:
             loaded.model.add_adapter(key(name), config)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy.engine import Connection
 
@@ -95,13 +95,6 @@ class Cycles:
     def stages(self, cycle_id: str) -> list[Stage]:
         """The stages that have begun, in their order."""
         return sorted(self._database.records(Stage, cycle_id=cycle_id), key=lambda each: each.started_at_us)
-
-    def found_before(self, cycle_id: str) -> list[Any]:
-        """The patterns that the newest finished discovery of another cycle found, as it journalled them."""
-        done = [each for each in self._database.records(Stage, name="discover") if each.finished_at_us]
-        others = [each for each in done if each.cycle_id != cycle_id]
-        newest: Any = max(others, key=lambda each: each.started_at_us).result if others else {}
-        return list(newest.get("patterns", []))
 
     def _end(self, cycle_id: str, state: Literal["done", "failed", "cancelled"], error: str, now_us: int) -> bool:
         with self._database.write() as connection:

@@ -10,7 +10,7 @@ from selflow.core.errors import StoreError
 from selflow.core.events import Json
 from selflow.core.ids import new_id
 from selflow.store.database import Database
-from selflow.store.records import Base, Cycle, Pattern, Trial
+from selflow.store.records import Base, Cycle, Pattern, Stage, Trial
 from selflow.store.rows import TABLES, find, put
 
 _FOUND = ("windows", "events", "share", "agreement", "terms", "hours", "medoids")
@@ -48,6 +48,13 @@ class Patterns:
                 put(connection, Pattern(pattern_id, seen["name"], "alive", cycle_id, since_us, **values))
                 ids[seen["name"]] = pattern_id
             return ids
+
+    def found_before(self, cycle_id: str) -> list[Any]:
+        """The patterns that the newest finished discovery of another cycle found, as it journalled them."""
+        done = [each for each in self._database.records(Stage, name="discover") if each.finished_at_us]
+        others = [each for each in done if each.cycle_id != cycle_id]
+        newest: Any = max(others, key=lambda each: each.started_at_us).result if others else {}
+        return list(newest.get("patterns", []))
 
 
 class Bases:

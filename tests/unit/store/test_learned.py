@@ -179,3 +179,13 @@ def test_a_migration_that_fails_leaves_the_first_schema_as_it_was(tmp_path: Path
 
     assert "cycles" not in names
     assert version == ("0001",)
+
+
+def test_what_the_cycle_before_found_is_found_again_and_not_what_this_one_finds(catalog: Catalog) -> None:
+    first = begun(catalog)
+    catalog.cycles.stage_done(first.id, "discover", None, [], {"patterns": [PATTERN]}, 1)
+    assert catalog.patterns.found_before(first.id) == []
+    catalog.cycles.finish(first.id, "done", "", 2)
+    second = begun(catalog)
+
+    assert catalog.patterns.found_before(second.id) == [PATTERN]
