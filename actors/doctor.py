@@ -17,7 +17,10 @@ from selflow.core.paths import Root
 _LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 _RAY_CLIENT_PORT = 10_001
 _RAY_RANGE = ((2, 60), (2, 61))
-_PACKAGES = ("ray", "lmdb", "msgpack", "psutil", "pydantic", "pyzmq", "sqlalchemy", "watchdog")
+_PACKAGES = (
+    *("ray", "torch", "transformers", "peft", "scikit-learn", "hdbscan", "optuna"),
+    *("lmdb", "msgpack", "psutil", "pydantic", "pyzmq", "sqlalchemy", "watchdog"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ STEPS = work(5, 60)
 TWO = LmSettings(base_epochs=2)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The process ends here."""
 
 
@@ -33,7 +33,7 @@ def quiet(done: int, of: int) -> None:
 
 def killed_in_the_last_epoch(done: int, of: int) -> None:
     if done == of - 1:
-        raise Killed
+        raise KilledError
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_same_steps_give_the_same_bits_and_a_kill_costs_no_finished_epoch(grown: Path, tmp_path: Path) -> None:
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         grow_tiny(STEPS, TWO, 7, tmp_path, ManualClock(), killed_in_the_last_epoch)
     assert (tmp_path / "partial").is_dir()
     told: list[int] = []
@@ -59,7 +59,7 @@ def test_the_same_steps_give_the_same_bits_and_a_kill_costs_no_finished_epoch(gr
 
 def test_an_epoch_of_other_steps_is_not_gone_on_from(tmp_path: Path) -> None:
     one = LmSettings(base_epochs=1)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         grow_tiny(STEPS, TWO, 7, tmp_path, ManualClock(), killed_in_the_last_epoch)
     told: list[int] = []
     grow_tiny(STEPS[:59], one, 7, tmp_path, ManualClock(), lambda done, _: told.append(done))
@@ -111,7 +111,7 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, 
     assert (device_of("auto"), device_of("cuda"), device_of("cpu")) == ("cuda", "cuda", "cpu")
 
 
-def foreign(folder: Path, tied: bool = True, method: str = "llama") -> Path:
+def foreign(folder: Path, *, tied: bool = True, method: str = "llama") -> Path:
     """A random model of SmolLM2's shape, small, with a tokenizer of its own, as transformers writes them."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
@@ -141,10 +141,10 @@ def foreign(folder: Path, tied: bool = True, method: str = "llama") -> Path:
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_a_foreign_model_learns_our_rows_and_nothing_else(tmp_path: Path, tied: bool) -> None:
-    source, out = foreign(tmp_path / "SmolLM2-tiny", tied), tmp_path / "base"
+def test_a_foreign_model_learns_our_rows_and_nothing_else(tmp_path: Path, *, tied: bool) -> None:
+    source, out = foreign(tmp_path / "SmolLM2-tiny", tied=tied), tmp_path / "base"
     settings, many = LmSettings(base=str(source), base_epochs=12), work(5, 400)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         adopt(source, many, settings, 7, out, ManualClock(), killed_in_the_last_epoch)
     report = adopt(source, many, settings, 7, out, ManualClock(), quiet)
     before, after = load_file(source / "model.safetensors"), load_file(out / "model.safetensors")
@@ -228,7 +228,7 @@ def test_a_base_that_is_not_here_is_refused_and_nothing_is_fetched(
 
 
 def test_an_unfinished_base_is_no_base(tmp_path: Path) -> None:
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         grow_tiny(single(["a", "b", "a"]), TWO, 7, tmp_path, ManualClock(), killed_in_the_last_epoch)
 
     with pytest.raises(ArtifactError, match="is no base"):

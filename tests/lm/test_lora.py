@@ -1,4 +1,4 @@
-"""An agent's training: it can stop at any step, learns only where there is something to learn, and says when it fails."""
+"""An agent's training: it can stop at any step, learns where there is something to learn, and says when it fails."""
 
 import json
 import math
