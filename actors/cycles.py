@@ -1,5 +1,6 @@
 """Which cycle runs: the supervisor begins those that are due or asked for, resumes and cancels. One at a time."""
 
+import shutil
 from typing import Any
 
 import ray
@@ -60,7 +61,7 @@ class Cycles:
         if not ready:
             cycle = self._catalog.cycles.open()
             if cycle is None or cycle.id != cycle_id:
-                self._cancel(ref)
+                self._cancel(cycle_id, ref)
             return False
         try:
             ray.get(ref)
@@ -70,11 +71,12 @@ class Cycles:
             return True  # its process died: the cycle is still open and goes on in the next one
         return True
 
-    def _cancel(self, ref: Any) -> None:  # noqa: ANN401  (a ref)
+    def _cancel(self, cycle_id: str, ref: Any) -> None:  # noqa: ANN401  (a ref)
         """What a launcher's task has begun ends with the launcher; the next round makes both anew."""
         ray.cancel(ref, force=True)
         for each in _LAUNCHERS:
             each.kill()
+        shutil.rmtree(self._plan.root.work / cycle_id, ignore_errors=True)
 
     def _is_due(self) -> bool:
         now_s = self._clock.monotonic_s()

@@ -70,7 +70,7 @@ class _Past:
                 table.pop(y, None)
         for rows in (self.follow, self.together):
             for row in rows.values():
-                for y in gone & row.keys():
+                for y in [y for y in row if y in gone]:
                     del row[y]
         self.hot = [y for y in self.hot if y not in gone]
 

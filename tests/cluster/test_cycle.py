@@ -1,0 +1,59 @@
+"""A cycle in a real Ray: cancelled, and refused where there is too little."""
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+from selflow.core.clock import SystemClock
+from selflow.core.codec import encode_record
+from selflow.core.events import Event
+from selflow.core.paths import Root
+from selflow.store.catalog import Catalog
+from selflow.store.reading import CatalogReader
+from selflow.store.records import Cycle, Stage
+from tests.cluster.conftest import wait_until
+from tests.cluster.test_services import is_new, pid_of
+
+Compose = Callable[..., Any]
+MINUTE_US = 60_000_000
+
+
+def ask(root: Root, records: list[bytes]) -> str:
+    """Store these events and ask for a cycle; its id."""
+    from actors.links import BufferLink
+
+    BufferLink().append("test", 1, records)
+    with closing(Catalog.open(root.catalog)) as catalog:
+        return catalog.cycles.request("owner", SystemClock().now_us()).id
+
+
+def steps(count: int) -> list[bytes]:
+    return [encode_record(Event(MINUTE_US * i, "test", "task.run", f"job {i * i % 23}")) for i in range(1, count + 1)]
+
+
+def test_too_few_events_end_a_cycle_with_what_to_do(compose: Compose, root: Root) -> None:
+    compose()
+    reader = CatalogReader(root.catalog)
+    cycle_id = ask(root, steps(5))
+
+    wait_until(lambda: bool(reader.learned(Cycle, id=cycle_id)[0].finished_at_us))
+    (cycle,) = reader.learned(Cycle)
+
+    assert (cycle.state, cycle.upto_seq) == ("failed", 5)
+    assert "5 steps are too few" in cycle.error
+
+
+def test_a_cancelled_cycle_ends_its_work_and_leaves_nothing(compose: Compose, root: Root) -> None:
+    compose()
+    reader = CatalogReader(root.catalog)
+    trainer = pid_of("trainer")
+    cycle_id = ask(root, steps(2_000))
+    wait_until(lambda: bool(reader.learned(Stage, cycle_id=cycle_id, name="base")), 90)
+
+    with closing(Catalog.open(root.catalog)) as catalog:
+        assert catalog.cycles.cancel(cycle_id, SystemClock().now_us())
+
+    wait_until(lambda: is_new("trainer", trainer))
+    wait_until(lambda: list(root.work.iterdir()) == [])
+    assert reader.learned(Cycle)[0].state == "cancelled"
+    assert not reader.learned(Stage, cycle_id=cycle_id, name="base")[0].finished_at_us
