@@ -20,14 +20,14 @@ from selflow.store.records import AgentVersion, Cycle, Stage, Verdict
 from tests.e2e.conftest import World, wait_until
 from tests.lm.worlds import planted_steps
 
-PLANTED_STEPS = 2_000
+PLANTED_STEPS = 4_300
 CYCLE_LIMIT_S = 400.0
 AGENT = "everything"
 PAUSE = Event()
 SETTINGS = """
 discover: {bootstraps: 2, null_sets: 1}
 tune: {num_samples: 2}
-lm: {base_epochs: 6}
+lm: {base_epochs: 4}
 """
 
 
