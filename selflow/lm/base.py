@@ -23,9 +23,7 @@ PREFERRED = ("HuggingFaceTB/SmolLM2-135M-Instruct", "HuggingFaceTB/SmolLM2-135M"
 _TEXT_PASSES = 10
 """How often an epoch of the embedded base reads the seed corpus, at most: never more words than steps."""
 _MIXED = 8
-"""Blocks of steps for one of words among them; the other words come first. All mixed, they hinder each other: a planted
-rule was learned to 1.1 bits with the words first, to 3.8 bits with one block of words for two of steps. Without words
-among the steps the base forgets how to speak: 8.1 bits per sub-word of the corpus instead of 2.1."""
+"""Blocks of steps for one of words among them; the other words come first (decision 0009)."""
 _ADOPT_TOKENS = 65_536
 """Newest tokens that an epoch of a foreign base reads: it is slow, and has only rows to learn."""
 _MAX_CONTEXT = 2_048
@@ -55,15 +53,14 @@ def resolve_base(value: str) -> Path | None:
     if value == "auto":
         return next((folder for folder in map(_cached, PREFERRED) if folder is not None), None)
     folder = Path(value).expanduser()
-    if (folder / "config.json").is_file():
-        return folder
     cached = _cached(value) if value.count("/") == 1 and value[0] not in "./~" else None
-    if cached is None:
+    found = folder if (folder / "config.json").is_file() else cached
+    if found is None:
         raise ConfigError(
             f"lm.base is {value!r}: neither a folder with a config.json nor a model in the local Hugging Face cache",
             "set lm.base to tiny, auto, a model's folder, or an id whose files are already in the cache",
         )
-    return cached
+    return found
 
 
 def grow_tiny(
@@ -102,8 +99,7 @@ def adopt(
 ) -> BaseReport:
     """Give a local causal LM our tokens: each new row begins as the mean of its sub-words' rows, and they alone learn.
 
-    ``source`` is a transformers folder in safetensors form, of a family with Llama's module names. The rest is as for
-    ``grow_tiny``.
+    ``source`` is a transformers folder in safetensors form, of a family with Llama's module names.
 
     Raises:
         ConfigError: It is no such model.

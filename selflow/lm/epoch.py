@@ -11,6 +11,9 @@ from selflow.core.steps import label_event
 
 SCHEMA = "selflow.lm.epoch/1"
 FILE = "epoch.json"
+Kind = Literal["tiny", "adopted"]
+Tokenizer = Any
+"""A fast tokenizer of transformers, whose own types fit no reader."""
 GAPS = 16
 HOURS = 24
 MAX_LABELS = 2_000
@@ -23,7 +26,7 @@ class Epoch:
 
     name: str
     """``selflow-tiny``, or the name of the foreign base."""
-    kind: Literal["tiny", "adopted"]
+    kind: Kind
     labels: tuple[str, ...]
     """Most frequent first."""
     label_ids: tuple[int, ...]
@@ -68,13 +71,7 @@ def spelled(label: str) -> str:
     return f"{kind} {subject}" if kind else subject
 
 
-def extend(
-    tokenizer: Any,  # noqa: ANN401  (a fast tokenizer of transformers, whose own types fit no reader)
-    labels: Sequence[str],
-    name: str,
-    kind: Literal["tiny", "adopted"],
-    max_context: int,
-) -> Epoch:
+def extend(tokenizer: Tokenizer, labels: Sequence[str], name: str, kind: Kind, max_context: int) -> Epoch:
     """Give the tokenizer our tokens behind all that it has.
 
     A token reads ``<kind: subject>`` of its label, with a number behind it where that is taken. ``labels`` are at most

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selflow.core.clock import as_datetime
 from selflow.core.steps import Step
-from selflow.lm.epoch import GAPS, Epoch, spelled
+from selflow.lm.epoch import GAPS, Epoch, Tokenizer, spelled
 
 MAX_MEMBERS = 12
 """Labels of one step that are written, and count: the first ones."""
@@ -43,7 +42,7 @@ class Window:
 class Lines:
     """Writes steps in a base's tokens."""
 
-    def __init__(self, epoch: Epoch, tokenizer: Any) -> None:  # noqa: ANN401  (a tokenizer of transformers)
+    def __init__(self, epoch: Epoch, tokenizer: Tokenizer) -> None:
         """``tokenizer`` spells the labels that have no token."""
         self._epoch = epoch
         self._tokenizer = tokenizer

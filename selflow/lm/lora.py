@@ -22,6 +22,7 @@ from selflow.lm.training import Descent
 DATA_SCHEMA = "selflow.lm.data/1"
 _CONTEXT = 64
 """Tokens before the first target of a window in training; fewer than in scoring, so that less is read twice."""
+Config = Mapping[str, float]
 _NAME = "agent"
 _STATE = "run.safetensors"
 
@@ -76,13 +77,7 @@ class LoraRun:
     """One adapter in training. The base is loaded once and never changes."""
 
     def __init__(
-        self,
-        base_folder: Path,
-        data: AgentData,
-        lora: LoraSettings,
-        config: Mapping[str, float],
-        seed: int,
-        device: str = "cpu",
+        self, base_folder: Path, data: AgentData, lora: LoraSettings, config: Config, seed: int, device: str = "cpu"
     ) -> None:
         """Load the base and begin, as ``reset`` says.
 
@@ -99,11 +94,8 @@ class LoraRun:
         self._windows = windows(self._encoded.starts, data.train, _CONTEXT)
         self.reset(config, seed)
 
-    def reset(self, config: Mapping[str, float], seed: int) -> None:
-        """Begin anew with a fresh adapter; ``config`` may name another ``learning_rate`` and ``rank``.
-
-        The scale of the update keeps its ratio to the rank.
-        """
+    def reset(self, config: Config, seed: int) -> None:
+        """Begin anew with a fresh adapter. ``config`` may name its ``learning_rate`` and ``rank`` (scaled alike)."""
         loaded, lora = self._loaded, self._lora
         remove_adapter(loaded, _NAME)
         rank, rate = int(config.get("rank", lora.rank)), float(config.get("learning_rate", lora.learning_rate))

@@ -85,27 +85,19 @@ class CountExperts:
         self._contexts = tuple(contexts)
         self._is_shared = is_shared
         self._tables = [Table(max_rows, None if c.lower is None else 128) for c in contexts]
-        self._names = tuple(f"{prefix}{c.name}.{h}" for c in contexts for h in HALF_LIVES)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """``order1.100`` is order 1 at half-life 100."""
-        return self._names
+        self.names = tuple(f"{prefix}{c.name}.{h}" for c in contexts for h in HALF_LIVES)
 
     def ask(self, view: View) -> "CountAnswer":
-        """What the rows of this moment say."""
         end, keyed = view.vocabulary.end, zip(self._tables, self._keys(view), strict=True)
         found = [table.evidence(keys, end) for table, keys in keyed]
         return CountAnswer(self._contexts, found, len(view.vocabulary))
 
     def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
-        """Count the step in every context of the moment before it."""
         weight = float(len(members)) ** -0.5
         for table, keys in zip(self._tables, self._keys(view), strict=True):
             table.learn(keys, members, weight, fresh)
 
     def forget(self, gone: frozenset[int]) -> None:
-        """Take labels out of rows and contexts."""
         for table, context in zip(self._tables, self._contexts, strict=True):
             table.forget(gone, partial(key_labels, labels_in_key=context.labels_in_key))
 

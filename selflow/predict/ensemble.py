@@ -279,17 +279,14 @@ class Ensemble:
         return Prior(self._rankers.warm(), self._inputs.dump())
 
     def forget(self, gone: frozenset[int]) -> None:
-        """Take labels out of everything."""
         for expert in (*self._experts, *self._guests):
             expert.forget(gone)
         self._companions.forget(gone, lambda key: key_labels(key, 1))
 
     def dump(self) -> Packed:
-        """The state as msgpack values."""
         return [part.dump() for part in self._parts()]
 
     def restore(self, packed: Packed) -> None:
-        """Take over a dumped state of an ensemble of the same experts."""
         for part, state in zip(self._parts(), packed, strict=True):
             part.restore(state)
 

@@ -1,8 +1,12 @@
 """Test, then train: how well every expert and every simple rule would have predicted a stream, step by step."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
-from typing import Literal
+from typing import Literal, cast
+
+import msgpack
 
 from selflow.core.errors import UsageError
 from selflow.core.steps import Step, event_label
@@ -23,7 +27,7 @@ Row = tuple[int, str, str | None, str]
 Grow = Callable[[Sequence[Step]], tuple[int, Sequence[RecordedExpert]]]
 """From all steps: where agents that were grown from those before it enter, and the agents, recorded from there on."""
 
-_PROGRESS_STEPS = 200
+_PROGRESS_STEPS, _BESIDE_STEPS = 200, 2000
 
 
 def evaluate_rows(
@@ -78,25 +82,53 @@ def evaluate_steps(
         raise UsageError("the stream holds no events", "name a file with at least one row")
     enter, agents = grow(steps) if grow is not None else (0, ())
     predictor = Predictor(is_shared=has_users, bars_current=mode == "switch", prior=prior)
-    baselines = Baselines(bars_current=mode == "switch")
+    # Not beside agents: who grew them may have left threads.
+    make = partial(_simple, steps, enter, bars_current=mode == "switch")
+    simple = _beside(make) if grow is None and len(steps) >= _BESIDE_STEPS else make
     stream = _told(steps, progress)
     for step in islice(stream, enter):
         predictor.learn(step)
-        baselines.test_then_train(step)
     counts = Predictor.load(predictor.save()) if grow is not None else None
     for agent in agents:
         predictor.enter(agent.anew())
     board = Board(predictor.expert_names)
-    tallies = {name: Tally() for name in ("pool", *(["pool_counts"] if counts else []), *NAMES)}
+    tallies = {name: Tally() for name in ("pool", *(["pool_counts"] if counts else []))}
     for step in stream:
         opinion, truth = predictor.test_then_train(step)
         board.add(opinion, truth)
-        grades = {"pool": grade_pool(opinion, truth), **baselines.test_then_train(step)}
+        tallies["pool"].add(grade_pool(opinion, truth))
         if counts:
-            grades["pool_counts"] = counts.learn(step)
-        for name, grade in grades.items():
-            tallies[name].add(grade)
-    return {**{name: tally.figures() for name, tally in tallies.items()}, **board.figures()}
+            tallies["pool_counts"].add(counts.learn(step))
+    return {**{name: tally.figures() for name, tally in tallies.items()}, **simple(), **board.figures()}
+
+
+def _simple(steps: Sequence[Step], enter: int, *, bars_current: bool) -> Figures:
+    baselines, tallies = Baselines(bars_current=bars_current), {name: Tally() for name in NAMES}
+    for place, step in enumerate(steps):
+        for name, grade in baselines.test_then_train(step).items():
+            if place >= enter:
+                tallies[name].add(grade)
+    return {name: tally.figures() for name, tally in tallies.items()}
+
+
+def _beside(make: Callable[[], Figures]) -> Callable[[], Figures]:
+    """Begin at once in a copy of this process, on another core; the answer waits for the figures."""
+    receive, send = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(send, msgpack.packb(make()))
+        finally:
+            os._exit(0)
+    os.close(send)
+
+    def wait() -> Figures:
+        with os.fdopen(receive, "rb") as pipe:
+            told = pipe.read()
+        os.waitpid(child, 0)
+        return cast("Figures", msgpack.unpackb(told)) if told else make()
+
+    return wait
 
 
 def _told(steps: Sequence[Step], progress: Callable[[int, int], None] | None) -> Iterator[Step]:

@@ -93,18 +93,14 @@ class LinearRanker:
     """An expert: its softmax over at most 80 candidates, the rest evenly over the other known labels, and NEW."""
 
     def __init__(self) -> None:
+        self.names = ("ranker_plain",)
         self._weights: Floats = np.zeros(WIDTH)
         self._squares: Floats = np.full(WIDTH, 0.1)
         self._rates: Floats = np.array([0.5, 0.5, 1.0])  # NEW, not a candidate, steps
         self._users: dict[int, _Past] = {}
         self._asked: tuple[View, LinearAnswer] | None = None  # learning a step follows asking for it
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return ("ranker_plain",)
-
     def ask(self, view: View) -> "LinearAnswer":
-        """Candidates, their features and their probabilities."""
         if self._asked is None or self._asked[0] is not view:
             self._asked = view, self._answer(view)
         return self._asked[1]
@@ -137,7 +133,6 @@ class LinearRanker:
         self._asked = None
 
     def forget(self, gone: frozenset[int]) -> None:
-        """Take labels out."""
         self._asked = None
         for past in self._users.values():
             past.forget(gone)
@@ -147,7 +142,6 @@ class LinearRanker:
         return [*arrays, [[user, past.dump()] for user, past in self._users.items()]]
 
     def restore(self, packed: Packed) -> None:
-        """Take over a dumped ranker."""
         weights, squares, rates, users = packed
         self._weights, self._squares, self._rates = (unpack_array(x) for x in (weights, squares, rates))
         self._users = {user: _Past.restore(past) for user, past in users}

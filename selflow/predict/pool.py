@@ -22,39 +22,30 @@ class FixedSharePool:
 
     def __init__(self, names: Sequence[str], alpha: float = 0.01) -> None:
         self.alpha = alpha
-        self._names = list(names)
-        self._weights: Floats = np.full(len(self._names), 1.0 / max(1, len(self._names)))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._names)
-
-    @property
-    def weights(self) -> Floats:
-        """(n,), in the order of the names."""
-        return self._weights
+        self.names = tuple(names)
+        self.weights: Floats = np.full(len(self.names), 1.0 / max(1, len(self.names)))
 
     def add(self, name: str) -> None:
         """A new expert starts with alpha / N of all weight, N counting itself."""
-        if name in self._names:
+        if name in self.names:
             raise UsageError(f"the pool has an expert {name!r} already", "give the new one another name")
-        share = self.alpha / (len(self._names) + 1) if self._names else 1.0
-        self._names.append(name)
-        self._weights = np.append(self._weights * (1.0 - share), share)
+        share = self.alpha / (len(self.names) + 1) if self.names else 1.0
+        self.names = (*self.names, name)
+        self.weights = np.append(self.weights * (1.0 - share), share)
 
     def archive(self, name: str) -> None:
         """An expert leaves; its weight goes back to the others in proportion to theirs."""
-        if name not in self._names:
-            raise UsageError(f"the pool has no expert {name!r}", f"it has {len(self._names)}: see names")
-        place = self._names.index(name)
-        del self._names[place]
-        left = np.delete(self._weights, place)
+        if name not in self.names:
+            raise UsageError(f"the pool has no expert {name!r}", f"it has {len(self.names)}: see names")
+        place = self.names.index(name)
+        self.names = self.names[:place] + self.names[place + 1 :]
+        left = np.delete(self.weights, place)
         total = float(left.sum())
-        self._weights = left / total if total > 0 else np.full(len(left), 1.0 / max(1, len(left)))
+        self.weights = left / total if total > 0 else np.full(len(left), 1.0 / max(1, len(left)))
 
     def mix(self, p: Floats) -> Floats:
         """The mixture of (n, m) probabilities, one row per expert."""
-        mixed: Floats = self._weights @ p
+        mixed: Floats = self.weights @ p
         return mixed
 
     def learn(self, p: Floats, counts: Floats) -> None:
@@ -66,14 +57,14 @@ class FixedSharePool:
                 observation: the geometric mean over its members.
         """
         log_p = np.log(p + _FLOOR) @ counts / counts.sum()
-        posterior = self._weights * np.exp(log_p - log_p.max())
+        posterior = self.weights * np.exp(log_p - log_p.max())
         posterior /= posterior.sum()
-        shared = (1.0 - self.alpha) * posterior + self.alpha / len(self._names)
-        self._weights = shared / shared.sum()
+        shared = (1.0 - self.alpha) * posterior + self.alpha / len(self.names)
+        self.weights = shared / shared.sum()
 
     def dump(self) -> Packed:
-        return [self.alpha, self._names, pack_array(self._weights)]
+        return [self.alpha, self.names, pack_array(self.weights)]
 
     def restore(self, packed: Packed) -> None:
-        self.alpha, self._names, weights = packed
-        self._weights = unpack_array(weights)
+        self.alpha, names, weights = packed
+        self.names, self.weights = tuple(names), unpack_array(weights)

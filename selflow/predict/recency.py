@@ -19,15 +19,11 @@ class RecencyExpert:
     """
 
     def __init__(self) -> None:
+        self.names = ("recency",)
         self._places: Floats = np.full(PLACES + 1, 1.0 / PLACES)
         self._fresh: Floats = np.array([0.5, 1.0])
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return ("recency",)
-
     def ask(self, view: View) -> ListedAnswer:
-        """The curve over this moment's list."""
         known, found = len(view.vocabulary), len(view.recent)
         fresh = float(self._fresh[0] / self._fresh[1]) if known else 1.0
         curve = self._places[: found + 1].copy()
@@ -37,7 +33,6 @@ class RecencyExpert:
         return ListedAnswer(view.rank, curve, fresh, view.recent[:20])
 
     def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
-        """Count the places at which the members stood."""
         self._fresh = self._fresh * _DECAY + np.array([fresh / len(members), 1.0])
         self._places = self._places * _DECAY
         known = len(members) - fresh

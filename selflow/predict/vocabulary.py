@@ -71,8 +71,7 @@ class Vocabulary:
 
     def label(self, label_id: int) -> str:
         """The text of a known id."""
-        text = self._labels[label_id]
-        return "" if text is None else text
+        return self._labels[label_id] or ""
 
     def traits(self, label_id: int) -> Traits:
         """What the label's text tells."""

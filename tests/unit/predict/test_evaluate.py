@@ -1,5 +1,6 @@
 """The contract of an evaluation, and worlds in which the truth about prediction is known."""
 
+import os
 from copy import deepcopy
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pytest
 
 from selflow.core.errors import ShapeError, UsageError
 from selflow.core.steps import Step
+from selflow.predict import evaluate
 from selflow.predict.baselines import NAMES, Baselines
 from selflow.predict.evaluate import Figures, evaluate_rows, evaluate_steps
 from selflow.predict.predictor import Predictor
@@ -60,6 +62,17 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
     rows = [(at(i), f"x{i % 3}", None, "") for i in range(12)]
 
     assert evaluate_rows(rows[::-1]) == evaluate_rows(rows)
+
+
+def test_the_simple_rules_say_the_same_in_a_process_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = evaluate_rows(rows_of(work(3, 30)))
+    forks: list[int] = []
+    fork = os.fork
+    monkeypatch.setattr(os, "fork", lambda: forks.append(1) or fork())
+    monkeypatch.setattr(evaluate, "_BESIDE_STEPS", 30)
+
+    assert evaluate_rows(rows_of(work(3, 30))) == alone
+    assert forks == [1]
 
 
 def test_of_shell_lines_only_the_program_may_count() -> None:
