@@ -13,7 +13,7 @@ from actors.clusterer import ClustererShell
 from actors.evaluator import EvaluatorShell
 from actors.learners import Candidate, Failure, Judged, Made, Snapshot, StageRequest
 from actors.plan import Plan
-from actors.shell import ServiceRef
+from actors.shell import ServiceRef, cause_of
 from actors.stages import pool_past, represent
 from actors.targets import chosen
 from actors.trainer import TrainerShell
@@ -172,7 +172,7 @@ class Course:
             try:
                 return ray.get(getattr(self._handle(service), method).remote(request))
             except (RayActorError, RayTaskError) as error:
-                if not isinstance(_cause(error), RayActorError | WorkerCrashedError):
+                if not isinstance(cause_of(error), RayActorError | WorkerCrashedError):
                     raise
                 _log.warning("%s died in %s; asking again", service.name, method)
         raise StoreError(f"the {service.name} died {ASKS} times in {method}", "see selflow logs; then selflow learn")
@@ -216,16 +216,9 @@ def _patterns(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return list(found["patterns"])
 
 
-def _cause(error: BaseException) -> BaseException:
-    """What really went wrong, below Ray's own wrappers."""
-    while isinstance(error, RayTaskError):
-        error = error.cause
-    return error
-
-
 def _told(error: BaseException) -> str:
     """For the owner: the words of an error of ours, else the kind of fault; its trace stands in the log."""
-    cause = _cause(error)
+    cause = cause_of(error)
     if isinstance(cause, SelFlowError):
         return str(cause)
     _log.error("the cycle failed", exc_info=error)

@@ -8,10 +8,11 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selflow.core.clock import SystemClock
 from selflow.core.errors import UsageError
 from selflow.core.paths import Root
 from selflow.core.settings import Settings
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 GROWN_FRACTION = 0.5
 """Agents are grown from this part of the stream and measured on the rest."""
-_CYCLE = "eval"
 Note = Callable[[str], None]
 
 
@@ -50,33 +50,50 @@ def _grow(root: Root, steps: list[Step], first: int, settings: Settings, note: N
 
     from actors.columns import StepTable
     from actors.judging import recorder
-    from actors.learners import Candidate, Failure, Snapshot, StageRequest
+    from actors.learners import Candidate, Failure, Made, Snapshot, StageRequest
     from actors.plan import Plan
     from actors.stages import find_patterns, grow_agent, make_base
     from selflow.judge.splits import split_by_time
+    from selflow.store.catalog import Catalog
 
     plan = Plan(root, settings, "eval", 0, has_resources=False)
     past = steps[:first]
     split = split_by_time(past)
     # What the gate would judge on is past too: nobody judges here, the pool's weights do.
     snapshot = ray.put(Snapshot(StepTable.of(past), len(past), 0, split.train, (split.tune[0], first), (first, first)))
+    with closing(Catalog.open(root.catalog)) as catalog:
+        cycle = catalog.cycles.request("owner", SystemClock().now_us())
+        catalog.cycles.begin(cycle.id, len(past), SystemClock().now_us())
     note("finding patterns")
-    found = ray.get(find_patterns.remote(StageRequest(plan, _CYCLE), snapshot))
+    found: Made = _result(find_patterns.remote(StageRequest(plan, cycle.id), snapshot))
     note("training the base")
-    base = ray.get(make_base.remote(StageRequest(plan, _CYCLE), snapshot))
+    base: Made = _result(make_base.remote(StageRequest(plan, cycle.id), snapshot))
     grown: list[tuple[str, str]] = []
     patterns: Any = found.result["patterns"]
     for pattern in patterns[: settings.learning.new_agents]:
         name = str(pattern["name"])
         note(f"growing an agent for {name}")
         candidate = Candidate(name, "", int(pattern["number"]), found.sha256, base.sha256)
-        made = ray.get(grow_agent.remote(StageRequest(plan, _CYCLE, candidate=candidate), snapshot))
+        made = _result(grow_agent.remote(StageRequest(plan, cycle.id, candidate=candidate), snapshot))
         if isinstance(made, Failure):
             note(f"{name}: {made.reason}")
         else:
             grown.append((name, made.sha256))
     record = recorder(plan, base.sha256, steps, first)
     return [record(name, sha256) for name, sha256 in grown]
+
+
+def _result(ref: Any) -> Any:  # noqa: ANN401  (a ref, and what its task returned)
+    """What a stage made, or its own error without Ray's wrapping."""
+    import ray
+    from ray.exceptions import RayTaskError
+
+    from actors.shell import cause_of
+
+    try:
+        return ray.get(ref)
+    except RayTaskError as error:
+        raise cause_of(error) from error
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 import psutil
 import ray
 from ray.actor import ActorClass, ActorProxy
+from ray.exceptions import RayTaskError
 
 from selflow.core.clock import Clock
 from selflow.core.errors import NotRunningError, SelFlowError
@@ -94,3 +95,10 @@ def keep_trying(action: Callable[[], None], pulse: Pulse, clock: Clock, stop: Ev
         else:
             pulse.state, pulse.last_error = "ok", ""
             return
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """What really went wrong, below Ray's own wrappers."""
+    while isinstance(error, RayTaskError):
+        error = error.cause
+    return error
