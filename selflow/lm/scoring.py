@@ -29,7 +29,7 @@ def score_steps(
     Returns:
         (n, L) chances of the base's labels, and (n,) of all others; each row sums to 1.
 
-    Cost: 0.7 ms per step of five tokens on one core for the embedded base.
+    Cost: 11,000 tokens of steps per second on one core for the embedded base.
     """
     return score_targets(loaded, adapter, loaded.lines.encode(steps[:last]), range(first, last), batch)
 
@@ -55,7 +55,7 @@ def score_next(
 ) -> list[LabelScores]:
     """What each of these agents says of the step after ``history`` (oldest first), asked at ``now_us``.
 
-    Cost: one pass for all; 10 ms for one agent, 24 steps and the embedded base.
+    Cost: one pass for all; 14 ms for one agent on the embedded base and 24 steps (95 tokens).
     """
     recent = history[-WINDOW:]
     head = loaded.lines.head(now_us, recent[-1].ts_us if recent else None)

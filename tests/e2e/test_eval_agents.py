@@ -1,6 +1,7 @@
 """``selflow eval stream --agents``: agents from a file's own past, in a Ray of their own, and nothing left behind."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -11,6 +12,16 @@ from tests.lm.worlds import planted_steps
 SMALL = {"SELFLOW_TUNE__NUM_SAMPLES": "2", "SELFLOW_LM__BASE_EPOCHS": "2", "SELFLOW_LORA__EPOCHS": "1"}
 
 
+def running(word: str) -> list[int]:
+    """Processes with this word in their command line; one that has just ended has none any more."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if word in " ".join(process.cmdline()):
+                found.append(process.pid)
+    return found
+
+
 def test_agents_join_as_experts_in_the_second_half_of_a_file(tmp_path: Path) -> None:
     steps = planted_steps(600, seed=7)
     file = tmp_path / "stream.csv"
@@ -19,12 +30,12 @@ def test_agents_join_as_experts_in_the_second_half_of_a_file(tmp_path: Path) -> 
     done = make_world(**SMALL).run(
         "--json", "--quiet", "eval", "stream", str(file), "--time", "ts", "--label", "label", "--agents", limit_s=400
     )
+    assert done.returncode == 0, done.stderr
     experts = json.loads(done.stdout)["experts"]
 
-    assert done.returncode == 0, done.stderr
     assert {"pool", "pool_counts", "rrf", "agent:everything"} <= set(experts)
     assert {each["steps"] for each in experts.values()} == {300}
-    assert not [process for process in psutil.process_iter() if "selflow-eval-" in " ".join(process.cmdline())]
+    assert running("selflow-eval-") == []
     assert not list(Path("/tmp").glob("selflow-eval-*"))
 
 
