@@ -66,14 +66,14 @@ def compose(ray_session: Any, root: Root, settings: Settings) -> Iterator[Callab
         session = RaySession("local", is_ours=False, dashboard_port=None)
         composition.prepare_catalog(root, chosen, session, serving=serving)
         plan = composition.make_plan(root, chosen, version, free_ports(1)[0])
-        composition.ensure_supervisor(plan, serving=serving, limit_s=60)
+        composition.ensure_supervisor(plan, serving=serving, limit_s=150)
         return plan
 
     yield make
     composition.end_services()
 
 
-def wait_until(is_true: Callable[[], bool], limit_s: float = 30.0) -> None:
+def wait_until(is_true: Callable[[], bool], limit_s: float = 60.0) -> None:
     """Wait for something that another process does; fails at the deadline."""
     clock, never = SystemClock(), Event()
     deadline_s = clock.monotonic_s() + limit_s

@@ -48,7 +48,7 @@ def test_a_killed_service_comes_back_by_itself(compose: Compose, name: str) -> N
 
     kill(old_pid)
 
-    wait_until(lambda: is_new(name, old_pid))
+    wait_until(lambda: is_new(name, old_pid), 90)
 
 
 def test_what_was_appended_survives_the_buffer_and_a_repeat_stores_nothing(compose: Compose) -> None:
