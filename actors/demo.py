@@ -50,14 +50,9 @@ def _travel(root: Root, journey: Journey, given: sample.Sample) -> Figures:
     found = launch.current(root)
     if found is None:
         raise StoreError("the session left no note of itself", "see selflow logs")
-    session.connect(root, found)
-    import ray
-
-    try:
+    with session.connected(root, found):
         stations.learn(plan, given, journey)
         stations.serve(plan, journey)
-    finally:
-        ray.shutdown()
     served = stations.ask(root, given, journey)
     with journey.at("compare") as station:
         figures = compare(given, journey.learned, served)

@@ -6,9 +6,10 @@ measured on.
 
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,15 +107,16 @@ def _private_ray(folder: Path) -> Iterator[Root]:
     root = Root(folder, folder)
     root.make()
     os.environ.update(PRIVATE)
-    ray.init(
-        address="local",
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        object_store_memory=100_000_000,
-        _temp_dir=str(folder / "ray"),
-    )
-    try:
-        yield root
-    finally:
-        ray.shutdown()
+    with redirect_stdout(sys.stderr):  # Ray's own errors do not belong among the data
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=100_000_000,
+            _temp_dir=str(folder / "ray"),
+        )
+        try:
+            yield root
+        finally:
+            ray.shutdown()

@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Event
+from typing import TYPE_CHECKING, Any, TextIO
 
 from actors import launch
 from selflow.core.clock import SystemClock, rfc3339
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = "selflow"
 READY_LIMIT_S = 90.0
+LOCK_LIMIT_S = 180.0
 _KEPT_IN_RUN = {"up.lock"}
 Report = Callable[[str], None]
 
@@ -59,7 +61,7 @@ def bring_up(root: Root, wish: Wish, report: Report, *, serving: bool = True) ->
         SelFlowError: What failed and what to do; nothing that was acknowledged is touched.
     """
     root.make()
-    with _one_at_a_time(root):
+    with _one_at_a_time(root, report):
         settings = wish.settings(root)
         session = launch.current(root)
         if session is None or not launch.is_alive(session):
@@ -79,10 +81,10 @@ def rebuild(root: Root, report: Report) -> None:
     Raises:
         NotRunningError: No session was up.
     """
-    wish = last_wish(root)
-    if wish is None:
-        raise NotRunningError("there is no session to rebuild", "start one with: selflow up")
-    with _one_at_a_time(root):
+    with _one_at_a_time(root, report):
+        wish = last_wish(root)  # asked under the lock: a `down` that came first has taken the note away
+        if wish is None:
+            raise NotRunningError("there is no session to rebuild", "start one with: selflow up")
         settings = wish.settings(root)
         session = launch.current(root)
         if session is not None and session.is_ours and not launch.is_alive(session):
@@ -96,7 +98,7 @@ def rebuild(root: Root, report: Report) -> None:
 def take_down(root: Root, report: Report) -> bool:
     """End the services gracefully, then our own Ray; an attached cluster is left alone. False if nothing ran."""
     root.make()
-    with _one_at_a_time(root):
+    with _one_at_a_time(root, report):
         session = launch.current(root)
         if session is None:
             return False
@@ -114,8 +116,12 @@ def take_down(root: Root, report: Report) -> bool:
         return is_alive
 
 
-def connect(root: Root, session: launch.RaySession) -> None:
-    """Make this process a driver of the session; every worker of this job binds Serve's internal port to loopback.
+@contextmanager
+def connected(root: Root, session: launch.RaySession) -> Iterator[None]:
+    """Be a driver of the session for a while; every worker of this job binds Serve's internal port to loopback.
+
+    Ray prints errors of its own on the standard output of every driver, whatever ``log_to_driver`` says. They go to
+    ``ray-driver.log``: what ``--json`` prints must stay one document.
 
     Raises:
         NotRunningError: The cluster does not let us in.
@@ -123,17 +129,22 @@ def connect(root: Root, session: launch.RaySession) -> None:
     launch.load_environment(root)
     import ray
 
-    try:
-        ray.init(
-            address=session.address,
-            namespace=NAMESPACE,
-            runtime_env={"worker_process_setup_hook": "serve.loopback.keep_replicas_on_loopback"},
-            log_to_driver=False,
-            configure_logging=False,
-        )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        hint = "see selflow logs" if session.is_ours else "is its token in ~/.ray/auth_token or RAY_AUTH_TOKEN?"
-        raise NotRunningError(f"cannot join the Ray cluster at {session.address}", hint) from error
+    with (root.log / "ray-driver.log").open("a", encoding="utf-8") as log, redirect_stdout(log):
+        try:
+            ray.init(
+                address=session.address,
+                namespace=NAMESPACE,
+                runtime_env={"worker_process_setup_hook": "serve.loopback.keep_replicas_on_loopback"},
+                log_to_driver=False,
+                configure_logging=False,
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            hint = "see selflow logs" if session.is_ours else "is its token in ~/.ray/auth_token or RAY_AUTH_TOKEN?"
+            raise NotRunningError(f"cannot join the Ray cluster at {session.address}", hint) from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def last_wish(root: Root) -> Wish | None:
@@ -177,12 +188,9 @@ def _open_ray(root: Root, settings: Settings, report: Report) -> launch.RaySessi
 def _compose(
     root: Root, wish: Wish, settings: Settings, session: launch.RaySession, report: Report, *, serving: bool
 ) -> "Plan":
-    connect(root, session)
-    import ray
+    with connected(root, session):
+        from actors.composition import ensure_supervisor, make_plan, prepare_catalog
 
-    from actors.composition import ensure_supervisor, make_plan, prepare_catalog
-
-    try:
         prepare_catalog(root, settings, session, serving=serving)
         port = wish.inference_port or launch.next_free_port(settings.serve.port)
         plan = make_plan(root, settings, version("selflow"), port)
@@ -190,21 +198,14 @@ def _compose(
         ensure_supervisor(plan, serving=serving, limit_s=READY_LIMIT_S)
         write_private(root.run / "wish.json", json.dumps({**asdict(wish), "inference_port": port}))
         _write_endpoints(root, plan, session)
-    finally:
-        ray.shutdown()
     return plan
 
 
 def _end_services(root: Root, session: launch.RaySession) -> None:
-    connect(root, session)
-    import ray
+    with connected(root, session):
+        from actors.composition import end_services
 
-    from actors.composition import end_services
-
-    try:
         end_services()
-    finally:
-        ray.shutdown()
 
 
 def _write_endpoints(root: Root, plan: "Plan", session: launch.RaySession) -> None:
@@ -232,12 +233,30 @@ def _wipe_run(root: Root) -> None:
 
 
 @contextmanager
-def _one_at_a_time(root: Root) -> Iterator[None]:
+def _one_at_a_time(root: Root, report: Report) -> Iterator[None]:
+    """Hold the root's lock. Waits for another up, down or rebuild: the keeper rebuilds without being asked.
+
+    Raises:
+        StoreError: The other is still at work after ``LOCK_LIMIT_S``.
+    """
+    clock, never = SystemClock(), Event()
+    deadline_s = clock.monotonic_s() + LOCK_LIMIT_S
     with (root.run / "up.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(
-                "another selflow up or down is at work on this root", "wait for it, then ask again"
-            ) from error
+        if not _locked(lock):
+            report("waiting for another selflow up or down on this root")
+            while not _locked(lock):
+                if clock.monotonic_s() >= deadline_s:
+                    raise StoreError(
+                        f"another selflow up or down has been at work on this root for {LOCK_LIMIT_S:.0f} s",
+                        "see selflow logs, then ask again",
+                    )
+                clock.wait(never, 0.2)
         yield
+
+
+def _locked(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -33,7 +33,7 @@ def split_by_time(steps: Sequence[Step], gap_s: float = SESSION_GAP_S) -> Split:
     """
     n = len(steps)
     if n < LEAST_STEPS:
-        raise UsageError(f"{n} steps are too few to learn from and to judge on", f"collect at least {LEAST_STEPS}")
+        raise UsageError(f"too few steps to learn from and to judge on: {n}", f"collect at least {LEAST_STEPS}")
     ts_us = np.array([step.ts_us for step in steps], dtype=np.int64)
     if np.any(np.diff(ts_us) < 0):
         raise ShapeError("the steps are not in the order of time", "sort them by ts_us")
