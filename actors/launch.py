@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from selflow.core.errors import NotRunningError, StoreError
+from selflow.core.listening import listens
 from selflow.core.paths import Root, private_folder, write_private
 from selflow.core.settings import RaySettings
 
@@ -39,6 +40,7 @@ PRIVATE = {
 _RAY_TMP_NAME_BYTES = 70
 """Room that Ray needs below its temp folder for ``session_<time>_<pid>/sockets/plasma_store``."""
 _START_LIMIT_S = 120
+PORT_TRIES = 50
 _CORE = {"raylet", "gcs_server"}
 
 
@@ -127,7 +129,7 @@ def find_foreign(ray: RaySettings, environ: Mapping[str, str]) -> str | None:
     """The address of a cluster that the owner began: the setting, RAY_ADDRESS, or Ray's own note of ``ray start``."""
     asked = ray.address or environ.get("RAY_ADDRESS")
     if asked:
-        if not _listens(asked):
+        if not listens(asked):
             raise NotRunningError(
                 f"no Ray cluster answers at {asked}", "start it, or unset ray.address and RAY_ADDRESS"
             )
@@ -135,7 +137,7 @@ def find_foreign(ray: RaySettings, environ: Mapping[str, str]) -> str | None:
     note = Path(environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"  # noqa: S108  (Ray's place)
     with suppress(OSError):
         address = note.read_text(encoding="utf-8").strip()
-        return address if _listens(address) else None
+        return address if listens(address) else None
     return None
 
 
@@ -181,7 +183,7 @@ def session_processes(root: Root) -> list[psutil.Process]:
 def is_alive(session: RaySession) -> bool:
     """Whether the core of the session runs: its raylet and its control store; for a foreign one, its port."""
     if not session.is_ours:
-        return _listens(session.address)
+        return listens(session.address)
     try:
         names = {psutil.Process(pid).name() for pid in session.core_pids}
     except psutil.Error:
@@ -224,19 +226,21 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
-def next_free_port(first: int, tries: int = 50) -> int:
+def next_free_port(first: int) -> int:
     """The first free loopback port from ``first`` on.
 
     Raises:
-        StoreError: None of ``tries`` ports is free.
+        StoreError: None of ``PORT_TRIES`` ports is free.
     """
-    for port in range(first, first + tries):
+    for port in range(first, first + PORT_TRIES):
         with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with suppress(OSError):
                 probe.bind(("127.0.0.1", port))
                 return port
-    raise StoreError(f"no free port from {first} to {first + tries - 1}", "set another port, see selflow config show")
+    raise StoreError(
+        f"no free port from {first} to {first + PORT_TRIES - 1}", "set another port, see selflow config show"
+    )
 
 
 def dashboard_port(ray: RaySettings) -> int | None:
@@ -284,12 +288,3 @@ def _has_token() -> bool:
 
 def _core_pids(root: Root) -> tuple[int, ...]:
     return tuple(process.pid for process in session_processes(root) if process.name() in _CORE)
-
-
-def _listens(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    if not port.isdigit():
-        return False
-    with suppress(OSError), closing(socket.create_connection((host, int(port)), timeout=1.0)):
-        return True
-    return False

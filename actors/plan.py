@@ -51,6 +51,16 @@ class CollectorSection:
     config_hash: str
 
 
+def serve_hash(plan: Plan) -> str:
+    """One hash of the settings that the Serve application is made of."""
+    given = plan.settings
+    privacy, store = given.privacy, given.store
+    kept = Settings(
+        serve=given.serve, predict=given.predict, lm=given.lm, router=given.router, privacy=privacy, store=store
+    )
+    return config_hash(kept)
+
+
 def buffer_section(plan: Plan) -> BufferSection:
     """The buffer's part of a plan."""
     section = plan.settings.buffer

@@ -2,8 +2,9 @@
 
 import http.client
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import psutil
@@ -15,7 +16,7 @@ from actors.buffer import BufferActor, BufferShell
 from actors.clusterer import ClustererActor, ClustererShell
 from actors.collector import CollectorActor, CollectorShell
 from actors.evaluator import EvaluatorActor, EvaluatorShell
-from actors.plan import Plan, buffer_section, collector_section, learner_section, router_section
+from actors.plan import Plan, buffer_section, collector_section, learner_section, router_section, serve_hash
 from actors.router import RouterActor, RouterShell
 from actors.shell import ServiceRef
 from actors.tasks import deploy, withdraw
@@ -119,7 +120,7 @@ class ServeService:
 
     def __init__(self, plan: Plan, clock: Clock) -> None:
         self.version = plan.version
-        self.config_hash = plan.config_hash
+        self.config_hash = serve_hash(plan)
         self.misses_allowed = _SERVE_PATIENCE
         self.last_error = ""
         self._plan = plan
@@ -130,7 +131,7 @@ class ServeService:
     def look(self, timeout_s: float) -> Seen:
         """Ask over HTTP, as a client would."""
         if self._is_deploying():
-            return self._health(0, self._clock.now_us(), "starting")
+            return self._health(0, self._clock.now_us(), "starting", {})
         answer = _get_health(self._plan.inference_port, timeout_s)
         if answer is None:
             return "silent" if self._was_up else "absent"
@@ -138,8 +139,9 @@ class ServeService:
         replica = _replica()
         state = "ok" if answer.get("status") == "ok" else "degraded"
         if replica is None:
-            return self._health(0, 0, state)
-        return self._health(replica.pid, round(replica.create_time() * 1e6), state, replica.memory_info().rss)
+            return self._health(0, 0, state, answer)
+        started_at_us, rss_bytes = round(replica.create_time() * 1e6), replica.memory_info().rss
+        return replace(self._health(replica.pid, started_at_us, state, answer), rss_bytes=rss_bytes)
 
     def create(self) -> None:
         """Deploy from a task that exits: no resident actor holds a Serve handle."""
@@ -171,17 +173,18 @@ class ServeService:
             self.last_error = f"deploying failed: {type(error).__name__}"
         return False
 
-    def _health(self, pid: int, started_at_us: int, state: Any, rss_bytes: int = 0) -> Health:  # noqa: ANN401
+    def _health(self, pid: int, started_at_us: int, state: Any, answer: Mapping[str, Any]) -> Health:  # noqa: ANN401
+        """``answer`` names the version and the settings that really run; one that is still starting names none."""
         return Health(
             name=self.name,
-            version=self.version,
-            config_hash=self.config_hash,
+            version=answer.get("version", self.version),
+            config_hash=answer.get("config_hash", self.config_hash),
             pid=pid,
             started_at_us=started_at_us,
             state=state,
             lag_events=0,
             last_error=self.last_error,
-            rss_bytes=rss_bytes,
+            rss_bytes=0,
         )
 
 

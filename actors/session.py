@@ -192,13 +192,22 @@ def _compose(
         from actors.composition import ensure_supervisor, make_plan, prepare_catalog
 
         prepare_catalog(root, settings, session, serving=serving)
-        port = wish.inference_port or launch.next_free_port(settings.serve.port)
+        port = _inference_port(root, settings)
         plan = make_plan(root, settings, version("selflow"), port)
         report("making the services")
         ensure_supervisor(plan, serving=serving, limit_s=READY_LIMIT_S)
         write_private(root.run / "wish.json", json.dumps({**asdict(wish), "inference_port": port}))
         _write_endpoints(root, plan, session)
     return plan
+
+
+def _inference_port(root: Root, settings: Settings) -> int:
+    """Where the session listens already or did before it died, if that is where it is wished; else a free port."""
+    kept = last_wish(root)
+    wished = settings.serve.port
+    if kept and kept.inference_port and wished <= kept.inference_port < wished + launch.PORT_TRIES:
+        return kept.inference_port
+    return launch.next_free_port(wished)
 
 
 def _end_services(root: Root, session: launch.RaySession) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import ray
 
 from actors.links import BufferLink
-from actors.plan import Plan
+from actors.plan import Plan, serve_hash
 
 SERVE_APP = "selflow"
 READ_EVENTS = 500
@@ -13,10 +13,14 @@ READ_EVENTS = 500
 
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)
 def deploy(plan: Plan) -> None:
-    """Start Ray Serve on loopback and deploy the application; returns without waiting for the replica."""
+    """Start Ray Serve on loopback and deploy the application; returns without waiting for the replica.
+
+    A Serve that listens on another port is ended first: it cannot move.
+    """
     from ray import serve as ray_serve
 
     from selflow.collect.redact import make_redactor
+    from selflow.core.listening import listens
     from serve.app import AppArgs, build
 
     settings = plan.settings
@@ -28,11 +32,14 @@ def deploy(plan: Plan) -> None:
         router=settings.router,
         catalog_url=settings.store.catalog_url,
         version=plan.version,
+        config_hash=serve_hash(plan),
         port=plan.inference_port,
         feed=BufferLink(),
         redactor=make_redactor(anonymize=settings.privacy.anonymize),
         resources=plan.placement("serve_slot", 1),
     )
+    if SERVE_APP in ray_serve.status().applications and not listens(f"127.0.0.1:{plan.inference_port}"):
+        _end_serve()
     ray_serve.start(
         proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": plan.inference_port, "access_log": False}
     )
@@ -42,10 +49,7 @@ def deploy(plan: Plan) -> None:
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)
 def withdraw() -> None:
     """Delete the application, so that its replica stops gracefully, and end Serve."""
-    from ray import serve as ray_serve
-
-    ray_serve.delete(SERVE_APP)
-    ray_serve.shutdown()  # type: ignore[no-untyped-call]
+    _end_serve()
 
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
@@ -73,3 +77,12 @@ def learn(plan: Plan) -> dict[str, Any]:
     checkpoints.save(state)
     catalog.close()
     return {**tally.figures(), "upto_seq": state.cursor}
+
+
+def _end_serve() -> None:
+    """Serve itself goes on if the owner of an attached cluster has applications of his own there."""
+    from ray import serve as ray_serve
+
+    ray_serve.delete(SERVE_APP)
+    if not set(ray_serve.status().applications) - {SERVE_APP}:
+        ray_serve.shutdown()  # type: ignore[no-untyped-call]

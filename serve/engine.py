@@ -49,6 +49,7 @@ class Engine:
         clock: Clock,
         meters: Meters,
         version: str,
+        config_hash: str,
     ) -> None:
         self._make = make
         self._feed = feed
@@ -56,6 +57,7 @@ class Engine:
         self._clock = clock
         self._meters = meters
         self._version = version
+        self._config_hash = config_hash
         self._service: PredictionService | None = None
         self._stopping = Flag()
         self._worker = ThreadPoolExecutor(1, "selflow-predictor")
@@ -114,6 +116,7 @@ class Engine:
         return HealthAnswer(
             status="degraded" if last_error or lag_events > READ_EVENTS else "ok",
             version=self._version,
+            config_hash=self._config_hash,
             lag_events=lag_events,
             last_error=last_error,
         )

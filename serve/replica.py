@@ -38,6 +38,7 @@ class AppArgs:
     predict: PredictSettings
     catalog_url: str
     version: str
+    config_hash: str
     port: int
     feed: EventFeed
     redactor: Redactor
@@ -91,6 +92,6 @@ def assemble(
     def verify(token: str) -> Grant | None:
         return catalog.tokens.verify(token, clock.now_us())
 
-    engine = Engine(make, args.feed, fleet, clock, meters, args.version)
+    engine = Engine(make, args.feed, fleet, clock, meters, args.version, args.config_hash)
     texts = Texts(fleet, catalog, clock)
     return Replica(make_gateway(engine, texts, args.serve, args.port, verify, clock, meters), engine)

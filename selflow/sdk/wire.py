@@ -105,10 +105,14 @@ class FeedbackAnswer(Answer):
 
 
 class HealthAnswer(Answer):
-    """``GET /health``; no user data. ``lag_events`` are stored and not learned from yet."""
+    """``GET /health``; no user data.
+
+    ``lag_events`` are stored and not learned from yet; ``config_hash`` is that of the settings it runs on.
+    """
 
     status: Literal["ok", "degraded"]
     version: str
+    config_hash: str = ""
     lag_events: int = 0
     last_error: str = ""
 

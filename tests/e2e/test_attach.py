@@ -50,11 +50,11 @@ def test_a_plain_cluster_is_used_and_left_alone(owner: World, cluster: str) -> N
     told = owner.state()
     checked = owner.run("doctor")
     owner.ok("down")
-    from actors.launch import _listens
+    from selflow.core.listening import listens
 
     assert said.returncode == 0, said.stderr
     assert "no token authentication" in said.stderr
     assert told["state"] == "running", told["reasons"]
     assert checked.returncode == 5
-    assert _listens(cluster)
+    assert listens(cluster)
     assert owner.run("status").returncode == 3

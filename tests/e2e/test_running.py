@@ -202,3 +202,16 @@ def test_a_second_up_finds_it_running(world: World) -> None:
     world.ok("up", "--lean", *QUICK)
 
     assert world.pid("buffer") == old_pid
+    assert world.ok("url", "inference").strip() == "http://127.0.0.1:17731"
+    assert ask(world, "GET", "/health")[0] == 200
+
+
+def test_an_up_with_other_settings_brings_them_to_the_replica_and_its_port(world: World) -> None:
+    old_pid = world.pid("serve")
+
+    world.ok("up", "--lean", *QUICK[:2], "--set", "serve.port=17790", "--set", "serve.max_body_bytes=5000")
+
+    assert world.ok("url", "inference").strip() == "http://127.0.0.1:17790"
+    assert world.pid("serve") != old_pid
+    assert ask(world, "POST", "/v1/predict", b" " * 5_001)[1]["code"] == "too_large"
+    assert world.run("predict").returncode == 0

@@ -13,10 +13,10 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 from selflow.console.cli import processes
-from selflow.console.cli.listening import listens
 from selflow.core.clock import SystemClock, rfc3339
 from selflow.core.events import Fill
 from selflow.core.invocation import Invocation, printable, size, table
+from selflow.core.listening import listens
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Cycle, Service
 from selflow.store.records import document as as_document

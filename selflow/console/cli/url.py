@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from selflow.console.cli.listening import listens
 from selflow.core.errors import NotRunningError, UsageError
 from selflow.core.invocation import Invocation
+from selflow.core.listening import listens
 
 NAMES = ("console", "inference", "aw", "ingest", "dashboard", "ray")
 

@@ -90,6 +90,7 @@ class World:
             predict=self.settings,
             catalog_url="sqlite",
             version="0.0.1",
+            config_hash="abc",
             port=self.port,
             feed=self.feed,
             redactor=make_redactor(),
