@@ -94,11 +94,12 @@ def test_a_long_root_gets_a_short_folder_for_ray_s_sockets(tmp_path: Path) -> No
     assert launch.ray_temp(Root(Path("/tmp/sf"), Path("/tmp/sf"))) == Path("/tmp/sf/run/ray")
 
 
-def test_no_free_port_is_an_error_that_names_the_range() -> None:
+def test_no_free_port_is_an_error_that_names_the_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "PORT_TRIES", 1)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
 
         with pytest.raises(StoreError, match=f"no free port from {port} to {port}"):
-            launch.next_free_port(port, tries=1)
+            launch.next_free_port(port)

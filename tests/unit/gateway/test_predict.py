@@ -140,6 +140,7 @@ def test_answers_go_on_while_the_buffer_is_away(world: World) -> None:
     assert world.ask("GET", "/health").json() == {
         "status": "ok",
         "version": "0.0.1",
+        "config_hash": "abc",
         "lag_events": 0,
         "last_error": "",
     }
