@@ -2,17 +2,17 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from threading import Event as Flag
-from threading import Lock, Thread
+from threading import Lock
 
 from selflow.collect.coalesce import Change, Coalescer, Kind
 from selflow.collect.normalise import NOISE, PathRules
+from selflow.collect.repeating import Repeating
 from selflow.collect.sources import Emit, SourceHealth
 from selflow.collect.watching import Watch, watch
 from selflow.core.clock import Clock
 from selflow.core.events import Event
-from selflow.core.health import State
 from selflow.core.settings import FileSource as Section
 
 _MAX_PROBLEMS = 20
@@ -71,11 +71,10 @@ class FileSource:
         self._home = home
         self._coalescer = Coalescer(round(section.coalesce_s * 1e6))
         self._lock = Lock()
-        self._stopping = Flag()
         self._problems: list[str] = []
         self._watches: list[Watch] = []
         self._events = 0
-        self._thread: Thread | None = None
+        self._repeating = Repeating("files", section.coalesce_s / 2, clock)
 
     def start(self, emit: Emit) -> None:
         """Watch every folder that can be watched, and all below it."""
@@ -85,24 +84,19 @@ class FileSource:
             watched = watch(root, filtering.skips_folder, self._taker(filtering), self._complain)
             if watched is not None:
                 self._watches.append(watched)
-        self._thread = Thread(target=self._run, args=(emit,), name="files", daemon=True)
-        self._thread.start()
+        self._repeating.start(partial(self._look, emit))
 
     def stop(self) -> None:
         """Stop watching and emit what is held back."""
         for watched in self._watches:
             watched.stop()
         self._watches.clear()
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._repeating.stop()
 
     def health(self) -> SourceHealth:
         """``degraded`` while there is a problem with one of the folders."""
         with self._lock:
-            state: State = "degraded" if self._problems else "ok"
-            state = "dead" if self._stopping.is_set() else state if self._thread else "starting"
+            state = self._repeating.state(has_problems=bool(self._problems))
             return SourceHealth("files", state, self._events, tuple(self._problems))
 
     def _taker(self, filtering: FileFilter) -> "Taker":
@@ -113,16 +107,9 @@ class FileSource:
             if problem not in self._problems and len(self._problems) < _MAX_PROBLEMS:
                 self._problems.append(problem)
 
-    def _run(self, emit: Emit) -> None:
-        while not self._clock.wait(self._stopping, self._section.coalesce_s / 2):
-            with self._lock:
-                changes = self._coalescer.due(self._clock.now_us())
-            self._emit(changes, emit)
+    def _look(self, emit: Emit, is_last: bool) -> None:  # noqa: FBT001  (as it is repeated)
         with self._lock:
-            changes = self._coalescer.rest()
-        self._emit(changes, emit)
-
-    def _emit(self, changes: Sequence[Change], emit: Emit) -> None:
+            changes = self._coalescer.rest() if is_last else self._coalescer.due(self._clock.now_us())
         events = [as_event(change) for change in changes if change.kind in self._section.events]
         if events:
             with self._lock:

@@ -1,15 +1,15 @@
 """The machine's own load, one ``metric.sample`` event per look."""
 
 from dataclasses import dataclass
-from threading import Event as Flag
-from threading import Lock, Thread
+from functools import partial
+from threading import Lock
 
 import psutil
 
+from selflow.collect.repeating import Repeating
 from selflow.collect.sources import Emit, SourceHealth
 from selflow.core.clock import Clock
 from selflow.core.events import Event, Json
-from selflow.core.health import State
 from selflow.core.settings import MetricsSource as Section
 
 
@@ -76,37 +76,33 @@ class MetricsSource:
         clock: For times and waits.
     """
 
+    _before: Reading
+
     def __init__(self, interval_s: float, clock: Clock) -> None:
-        self._interval_s = interval_s
         self._clock = clock
-        self._stopping = Flag()
         self._lock = Lock()
         self._events = 0
-        self._thread: Thread | None = None
+        self._repeating = Repeating("metrics", interval_s, clock)
 
     def start(self, emit: Emit) -> None:
         """Begin; the first sample comes after one interval."""
-        self._thread = Thread(target=self._run, args=(emit,), name="metrics", daemon=True)
-        self._thread.start()
+        self._before = read_machine(self._clock.monotonic_s())
+        self._repeating.start(partial(self._look, emit))
 
     def stop(self) -> None:
         """End."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._repeating.stop()
 
     def health(self) -> SourceHealth:
         """Always well: what a machine cannot tell is left out."""
         with self._lock:
-            state: State = "dead" if self._stopping.is_set() else "ok" if self._thread else "starting"
-            return SourceHealth("metrics", state, self._events)
+            return SourceHealth("metrics", self._repeating.state(), self._events)
 
-    def _run(self, emit: Emit) -> None:
-        before = read_machine(self._clock.monotonic_s())
-        while not self._clock.wait(self._stopping, self._interval_s):
-            now = read_machine(self._clock.monotonic_s())
-            with self._lock:
-                self._events += 1
-            emit([sample(before, now, self._clock.now_us())])
-            before = now
+    def _look(self, emit: Emit, is_last: bool) -> None:  # noqa: FBT001  (as it is repeated)
+        if is_last:
+            return
+        now = read_machine(self._clock.monotonic_s())
+        with self._lock:
+            self._events += 1
+        emit([sample(self._before, now, self._clock.now_us())])
+        self._before = now

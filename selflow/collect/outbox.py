@@ -4,11 +4,11 @@ import secrets
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from threading import Event as Flag
-from threading import Lock, Thread
+from threading import Lock
 from typing import Protocol
 
 from selflow.collect.intake import Outcomes
+from selflow.collect.repeating import Repeating
 from selflow.collect.sieve import Sieve
 from selflow.core.clock import Clock
 from selflow.core.codec import WireLimits
@@ -131,15 +131,13 @@ class Outbox:
         self._sieve = sieve
         self._spool = spool
         self._clock = clock
-        self._flush_interval_s = flush_interval_s
         self._batcher = Batcher(limits, flush_interval_s, secrets.randbits(64))
         self._ready: deque[Batch] = deque()
         self._retry_at_s = 0.0
         self._lock = Lock()
         self._outcomes = Outcomes()
         self._last_error = ""
-        self._stopping = Flag()
-        self._thread: Thread | None = None
+        self._repeating = Repeating("outbox", flush_interval_s, clock)
 
     def offer(self, events: Sequence[Event]) -> None:
         """Take events from a source; any thread. They are redacted before this returns."""
@@ -165,15 +163,11 @@ class Outbox:
 
     def start(self) -> None:
         """Deliver in a thread of its own, what the last run left behind first."""
-        self._thread = Thread(target=self._run, name="outbox", daemon=True)
-        self._thread.start()
+        self._repeating.start(lambda is_last: self.step(everything=is_last))
 
     def stop(self) -> None:
         """Deliver or spool everything that was offered, then end. May be called twice."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._repeating.stop()
 
     def outcomes(self) -> dict[tuple[str, str], int]:
         """Events by (source, outcome): accepted, repeated, dropped, spooled, lost."""
@@ -183,11 +177,6 @@ class Outbox:
     def last_error(self) -> str:
         """Why the last delivery failed; empty once one has succeeded. Never content."""
         return self._last_error
-
-    def _run(self) -> None:
-        while not self._clock.wait(self._stopping, self._flush_interval_s):
-            self.step()
-        self.step(everything=True)
 
     def _deliver(self) -> bool:
         """Whether everything went to the sink."""

@@ -4,15 +4,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event as Flag
-from threading import Lock, Thread
+from threading import Lock
 
 from selflow.collect.importers.shell import Shell, as_event, parse_history, shell_of
 from selflow.collect.progress import Progress
+from selflow.collect.repeating import Repeating
 from selflow.collect.sources import Emit, SourceHealth
 from selflow.core.clock import Clock
 from selflow.core.events import Event
-from selflow.core.health import State
 from selflow.core.settings import ShellHistorySource as Section
 
 HISTORIES = (".bash_history", ".zsh_history", ".local/share/fish/fish_history")
@@ -47,43 +46,33 @@ class ShellHistorySource:
 
     def __init__(self, paths: Sequence[Path], interval_s: float, clock: Clock) -> None:
         self._followed = [_Followed(path) for path in paths]
-        self._interval_s = interval_s
         self._clock = clock
-        self._stopping = Flag()
         self._lock = Lock()
         self._events = 0
         self._problems: dict[Path, str] = {}
-        self._thread: Thread | None = None
+        self._repeating = Repeating("shell-history", interval_s, clock)
 
     def start(self, emit: Emit) -> None:
         """Follow every file from its present end."""
         for followed in self._followed:
             followed.offset_bytes = followed.path.stat().st_size if followed.path.is_file() else 0
-        self._thread = Thread(target=self._run, args=(emit,), name="shell-history", daemon=True)
-        self._thread.start()
+        self._repeating.start(lambda _: self._look_at_all(emit))
 
     def stop(self) -> None:
         """Look a last time, then end."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._repeating.stop()
 
     def health(self) -> SourceHealth:
         """``degraded`` while a file that exists cannot be read."""
         with self._lock:
-            state: State = "degraded" if self._problems else "ok"
-            state = "dead" if self._stopping.is_set() else state if self._thread else "starting"
+            state = self._repeating.state(has_problems=bool(self._problems))
             return SourceHealth("shell", state, self._events, tuple(self._problems.values()))
 
-    def _run(self, emit: Emit) -> None:
-        is_last = False
-        while not is_last:
-            is_last = self._clock.wait(self._stopping, self._interval_s)
-            for followed in self._followed:
-                events = self._look(followed)
-                if events:
-                    emit(events)
+    def _look_at_all(self, emit: Emit) -> None:
+        for followed in self._followed:
+            events = self._look(followed)
+            if events:
+                emit(events)
 
     def _look(self, followed: _Followed) -> list[Event]:
         try:

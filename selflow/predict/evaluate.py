@@ -1,12 +1,11 @@
 """Test, then train: how well every expert and every simple rule would have predicted a stream, step by step."""
 
-import os
+import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
-from typing import Literal, cast
-
-import msgpack
+from typing import Literal
 
 from selflow.core.errors import UsageError
 from selflow.core.steps import Step, event_label
@@ -81,25 +80,34 @@ def evaluate_steps(
     if not steps:
         raise UsageError("the stream holds no events", "name a file with at least one row")
     enter, agents = grow(steps) if grow is not None else (0, ())
-    predictor = Predictor(is_shared=has_users, bars_current=mode == "switch", prior=prior)
-    # Not beside agents: who grew them may have left threads.
-    make = partial(_simple, steps, enter, bars_current=mode == "switch")
-    simple = _beside(make) if grow is None and len(steps) >= _BESIDE_STEPS else make
-    stream = _told(steps, progress)
-    for step in islice(stream, enter):
-        predictor.learn(step)
-    counts = Predictor.load(predictor.save()) if grow is not None else None
-    for agent in agents:
-        predictor.enter(agent.anew())
-    board = Board(predictor.expert_names)
-    tallies = {name: Tally() for name in ("pool", *(["pool_counts"] if counts else []))}
-    for step in stream:
-        opinion, truth = predictor.test_then_train(step)
-        board.add(opinion, truth)
-        tallies["pool"].add(grade_pool(opinion, truth))
-        if counts:
-            tallies["pool_counts"].add(counts.learn(step))
-    return {**{name: tally.figures() for name, tally in tallies.items()}, **simple(), **board.figures()}
+    with _beside(steps, enter, bars_current=mode == "switch") as simple:
+        stream = _told(steps, progress)
+        predictor = Predictor(is_shared=has_users, bars_current=mode == "switch", prior=prior)
+        for step in islice(stream, enter):
+            predictor.learn(step)
+        counts = Predictor.load(predictor.save()) if grow is not None else None
+        for agent in agents:
+            predictor.enter(agent.anew())
+        board = Board(predictor.expert_names)
+        tallies = {name: Tally() for name in ("pool", *(["pool_counts"] if counts else []))}
+        for step in stream:
+            opinion, truth = predictor.test_then_train(step)
+            board.add(opinion, truth)
+            tallies["pool"].add(grade_pool(opinion, truth))
+            if counts:
+                tallies["pool_counts"].add(counts.learn(step))
+        return {**{name: tally.figures() for name, tally in tallies.items()}, **simple(), **board.figures()}
+
+
+@contextmanager
+def _beside(steps: Sequence[Step], enter: int, *, bars_current: bool) -> Iterator[Callable[[], Figures]]:
+    """The simple rules' figures, of a long stream made on another core in the meantime."""
+    if len(steps) < _BESIDE_STEPS:
+        yield lambda: _simple(steps, enter, bars_current=bars_current)
+        return
+    # Spawned: a fork would take over the locks of threads that it does not take over.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        yield executor.submit(_simple, steps, enter, bars_current=bars_current).result
 
 
 def _simple(steps: Sequence[Step], enter: int, *, bars_current: bool) -> Figures:
@@ -109,26 +117,6 @@ def _simple(steps: Sequence[Step], enter: int, *, bars_current: bool) -> Figures
             if place >= enter:
                 tallies[name].add(grade)
     return {name: tally.figures() for name, tally in tallies.items()}
-
-
-def _beside(make: Callable[[], Figures]) -> Callable[[], Figures]:
-    """Begin at once in a copy of this process, on another core; the answer waits for the figures."""
-    receive, send = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(send, msgpack.packb(make()))
-        finally:
-            os._exit(0)
-    os.close(send)
-
-    def wait() -> Figures:
-        with os.fdopen(receive, "rb") as pipe:
-            told = pipe.read()
-        os.waitpid(child, 0)
-        return cast("Figures", msgpack.unpackb(told)) if told else make()
-
-    return wait
 
 
 def _told(steps: Sequence[Step], progress: Callable[[int, int], None] | None) -> Iterator[Step]:

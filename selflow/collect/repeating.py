@@ -1,0 +1,51 @@
+"""Work done again and again in a thread of its own."""
+
+from collections.abc import Callable
+from threading import Event as Flag
+from threading import Thread
+
+from selflow.core.clock import Clock
+from selflow.core.health import State
+
+
+class Repeating:
+    """Calls ``work`` every ``interval_s``, and a last time, with True, when it is stopped.
+
+    Args:
+        name: The thread's.
+        interval_s: Seconds between two calls.
+        clock: For the waits.
+    """
+
+    def __init__(self, name: str, interval_s: float, clock: Clock) -> None:
+        self._name = name
+        self._interval_s = interval_s
+        self._clock = clock
+        self._stopping = Flag()
+        self._thread: Thread | None = None
+
+    def start(self, work: Callable[[bool], None]) -> None:
+        """Begin; the first call comes after one interval."""
+        self._thread = Thread(target=self._run, args=(work,), name=self._name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, once the last call has returned. May be called twice."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def state(self, *, has_problems: bool = False) -> State:
+        """How it is, as a source says it of itself."""
+        if self._stopping.is_set():
+            return "dead"
+        if self._thread is None:
+            return "starting"
+        return "degraded" if has_problems else "ok"
+
+    def _run(self, work: Callable[[bool], None]) -> None:
+        is_last = False
+        while not is_last:
+            is_last = self._clock.wait(self._stopping, self._interval_s)
+            work(is_last)
