@@ -89,7 +89,7 @@ class CollectorShell:
             ingest.max_batch_bytes, ingest.max_batch_events, ingest.max_event_bytes, ingest.max_future_s
         )
         sieve = Sieve(
-            make_redactor(anonymize=privacy.anonymize),
+            make_redactor(privacy),
             Exclusions(privacy.exclude_paths, privacy.exclude_apps, home),
             home,
         )

@@ -35,7 +35,7 @@ def deploy(plan: Plan) -> None:
         config_hash=serve_hash(plan),
         port=plan.inference_port,
         feed=BufferLink(),
-        redactor=make_redactor(anonymize=settings.privacy.anonymize),
+        redactor=make_redactor(settings.privacy),
         resources=plan.placement("serve_slot", 1),
     )
     if SERVE_APP in ray_serve.status().applications and not listens(f"127.0.0.1:{plan.inference_port}"):

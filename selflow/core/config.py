@@ -18,7 +18,7 @@ from selflow.core.settings import Section, Settings
 
 Tree = Mapping[str, Any]
 
-UNITED = ("privacy.exclude_paths", "privacy.exclude_apps")
+UNITED = ("privacy.exclude_paths", "privacy.exclude_apps", "privacy.redact_patterns")
 """Keys whose values of all layers are united: privacy only tightens."""
 OWNER_ONLY = {"privacy.anonymize": True}
 """Keys that only the user file, the environment or the command line may set to anything but this tight value."""

@@ -1,5 +1,6 @@
 """Every setting: its type, unit, bounds and what it means, each explained under itself (``interfaces.md`` 14)."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -81,6 +82,19 @@ class PrivacySettings(Section):
     """Programs whose events are dropped, by name, case-insensitive."""
     anonymize: bool = True
     """Replace secrets, tokens, e-mail addresses and card numbers by typed slots before an event is stored."""
+    redact_patterns: tuple[str, ...] = ()
+    """Regular expressions of your own; with ``anonymize`` each match becomes ``<SECRET>``."""
+
+    @model_validator(mode="after")
+    def _every_pattern_can_match(self) -> Self:
+        for place, pattern in enumerate(self.redact_patterns):  # named by place: the pattern may tell what is secret
+            try:
+                is_empty_too = re.compile(pattern).match("") is not None
+            except re.error as error:
+                raise ValueError(f"privacy.redact_patterns[{place}] is no regular expression: {error.msg}") from error
+            if is_empty_too:
+                raise ValueError(f"privacy.redact_patterns[{place}] matches the empty text")
+        return self
 
 
 class StoreSettings(Section):

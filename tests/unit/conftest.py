@@ -1,7 +1,9 @@
 """What holds in every unit test: Ray is never started, and nothing but this machine is reached."""
 
+import gc
 import importlib.abc
 import ipaddress
+import os
 import socket
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,6 +13,16 @@ from types import ModuleType
 from typing import NoReturn
 
 import pytest
+
+# Each worker has a core: numpy's threads would only take turns. Before numpy is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _refused(*_: object, **__: object) -> NoReturn:

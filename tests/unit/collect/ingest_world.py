@@ -19,6 +19,7 @@ from selflow.core.codec import encode_batch
 from selflow.core.errors import StoreError
 from selflow.core.events import Credits, Event
 from selflow.core.ports import EventSink
+from selflow.core.settings import PrivacySettings
 from selflow.testing import MemoryLog
 
 DEADLINE_S = 10.0
@@ -75,7 +76,7 @@ class Peer:
 
 
 def sieve(paths: Sequence[str] = (), apps: Sequence[str] = ()) -> Sieve:
-    return Sieve(make_redactor(), Exclusions(paths, apps, "/home/u"), "/home/u")
+    return Sieve(make_redactor(PrivacySettings()), Exclusions(paths, apps, "/home/u"), "/home/u")
 
 
 @contextmanager

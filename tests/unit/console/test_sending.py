@@ -20,6 +20,7 @@ from selflow.core.errors import NotRunningError
 from selflow.core.events import Event
 from selflow.core.paths import Root
 from selflow.core.ports import EventSink
+from selflow.core.settings import PrivacySettings
 from selflow.sdk.ingest import content_batch_id
 from selflow.store.catalog import Catalog
 from selflow.store.log import EventLog
@@ -43,7 +44,7 @@ def made(count: int, **data: str) -> list[Event]:
 
 @contextmanager
 def serving(sink: EventSink, root: Root) -> Iterator[IngestServer]:
-    sieve = Sieve(make_redactor(), Exclusions(("s3",), (), ""), "")
+    sieve = Sieve(make_redactor(PrivacySettings()), Exclusions(("s3",), (), ""), "")
     server = IngestServer(sink, sieve, SystemClock(), root.socket("ingest.sock"))
     server.start()
     root.endpoints.write_text(json.dumps({"ingest": f"ipc://{root.socket('ingest.sock')}"}))

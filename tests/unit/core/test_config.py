@@ -109,7 +109,17 @@ def test_loading_changes_no_layer() -> None:
     assert layers == before
 
 
-@pytest.mark.parametrize("name", ["exclude_paths", "exclude_apps"])
+@pytest.mark.parametrize(
+    ("pattern", "why"), [("codename(", "is no regular expression"), ("x*", "matches the empty text")]
+)
+def test_a_redaction_pattern_that_cannot_work_is_refused_by_its_place(pattern: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=rf"privacy\.redact_patterns\[1\] {why}") as caught:
+        load([user(privacy={"redact_patterns": ["fine", pattern]})])
+
+    assert pattern not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["exclude_paths", "exclude_apps", "redact_patterns"])
 def test_exclusions_of_all_layers_are_united(name: str) -> None:
     loaded = load([user(privacy={name: ["a"]}), project(privacy={name: ["b"]}), Layer("x", {"privacy": {name: []}})])
 

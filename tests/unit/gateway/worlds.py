@@ -15,7 +15,7 @@ from selflow.core.codec import encode_record
 from selflow.core.errors import StoreError
 from selflow.core.events import Event, Fill, Stored
 from selflow.core.paths import Root
-from selflow.core.settings import LmSettings, PredictSettings, RouterSettings, ServeSettings
+from selflow.core.settings import LmSettings, PredictSettings, PrivacySettings, RouterSettings, ServeSettings
 from selflow.store.catalog import Catalog
 from selflow.testing import ManualClock, MemoryLog
 from serve.replica import AppArgs, assemble
@@ -93,7 +93,7 @@ class World:
             config_hash="abc",
             port=self.port,
             feed=self.feed,
-            redactor=make_redactor(),
+            redactor=make_redactor(PrivacySettings()),
             resources={},
             lm=LmSettings(),
             router=self.router,
