@@ -54,7 +54,7 @@ def ensure_supervisor(plan: Plan, *, serving: bool, limit_s: float) -> None:
     Raises:
         StoreError: Something did not become ready in time; the message names it and its last error.
     """
-    _retire_other(plan)
+    since_us = 0 if _is_as_wished(plan) else _retired_at_us()
     SupervisorActor.options(
         name="supervisor",
         lifetime="detached",
@@ -63,7 +63,7 @@ def ensure_supervisor(plan: Plan, *, serving: bool, limit_s: float) -> None:
         max_restarts=-1,
         **plan.placement("edge"),
     ).remote(plan)
-    wait_ready(plan, {"supervisor", "buffer", "collector", *(["serve"] if serving else [])}, limit_s)
+    wait_ready(plan, {"supervisor", "buffer", "collector", *(["serve"] if serving else [])}, limit_s, since_us)
 
 
 def start_serving(plan: Plan, limit_s: float) -> None:
@@ -76,8 +76,8 @@ def start_serving(plan: Plan, limit_s: float) -> None:
     wait_ready(plan, {"serve"}, limit_s)
 
 
-def wait_ready(plan: Plan, names: set[str], limit_s: float) -> None:
-    """Wait until the supervisor has seen each service answer.
+def wait_ready(plan: Plan, names: set[str], limit_s: float, since_us: int = 0) -> None:
+    """Wait until the supervisor has seen each service answer; what was seen before ``since_us`` was another's.
 
     Raises:
         StoreError: Not in time.
@@ -85,7 +85,11 @@ def wait_ready(plan: Plan, names: set[str], limit_s: float) -> None:
     catalog = Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
     try:
         deadline_s = time.monotonic() + limit_s
-        while late := names - {s.health.name for s in catalog.services.list_all() if s.health.state == "ok"}:
+        while late := names - {
+            each.health.name
+            for each in catalog.services.list_all()
+            if each.health.state == "ok" and each.seen_at_us >= since_us
+        }:
             if time.monotonic() > deadline_s:
                 raise _late(late, catalog.services.list_all(), limit_s, plan.root)
             _pause()
@@ -100,25 +104,24 @@ def end_services() -> None:
     _SUPERVISOR.kill()
 
 
-def _retire_other(plan: Plan) -> None:
+def _is_as_wished(plan: Plan) -> bool:
+    """Whether a supervisor runs on this plan."""
     with suppress(NotRunningError, RayActorError, GetTimeoutError):
         supervisor: Any = _SUPERVISOR.handle()
         health = ray.get(supervisor.health.remote(), timeout=10)
-        if (health.version, health.config_hash) == (plan.version, plan.config_hash):
-            return
+        return (health.version, health.config_hash) == (plan.version, plan.config_hash)
+    return False
+
+
+def _retired_at_us() -> int:
+    """When the supervisor of another plan was gone. Killing is asynchronous: nobody may bear the name (0.1 s)."""
     _SUPERVISOR.kill()
-    _wait_free()
-
-
-def _wait_free() -> None:
-    """Killing is asynchronous: wait until nobody bears the name (0.1 s measured)."""
     deadline_s = time.monotonic() + 10
-    while time.monotonic() < deadline_s:
-        try:
+    with suppress(NotRunningError):
+        while time.monotonic() < deadline_s:
             _SUPERVISOR.handle()
-        except NotRunningError:
-            return
-        _pause()
+            _pause()
+    return SystemClock().now_us()
 
 
 def _pause() -> None:

@@ -63,6 +63,8 @@ class Rounds:
         seen = each.look(self._plan.settings.supervisor.health_timeout_s)
         now_s = self._clock.monotonic_s()
         action = watch.observe(seen, now_s)
+        if action == "retire" and isinstance(seen, Health):
+            seen = replace(seen, state="starting")  # who answers is not the one that is wished
         self._record(each.name, seen, watch, now_s)
         if action == "retire":
             each.retire()

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -26,6 +27,7 @@ _KEPT = 2
 _STARTUP_TRIALS = 4
 """Trials before TPE models anything; its own default, 10, is more than a whole search of ours."""
 _CLOCK = SystemClock()
+_log = logging.getLogger(__name__)
 _Values = dict[str, Any]
 _Trial = Any
 """Ray's ``Trial``, much of which is None to a type checker."""
@@ -119,8 +121,7 @@ def _fit(
     trainable = ray_tune.with_resources(type(f"LoraTrial_{key}", (LoraTrial,), {"job": job}), slots)
     folder = job.out / f"{key}-{name}"
     _Watch.present = watch
-    if any(folder.glob("experiment_state-*.json")):
-        ray_tune.Tuner.restore(str(folder), trainable).fit()
+    if _resumed(folder, trainable):
         return watch.trials
     config |= {"metric": "tune_bits", "mode": "min", "reuse_actors": True, "trial_dirname_creator": str}
     tune_config = ray_tune.TuneConfig(max_concurrent_trials=job.tune.max_concurrent, **config)
@@ -135,6 +136,22 @@ def _fit(
     )
     ray_tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config).fit()
     return watch.trials
+
+
+def _resumed(folder: Path, trainable: type) -> bool:
+    """Whether what was killed went on and came to its end; if its state is not whole, it is to begin anew.
+
+    Tune writes its state in several files after each checkpoint, and a kill can fall between them.
+    """
+    if not any(folder.glob("experiment_state-*.json")):
+        return False
+    try:
+        ray_tune.Tuner.restore(str(folder), trainable).fit()
+    except Exception as error:  # noqa: BLE001  (whatever Tune says of half a file)
+        _log.warning("the search in %s begins anew: %s", folder.name, error)
+        shutil.rmtree(folder)
+        return False
+    return True
 
 
 class _Watch(ray_tune.Callback):

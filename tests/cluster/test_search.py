@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
+from selflow.core.clock import SystemClock
 from selflow.core.errors import ArtifactError
 from selflow.core.settings import LoraSettings, TuneSettings
 from tests.cluster.conftest import kill, wait_until
@@ -197,10 +198,10 @@ def test_trials_wait_for_what_this_session_lacks(make: Make, needed: dict[str, A
 def test_a_killed_search_goes_on_and_does_not_begin_anew(make: Make, ray_session: Any) -> None:
     import ray
 
-    world = make({"4@4": "slow 2"}, scheduler="asha", num_samples=1)
+    world = make({"4@4": "slow 5"}, scheduler="asha", num_samples=1)
     pid_file = world.data.with_name("pid")
     running = ray.remote(num_cpus=0, max_retries=0)(_search_and_say_who).remote(world.job, pid_file)
-    wait_until(lambda: "4 3 4" in world.notes("advance"), limit_s=90)
+    wait_until(lambda: "4 3 4" in world.notes("advance") and _rests(world.job.out), limit_s=90)
 
     kill(int(pid_file.read_text()))
     with pytest.raises(ray.exceptions.WorkerCrashedError):
@@ -214,6 +215,23 @@ def test_a_killed_search_goes_on_and_does_not_begin_anew(make: Make, ray_session
     again = advanced[4:]  # the kill can be quicker than Tune's own bookkeeping, so an eighth or two may be done again
     assert again == list(range(again[0], 9))
     assert again[0] > 1
+
+
+def test_a_search_whose_state_is_not_whole_begins_anew(make: Make) -> None:
+    world = make(scheduler="asha", num_samples=2)
+    world.search()
+    for path in world.job.out.rglob("search*state-*"):
+        path.write_bytes(path.read_bytes()[:7])
+
+    world.search()
+
+    assert sorted(trial.state for trial in world.found.trials) == ["finished", "finished"]
+
+
+def _rests(folder: Path) -> bool:
+    """Whether Tune has written its state and is not at it: a kill in the middle of that is another test's."""
+    written_s = [path.stat().st_mtime for path in folder.glob("*/*state-*")]
+    return len(written_s) > 1 and SystemClock().now_us() / 1e6 - max(written_s) > 1.0
 
 
 def _search_and_say_who(job: Any, pid_file: Path) -> None:

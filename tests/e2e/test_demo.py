@@ -17,4 +17,4 @@ def test_every_station_of_the_demo_works() -> None:
         True,
     )
     assert done.returncode == 0
-    assert told["figures"]["asked"]["pool"]["steps"] == 50
+    assert [told["figures"]["asked"][who]["steps"] for who in ("pool", "routed", "rrf")] == [25, 25, 50]
