@@ -9,7 +9,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 
 from actors.launch import RESOURCES, RaySession
-from actors.plan import Plan
+from actors.plan import Plan, gpu_share
 from actors.shell import ServiceRef
 from actors.supervisor import SERVING, SupervisorActor, SupervisorShell
 from selflow.core.clock import SystemClock
@@ -45,7 +45,8 @@ def prepare_catalog(root: Root, settings: Settings, session: RaySession, *, serv
 def make_plan(root: Root, settings: Settings, version: str, inference_port: int) -> Plan:
     """The plan for the cluster that this process is connected to."""
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return Plan(root, settings, version, inference_port, has_resources=set(RESOURCES) <= set(resources))
+    has_resources, share = set(RESOURCES) <= set(resources), gpu_share(settings, resources)
+    return Plan(root, settings, version, inference_port, has_resources, share)
 
 
 def ensure_supervisor(plan: Plan, *, serving: bool, limit_s: float) -> None:

@@ -16,7 +16,8 @@ class EvaluatorShell(LauncherShell):
     @ray.method(concurrency_group="work")
     def judge(self, request: StageRequest) -> Judged:
         """The verdict on a candidate (refs: the snapshot, the pool that learned its past)."""
-        made: Judged = self._run(f"judge/{request.key}", lambda: judge_candidate.remote(request, *request.refs))
+        task = judge_candidate.options(**request.plan.accelerated())
+        made: Judged = self._run(f"judge/{request.key}", lambda: task.remote(request, *request.refs))
         return made
 
 

@@ -52,12 +52,13 @@ def _grow(root: Root, steps: list[Step], first: int, settings: Settings, note: N
     from actors.columns import StepTable
     from actors.judging import recorder
     from actors.learners import Candidate, Failure, Made, Snapshot, StageRequest
-    from actors.plan import Plan
+    from actors.plan import Plan, gpu_share
     from actors.stages import find_patterns, grow_agent, make_base
     from selflow.judge.splits import split_by_time
     from selflow.store.catalog import Catalog
 
-    plan = Plan(root, settings, "eval", 0, has_resources=False)
+    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    plan = Plan(root, settings, "eval", 0, has_resources=False, gpu_share=gpu_share(settings, resources))
     past = steps[:first]
     split = split_by_time(past)
     # What the gate would judge on is past too: nobody judges here, the pool's weights do.
@@ -68,7 +69,7 @@ def _grow(root: Root, steps: list[Step], first: int, settings: Settings, note: N
     note("finding patterns")
     found: Made = _result(find_patterns.remote(StageRequest(plan, cycle.id), snapshot))
     note("training the base")
-    base: Made = _result(make_base.remote(StageRequest(plan, cycle.id), snapshot))
+    base: Made = _result(make_base.options(**plan.accelerated()).remote(StageRequest(plan, cycle.id), snapshot))
     grown: list[tuple[str, str]] = []
     patterns: Any = found.result["patterns"]
     for pattern in patterns[: settings.learning.new_agents]:

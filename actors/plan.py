@@ -1,5 +1,6 @@
 """The plan of a session: what has to exist, in plain values that travel to every service."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from selflow.core.config import config_hash
 from selflow.core.paths import Root
 from selflow.core.settings import RouterSettings, Settings
+
+_GPU_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,8 @@ class Plan:
     inference_port: int
     has_resources: bool
     """Whether the cluster has our custom resources; a plain ``ray start --head`` has none."""
+    gpu_share: float
+    """Of a GPU, for each process that runs a model; Ray hides GPUs from processes that ask for none."""
 
     @property
     def config_hash(self) -> str:
@@ -28,6 +33,15 @@ class Plan:
     def placement(self, resource: str, share: float = 0.01) -> dict[str, Any]:
         """Ray options that put a service where ``resource`` is, on any cluster that has it."""
         return {"resources": {resource: share}} if self.has_resources else {}
+
+    def accelerated(self) -> dict[str, Any]:
+        """Ray options of a process that runs a model."""
+        return {"num_gpus": self.gpu_share} if self.gpu_share else {}
+
+
+def gpu_share(settings: Settings, resources: Mapping[str, float]) -> float:
+    """A fifth where the cluster has a GPU and ``lm.device`` lets it be used: replica, trials and one stage fit in."""
+    return _GPU_SHARE if resources.get("GPU", 0.0) > 0 and settings.lm.device != "cpu" else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,7 @@ def grow_agent(request: StageRequest, snapshot: Snapshot) -> Made | Failure:
         warm=candidate.warm,
         seed=settings.learning.seed,
         has_resources=plan.has_resources,
+        gpu_share=plan.gpu_share,
     )
     try:
         found = search(job, _trials(request, candidate.agent))

@@ -36,7 +36,7 @@ def deploy(plan: Plan) -> None:
         port=plan.inference_port,
         feed=BufferLink(),
         redactor=make_redactor(settings.privacy),
-        resources=plan.placement("serve_slot", 1),
+        resources={**plan.placement("serve_slot", 1), **plan.accelerated()},
     )
     if SERVE_APP in ray_serve.status().applications and not listens(f"127.0.0.1:{plan.inference_port}"):
         _end_serve()

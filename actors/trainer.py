@@ -16,7 +16,8 @@ class TrainerShell(LauncherShell):
     @ray.method(concurrency_group="work")
     def base(self, request: StageRequest) -> Made:
         """The base under all agents (refs: the snapshot)."""
-        made: Made = self._run(f"base/{request.key}", lambda: make_base.remote(request, *request.refs))
+        task = make_base.options(**request.plan.accelerated())
+        made: Made = self._run(f"base/{request.key}", lambda: task.remote(request, *request.refs))
         return made
 
     @ray.method(concurrency_group="work")

@@ -18,7 +18,7 @@ HEAD = """# Benchmarks
 
 Written by `make bench`; every figure was measured in one run on the machine named below, baselines beside claims.
 """
-NAMES = sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith(("__", "run", "make_")))
+NAMES = sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith(("_", "run", "make_")))
 
 
 def main() -> int:

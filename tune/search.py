@@ -115,9 +115,9 @@ def _fit(
     job: SearchJob, watch: "_Watch", name: str, space: _Values, config: _Values, stop: _Values | None = None
 ) -> list[_Trial]:
     key = sha256(repr(job).encode()).hexdigest()[:12]  # Ray finds a trainable, and we a folder, by this name
-    shared = {"train_slot": job.has_resources, "gpu": job.device == "cuda"}
     share = 10_000 // job.tune.max_concurrent / 10_000  # Ray would round up, and one too few would fit
-    slots = {"cpu": job.tune.trial_cpus, **{name: share for name, is_asked in shared.items() if is_asked}}
+    asked = {"cpu": job.tune.trial_cpus, "train_slot": share * job.has_resources, "gpu": job.gpu_share}
+    slots = {name: amount for name, amount in asked.items() if amount}
     trainable = ray_tune.with_resources(type(f"LoraTrial_{key}", (LoraTrial,), {"job": job}), slots)
     folder = job.out / f"{key}-{name}"
     _Watch.present = watch

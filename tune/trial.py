@@ -61,6 +61,8 @@ class SearchJob:
     device: Literal["auto", "cpu", "cuda"]
     has_resources: bool
     """Whether the session has ``train_slot``."""
+    gpu_share: float
+    """Of a GPU, for each trial; 0 asks for none."""
     make_run: Callable[..., TrainingRun] = field(default=lora_run, repr=False)
     """A function of a module: (base, data, lora, config, seed, device) to a run."""
 

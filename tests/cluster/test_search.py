@@ -25,7 +25,7 @@ class World:
     def __init__(self, folder: Path, faults: Mapping[str, str] | None = None, **tune: Any) -> None:
         from tune.search import SearchJob
 
-        rank, has_slot, device = tune.pop("rank", 8), tune.pop("has_slot", False), tune.pop("device", "cpu")
+        rank, has_slot, gpu_share = tune.pop("rank", 8), tune.pop("has_slot", False), tune.pop("gpu_share", 0.0)
         self.data = folder / "data.json"
         self.data.write_text(json.dumps(faults or {}))
         self.told: list[Any] = []
@@ -38,8 +38,9 @@ class World:
             tune=TuneSettings(**tune),
             warm=(*WARM, *WARM),
             seed=7,
-            device=device,
+            device="cpu",
             has_resources=has_slot,
+            gpu_share=gpu_share,
             make_run=FakeRun,
         )
 
@@ -189,7 +190,7 @@ def test_the_time_budget_ends_a_search_with_what_it_has(make: Make) -> None:
 
 
 @pytest.mark.setting("tune.time_budget_s")
-@pytest.mark.parametrize("needed", [{"has_slot": True}, {"device": "cuda"}], ids=["train_slot", "gpu"])
+@pytest.mark.parametrize("needed", [{"has_slot": True}, {"gpu_share": 0.2}], ids=["train_slot", "gpu"])
 def test_trials_wait_for_what_this_session_lacks(make: Make, needed: dict[str, Any]) -> None:
     with pytest.raises(ArtifactError, match="no adapter for writing: the time was over"):
         make(**needed, num_samples=1, time_budget_s=1.0).search()
