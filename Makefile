@@ -41,6 +41,8 @@ floors: setup
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+# What pytest compiles is kept, whatever the shell says: seconds less the next time.
+unit: export PYTHONDONTWRITEBYTECODE =
 unit: setup
 	@$(BIN)/python -m pytest --numprocesses auto tests/unit
 
