@@ -10,7 +10,7 @@ STAMP := .venv/.installed-$(shell (pwd; cat pyproject.toml constraints.txt) | ck
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check floors unit lm cluster e2e mutants bench up down clean
+.PHONY: help setup demo test check floors unit quick lm cluster e2e mutants bench up down clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' Makefile
@@ -33,7 +33,7 @@ demo: setup  ## replay real events, learn, serve, predict; leaves nothing runnin
 test: setup floors unit  ## everything a change must pass, with the ten longest tests
 	@$(BIN)/python -m pytest tests/lm tests/cluster tests/e2e
 
-check: setup floors unit  ## lint, types, floors and unit tests
+check: setup floors quick  ## lint, types, floors and the unit tests that are not slow
 
 floors: setup
 	@$(BIN)/ruff check .
@@ -42,9 +42,12 @@ floors: setup
 	@$(BIN)/lint-imports
 
 # What pytest compiles is kept, whatever the shell says: seconds less the next time.
-unit: export PYTHONDONTWRITEBYTECODE =
+unit quick: export PYTHONDONTWRITEBYTECODE =
 unit: setup
 	@$(BIN)/python -m pytest --numprocesses auto tests/unit
+
+quick: setup
+	@$(BIN)/python -m pytest --numprocesses auto -m "not slow" tests/unit
 
 lm: setup  ## the tests that need torch
 	@$(BIN)/python -m pytest tests/lm

@@ -1,7 +1,7 @@
 """What the shipped counts of programs do for a new owner: the same predictor with the weights alone and with both.
 
 Every user of the shell stream is taken as a first owner who has no others, then all together as one stream; files
-beside them. ``SELFLOW_BENCH_DATA`` names the streams' folder. Ends with 1 if files get worse by more than .001 in hits
+beside them. ``BENCH_DATA`` names the streams' folder. Ends with 1 if files get worse by more than .001 in hits
 or .005 bits.
 """
 
@@ -25,7 +25,7 @@ from selflow.predict.programs import program_of
 from selflow.predict.shared_counts import SHELL_KIND
 from selflow.predict.steps import steps_from_rows
 
-DATA = Path(os.environ.get("SELFLOW_BENCH_DATA", "."))
+DATA = Path(os.environ.get("BENCH_DATA", "."))
 FIRST = (20, 50, 100, 10**9)
 DRAWS = 4_000
 Table = NDArray[np.float64]

@@ -1,6 +1,6 @@
 """Prediction on the development streams, every expert beside every simple rule, and 100,000 rows against the clock.
 
-The streams are no part of the repository: ``SELFLOW_BENCH_DATA`` names their folder.
+The streams are no part of the repository: ``BENCH_DATA`` names their folder.
 """
 
 import json
@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-DATA = Path(os.environ.get("SELFLOW_BENCH_DATA", "."))
+DATA = Path(os.environ.get("BENCH_DATA", "."))
 STREAMS = {
     "git_pandoc.csv.gz": ["--time", "ts", "--label", "path", "--group", "commit"],
     "git_datasette.csv.gz": ["--time", "ts", "--label", "path", "--group", "commit"],

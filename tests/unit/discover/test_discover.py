@@ -17,6 +17,8 @@ from selflow.discover.model import ClusterModel
 from selflow.discover.stability import measured
 from tests.unit.discover.worlds import ACTIVITIES, one_cloud, planted
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = DiscoverSettings(bootstraps=2, null_sets=2, min_events=100)
 SEED = 1
 STEPS, TRUTH = planted(days=12)

@@ -317,6 +317,7 @@ print(sorted(name for name in ("torch", "transformers", "peft", "ray") if name i
 """
 
 
+@pytest.mark.slow
 def test_a_replica_without_agents_loads_no_torch(world: World) -> None:
     folder = world.root.path / "other"
     folder.mkdir()

@@ -35,6 +35,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_fault_is_red_only_if_every_named_test_sees_it(tree: Path) -> None:
     both = ("test_rule.py::test_limit", "test_rule.py::test_more")
     faults = [
@@ -47,6 +48,7 @@ def test_a_fault_is_red_only_if_every_named_test_sees_it(tree: Path) -> None:
     assert (tree / "rule.py").read_text() == MODULE
 
 
+@pytest.mark.slow
 def test_a_fault_that_does_not_apply_or_does_not_run_is_no_proof(tree: Path) -> None:
     gone = judge(tree, Fault("gone", "rule.py", "return 6", "", ("test_rule.py::test_limit",)))
     broken = judge(tree, Fault("broken", "rule.py", "return 5", "return (", ("test_rule.py::test_limit",)))

@@ -8,6 +8,8 @@ from tests.unit.house import rules
 
 PROBE = """
 import importlib, json, sys
+
+pytestmark = pytest.mark.slow
 groups, absent = json.loads(sys.argv[1])
 for name in absent:
     sys.modules[name] = None

@@ -10,6 +10,8 @@ from selflow.core.settings import GateSettings
 from selflow.judge.gate import judge
 from tests.unit.judge.worlds import drawn, pools
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = GateSettings()
 
 

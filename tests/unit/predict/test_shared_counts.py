@@ -18,7 +18,7 @@ from tests.unit.predict.worlds import at, work
 
 ROOT = Path(__file__).parents[3]
 FILE = ROOT / "selflow" / "predict" / SHARED_FILE
-PAGES = Path(os.environ.get("SELFLOW_BENCH_DATA", ".")) / "tldr_examples.csv.gz"
+PAGES = Path(os.environ.get("BENCH_DATA", ".")) / "tldr_examples.csv.gz"
 WEIGHTS = replace(shipped(), programs={})
 PRIOR = replace(shipped(), programs={"git": 9, "ls": 6, "make": 3, "tar": 1, "vim": 1, "cp": 1, "mv": 1})
 DAY = ["vim", "make", "vim", "make", "ls", "mine", "git", "make", "vim", "git", "ls", "cp", "vim", "make", "git"]
@@ -149,6 +149,6 @@ def test_the_file_is_small_and_says_whose_work_it_is() -> None:
         decode_counts(b"abc")
 
 
-@pytest.mark.skipif(not PAGES.is_file(), reason="SELFLOW_BENCH_DATA names no folder with tldr_examples.csv.gz")
+@pytest.mark.skipif(not PAGES.is_file(), reason="BENCH_DATA names no folder with tldr_examples.csv.gz")
 def test_the_same_pages_give_the_same_file() -> None:
     assert programs_file(PAGES) == FILE.read_bytes()

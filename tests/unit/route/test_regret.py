@@ -5,6 +5,8 @@ import pytest
 from selflow.core.settings import RouterSettings
 from tests.unit.route.worlds import Scene, mean_regret, plain_epsilon_greedy_regret, regret
 
+pytestmark = pytest.mark.slow
+
 SEEDS = 3
 
 

@@ -23,6 +23,8 @@ from pathlib import Path
 from selflow.core.errors import StoreError
 from selflow.store.log import EventLog
 from tests.unit.store.worlds import open_log, record
+
+pytestmark = pytest.mark.slow
 folder = Path(sys.argv[1])
 def say(*words):
     print(*words, flush=True)
