@@ -14,6 +14,7 @@ from selflow.core.events import Event
 from selflow.core.paths import Root
 
 SELFLOW = Path(sys.executable).with_name("selflow")
+QUIET_S = 20.0
 Rows = list[tuple[str, str]]
 
 
@@ -52,9 +53,13 @@ def ingest(root: Root, events: Sequence[Event]) -> float:
 
 
 def memory(root: Root) -> Rows:
-    """Proportional share of each process now, largest first."""
+    """Proportional share of each process at rest, largest first: once no process has come or gone for a while."""
     from actors.launch import session_processes
 
+    before: set[int] = set()
+    while (now := {process.pid for process in session_processes(root)}) != before:
+        before = now
+        time.sleep(QUIET_S)
     shares = {f"{p.name()} ({p.pid})": p.memory_full_info().pss for p in session_processes(root)}
     ranked = sorted(shares.items(), key=lambda item: -item[1])
     rows = [(f"PSS of {name}", f"{share / 1e6:.0f} MB") for name, share in ranked]

@@ -8,10 +8,11 @@ from selflow.core.clock import SystemClock
 from selflow.core.codec import encode_record
 from selflow.core.events import Event
 from selflow.core.paths import Root
+from selflow.core.settings import DiscoverSettings, Settings
 from selflow.store.catalog import Catalog
 from selflow.store.reading import CatalogReader
 from selflow.store.records import Cycle, Stage
-from tests.cluster.conftest import wait_until
+from tests.cluster.conftest import QUICK, wait_until
 from tests.cluster.test_services import is_new, pid_of
 
 Compose = Callable[..., Any]
@@ -44,7 +45,7 @@ def test_too_few_events_end_a_cycle_with_what_to_do(compose: Compose, root: Root
 
 
 def test_a_cancelled_cycle_ends_its_work_and_leaves_nothing(compose: Compose, root: Root) -> None:
-    compose()
+    compose(wanted=Settings(supervisor=QUICK, discover=DiscoverSettings(bootstraps=2, null_sets=1)))
     reader = CatalogReader(root.catalog)
     trainer = pid_of("trainer")
     cycle_id = ask(root, steps(2_000))

@@ -6,7 +6,7 @@ from tests.e2e.conftest import make_world
 
 
 def test_every_station_of_the_demo_works() -> None:
-    done = make_world().run("--json", "demo", "--rows", "1500", limit_s=300)
+    done = make_world().run("--json", "demo", "--rows", "800", limit_s=300)
     told = json.loads(done.stdout)
 
     assert {each["station"].strip(): each["ok"] for each in told["stations"]} == dict.fromkeys(

@@ -9,7 +9,13 @@ import psutil
 from tests.e2e.conftest import make_world
 from tests.lm.worlds import planted_steps
 
-SMALL = {"SELFLOW_TUNE__NUM_SAMPLES": "2", "SELFLOW_LM__BASE_EPOCHS": "2", "SELFLOW_LORA__EPOCHS": "1"}
+SMALL = {
+    "SELFLOW_DISCOVER__BOOTSTRAPS": "2",
+    "SELFLOW_DISCOVER__NULL_SETS": "1",
+    "SELFLOW_TUNE__NUM_SAMPLES": "2",
+    "SELFLOW_LM__BASE_EPOCHS": "2",
+    "SELFLOW_LORA__EPOCHS": "1",
+}
 
 
 def running(word: str) -> list[int]:

@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.unit.house import rules
+
+pytestmark = pytest.mark.slow
 
 PROBE = """
 import importlib, json, sys
-
-pytestmark = pytest.mark.slow
 groups, absent = json.loads(sys.argv[1])
 for name in absent:
     sys.modules[name] = None

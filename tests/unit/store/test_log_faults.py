@@ -16,6 +16,8 @@ from selflow.core.codec import decode_record
 from selflow.core.errors import StoreError
 from tests.unit.store.worlds import open_log, record
 
+pytestmark = pytest.mark.slow
+
 PREAMBLE = """
 import sys, resource
 from contextlib import closing
@@ -23,8 +25,6 @@ from pathlib import Path
 from selflow.core.errors import StoreError
 from selflow.store.log import EventLog
 from tests.unit.store.worlds import open_log, record
-
-pytestmark = pytest.mark.slow
 folder = Path(sys.argv[1])
 def say(*words):
     print(*words, flush=True)
