@@ -88,7 +88,8 @@ def judge(tree: Path, fault: Fault) -> str:
             status, lines = run_tests(tree, fault.tests)
     except LookupError as error:
         return str(error)
-    failed = [line.removeprefix("FAILED ").split(" - ")[0] for line in lines if line.startswith("FAILED ")]
+    # An error is a fixture that failed: the test has seen the fault before its first line.
+    failed = [line.partition(" ")[2].split(" - ")[0] for line in lines if line.startswith(("FAILED ", "ERROR "))]
     if status not in {0, 1}:
         words = next((line for line in reversed(lines) if line.strip()), "")
         return f"the tests could not run, exit status {status}: {words}"

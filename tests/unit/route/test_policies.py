@@ -111,6 +111,14 @@ def test_an_arm_of_which_nothing_was_heard_can_be_drawn(policy: Name) -> None:
 
 
 @every_policy
+def test_before_anything_was_heard_every_arm_can_be_drawn(policy: Name) -> None:
+    chosen, rng = policy_from(RouterSettings(policy=policy)), np.random.default_rng(2)
+    drawn = {chosen.choose(Beliefs(), SURFACE, ["0", "new"], rng).arm for _ in range(200)}
+
+    assert drawn == {"0", "new"}
+
+
+@every_policy
 def test_without_an_arm_there_is_no_choice(policy: Name) -> None:
     with pytest.raises(UsageError, match="no arm to choose from"):
         policy_from(RouterSettings(policy=policy)).choose(Beliefs(), SURFACE, [], np.random.default_rng(1))
