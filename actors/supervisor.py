@@ -65,7 +65,7 @@ class Rounds:
         action = watch.observe(seen, now_s)
         if action == "retire" and isinstance(seen, Health):
             seen = replace(seen, state="starting")  # who answers is not the one that is wished
-        self._record(each.name, seen, watch, now_s)
+        self._record(each, seen, watch, now_s)
         if action == "retire":
             each.retire()
         elif action == "replace":
@@ -74,13 +74,16 @@ class Rounds:
             each.create()
         return isinstance(seen, Health) and seen.state == "ok" and action == "keep"
 
-    def _record(self, name: str, seen: Seen, watch: Watch, now_s: float) -> None:
+    def _record(self, each: Service, seen: Seen, watch: Watch, now_s: float) -> None:
         now_us = self._clock.now_us()
         if isinstance(seen, Health):
             health = replace(seen, state="degraded") if watch.is_degraded(now_s) else seen
             self._catalog.services.put(health, watch.restarts, now_us)
-        else:
-            self._catalog.services.mark(name, "degraded" if seen == "silent" else "dead", now_us)
+        elif watch.was_seen or watch.is_degraded(now_s):
+            self._catalog.services.mark(each.name, "degraded" if seen == "silent" else "dead", now_us)
+        else:  # nobody may take the session for running before all that belongs to it has answered
+            made = Health(each.name, each.version, each.config_hash, 0, now_us, "starting", 0, "", 0)
+            self._catalog.services.put(made, watch.restarts, now_us)
 
 
 class SupervisorShell:

@@ -119,7 +119,7 @@ def test_a_cycle_ends_although_everything_in_it_was_killed(cycle: dict[str, Any]
 
 
 def test_no_acknowledged_event_is_lost_by_it(world: World, cycle: dict[str, Any]) -> None:
-    wait_until(lambda: world.state()["state"] == "running", 120)
+    wait_until(lambda: world.state()["state"] == "running", 240)
 
     stored = world.json("events", "--limit", "100000")["items"]
 

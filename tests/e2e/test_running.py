@@ -188,10 +188,12 @@ def test_the_session_dies_in_the_middle_of_ingest_and_nothing_acknowledged_is_lo
     told = world.state()
 
     sent += send(world, batch[2_000:])
-    wait_until(lambda: world.state()["state"] == "running", 120)
+    wait_until(lambda: world.state()["state"] == "running", 240)
     stored = Counter(each["subject"] for each in events(world, "--kind", "world.event"))
 
     assert told["state"] in {"not running", "degraded"}
+    assert {each["state"] for each in world.state()["services"]} == {"ok"}
+    assert len(world.state()["services"]) == 8, "running is said of all that belongs to it"
     assert sent == len(batch)
     assert {subject: n for subject, n in stored.items() if subject.startswith(victims)} == {e.subject: 1 for e in batch}
 
