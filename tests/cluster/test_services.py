@@ -4,6 +4,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
+import psutil
 import pytest
 
 from selflow.core.codec import encode_record
@@ -49,6 +50,7 @@ def test_a_killed_service_comes_back_by_itself(compose: Compose, name: str) -> N
     kill(old_pid)
 
     wait_until(lambda: is_new(name, old_pid), 90)
+    assert not psutil.pid_exists(old_pid)
 
 
 def test_what_was_appended_survives_the_buffer_and_a_repeat_stores_nothing(compose: Compose) -> None:
@@ -124,7 +126,6 @@ def test_a_killed_service_counts_as_a_restart(compose: Compose, root: Root) -> N
 
 
 def test_services_at_rest_load_nothing_heavy_and_listen_on_loopback_only(compose: Compose) -> None:
-    import psutil
     import ray
 
     compose()

@@ -170,7 +170,9 @@ def test_the_lock_goes_with_its_holder(tmp_path: Path) -> None:
     log = open_log(tmp_path / "events")
     log.close()
     log.close()
-    open_log(tmp_path / "events").close()
+
+    with closing(open_log(tmp_path / "events")) as again:
+        assert again.fill().events == 0
 
 
 def test_folder_and_files_are_the_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
