@@ -23,6 +23,7 @@ from selflow.core.events import Json
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 from selflow.store.records import Artifact, Cycle, Parent, Verdict
+from tune.leftovers import release_leftovers
 
 ASKS = 5
 """A service that dies while it works is asked again so often; the supervisor makes it anew meanwhile."""
@@ -40,6 +41,8 @@ _EVALUATOR = ServiceRef("evaluator", EvaluatorShell)
 def run_cycle(plan: Plan, cycle: Cycle) -> None:
     """Run a cycle from its last finished stage on, and write down how it ended."""
     clock = SystemClock()
+    if cycle.attempts == 1:  # in a later life of it a search may be at work, and is joined
+        release_leftovers()
     catalog = Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
     try:
         Course(plan, cycle, catalog, clock).run()

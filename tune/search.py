@@ -5,20 +5,20 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from hashlib import sha256
-from math import isfinite
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import optuna
 import ray
 from ray import tune as ray_tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
+from ray.util.placement_group import placement_group
 
 from selflow.core.clock import SystemClock
 from selflow.core.errors import ArtifactError
-from tune.trial import EIGHTHS, KNOBS, LoraTrial, SearchJob
+from tune.leftovers import release_leftovers, slot_name
+from tune.trial import EIGHTHS, KNOBS, LoraTrial, SearchJob, Track
 
 __all__ = ["SearchJob", "SearchResult", "TrialReport", "search"]
 
@@ -26,8 +26,9 @@ _KEPT = 2
 """Trials that ``keep_two`` brings to the end."""
 _STARTUP_TRIALS = 4
 """Trials before TPE models anything; its own default, 10, is more than a whole search of ours."""
+_TUNES_OWN = "tune"
+"""The folder of Tune's own bookkeeping. It begins anew with each life: what lasts is in the tracks."""
 _CLOCK = SystemClock()
-_log = logging.getLogger(__name__)
 _Values = dict[str, Any]
 _Trial = Any
 """Ray's ``Trial``, much of which is None to a type checker."""
@@ -65,9 +66,9 @@ class SearchResult:
 def search(job: SearchJob, on_trial: Callable[[TrialReport], None]) -> SearchResult:
     """Try ``tune.num_samples`` configurations. The same job in the same folder goes on where it was killed.
 
-    It blocks: call it in a Ray task with ``num_cpus=0``, else trials wait for the cores that the task holds.
-    ``on_trial`` hears of each trial that ends, twice of one that goes on after the rung. A trial in the middle of a
-    step can add 10 s to ``tune.time_budget_s``.
+    It blocks: call it in a Ray task with ``num_cpus=0``, else trials wait for the cores that the task holds; one at a
+    time in a session. ``on_trial`` hears of each trial that ends, twice of one that goes on after the rung. A trial in
+    the middle of a step can add 10 s to ``tune.time_budget_s``.
 
     Raises:
         ArtifactError: No trial got as far as an adapter.
@@ -78,27 +79,27 @@ def search(job: SearchJob, on_trial: Callable[[TrialReport], None]) -> SearchRes
     os.environ.update(RAY_AIR_NEW_OUTPUT="0", TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1", TUNE_PRINT_ALL_TRIAL_ERRORS="0")
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a trial's end is a report, not a line
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    watch, start_s = _Watch(job.tune.step_limit_s, on_trial), _CLOCK.monotonic_s()
+    release_leftovers()
+    watch, start_s = _Watch(job, on_trial), _CLOCK.monotonic_s()
     points, space = _space(job)
     sampler = optuna.samplers.TPESampler(seed=job.seed, n_startup_trials=_STARTUP_TRIALS)
     config: _Values = {"num_samples": job.tune.num_samples, "time_budget_s": job.tune.time_budget_s}
     config["search_alg"] = OptunaSearch(points_to_evaluate=points, sampler=sampler)
     if job.tune.scheduler == "asha":
         config["scheduler"] = ASHAScheduler(max_t=EIGHTHS, grace_period=1, reduction_factor=4)
-        return _conclude(job, watch, _fit(job, watch, "asha", space, config))
-    trials = _fit(job, watch, "rung", space, config, stop={"training_iteration": 1})
+        return _conclude(job, watch, _fit(job, watch, space, config))
+    trials = _fit(job, watch, space, config, stop={"training_iteration": 1})
     left_s = start_s + job.tune.time_budget_s - _CLOCK.monotonic_s()
-    reports = [(trial, watch.report(trial)) for trial in trials]
-    kept = [
-        {**asdict(report), **report.config, "rung_of": trial.trial_id, "resume_from": trial.checkpoint.path}
-        for trial, report in reports
-        if report.state == "rung"
-    ]
-    kept = sorted(kept, key=lambda start: (start["rung_bits"], start["rung_of"]))[:_KEPT]
+    reports = [watch.report(trial) for trial in trials]
+    kept = sorted((each for each in reports if each.state == "rung"), key=_at_the_rung)[:_KEPT]
     if kept and left_s > 0:
-        name = "-".join(["final", *(start["rung_of"] for start in kept)])
-        trials += _fit(job, watch, name, {"kept": ray_tune.grid_search(kept)}, {"time_budget_s": left_s})
+        final = {"kept": ray_tune.grid_search([dict(each.config) for each in kept])}
+        trials += _fit(job, watch, final, {"time_budget_s": left_s})
     return _conclude(job, watch, trials)
+
+
+def _at_the_rung(report: TrialReport) -> tuple[float, list[Any]]:
+    return report.rung_bits or 0.0, sorted(report.config.items())
 
 
 def _space(job: SearchJob) -> tuple[list[_Values], _Values]:
@@ -111,66 +112,43 @@ def _space(job: SearchJob) -> tuple[list[_Values], _Values]:
     }
 
 
-def _fit(
-    job: SearchJob, watch: "_Watch", name: str, space: _Values, config: _Values, stop: _Values | None = None
-) -> list[_Trial]:
-    key = sha256(repr(job).encode()).hexdigest()[:12]  # Ray finds a trainable, and we a folder, by this name
+def _fit(job: SearchJob, watch: "_Watch", space: _Values, config: _Values, stop: _Values | None = None) -> list[_Trial]:
     share = 10_000 // job.tune.max_concurrent / 10_000  # Ray would round up, and one too few would fit
-    asked = {"cpu": job.tune.trial_cpus, "train_slot": share * job.has_resources, "gpu": job.gpu_share}
-    slots = {name: amount for name, amount in asked.items() if amount}
-    trainable = ray_tune.with_resources(type(f"LoraTrial_{key}", (LoraTrial,), {"job": job}), slots)
-    folder = job.out / f"{key}-{name}"
-    _Watch.present = watch
-    if _resumed(folder, trainable):
-        return watch.trials
+    slot = _Slot([{"CPU": job.tune.trial_cpus, "train_slot": share * job.has_resources, "GPU": job.gpu_share}])
+    trainable = ray_tune.with_resources(type(f"LoraTrial_{job.key}", (LoraTrial,), {"job": job}), slot)
     config |= {"metric": "tune_bits", "mode": "min", "reuse_actors": True, "trial_dirname_creator": str}
     tune_config = ray_tune.TuneConfig(max_concurrent_trials=job.tune.max_concurrent, **config)
     run_config = ray_tune.RunConfig(
-        name=folder.name,
-        storage_path=str(job.out),
+        name=_TUNES_OWN,
+        storage_path=str(job.folder),
         stop=stop,
         verbose=0,
         callbacks=[watch],
         failure_config=ray_tune.FailureConfig(max_failures=1),
-        checkpoint_config=ray_tune.CheckpointConfig(1, "tune_bits", "min", checkpoint_frequency=1),
     )
+    shutil.rmtree(job.folder / _TUNES_OWN, ignore_errors=True)
     ray_tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config).fit()
     return watch.trials
 
 
-def _resumed(folder: Path, trainable: type) -> bool:
-    """Whether what was killed went on and came to its end; if its state is not whole, it is to begin anew.
+class _Slot(ray_tune.PlacementGroupFactory):
+    """What a trial needs, under a name by which it can be given back."""
 
-    Tune writes its state in several files after each checkpoint, and a kill can fall between them.
-    """
-    if not any(folder.glob("experiment_state-*.json")):
-        return False
-    try:
-        ray_tune.Tuner.restore(str(folder), trainable).fit()
-    except Exception as error:  # noqa: BLE001  (whatever Tune says of half a file)
-        _log.warning("the search in %s begins anew: %s", folder.name, error)
-        shutil.rmtree(folder)
-        return False
-    return True
+    def to_placement_group(self) -> Any:  # noqa: ANN401  (Ray's PlacementGroup)
+        return placement_group(self.bundles, self.strategy, name=slot_name())
 
 
 class _Watch(ray_tune.Callback):
     """Ends trials that say nothing for too long, and passes on how each trial ended."""
 
-    present: ClassVar["_Watch"]
-
-    def __init__(self, limit_s: float, on_trial: Callable[[TrialReport], None]) -> None:
-        self._limit_s, self._on_trial = limit_s, on_trial
+    def __init__(self, job: SearchJob, on_trial: Callable[[TrialReport], None]) -> None:
+        self._job, self._on_trial = job, on_trial
         self._heard: dict[str, tuple[Any, float]] = {}
         self.trials: list[_Trial] = []
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """A restored experiment finds the watch of the search that restores it."""
-        return getattr, (_Watch, "present")
-
     def on_step_end(self, iteration: int, trials: list[_Trial], **_: object) -> None:  # noqa: ARG002
         """Look at every trial; Tune does this about ten times a second."""
-        now_s = _CLOCK.monotonic_s()
+        now_s, limit_s = _CLOCK.monotonic_s(), self._job.tune.step_limit_s
         for trial in trials:
             mark = (trial.status, trial.run_metadata.last_result_time)
             before, since_s = self._heard.get(trial.trial_id, (None, now_s))
@@ -178,7 +156,7 @@ class _Watch(ray_tune.Callback):
                 self._heard[trial.trial_id] = mark, now_s
                 if trial.is_finished():
                     self._on_trial(self.report(trial))
-            elif trial.status == "RUNNING" and now_s - since_s > self._limit_s:
+            elif trial.status == "RUNNING" and now_s - since_s > limit_s:
                 trial.max_failures = 0  # it gets no second chance, and this tells its end from others
                 ray.kill(trial.temporary_state.ray_actor)
 
@@ -188,39 +166,38 @@ class _Watch(ray_tune.Callback):
         self.trials = list(trials)
 
     def report(self, trial: _Trial) -> TrialReport:
-        """What is known of a trial; one that was kept at the rung has its first eighth from there."""
-        start, last = trial.config.get("kept", trial.config), trial.last_result or {}
-        reported = trial.metric_n_steps.get("tune_bits", {}).get("10", ())  # the last ten, which are all
-        bits = [value for value in (start.get("rung_bits"), *reported) if value is not None and isfinite(value)]
-        error = last.get("failure", "")
+        """What is known of a trial: its track, and what Tune saw of its end."""
+        track, last = _track(self._job, trial), trial.last_result or {}
+        past = track.read()
+        error = past.failure
         if trial.status == "ERROR":
             cause = trial.get_pickled_error()  # its words could quote what the trial worked on
-            twice = f"failed twice ({type(getattr(cause, 'cause', cause)).__name__})"
-            error = twice if trial.max_failures else f"reported nothing for {self._limit_s:g} s"
+            named = f"failed for good ({type(getattr(cause, 'cause', cause)).__name__})"
+            error = named if trial.max_failures else f"reported nothing for {self._job.tune.step_limit_s:g} s"
         left = "rung" if last.get("done") else "stopped"
         return TrialReport(
-            config={knob: start[knob] for knob in KNOBS},
+            config=track.config,
             state="failed" if error else "finished" if last.get("fraction") == 1 else left,
-            tune_bits=min(bits, default=None),
-            rung_bits=bits[0] if bits else None,
-            seconds=start.get("seconds", 0.0) + last.get("time_total_s", 0.0),
+            tune_bits=min(past.bits, default=None),
+            rung_bits=past.bits[0] if past.bits else None,
+            seconds=past.seconds,
             error=error,
         )
 
 
+def _track(job: SearchJob, trial: _Trial) -> Track:
+    return Track(job, trial.config.get("kept", trial.config))
+
+
 def _conclude(job: SearchJob, watch: _Watch, trials: list[_Trial]) -> SearchResult:
-    reports = {trial.config.get("kept", {}).get("rung_of", trial.trial_id): watch.report(trial) for trial in trials}
-    saved = [
-        (found.metrics["tune_bits"], found.checkpoint.path, watch.report(trial).config)
-        for trial in trials
-        for found in trial.run_metadata.checkpoint_manager.best_checkpoint_results
-        if isfinite(found.metrics["tune_bits"])
-    ]
+    tracks = {_track(job, trial).folder: (_track(job, trial), watch.report(trial)) for trial in trials}
+    reports = tuple(report for _, report in tracks.values())
+    saved = [(min(past.bits), track, past.best) for track, _ in tracks.values() if (past := track.read()).bits]
     if not saved:
-        errors = [report.error for report in reports.values() if report.error]
+        errors = [report.error for report in reports if report.error]
         why = (
             f"{len(errors)} of {len(reports)} trials failed, the last: {errors[-1]}" if errors else "the time was over"
         )
         raise ArtifactError(f"no adapter for {job.agent}: {why}", "look at tune.time_budget_s and at the trials' log")
-    bits, path, config = min(saved, key=lambda found: found[0])
-    return SearchResult(config, bits, Path(path, "adapter"), tuple(reports.values()))
+    bits, track, best = min(saved, key=lambda found: found[0])
+    return SearchResult(track.config, bits, track.adapter(best), reports)

@@ -1,22 +1,29 @@
 """One trial of Ray Tune: a training run that advances by eighths of its budget."""
 
+import json
 import math
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 import psutil
 from ray import tune as ray_tune
 
+from selflow.core.clock import SystemClock
 from selflow.core.errors import SelFlowError
+from selflow.core.paths import private_folder, write_private
 from selflow.core.settings import LoraSettings, TuneSettings
 
 EIGHTHS = 8
 """Steps of a whole run; after the first one trials are compared."""
 KNOBS = ("learning_rate", "rank")
 """What is searched; alpha keeps its ratio to the rank."""
+_PROGRESS = "progress.json"
+_CLOCK = SystemClock()
 
 
 class TrainingRun(Protocol):
@@ -66,12 +73,88 @@ class SearchJob:
     make_run: Callable[..., TrainingRun] = field(default=lora_run, repr=False)
     """A function of a module: (base, data, lora, config, seed, device) to a run."""
 
+    @property
+    def key(self) -> str:
+        """Another job has another key, so that neither finds what the other has done."""
+        return sha256(repr(self).encode()).hexdigest()[:12]
+
+    @property
+    def folder(self) -> Path:
+        """The tracks of this job."""
+        return self.out / self.key
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What one configuration has behind it: ``bits`` after each eighth, in ``seconds`` of work, and why it failed."""
+
+    bits: tuple[float, ...] = ()
+    seconds: float = 0.0
+    failure: str = ""
+
+    @property
+    def best(self) -> int:
+        """The eighth with the lowest loss, counted from 1; 0 if there is none."""
+        return 1 + min(range(len(self.bits)), key=self.bits.__getitem__) if self.bits else 0
+
+
+class Track:
+    """The folder in which one configuration keeps its progress: its last state and its best adapter.
+
+    What ``progress.json`` names is whole, whenever the process is killed: it is written last. Tune's own bookkeeping
+    is several files that a kill can tear apart, and its restored searches can wait for ever (decision 0015).
+    """
+
+    def __init__(self, job: SearchJob, config: Mapping[str, Any]) -> None:
+        self.config = {knob: config[knob] for knob in KNOBS}
+        self.folder = job.folder / sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()[:12]
+
+    def read(self) -> Progress:
+        """How far it has come."""
+        try:
+            document = json.loads((self.folder / _PROGRESS).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return Progress()
+        return Progress(tuple(document["bits"]), document["seconds"], document["failure"])
+
+    def add(self, run: TrainingRun, progress: Progress) -> None:
+        """Keep one more eighth, and drop what it replaces."""
+        last, best = len(progress.bits), progress.best
+        self._keep(self.state(last), run.save)
+        if best == last:
+            self._keep(self.adapter(last), run.export)
+        self.note(progress)
+        for path in self.folder.iterdir():
+            if path.is_dir() and path not in {self.state(last), self.adapter(best)}:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def note(self, progress: Progress) -> None:
+        """Keep that it failed, or what ``add`` has saved."""
+        private_folder(self.folder)
+        write_private(self.folder / _PROGRESS, json.dumps({**asdict(progress), "config": self.config}))
+
+    def state(self, eighth: int) -> Path:
+        """All that a run needs to go on after this eighth."""
+        return self.folder / f"state-{eighth}"
+
+    def adapter(self, eighth: int) -> Path:
+        """The adapter as it would be served."""
+        return self.folder / f"adapter-{eighth}"
+
+    def _keep(self, path: Path, write: Callable[[Path], None]) -> None:
+        if not path.exists():  # else from a life that was killed before it noted it: the same bytes
+            staged = Path(tempfile.mkdtemp(dir=private_folder(self.folder)))
+            write(staged / path.name)
+            (staged / path.name).rename(path)
+
 
 class LoraTrial(ray_tune.Trainable):
     """Trains one eighth per step. The base is loaded once per process, the adapter is fresh per trial.
 
-    All that may take long happens in ``step``, ``save`` and ``restore``: there the search's watch sees a hang. A fault
-    that the run itself names (divergence, say) ends the trial with those words; anything else is tried once more.
+    An eighth that its track knows is told and not trained again: so a trial goes on after the rung, after a crash and
+    in another life of the search. All that may take long happens in ``step``: there the search's watch sees a hang. A
+    fault that the run itself names (divergence, say) ends the trial with those words; anything else is tried once
+    more, unless it strikes between two trials of one process.
     """
 
     job: ClassVar[SearchJob]
@@ -79,45 +162,54 @@ class LoraTrial(ray_tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Step back behind everything else. Ray has set OMP_NUM_THREADS to the trial's cores already."""
         psutil.Process().nice(19)
-        tempfile.tempdir = str(self.job.out)  # Ray stages checkpoints there: an adapter never leaves the state root
         self._run: TrainingRun | None = None
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Another trial takes over this process."""
-        self._config, self._is_ready, self._failure = new_config.get("kept", new_config), False, ""
+        self._track, self._is_ready = Track(self.job, new_config.get("kept", new_config)), False
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train one eighth more; a trial that was kept at the rung has the first one behind it."""
-        eighths, bits = self.iteration + 1 + ("resume_from" in self._config), math.inf
-        try:
-            bits = float(self._ready().advance(eighths / EIGHTHS, lambda: False).tune_bits)
-            self._failure = "" if math.isfinite(bits) else f"its tune loss is {bits} bits"
-        except SelFlowError as error:
-            self._failure = str(error)
-        is_over = eighths == EIGHTHS or bool(self._failure)
-        bits = math.inf if self._failure else bits  # NaN would stay in the sampler as a trial without an end
-        return {"tune_bits": bits, "fraction": eighths / EIGHTHS, "failure": self._failure, "done": is_over}
+        """Train one eighth more, unless that was done before."""
+        eighth, past = self.iteration + 1, self._track.read()
+        if len(past.bits) < eighth and not past.failure:
+            past = self._train(past)
+        has_failed = len(past.bits) < eighth
+        return {
+            "tune_bits": math.inf if has_failed else past.bits[eighth - 1],  # NaN would stay in the sampler for ever
+            "fraction": eighth / EIGHTHS,
+            "done": eighth == EIGHTHS or has_failed,
+        }
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """The run's whole state, and beside it the adapter as it would be served."""
-        if self._run is not None and not self._failure:
-            self._run.save(Path(checkpoint_dir, "state"))
-            self._run.export(Path(checkpoint_dir, "adapter"))
+        """Nothing: the track has it."""
 
-    def load_checkpoint(self, checkpoint: Any) -> None:  # noqa: ANN401  (a folder; Ray allows other things)
-        """Go on after a crash."""
-        self._ready().load(Path(checkpoint, "state"))
+    def _train(self, past: Progress) -> Progress:
+        began_s, bits = _CLOCK.monotonic_s(), past.bits
+        try:
+            run = self._ready(len(bits))
+            reached = float(run.advance((len(bits) + 1) / EIGHTHS, lambda: False).tune_bits)
+            failure = "" if math.isfinite(reached) else f"its tune loss is {reached} bits"
+        except SelFlowError as error:
+            failure = str(error)
+        seconds = past.seconds + _CLOCK.monotonic_s() - began_s
+        if failure:
+            past = Progress(bits, seconds, failure)
+            self._track.note(past)
+        else:
+            past = Progress((*bits, reached), seconds)
+            self._track.add(run, past)
+        return past
 
-    def _ready(self) -> TrainingRun:
+    def _ready(self, eighths: int) -> TrainingRun:
         if self._run is None or not self._is_ready:
-            job, config = self.job, {knob: self._config[knob] for knob in KNOBS}
+            job, config = self.job, self._track.config
             if self._run is None:
                 self._run = job.make_run(job.base, job.data, job.lora, config, job.seed, job.device)
             else:
                 self._run.reset(config, job.seed)
-            if "resume_from" in self._config:
-                self._run.load(Path(self._config["resume_from"], "state"))
+            if eighths:
+                self._run.load(self._track.state(eighths))
             self._is_ready = True
         return self._run

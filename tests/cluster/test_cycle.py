@@ -58,3 +58,19 @@ def test_a_cancelled_cycle_ends_its_work_and_leaves_nothing(compose: Compose, ro
     wait_until(lambda: list(root.work.iterdir()) == [])
     assert reader.learned(Cycle)[0].state == "cancelled"
     assert not reader.learned(Stage, cycle_id=cycle_id, name="base")[0].finished_at_us
+
+
+def test_a_new_cycle_gets_back_what_a_dead_search_held(compose: Compose, root: Root) -> None:
+    import ray
+    from ray.util.placement_group import placement_group
+
+    from tune.leftovers import slot_name
+
+    compose()
+    held = placement_group([{"CPU": ray.cluster_resources()["CPU"]}], name=slot_name())
+    ray.get(held.ready(), timeout=60)
+    reader = CatalogReader(root.catalog)
+
+    cycle_id = ask(root, steps(5))
+
+    wait_until(lambda: bool(reader.learned(Cycle, id=cycle_id)[0].finished_at_us))

@@ -8,7 +8,6 @@ from typing import Any
 import psutil
 import pytest
 
-from selflow.core.clock import SystemClock
 from selflow.core.errors import ArtifactError
 from selflow.core.settings import LoraSettings, TuneSettings
 from tests.cluster.conftest import kill, wait_until
@@ -120,17 +119,14 @@ def test_nothing_is_written_outside_the_jobs_folder(plain: World) -> None:
     from ray.train.constants import DEFAULT_STORAGE_PATH
 
     assert not Path(DEFAULT_STORAGE_PATH).exists()
-    assert all(Path(folder).is_relative_to(plain.job.out) for folder in plain.notes("save"))
-    assert len(list(plain.job.out.iterdir())) == len(("rung", "final"))
+    assert all(Path(folder).is_relative_to(plain.job.folder) for folder in plain.notes("save"))
+    assert list(plain.job.out.iterdir()) == [plain.job.folder]
 
 
-def test_a_finished_search_answers_again_without_training(plain: World) -> None:
-    before, advanced = plain.found, plain.notes("advance")
+def test_a_track_keeps_its_last_state_and_its_best_adapter(plain: World) -> None:
+    kept = {path.name for path in plain.found.folder.parent.iterdir()}
 
-    plain.search()
-
-    assert plain.notes("advance") == advanced
-    assert (plain.found.config, plain.found.folder) == (before.config, before.folder)
+    assert kept == {"progress.json", "state-8", "adapter-8"}
 
 
 def test_a_loss_that_is_no_number_is_named_and_the_others_finish(troubled: World) -> None:
@@ -173,7 +169,7 @@ def test_trials_run_side_by_side(make: Make) -> None:
 
 def test_a_search_in_which_all_fail_says_how_many_and_the_last_reason(make: Make) -> None:
     with pytest.raises(
-        ArtifactError, match="no adapter for writing: 2 of 2 trials failed, the last: failed twice"
+        ArtifactError, match="no adapter for writing: 2 of 2 trials failed, the last: failed for good"
     ) as e:
         make({"4": "named", "16": "unknown"}, num_samples=2).search()
 
@@ -196,13 +192,16 @@ def test_trials_wait_for_what_this_session_lacks(make: Make, needed: dict[str, A
         make(**needed, num_samples=1, time_budget_s=1.0).search()
 
 
-def test_a_killed_search_goes_on_and_does_not_begin_anew(make: Make, ray_session: Any) -> None:
+@pytest.mark.parametrize("scheduler", ["asha", "keep_two"])
+def test_a_killed_search_goes_on_at_its_last_eighth_and_gets_its_cores_back(
+    make: Make, ray_session: Any, scheduler: str
+) -> None:
     import ray
 
-    world = make({"4@4": "slow 5"}, scheduler="asha", num_samples=1)
+    world = make({"4@4": "slow 5"}, scheduler=scheduler, num_samples=1, trial_cpus=2, time_budget_s=60.0)
     pid_file = world.data.with_name("pid")
     running = ray.remote(num_cpus=0, max_retries=0)(_search_and_say_who).remote(world.job, pid_file)
-    wait_until(lambda: "4 3 4" in world.notes("advance") and _rests(world.job.out), limit_s=90)
+    wait_until(lambda: "4 3 4" in world.notes("advance"), limit_s=90)
 
     kill(int(pid_file.read_text()))
     with pytest.raises(ray.exceptions.WorkerCrashedError):
@@ -211,28 +210,19 @@ def test_a_killed_search_goes_on_and_does_not_begin_anew(make: Make, ray_session
     world.search()
 
     assert [trial.state for trial in world.found.trials] == ["finished"]
-    advanced = [int(note[-1]) for note in world.notes("advance")]
-    assert advanced[:4] == [1, 2, 3, 4]
-    again = advanced[4:]  # the kill can be quicker than Tune's own bookkeeping, so an eighth or two may be done again
-    assert again == list(range(again[0], 9))
-    assert again[0] > 1
+    assert [int(note[-1]) for note in world.notes("advance")] == [1, 2, 3, 4, 4, 5, 6, 7, 8]
 
 
-def test_a_search_whose_state_is_not_whole_begins_anew(make: Make) -> None:
-    world = make(scheduler="asha", num_samples=2)
-    world.search()
-    for path in world.job.out.rglob("search*state-*"):
+def test_a_search_is_told_again_what_it_did_whatever_became_of_tunes_own_files(make: Make) -> None:
+    world = make(num_samples=2).search()
+    advanced, before = world.notes("advance"), world.found
+    for path in (world.job.folder / "tune").rglob("*state-*"):
         path.write_bytes(path.read_bytes()[:7])
 
     world.search()
 
-    assert sorted(trial.state for trial in world.found.trials) == ["finished", "finished"]
-
-
-def _rests(folder: Path) -> bool:
-    """Whether Tune has written its state and is not at it: a kill in the middle of that is another test's."""
-    written_s = [path.stat().st_mtime for path in folder.glob("*/*state-*")]
-    return len(written_s) > 1 and SystemClock().now_us() / 1e6 - max(written_s) > 1.0
+    assert world.notes("advance") == advanced
+    assert world.found == before
 
 
 def _search_and_say_who(job: Any, pid_file: Path) -> None:

@@ -7,17 +7,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+import psutil
 import pytest
 
 from selflow.core.clock import SystemClock
 from selflow.core.paths import Root
 
 QUICK = ("--set", "supervisor.check_interval_s=0.5", "--set", "serve.port=17731")
+LAST_LINES = 20
 SELFLOW = Path(sys.executable).with_name("selflow")
 
 
@@ -55,6 +58,17 @@ class World:
         """What ``selflow status`` says, whatever its exit code."""
         answer: dict[str, Any] = json.loads(self.run("--json", "status").stdout)
         return answer
+
+    def story(self) -> str:
+        """What a person would look at if something stood still: the status, what runs, the ends of the logs."""
+        from actors.launch import session_processes
+
+        told = [self.run("status").stdout]
+        with suppress(psutil.Error):
+            told += [" ".join(process.cmdline()[:1]) or process.name() for process in session_processes(self.root)]
+        for path in sorted(self.root.log.glob("*.log")):
+            told += [f"--- {path.name}", *path.read_text(errors="replace").splitlines()[-LAST_LINES:]]
+        return "\n".join(told)
 
     def pid(self, service: str) -> int:
         """The process id of a service, as status tells it."""

@@ -21,7 +21,8 @@ from tests.e2e.conftest import World, wait_until
 from tests.lm.worlds import planted_steps
 
 PLANTED_STEPS = 4_300
-CYCLE_LIMIT_S = 400.0
+CYCLE_LIMIT_S = 900.0
+"""It takes about 180 s on two free cores; this only ends what will never end."""
 AGENT = "everything"
 PAUSE = Event()
 SETTINGS = """
@@ -100,7 +101,7 @@ def cycle(world: World) -> dict[str, Any]:
         (seen,) = reader.learned(Cycle)
         if seen.finished_at_us:
             break
-        assert time.monotonic() < deadline_s, f"the cycle stands at {seen.stage}"
+        assert time.monotonic() < deadline_s, f"the cycle stands at {seen.stage} after {havoc.done}\n{world.story()}"
         havoc.strike(seen.stage)
         try:
             Client(environ=world.environ, timeout_s=10).predict(top_k=3)

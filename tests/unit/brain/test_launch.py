@@ -1,6 +1,9 @@
 """How Ray is asked to start: on loopback, with a token, as the settings say."""
 
+import os
+import shutil
 import socket
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -103,3 +106,21 @@ def test_no_free_port_is_an_error_that_names_the_range(monkeypatch: pytest.Monke
 
         with pytest.raises(StoreError, match=f"no free port from {port} to {port}"):
             launch.next_free_port(port)
+
+
+def test_a_core_that_was_killed_and_is_kept_as_a_zombie_is_dead(tmp_path: Path) -> None:
+    core = []
+    for name in ("raylet", "gcs_server"):
+        shutil.copy(shutil.which("sleep") or "", tmp_path / name)
+        core.append(subprocess.Popen([tmp_path / name, "60"]))
+    session = launch.RaySession("", is_ours=True, dashboard_port=None, core_pids=tuple(each.pid for each in core))
+    was_alive = launch.is_alive(session)
+
+    core[0].kill()
+    os.waitid(os.P_PID, core[0].pid, os.WEXITED | os.WNOWAIT)
+
+    assert was_alive
+    assert not launch.is_alive(session)
+    for each in core:
+        each.kill()
+        each.wait()
