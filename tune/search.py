@@ -146,6 +146,10 @@ class _Watch(ray_tune.Callback):
         self._heard: dict[str, tuple[Any, float]] = {}
         self.trials: list[_Trial] = []
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Tune writes its callbacks down and is never restored from that; who listens need not be picklable."""
+        return ray_tune.Callback, ()
+
     def on_step_end(self, iteration: int, trials: list[_Trial], **_: object) -> None:  # noqa: ARG002
         """Look at every trial; Tune does this about ten times a second."""
         now_s, limit_s = _CLOCK.monotonic_s(), self._job.tune.step_limit_s

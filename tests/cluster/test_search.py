@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import psutil
@@ -28,6 +29,7 @@ class World:
         self.data = folder / "data.json"
         self.data.write_text(json.dumps(faults or {}))
         self.told: list[Any] = []
+        self.lock = Lock()  # which nobody can pickle, like the catalog that a real search tells
         self.job = SearchJob(
             agent="writing",
             base=folder / "base",
@@ -46,9 +48,13 @@ class World:
     def search(self) -> "World":
         from tune.search import search
 
-        self.found = search(self.job, self.told.append)
+        self.found = search(self.job, self._hear)
         self.by_rank = {trial.config["rank"]: trial for trial in self.found.trials}
         return self
+
+    def _hear(self, report: Any) -> None:
+        with self.lock:
+            self.told.append(report)
 
     def notes(self, kind: str) -> list[str]:
         """What came after a word in the runs' notes."""

@@ -61,7 +61,7 @@ class Havoc:
     PLAN: ClassVar = {
         "discover": ("ray::ClustererShell",),
         "base": ("ray::TrainerShell", "ray::SupervisorShell"),
-        f"grow:{AGENT}": ("ray::LoraTrial", "ray::ServeReplica", "ray::RouterShell", "session"),
+        f"grow:{AGENT}": ("ray::LoraTrial", "ray::grow_agent", "ray::ServeReplica", "ray::RouterShell", "session"),
         f"judge:{AGENT}": ("ray::EvaluatorShell", "ray::BufferShell", "ray::CollectorShell"),
     }
 
