@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from actors.columns import StepTable
 from actors.plan import Plan
 from selflow.core.events import Json
+
+if TYPE_CHECKING:
+    from actors.columns import StepTable  # numpy, which those who only hand things on do not need
 
 Span = tuple[int, int]
 Decision = Literal["passed", "rejected", "no_verdict"]
@@ -17,7 +19,7 @@ Decision = Literal["passed", "rejected", "no_verdict"]
 class Snapshot:
     """The log up to a watermark as steps, and the parts of its time: learned from, tuned on, judged on."""
 
-    table: StepTable
+    table: "StepTable"
     events: int
     days: int
     train: Span

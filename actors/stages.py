@@ -1,6 +1,6 @@
 """The heavy stages of a cycle, each a Ray task whose process exits and gives its memory back.
 
-Rules are imported inside: whoever only launches these tasks loads neither torch nor scikit-learn.
+Rules and stores are imported inside: whoever only launches these tasks stays light.
 """
 
 import json
@@ -12,21 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import ray
-from pydantic import TypeAdapter
 
-from actors.columns import StepTable
 from actors.learners import Candidate, Failure, Judged, Made, Snapshot, StageRequest
 from actors.links import BufferLink
 from actors.plan import Plan
-from actors.targets import slices, targets
 from selflow.core.clock import SystemClock
 from selflow.core.errors import SelFlowError
 from selflow.core.events import Json
-from selflow.store.artifacts import ArtifactStore
-from selflow.store.catalog import Catalog
 
 if TYPE_CHECKING:
-    pass
+    from selflow.store.catalog import Catalog
 
 READ_EVENTS = 500
 _DAY_US = 86_400_000_000
@@ -35,6 +30,7 @@ _DAY_US = 86_400_000_000
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
 def represent(plan: Plan, upto_seq: int) -> Snapshot:
     """The log up to a watermark as steps, split by time. The same watermark gives the same snapshot."""
+    from actors.columns import StepTable
     from selflow.core.steps import Step
     from selflow.judge.splits import split_by_time
     from selflow.predict.steps import StepBuilder
@@ -67,6 +63,8 @@ def pool_past(plan: Plan, snapshot: Snapshot) -> bytes:
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
 def find_patterns(request: StageRequest, snapshot: Snapshot) -> Made:
     """Cluster the train part; the null data sets are tasks of their own, side by side."""
+    from pydantic import TypeAdapter
+
     from selflow.discover.discover import cluster, conclude, null_numbers
     from selflow.discover.identity import identify
     from selflow.discover.naming import Pattern
@@ -78,7 +76,7 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> Made:
     folder = _write(request.folder("clustered"), clustered.files())
     nulls = ray.get([null_set.remote(folder, number) for number in null_numbers(section)])
     found = conclude(clustered, nulls, section)
-    with closing(Catalog.open(request.plan.root.catalog, request.plan.settings.store.catalog_url)) as catalog:
+    with closing(_catalog(request.plan)) as catalog:
         before = catalog.patterns.found_before(request.cycle_id)
     found = replace(found, patterns=identify(found.patterns, TypeAdapter(list[Pattern]).validate_python(before)))
     files = {**found.model.files(), "found.json": json.dumps(found.document(), sort_keys=True).encode()}
@@ -114,7 +112,9 @@ def make_base(request: StageRequest, snapshot: Snapshot) -> Made:
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)
 def grow_agent(request: StageRequest, snapshot: Snapshot) -> Made | Failure:
     """Search the settings of one agent with Ray Tune; the best adapter becomes an artifact."""
-    from selflow.lm.lora import AgentData
+    from actors.targets import slices, targets
+    from selflow.lm.data import AgentData
+    from selflow.store.artifacts import ArtifactStore
     from tune.search import SearchJob, search
 
     _step_back()
@@ -159,7 +159,7 @@ def judge_candidate(request: StageRequest, snapshot: Snapshot, past: bytes) -> J
 
     _step_back()
     plan, candidate = request.plan, _candidate(request)
-    with closing(Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)) as catalog:
+    with closing(_catalog(plan)) as catalog:
         return judge_on_gate(plan, request.cycle_id, candidate, snapshot, past, catalog)
 
 
@@ -169,6 +169,12 @@ def _candidate(request: StageRequest) -> Candidate:
     return request.candidate
 
 
+def _catalog(plan: Plan) -> "Catalog":
+    from selflow.store.catalog import Catalog
+
+    return Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
+
+
 def _step_back() -> None:
     """Learning yields to everything else on the machine."""
     psutil.Process().nice(19)
@@ -176,7 +182,7 @@ def _step_back() -> None:
 
 def _progress(request: StageRequest, stage: str) -> Any:  # noqa: ANN401  (a callback of two counts)
     plan, clock = request.plan, SystemClock()
-    catalog = Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
+    catalog = _catalog(plan)
 
     def report(done: int, of: int) -> None:
         catalog.cycles.progress(request.cycle_id, stage, done / max(1, of), clock.now_us())
@@ -202,6 +208,8 @@ def _keep(
     result: Mapping[str, Json],
     parents: tuple[str, ...] = (),
 ) -> Made:
+    from selflow.store.artifacts import ArtifactStore
+
     store = ArtifactStore(request.plan.root.artifacts)
     sha256 = store.put(content)
     size_bytes = sum(path.stat().st_size for path in store.get(sha256).rglob("*") if path.is_file())

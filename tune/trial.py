@@ -46,7 +46,8 @@ def lora_run(
 ) -> TrainingRun:
     """A LoRA run on the data in a file. Torch is loaded here and nowhere earlier."""
     from selflow.lm.base import device_of
-    from selflow.lm.lora import AgentData, LoraRun
+    from selflow.lm.data import AgentData
+    from selflow.lm.lora import LoraRun
 
     return LoraRun(base, AgentData.load(data), lora, config, seed, device_of(device))
 

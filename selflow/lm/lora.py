@@ -2,60 +2,27 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgpack
 import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model
 
 from selflow.core.errors import ArtifactError, ShapeError
 from selflow.core.settings import LoraSettings
-from selflow.core.steps import Step
+from selflow.lm.data import AgentData
 from selflow.lm.lines import fill, windows
 from selflow.lm.loaded import MODULES, key, load_base, remove_adapter, write_adapter
 from selflow.lm.scoring import bits, head_logits, score_targets
 from selflow.lm.training import Descent
 
-DATA_SCHEMA = "selflow.lm.data/1"
 _CONTEXT = 64
 """Tokens before the first target of a window in training; fewer than in scoring, so that less is read twice."""
 Config = Mapping[str, float]
 _NAME = "agent"
 _STATE = "run.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class AgentData:
-    """A stream, and which of its steps (ascending) an agent learns to predict and its settings are chosen by."""
-
-    steps: Sequence[Step]
-    train: Sequence[int]
-    tune: Sequence[int]
-
-    def save(self, path: Path) -> None:
-        """Write one msgpack file."""
-        rows = [[step.ts_us, list(step.labels), step.user] for step in self.steps]
-        path.write_bytes(msgpack.packb([DATA_SCHEMA, rows, list(self.train), list(self.tune)]))
-
-    @classmethod
-    def load(cls, path: Path) -> "AgentData":
-        """Read it.
-
-        Raises:
-            ArtifactError: It is no such file.
-        """
-        try:
-            schema, rows, train, tune = msgpack.unpackb(path.read_bytes())
-            if schema != DATA_SCHEMA:
-                raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the file)
-            return cls([Step(ts_us, tuple(labels), user) for ts_us, labels, user in rows], train, tune)
-        except (OSError, ValueError, TypeError, msgpack.UnpackException) as error:
-            raise ArtifactError(
-                f"{path.name} is no data of an agent ({DATA_SCHEMA})", "begin the search anew"
-            ) from error
 
 
 @dataclass(frozen=True, slots=True)

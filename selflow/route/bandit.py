@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv  # scipy.stats says the same, but takes a second and 73 MB to load
 
 from selflow.core.errors import UsageError
 from selflow.core.settings import RouterSettings
@@ -74,8 +73,8 @@ class Beliefs:
 
     def interval(self, surface: str, arm: str) -> tuple[float, float]:
         """Bounds of its chance of success, 95% credible."""
-        a, b = self.posterior(surface, [arm])
-        return float(betaincinv(a, b, 0.025)[0]), float(betaincinv(a, b, 0.975)[0])
+        low, high = _credible(*self.posterior(surface, [arm]))
+        return float(low[0]), float(high[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,8 @@ class Policy:
 
     def probabilities(self, a: Floats, b: Floats, rng: np.random.Generator) -> Floats:
         """(k,) chances by Beta parameters; 0 if an arm's 95% interval lies below another's: it is not eligible."""
-        eligible = np.flatnonzero(betaincinv(a, b, 0.975) >= betaincinv(a, b, 0.025).max())
+        low, high = _credible(a, b)
+        eligible = np.flatnonzero(high >= low.max())
         k, p = len(eligible), np.zeros(len(a))
         if self.settings.policy == "thompson":
             winners = np.argmax(rng.beta(a[eligible], b[eligible], (DRAWS, k)), axis=1)
@@ -119,3 +119,10 @@ class Policy:
 
 
 policy_from = Policy
+
+
+def _credible(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """The 95% intervals of Beta(a, b), each bound (k,). SciPy is loaded when the first is asked for."""
+    from scipy.special import betaincinv  # scipy.stats says the same, but takes a second and 73 MB to load
+
+    return betaincinv(a, b, 0.025), betaincinv(a, b, 0.975)

@@ -12,8 +12,9 @@ from transformers import BertConfig, BertLMHeadModel, LlamaConfig, LlamaForCausa
 from selflow.core.errors import ArtifactError, ConfigError, UsageError
 from selflow.core.settings import LmSettings, LoraSettings
 from selflow.lm.base import PREFERRED, adopt, device_of, grow_tiny, resolve_base
+from selflow.lm.data import AgentData
 from selflow.lm.loaded import add_adapter, folder_sha256, load_base
-from selflow.lm.lora import AgentData, LoraRun
+from selflow.lm.lora import LoraRun
 from selflow.lm.scoring import score_steps
 from selflow.lm.tiny import corpus
 from selflow.testing import ManualClock

@@ -12,8 +12,9 @@ from selflow.core.steps import Step
 from selflow.judge.gate import Evidence, Outcomes, Verdict, judge
 from selflow.judge.splits import split_by_time
 from selflow.lm.base import grow_tiny
+from selflow.lm.data import AgentData
 from selflow.lm.loaded import add_adapter, load_base
-from selflow.lm.lora import AgentData, LoraRun
+from selflow.lm.lora import LoraRun
 from selflow.lm.scoring import score_steps
 from selflow.predict.agents import RecordedExpert
 from selflow.predict.versus import Trained

@@ -14,8 +14,9 @@ from transformers import AutoModelForCausalLM
 from selflow.core.errors import ArtifactError, UsageError
 from selflow.core.settings import LoraSettings
 from selflow.core.steps import Step, event_label
+from selflow.lm.data import AgentData
 from selflow.lm.loaded import LoadedBase, add_adapter, folder_sha256, load_base, remove_adapter
-from selflow.lm.lora import AgentData, LoraRun
+from selflow.lm.lora import LoraRun
 from selflow.lm.scoring import bits, score_next, score_steps
 from selflow.store.artifacts import ArtifactStore
 from tests.lm.worlds import at, small_base, work
