@@ -68,25 +68,29 @@ class Havoc:
     def __init__(self, world: World) -> None:
         self.world = world
         self.done: list[str] = []
-        self._killed = psutil.Process()
+        self._last: tuple[str, psutil.Process] | None = None
 
     def strike(self, stage: str) -> None:
         """The next thing of this stage, if it is there and the one before has come back."""
         wanted = next((each for each in self.PLAN.get(stage, ()) if each not in self.done), None)
-        if wanted is None or (stage in self.done and not self._is_back(self.done[-1])):
+        if wanted is None or not self._is_back(stage):
             return
-        victims = processes(self.world, wanted)[:1]
         if wanted == "session":
             victims = [p for p in session_processes(self.world.root) if p.name() in {"raylet", "gcs_server"}]
+        else:
+            victims = processes(self.world, wanted)[:1]
         for process in victims:
-            self._killed = process
             with suppress(psutil.Error):
                 process.send_signal(signal.SIGKILL)
-        if victims:
-            self.done += [stage] * (stage not in self.done) + [wanted]
+            self._last = wanted, process
+        self.done += [wanted] * bool(victims)
 
-    def _is_back(self, title: str) -> bool:
-        return any(process != self._killed for process in processes(self.world, title))
+    def _is_back(self, stage: str) -> bool:
+        """Whether what was killed last in this stage runs again."""
+        if self._last is None or self._last[0] not in self.PLAN[stage]:
+            return True
+        title, killed = self._last
+        return any(process != killed for process in processes(self.world, title))
 
 
 class Asking:
