@@ -27,7 +27,7 @@ from tune.leftovers import release_leftovers
 
 ASKS = 5
 """A service that dies while it works is asked again so often; the supervisor makes it anew meanwhile."""
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 """A service that is away is waited for so long."""
 _POLL_S = 0.2
 _NEVER = Event()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from actors.plan import Plan
 
 NAMESPACE = "selflow"
-READY_LIMIT_S = 90.0
+READY_LIMIT_S = 180.0
 LOCK_LIMIT_S = 180.0
 _KEPT_IN_RUN = {"up.lock"}
 Report = Callable[[str], None]

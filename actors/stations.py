@@ -20,7 +20,7 @@ from selflow.store.records import AgentVersion, Cycle, Stage, Trial, Verdict, do
 from selflow.store.records import Beliefs as Kept
 
 LEARN_LIMIT_S = 1200.0
-SERVE_LIMIT_S = 90.0
+SERVE_LIMIT_S = 180.0
 INGEST_LIMIT_S = 120.0
 BELIEF_LIMIT_S = 15.0
 ASSIGNMENTS = (

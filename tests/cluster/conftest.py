@@ -6,7 +6,6 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from selflow.core.clock import SystemClock
 from selflow.core.paths import Root
 from selflow.core.settings import Settings, SupervisorSettings
+from tests.waiting import PATIENCE
 
 QUICK = SupervisorSettings(check_interval_s=0.2, health_timeout_s=5.0, misses=3)
 
@@ -66,20 +66,11 @@ def compose(ray_session: Any, root: Root, settings: Settings) -> Iterator[Callab
         session = RaySession("local", is_ours=False, dashboard_port=None)
         composition.prepare_catalog(root, chosen, session, serving=serving)
         plan = composition.make_plan(root, chosen, version, free_ports(1)[0])
-        composition.ensure_supervisor(plan, serving=serving, limit_s=150)
+        composition.ensure_supervisor(plan, serving=serving, limit_s=150 * PATIENCE)
         return plan
 
     yield make
     composition.end_services()
-
-
-def wait_until(is_true: Callable[[], bool], limit_s: float = 60.0) -> None:
-    """Wait for something that another process does; fails at the deadline."""
-    clock, never = SystemClock(), Event()
-    deadline_s = clock.monotonic_s() + limit_s
-    while not is_true():
-        assert clock.monotonic_s() < deadline_s, f"not within {limit_s} s"
-        clock.wait(never, 0.05)
 
 
 def kill(pid: int) -> None:

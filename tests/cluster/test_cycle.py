@@ -12,8 +12,9 @@ from selflow.core.settings import DiscoverSettings, Settings
 from selflow.store.catalog import Catalog
 from selflow.store.reading import CatalogReader
 from selflow.store.records import Cycle, Stage
-from tests.cluster.conftest import QUICK, wait_until
+from tests.cluster.conftest import QUICK
 from tests.cluster.test_services import is_new, pid_of
+from tests.waiting import wait_until
 
 Compose = Callable[..., Any]
 MINUTE_US = 60_000_000
@@ -68,7 +69,7 @@ def test_a_new_cycle_gets_back_what_a_dead_search_held(compose: Compose, root: R
 
     compose()
     held = placement_group([{"CPU": ray.cluster_resources()["CPU"]}], name=slot_name())
-    ray.get(held.ready(), timeout=60)
+    ray.get(held.ready(), timeout=300)
     reader = CatalogReader(root.catalog)
 
     cycle_id = ask(root, steps(5))

@@ -11,8 +11,9 @@ import pytest
 
 from selflow.core.errors import ArtifactError
 from selflow.core.settings import LoraSettings, TuneSettings
-from tests.cluster.conftest import kill, wait_until
+from tests.cluster.conftest import kill
 from tests.cluster.fake_run import BEST_RATE, FakeRun
+from tests.waiting import PATIENCE, wait_until
 
 WARM = ({"learning_rate": 2e-3, "rank": 4}, {"learning_rate": BEST_RATE, "rank": 16})
 AT_BEST = 4 - 8 / 10
@@ -185,7 +186,7 @@ def test_a_search_in_which_all_fail_says_how_many_and_the_last_reason(make: Make
 
 @pytest.mark.setting("tune.time_budget_s")
 def test_the_time_budget_ends_a_search_with_what_it_has(make: Make) -> None:
-    world = make({"4": "slow 3"}, scheduler="asha", num_samples=1, time_budget_s=15.0).search()
+    world = make({"4": "slow 5"}, scheduler="asha", num_samples=1, time_budget_s=25.0).search()
 
     assert [trial.state for trial in world.found.trials] == ["stopped"]
     assert 0 < json.loads((world.found.folder / "adapter.json").read_text())["eighths"] < 8
@@ -204,14 +205,14 @@ def test_a_killed_search_goes_on_at_its_last_eighth_and_gets_its_cores_back(
 ) -> None:
     import ray
 
-    world = make({"4@4": "slow 5"}, scheduler=scheduler, num_samples=1, trial_cpus=2, time_budget_s=60.0)
+    world = make({"4@4": "slow 5"}, scheduler=scheduler, num_samples=1, trial_cpus=2, time_budget_s=60.0 * PATIENCE)
     pid_file = world.data.with_name("pid")
     running = ray.remote(num_cpus=0, max_retries=0)(_search_and_say_who).remote(world.job, pid_file)
     wait_until(lambda: "4 3 4" in world.notes("advance"), limit_s=90)
 
     kill(int(pid_file.read_text()))
     with pytest.raises(ray.exceptions.WorkerCrashedError):
-        ray.get(running, timeout=90)
+        ray.get(running, timeout=90 * PATIENCE)
     wait_until(lambda: not any(psutil.pid_exists(int(pid)) for pid in world.notes("pid")), limit_s=90)
     world.search()
 

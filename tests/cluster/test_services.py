@@ -14,7 +14,8 @@ from selflow.core.paths import Root
 from selflow.core.settings import BufferSettings, LearningSettings, Settings
 from selflow.store.reading import CatalogReader
 from selflow.store.records import Cycle
-from tests.cluster.conftest import QUICK, kill, wait_until
+from tests.cluster.conftest import QUICK, kill
+from tests.waiting import wait_until
 
 Compose = Callable[..., Any]
 RECORDS = [encode_record(Event(1_000_000 + i, "test", "file.modify", f"a{i}.py")) for i in range(3)]
@@ -23,7 +24,7 @@ RECORDS = [encode_record(Event(1_000_000 + i, "test", "file.modify", f"a{i}.py")
 def pid_of(name: str) -> int:
     import ray
 
-    return int(ray.get(handle(name).health.remote(), timeout=10).pid)
+    return int(ray.get(handle(name).health.remote(), timeout=60).pid)
 
 
 def handle(name: str) -> Any:
@@ -132,7 +133,9 @@ def test_services_at_rest_load_nothing_heavy_and_listen_on_loopback_only(compose
     loaded = {
         module
         for name in SEVEN
-        for module in ray.get(handle(name).__ray_call__.remote(lambda _: sorted(__import__("sys").modules)), timeout=20)
+        for module in ray.get(
+            handle(name).__ray_call__.remote(lambda _: sorted(__import__("sys").modules)), timeout=100
+        )
     }
     raylet = psutil.Process(pid_of("buffer")).parent()
     assert raylet is not None

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import psutil
 import pytest
 
-from selflow.core.clock import SystemClock
 from selflow.core.paths import Root
+from tests.waiting import PATIENCE
 
 QUICK = ("--set", "supervisor.check_interval_s=0.5", "--set", "serve.port=17731")
 LAST_LINES = 20
@@ -39,7 +38,7 @@ class World:
             cwd=self.root.path,
             capture_output=True,
             text=True,
-            timeout=limit_s,
+            timeout=limit_s * PATIENCE,
             check=False,
             stdin=subprocess.DEVNULL,
         )
@@ -99,12 +98,3 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     left = [process.name() for process in session_processes(made.root)]
     shutil.rmtree(made.root.path, ignore_errors=True)
     assert left == []
-
-
-def wait_until(is_true: Callable[[], bool], limit_s: float = 60.0) -> None:
-    """Wait for something that another process does; fails at the deadline."""
-    clock, never = SystemClock(), Event()
-    deadline_s = clock.monotonic_s() + limit_s
-    while not is_true():
-        assert clock.monotonic_s() < deadline_s, f"not within {limit_s} s"
-        clock.wait(never, 0.2)

@@ -17,12 +17,12 @@ from selflow.sdk.client import Client
 from selflow.sdk.ingest import IngestClient, Pace
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Cycle, Stage, Verdict
-from tests.e2e.conftest import World, wait_until
+from tests.e2e.conftest import World
 from tests.lm.worlds import planted_steps
+from tests.waiting import PATIENCE, wait_until
 
 PLANTED_STEPS = 4_300
-CYCLE_LIMIT_S = 900.0
-"""It takes about 180 s on two free cores; this only ends what will never end."""
+CYCLE_LIMIT_S = 240.0 * PATIENCE
 AGENT = "everything"
 PAUSE = Event()
 SETTINGS = """
@@ -122,10 +122,10 @@ def cycle(world: World) -> dict[str, Any]:
     """One cycle, in which every process was killed; what was seen meanwhile."""
     world.ok("init", "--grant", "ingest")
     sent = events_of_the_planted_stream()
-    pace = Pace(resend_after_s=1.0, timeout_s=120.0)
+    pace = Pace(resend_after_s=1.0, timeout_s=120.0 * PATIENCE)
     with IngestClient(f"ipc://{world.root.socket('ingest.sock')}", "program", pace=pace) as client:
         client.send(sent)
-        accepted = sum(result.accepted for result in client.flush(120))
+        accepted = sum(result.accepted for result in client.flush(120 * PATIENCE))
     world.ok("learn", "--no-wait")
     reader, havoc = CatalogReader(world.root.catalog), Havoc(world)
     with Asking(world) as asking:

@@ -17,7 +17,8 @@ from actors.launch import session_processes
 from selflow.core.errors import RefusedError
 from selflow.core.events import Event
 from selflow.sdk.ingest import IngestClient, Pace
-from tests.e2e.conftest import QUICK, World, wait_until
+from tests.e2e.conftest import QUICK, World
+from tests.waiting import PATIENCE, wait_until
 
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
 
@@ -50,10 +51,10 @@ def ask(world: World, method: str, path: str, body: bytes = b"", **headers: str)
 
 
 def send(world: World, batch: list[Event]) -> int:
-    pace = Pace(resend_after_s=1.0, timeout_s=120.0)
+    pace = Pace(resend_after_s=1.0, timeout_s=120.0 * PATIENCE)
     with IngestClient(f"ipc://{world.root.socket('ingest.sock')}", "program", pace=pace) as client:
         client.send(batch)
-        return sum(result.accepted for result in client.flush(120))
+        return sum(result.accepted for result in client.flush(120 * PATIENCE))
 
 
 @pytest.mark.setting("serve.port", "data_sources", "ray.dashboard")

@@ -71,6 +71,7 @@ def run_tests(tree: Path, tests: Sequence[str]) -> tuple[int, list[str]]:
     """pytest in the tree: its exit status (-1: too slow) and its summary, the ids of failed tests among it."""
     options = ["-q", "--tb=no", "-rfE", "-p", "no:cacheprovider"]
     environ = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "1000"}
+    environ["TEST_PATIENCE"] = "1"  # of a planted fault nobody waits for long
     command = [sys.executable, "-m", "pytest", *options, *tests]
     try:
         done = subprocess.run(
