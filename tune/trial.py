@@ -103,7 +103,7 @@ class Track:
     """The folder in which one configuration keeps its progress: its last state and its best adapter.
 
     What ``progress.json`` names is whole, whenever the process is killed: it is written last. Tune's own bookkeeping
-    is several files that a kill can tear apart, and its restored searches can wait for ever (decision 0015).
+    is several files that a kill can tear apart, and its restored searches do not survive that (decision 0015).
     """
 
     def __init__(self, job: SearchJob, config: Mapping[str, Any]) -> None:

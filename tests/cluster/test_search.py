@@ -221,7 +221,7 @@ def test_a_killed_search_goes_on_at_its_last_eighth_and_gets_its_cores_back(
 
 
 def test_a_search_is_told_again_what_it_did_whatever_became_of_tunes_own_files(make: Make) -> None:
-    world = make(num_samples=2).search()
+    world = make(num_samples=6).search()
     advanced, before = world.notes("advance"), world.found
     for path in (world.job.folder / "tune").rglob("*state-*"):
         path.write_bytes(path.read_bytes()[:7])
