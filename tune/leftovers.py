@@ -13,8 +13,8 @@ def slot_name() -> str:
     return f"{_PREFIX}{uuid4().hex}"
 
 
-def release_leftovers() -> int:
-    """Give back what trials of dead searches hold, and end those that still run. Returns how many there were.
+def release_leftovers() -> None:
+    """Give back what trials of dead searches hold, and end those that still run.
 
     Ray gives a placement group back when the job and the actor that made it have ended. A search is a task, and its
     job is the session: one that is killed would keep its cores until the session ends, and the next search would wait
@@ -28,4 +28,3 @@ def release_leftovers() -> int:
     for name in found:
         with suppress(ValueError):  # gone meanwhile, with the job that made it
             remove_placement_group(get_placement_group(name))
-    return len(found)

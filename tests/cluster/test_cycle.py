@@ -75,3 +75,5 @@ def test_a_new_cycle_gets_back_what_a_dead_search_held(compose: Compose, root: R
     cycle_id = ask(root, steps(5))
 
     wait_until(lambda: bool(reader.learned(Cycle, id=cycle_id)[0].finished_at_us))
+    assert "too few steps" in reader.learned(Cycle, id=cycle_id)[0].error, "its first task got a core"
+    assert ray.util.placement_group_table(held)["state"] == "REMOVED"

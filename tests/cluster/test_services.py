@@ -120,10 +120,13 @@ def test_the_supervisor_writes_down_what_it_sees(compose: Compose, root: Root) -
 
 def test_a_killed_service_counts_as_a_restart(compose: Compose, root: Root) -> None:
     compose()
-    kill(pid_of("buffer"))
+    old_pid = pid_of("buffer")
     reader = CatalogReader(root.catalog)
 
+    kill(old_pid)
+
     wait_until(lambda: any(s.health.name == "buffer" and s.restarts == 1 for s in reader.services()))
+    assert is_new("buffer", old_pid)
 
 
 def test_services_at_rest_load_nothing_heavy_and_listen_on_loopback_only(compose: Compose) -> None:
