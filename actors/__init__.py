@@ -1,1 +1,3 @@
-"""The long-lived brain: one shell per noun, and the composition that says who exists and who meets whom."""
+"""The long-lived brain: one shell per noun, and the composition that says who exists and who meets
+whom.
+"""

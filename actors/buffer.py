@@ -23,7 +23,8 @@ class BufferShell:
         self._pulse = Pulse("buffer", section.version, section.config_hash, self._clock)
         self._log: EventLog | None = None
         self._stop = threading.Event()
-        # A raising constructor can be final and the predecessor may still hold the lock: open in the background.
+        # A raising constructor can be final and the predecessor may still hold the lock: open in
+        # the background.
         threading.Thread(
             target=keep_trying, args=(self._open, self._pulse, self._clock, self._stop), daemon=True
         ).start()
@@ -50,11 +51,15 @@ class BufferShell:
 
     def _open(self) -> None:
         section = self._section
-        self._log = EventLog(section.events, budget_bytes=section.budget_bytes, credits=section.credits)
+        self._log = EventLog(
+            section.events, budget_bytes=section.budget_bytes, credits=section.credits
+        )
 
     def _opened(self) -> EventLog:
         if self._log is None:
-            raise StoreError("the event log is not open yet", "the buffer keeps trying; selflow status says why")
+            raise StoreError(
+                "the event log is not open yet", "the buffer keeps trying; selflow status says why"
+            )
         return self._log
 
     def __ray_shutdown__(self) -> None:

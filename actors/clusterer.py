@@ -16,7 +16,9 @@ class ClustererShell(LauncherShell):
     @ray.method(concurrency_group="work")
     def discover(self, request: StageRequest) -> Made:
         """The patterns in a snapshot (refs: the snapshot)."""
-        made: Made = self._run(f"discover/{request.key}", lambda: find_patterns.remote(request, *request.refs))
+        made: Made = self._run(
+            f"discover/{request.key}", lambda: find_patterns.remote(request, *request.refs)
+        )
         return made
 
 

@@ -1,4 +1,6 @@
-"""The collector: sources and the ZeroMQ door; everything goes through the sieve and then to the buffer."""
+"""The collector: sources and the ZeroMQ door; everything goes through the sieve and then to the
+buffer.
+"""
 
 import threading
 from functools import partial
@@ -52,7 +54,12 @@ class CollectorShell:
     def outcomes(self) -> dict[tuple[str, str], int]:
         """Events by (source, outcome) since this incarnation began."""
         both = (self._ingest, self._outbox)
-        return {key: count for each in both if each is not None for key, count in each.outcomes().items()}
+        return {
+            key: count
+            for each in both
+            if each is not None
+            for key, count in each.outcomes().items()
+        }
 
     def _run(self) -> None:
         keep_trying(self._open, self._pulse, self._clock, self._stop)
@@ -60,7 +67,9 @@ class CollectorShell:
             return
         settings, home = self._section.settings, str(Path.home())
         planned = {
-            source.type if index == 0 else f"{source.type}#{index}": partial(make_source, source, self._clock, home)
+            source.type if index == 0 else f"{source.type}#{index}": partial(
+                make_source, source, self._clock, home
+            )
             for index, source in enumerate(settings.data_sources)
         }
         roster = Roster(planned, self._outbox.offer)
@@ -86,7 +95,10 @@ class CollectorShell:
         settings, root, home = self._section.settings, self._section.root, str(Path.home())
         privacy, ingest = settings.privacy, settings.ingest
         limits = WireLimits(
-            ingest.max_batch_bytes, ingest.max_batch_events, ingest.max_event_bytes, ingest.max_future_s
+            ingest.max_batch_bytes,
+            ingest.max_batch_events,
+            ingest.max_event_bytes,
+            ingest.max_future_s,
         )
         sieve = Sieve(
             make_redactor(privacy),
@@ -108,7 +120,9 @@ class CollectorShell:
         )
         door.start()
         self._ingest = door
-        self._outbox = Outbox(link, sieve, self._spool, self._clock, limits, ingest.flush_interval_s)
+        self._outbox = Outbox(
+            link, sieve, self._spool, self._clock, limits, ingest.flush_interval_s
+        )
         self._outbox.start()
 
     def __ray_shutdown__(self) -> None:

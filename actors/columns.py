@@ -1,4 +1,6 @@
-"""Steps as columns: the form in which they cross from process to process, mapped by readers without copying."""
+"""Steps as columns: the form in which they cross from process to process, mapped by readers without
+copying.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +13,9 @@ from selflow.core.steps import Step
 
 @dataclass(frozen=True, slots=True)
 class StepTable:
-    """Steps in time order. About 12 bytes per label and 16 per step, and each different label once."""
+    """Steps in time order. About 12 bytes per label and 16 per step, and each different
+    label once.
+    """
 
     ts_us: NDArray[np.int64]
     """(n,)"""

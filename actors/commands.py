@@ -1,4 +1,6 @@
-"""The commands that start, end and examine the session; they come in by the entry-point group ``selflow.commands``."""
+"""The commands that start, end and examine the session; they come in by the entry-point group
+``selflow.commands``.
+"""
 
 import threading
 from importlib import import_module
@@ -17,7 +19,8 @@ from selflow.core.invocation import Invocation, table
 
 _FAULT = 5
 Assignments = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting for this session; may be repeated.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting for this session; may be repeated."),
 ]
 Lean = Annotated[bool, typer.Option("--lean", help="Without Ray's dashboard: 216 MB less.")]
 
@@ -45,7 +48,10 @@ def down(ctx: typer.Context) -> None:
     """End SelFlow; an attached Ray cluster is left alone."""
     call: Invocation = ctx.obj
     was_up = session.take_down(call.root, call.note)
-    call.show({"state": "stopped", "was_running": was_up}, ["SelFlow is stopped" if was_up else "nothing was running"])
+    call.show(
+        {"state": "stopped", "was_running": was_up},
+        ["SelFlow is stopped" if was_up else "nothing was running"],
+    )
 
 
 def doctor(ctx: typer.Context) -> None:
@@ -56,14 +62,19 @@ def doctor(ctx: typer.Context) -> None:
     faults = [finding for finding in findings if not finding.is_ok]
     rows = [("ok" if each.is_ok else "FAULT", each.check, each.detail) for each in findings]
     call.show(
-        {"ok": not faults, "checks": [{"check": f.check, "ok": f.is_ok, "detail": f.detail} for f in findings]},
+        {
+            "ok": not faults,
+            "checks": [{"check": f.check, "ok": f.is_ok, "detail": f.detail} for f in findings],
+        },
         table(("", "check", "found"), rows),
     )
     if faults:
         raise typer.Exit(_FAULT)
 
 
-service = typer.Typer(add_completion=False, rich_markup_mode=None, help="What service units and the keeper call.")
+service = typer.Typer(
+    add_completion=False, rich_markup_mode=None, help="What service units and the keeper call."
+)
 
 
 @service.command("run")
@@ -103,12 +114,17 @@ def _wish(call: Invocation, *, lean: bool, assign: list[str] | None) -> session.
 
 
 def _refuse_strangers() -> None:
-    """A foreign distribution of our top-level names would win over ours on the path of every worker."""
+    """A foreign distribution of our top-level names would win over ours on the path of every
+    worker.
+    """
     home = Path(session.__file__).parents[1]
-    strangers = [name for name in ("actors", "serve", "tune") if not _lies_in(import_module(name), home)]
+    strangers = [
+        name for name in ("actors", "serve", "tune") if not _lies_in(import_module(name), home)
+    ]
     if strangers:
         raise UsageError(
-            f"another package hides ours: {', '.join(strangers)}", "uninstall it, or give SelFlow a .venv of its own"
+            f"another package hides ours: {', '.join(strangers)}",
+            "uninstall it, or give SelFlow a .venv of its own",
         )
 
 

@@ -26,7 +26,9 @@ _NEVER = Event()
 
 
 def prepare_catalog(root: Root, settings: Settings, session: RaySession, *, serving: bool) -> None:
-    """Bring the catalog to this program's schema, note the session, and make the owner's token if there is none."""
+    """Bring the catalog to this program's schema, note the session, and make the owner's token if
+    there is none.
+    """
     catalog = Catalog.open(root.catalog, settings.store.catalog_url)
     try:
         now_us = SystemClock().now_us()
@@ -50,7 +52,8 @@ def make_plan(root: Root, settings: Settings, version: str, inference_port: int)
 
 
 def ensure_supervisor(plan: Plan, *, serving: bool, limit_s: float) -> None:
-    """Make the supervisor, or replace one that runs on other settings, and wait until every service answers.
+    """Make the supervisor, or replace one that runs on other settings, and wait until every service
+    answers.
 
     Raises:
         StoreError: Something did not become ready in time; the message names it and its last error.
@@ -64,7 +67,12 @@ def ensure_supervisor(plan: Plan, *, serving: bool, limit_s: float) -> None:
         max_restarts=-1,
         **plan.placement("edge"),
     ).remote(plan)
-    wait_ready(plan, {"supervisor", "buffer", "collector", *(["serve"] if serving else [])}, limit_s, since_us)
+    wait_ready(
+        plan,
+        {"supervisor", "buffer", "collector", *(["serve"] if serving else [])},
+        limit_s,
+        since_us,
+    )
 
 
 def start_serving(plan: Plan, limit_s: float) -> None:
@@ -78,7 +86,8 @@ def start_serving(plan: Plan, limit_s: float) -> None:
 
 
 def wait_ready(plan: Plan, names: set[str], limit_s: float, since_us: int = 0) -> None:
-    """Wait until the supervisor has seen each service answer; what was seen before ``since_us`` was another's.
+    """Wait until the supervisor has seen each service answer; what was seen before ``since_us`` was
+    another's.
 
     Raises:
         StoreError: Not in time.
@@ -115,7 +124,9 @@ def _is_as_wished(plan: Plan) -> bool:
 
 
 def _retired_at_us() -> int:
-    """When the supervisor of another plan was gone. Killing is asynchronous: nobody may bear the name (0.1 s)."""
+    """When the supervisor of another plan was gone. Killing is asynchronous: nobody may bear the
+    name (0.1 s).
+    """
     _SUPERVISOR.kill()
     deadline_s = time.monotonic() + 10
     with suppress(NotRunningError):
@@ -132,4 +143,6 @@ def _pause() -> None:
 def _late(late: set[str], seen: list[Service], limit_s: float, root: Root) -> StoreError:
     errors = {each.health.name: each.health.last_error for each in seen}
     said = "; ".join(f"{name}: {errors.get(name) or 'no answer'}" for name in sorted(late))
-    return StoreError(f"not ready within {limit_s:.0f} s: {said}", f"see selflow logs, or the files in {root.log}")
+    return StoreError(
+        f"not ready within {limit_s:.0f} s: {said}", f"see selflow logs, or the files in {root.log}"
+    )

@@ -1,4 +1,6 @@
-"""One learning cycle: the task that owns its refs, and journals every stage so that another life goes on with it."""
+"""One learning cycle: the task that owns its refs, and journals every stage so that another life
+goes on with it.
+"""
 
 import logging
 import shutil
@@ -26,7 +28,9 @@ from selflow.store.records import Artifact, Cycle, Parent, Verdict
 from tune.leftovers import release_leftovers
 
 ASKS = 5
-"""A service that dies while it works is asked again so often; the supervisor makes it anew meanwhile."""
+"""A service that dies while it works is asked again so often; the supervisor makes it anew
+meanwhile.
+"""
 PATIENCE_S = 180.0
 """A service that is away is waited for so long."""
 _POLL_S = 0.2
@@ -56,7 +60,9 @@ def run_cycle(plan: Plan, cycle: Cycle) -> None:
 
 
 class Course:
-    """The stages in their order. What a finished stage made is read from the journal, never made again."""
+    """The stages in their order. What a finished stage made is read from the journal, never made
+    again.
+    """
 
     def __init__(self, plan: Plan, cycle: Cycle, catalog: Catalog, clock: Clock) -> None:
         self._plan = plan
@@ -80,9 +86,14 @@ class Course:
         ids = self._catalog.patterns.record(self._cycle.id, _patterns(found), self._clock.now_us())
         serving = {each.agent for each in self._catalog.agents.champions()}
         for pattern in chosen(_patterns(found), serving, self._plan.settings.learning):
-            candidate = self._candidate(pattern, ids[pattern["name"]], found["artifact"], base_sha256)
+            candidate = self._candidate(
+                pattern, ids[pattern["name"]], found["artifact"], base_sha256
+            )
             self._grow_and_judge(candidate, snapshot, past)
-        self._stage("serve", lambda: Made({"champions": [each.id for each in self._catalog.agents.champions()]}))
+        self._stage(
+            "serve",
+            lambda: Made({"champions": [each.id for each in self._catalog.agents.champions()]}),
+        )
         self._sweep()
 
     def _is_due(self, snapshot: Snapshot) -> bool:
@@ -94,7 +105,9 @@ class Course:
         if self._cycle.trigger != "owner":
             limits = self._plan.settings.buffer
             missing = tuple(
-                each for each in missing_for_cycle(0, 0, templates, snapshot.days, limits) if each != "size"
+                each
+                for each in missing_for_cycle(0, 0, templates, snapshot.days, limits)
+                if each != "size"
             )
         numbers: dict[str, Json] = {
             "steps": len(snapshot.table.ts_us),
@@ -112,7 +125,10 @@ class Course:
         """The base of this cycle. While agents serve, the one they stand on stays."""
         current, champions = self._catalog.bases.current(), self._catalog.agents.champions()
         if current is not None and champions:
-            kept: dict[str, Json] = {"kept_for": [each.id for each in champions], "name": current.name}
+            kept: dict[str, Json] = {
+                "kept_for": [each.id for each in champions],
+                "name": current.name,
+            }
             self._stage("base", lambda: Made(kept))
             return current.sha256
         made = self._stage("base", lambda: self._ask(_TRAINER, "base", (snapshot,)))
@@ -120,14 +136,18 @@ class Course:
         self._catalog.bases.adopt(sha256, str(made["name"]), self._cycle.id, self._clock.now_us())
         return sha256
 
-    def _candidate(self, pattern: Mapping[str, Any], pattern_id: str, model: str, base_sha256: str) -> Candidate:
+    def _candidate(
+        self, pattern: Mapping[str, Any], pattern_id: str, model: str, base_sha256: str
+    ) -> Candidate:
         name = str(pattern["name"])
         won = self._catalog.trials.winners(name)
         return Candidate(name, pattern_id, int(pattern["number"]), model, base_sha256, tuple(won))
 
     def _grow_and_judge(self, candidate: Candidate, snapshot: Any, past: Any) -> None:  # noqa: ANN401  (refs)
         grown = self._stage(
-            f"grow:{candidate.agent}", lambda: self._ask(_TRAINER, "grow", (snapshot,), candidate), candidate
+            f"grow:{candidate.agent}",
+            lambda: self._ask(_TRAINER, "grow", (snapshot,), candidate),
+            candidate,
         )
         if "failed" in grown:
             return
@@ -167,9 +187,15 @@ class Course:
         )
 
     def _ask(
-        self, service: ServiceRef[Any], method: str, refs: tuple[Any, ...], candidate: Candidate | None = None
+        self,
+        service: ServiceRef[Any],
+        method: str,
+        refs: tuple[Any, ...],
+        candidate: Candidate | None = None,
     ) -> Any:  # noqa: ANN401  (what the service answers)
-        """One call of a service that may die meanwhile; the work is found again by its key or by its folder."""
+        """One call of a service that may die meanwhile; the work is found again by its key or by
+        its folder.
+        """
         request = StageRequest(self._plan, self._cycle.id, refs, candidate)
         for _ in range(ASKS):
             try:
@@ -178,9 +204,14 @@ class Course:
                 if not isinstance(cause_of(error), RayActorError | WorkerCrashedError):
                     raise
                 _log.warning("%s died in %s; asking again", service.name, method)
-        raise StoreError(f"the {service.name} died {ASKS} times in {method}", "see selflow logs; then selflow learn")
+        raise StoreError(
+            f"the {service.name} died {ASKS} times in {method}",
+            "see selflow logs; then selflow learn",
+        )
 
-    def _stage(self, name: str, make: Callable[[], Made | Failure], candidate: Candidate | None = None) -> Any:  # noqa: ANN401
+    def _stage(
+        self, name: str, make: Callable[[], Made | Failure], candidate: Candidate | None = None
+    ) -> Any:  # noqa: ANN401
         """The result of a stage: from the journal, or made now and journalled with its artifact."""
         journal = self._catalog.cycles
         done = journal.stage(self._cycle.id, name)
@@ -192,10 +223,14 @@ class Course:
             if candidate is not None:
                 trials: Any = made.result.get("trials", [])
                 self._catalog.trials.record(self._cycle.id, candidate.agent, trials)
-            artifact = Artifact(made.sha256, made.kind, made.size_bytes, {}) if made.sha256 else None
+            artifact = (
+                Artifact(made.sha256, made.kind, made.size_bytes, {}) if made.sha256 else None
+            )
             parents = [Parent("events", "log", 1, self._cycle.upto_seq or 0)] if artifact else []
             parents += [Parent("artifact", sha256) for sha256 in made.parents]
-            done = journal.stage_done(self._cycle.id, name, artifact, parents, made.result, self._clock.now_us())
+            done = journal.stage_done(
+                self._cycle.id, name, artifact, parents, made.result, self._clock.now_us()
+            )
         return {**done.result, "artifact": done.sha256}
 
     def _handle(self, service: ServiceRef[Any]) -> Any:  # noqa: ANN401  (an actor handle)
@@ -220,7 +255,9 @@ def _patterns(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _told(error: BaseException) -> str:
-    """For the owner: the words of an error of ours, else the kind of fault; its trace stands in the log."""
+    """For the owner: the words of an error of ours, else the kind of fault; its trace stands in the
+    log.
+    """
     cause = cause_of(error)
     if isinstance(cause, SelFlowError):
         return str(cause)

@@ -1,4 +1,6 @@
-"""Which cycle runs: the supervisor begins those that are due or asked for, resumes and cancels. One at a time."""
+"""Which cycle runs: the supervisor begins those that are due or asked for, resumes and cancels. One
+at a time.
+"""
 
 import shutil
 from typing import Any
@@ -30,7 +32,9 @@ _LAUNCHERS = (
 
 
 class Cycles:
-    """The cycle that runs, if one does. For the supervisor's thread; all that lasts is in the catalog."""
+    """The cycle that runs, if one does. For the supervisor's thread; all that lasts is in the
+    catalog.
+    """
 
     def __init__(self, plan: Plan, catalog: Catalog, clock: Clock) -> None:
         self._plan = plan
@@ -72,7 +76,9 @@ class Cycles:
         return True
 
     def _cancel(self, cycle_id: str, ref: Any) -> None:  # noqa: ANN401  (a ref)
-        """What a launcher's task has begun ends with the launcher; the next round makes both anew."""
+        """What a launcher's task has begun ends with the launcher; the next round makes
+        both anew.
+        """
         ray.cancel(ref, force=True)
         for each in _LAUNCHERS:
             each.kill()
@@ -91,7 +97,9 @@ class Cycles:
         before = (latest[0].upto_seq or 0) if latest else 0
         new_events = fill.last_seq - before
         new_bytes = round(fill.size_bytes * new_events / max(1, fill.events))
-        return "size" not in missing_for_cycle(new_events, new_bytes, 0, 0, self._plan.settings.buffer)
+        return "size" not in missing_for_cycle(
+            new_events, new_bytes, 0, 0, self._plan.settings.buffer
+        )
 
     def _finish(self, cycle_id: str, why: str) -> None:
         self._catalog.cycles.finish(cycle_id, "failed", why, self._clock.now_us())

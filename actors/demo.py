@@ -1,4 +1,6 @@
-"""``selflow demo``: the whole loop on real events, station by station, each checked and measured."""
+"""``selflow demo``: the whole loop on real events, station by station, each checked and
+measured.
+"""
 
 import tempfile
 from collections.abc import Mapping
@@ -24,10 +26,16 @@ _TITLES = {
 def demo(
     ctx: typer.Context,
     *,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave SelFlow running on the demo's state folder.")] = False,
-    rows: Annotated[int | None, typer.Option(min=500, help="Replay only the newest rows of the sample.")] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave SelFlow running on the demo's state folder.")
+    ] = False,
+    rows: Annotated[
+        int | None, typer.Option(min=500, help="Replay only the newest rows of the sample.")
+    ] = None,
 ) -> None:
-    """Replay real events, grow and judge agents, serve, predict later events over HTTP, and learn from the outcomes."""
+    """Replay real events, grow and judge agents, serve, predict later events over HTTP, and learn
+    from the outcomes.
+    """
     call: Invocation = ctx.obj
     root = find_root(tempfile.mkdtemp(prefix="selflow-demo-"), {})
     journey = Journey(call.note)
@@ -39,7 +47,10 @@ def demo(
             stations.leave(root, journey)
     _report(call, journey, figures)
     if keep:
-        call.note(f"left running: selflow --home {root.path} status; end it with: selflow --home {root.path} down")
+        call.note(
+            f"left running: selflow --home {root.path} status; end it with: selflow "
+            f"--home {root.path} down"
+        )
     if not all(station.is_ok for station in journey.stations):
         raise typer.Exit(1)
 
@@ -56,7 +67,10 @@ def _travel(root: Root, journey: Journey, given: sample.Sample) -> Figures:
     served = stations.ask(root, given, journey)
     with journey.at("compare") as station:
         figures = compare(given, journey.learned, served)
-        station.facts = {"steps": figures["replayed"]["rrf"]["steps"], "judged": figures["judged"]["rrf"]["steps"]}
+        station.facts = {
+            "steps": figures["replayed"]["rrf"]["steps"],
+            "judged": figures["judged"]["rrf"]["steps"],
+        }
         station.is_ok = True
     return figures
 
@@ -71,10 +85,13 @@ def _report(call: Invocation, journey: Journey, figures: Figures) -> None:
         lines += _learned_lines(journey.learned)
     for name, title in _TITLES.items():
         if name in figures:
-            rows = [(who, *(row[column] for column in _COLUMNS)) for who, row in figures[name].items()]
+            rows = [
+                (who, *(row[column] for column in _COLUMNS)) for who, row in figures[name].items()
+            ]
             lines += ["", title, *table(("", "steps", "hit@1", "hit@5", "log-loss bits"), rows)]
     lines += _belief_lines(journey.beliefs)
-    lines += ["", f"total {sum(each.seconds for each in journey.stations if not each.name.startswith(' ')):.0f} s"]
+    whole = [each for each in journey.stations if not each.name.startswith(" ")]
+    lines += ["", f"total {sum(each.seconds for each in whole):.0f} s"]
     document = {
         "stations": [each.document() for each in journey.stations],
         "learned": journey.learned,
@@ -102,13 +119,24 @@ def _learned_lines(learned: Mapping[str, Any]) -> list[str]:
     for verdict in learned["verdicts"]:
         lines += ["", f"verdict on {verdict['version_id']}: {verdict['decision']}"]
         lines += [f"  {reason}" for reason in verdict["reasons"]]
-        lines.append("  " + told({name: v for name, v in verdict["numbers"].items() if isinstance(v, int | float)}))
+        lines.append(
+            "  "
+            + told(
+                {name: v for name, v in verdict["numbers"].items() if isinstance(v, int | float)}
+            )
+        )
     return lines
 
 
 def _belief_lines(beliefs: Mapping[str, Any]) -> list[str]:
     rows = [
-        (when, each["arm"], each["pulls"], each["success"], f"{each['low']:.2f} to {each['high']:.2f}")
+        (
+            when,
+            each["arm"],
+            each["pulls"],
+            each["success"],
+            f"{each['low']:.2f} to {each['high']:.2f}",
+        )
         for when, arms in beliefs.items()
         for each in arms
     ]
@@ -125,6 +153,12 @@ def told(facts: Mapping[str, Any]) -> str:
         elif isinstance(value, float):
             shown = f"{value:.4g}"
         else:
-            shown = size(value) if name.endswith("_bytes") else f"{value:,}" if type(value) is int else str(value)
+            shown = (
+                size(value)
+                if name.endswith("_bytes")
+                else f"{value:,}"
+                if type(value) is int
+                else str(value)
+            )
         said.append(f"{name.removesuffix('_bytes').replace('_', ' ')} {shown}")
     return ", ".join(said)

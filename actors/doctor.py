@@ -1,4 +1,6 @@
-"""Checks of a running session and of what lies on disk: each says what was looked at and what is wrong."""
+"""Checks of a running session and of what lies on disk: each says what was looked at and what is
+wrong.
+"""
 
 import http.client
 import sys
@@ -37,7 +39,9 @@ def examine(root: Root, inference_port: int | None) -> list[Finding]:
     findings = [*_versions(), *_disk(root)]
     session = launch.current(root)
     if session is None or not launch.is_alive(session):
-        findings.append(Finding("session", is_ok=True, detail="not running; start it with: selflow up"))
+        findings.append(
+            Finding("session", is_ok=True, detail="not running; start it with: selflow up")
+        )
         return findings
     findings += [Finding("exposure", is_ok=False, detail=warning) for warning in session.warnings]
     if session.is_ours:
@@ -48,11 +52,16 @@ def examine(root: Root, inference_port: int | None) -> list[Finding]:
 
 
 def _versions() -> Iterator[Finding]:
-    yield Finding("python", sys.version_info >= (3, 11), f"{sys.version_info.major}.{sys.version_info.minor}")
+    yield Finding(
+        "python", sys.version_info >= (3, 11), f"{sys.version_info.major}.{sys.version_info.minor}"
+    )
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
             found = version(name)
-            is_ok = name != "ray" or _RAY_RANGE[0] <= tuple(map(int, found.split(".")[:2])) < _RAY_RANGE[1]
+            is_ok = (
+                name != "ray"
+                or _RAY_RANGE[0] <= tuple(map(int, found.split(".")[:2])) < _RAY_RANGE[1]
+            )
             yield Finding(f"version of {name}", is_ok, found)
             continue
         yield Finding(f"version of {name}", is_ok=False, detail="not installed; run make setup")
@@ -60,10 +69,16 @@ def _versions() -> Iterator[Finding]:
 
 def _disk(root: Root) -> Iterator[Finding]:
     if not root.path.is_dir():
-        yield Finding("state root", is_ok=True, detail=f"{root.path} is made by the first selflow up")
+        yield Finding(
+            "state root", is_ok=True, detail=f"{root.path} is made by the first selflow up"
+        )
         return
     wide = [path for path in _private_paths(root) if path.stat().st_mode & 0o077]
-    detail = f"open to others: {', '.join(map(str, wide[:5]))}; run chmod -R go= {root.path}" if wide else "all private"
+    detail = (
+        f"open to others: {', '.join(map(str, wide[:5]))}; run chmod -R go= {root.path}"
+        if wide
+        else "all private"
+    )
     yield Finding("modes of the state root", not wide, detail)
     yield _opens("event log", lambda: _log_size(root))
     yield _opens("catalog and its audit chain", lambda: _audit_size(root))
@@ -71,10 +86,23 @@ def _disk(root: Root) -> Iterator[Finding]:
 
 def _private_paths(root: Root) -> Iterator[Path]:
     yield root.path
-    for folder in (root.events, root.artifacts, root.spool, root.log, root.run, root.path / "config"):
+    for folder in (
+        root.events,
+        root.artifacts,
+        root.spool,
+        root.log,
+        root.run,
+        root.path / "config",
+    ):
         if folder.is_dir():
             yield folder
-    for path in (root.catalog, root.token, root.run / "ray_token", root.run / "ray.env", root.socket("ingest.sock")):
+    for path in (
+        root.catalog,
+        root.token,
+        root.run / "ray_token",
+        root.run / "ray.env",
+        root.socket("ingest.sock"),
+    ):
         if path.exists():
             yield path
 
@@ -109,7 +137,9 @@ def _audit_size(root: Root) -> str:
     finally:
         catalog.close()
     if checked.fault:
-        raise StoreError(f"the audit log was tampered with: {checked.fault}", "compare it with a backup")
+        raise StoreError(
+            f"the audit log was tampered with: {checked.fault}", "compare it with a backup"
+        )
     return f"{checked.entries:,} audited acts, unbroken"
 
 
@@ -117,7 +147,9 @@ def _own_ray(root: Root, session: launch.RaySession) -> Iterator[Finding]:
     open_ports, listeners = _listeners(root)
     detail = ", ".join(open_ports) if open_ports else f"{listeners} listeners, all on loopback"
     yield Finding("listeners", not open_ports, detail)
-    yield Finding("Ray Client server", not _answers(_RAY_CLIENT_PORT, root), f"port {_RAY_CLIENT_PORT}")
+    yield Finding(
+        "Ray Client server", not _answers(_RAY_CLIENT_PORT, root), f"port {_RAY_CLIENT_PORT}"
+    )
     stats = list(launch.ray_temp(root).glob("session_*/usage_stats.json"))
     yield Finding("usage statistics", not stats, "off" if not stats else f"{stats[0]} exists")
     if session.dashboard_port:
@@ -134,14 +166,19 @@ def _listeners(root: Root) -> tuple[list[str], int]:
                 if connection.status == psutil.CONN_LISTEN:
                     count += 1
                     if connection.laddr.ip not in _LOOPBACK:
-                        beyond.append(f"{process.name()} on {connection.laddr.ip}:{connection.laddr.port}")
+                        beyond.append(
+                            f"{process.name()} on {connection.laddr.ip}:{connection.laddr.port}"
+                        )
     return beyond, count
 
 
 def _answers(port: int, root: Root) -> bool:
     for process in launch.session_processes(root):
         with suppress(psutil.Error):
-            if any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in process.net_connections("inet")):
+            if any(
+                c.status == psutil.CONN_LISTEN and c.laddr.port == port
+                for c in process.net_connections("inet")
+            ):
                 return True
     return False
 
@@ -152,7 +189,9 @@ def _inference(port: int) -> Iterator[Finding]:
     status = _status(port, "GET", "/metrics", {})
     yield Finding("inference asks for a token", status == 401, f"GET /metrics answered {status}")
     status = _status(port, "GET", "/health", {"Host": "elsewhere.example"})
-    yield Finding("inference checks the Host", status == 421, f"a foreign Host was answered {status}")
+    yield Finding(
+        "inference checks the Host", status == 421, f"a foreign Host was answered {status}"
+    )
 
 
 def _status(port: int, method: str, path: str, headers: dict[str, str]) -> int | None:

@@ -17,7 +17,9 @@ class EvaluatorShell(LauncherShell):
     def judge(self, request: StageRequest) -> Judged:
         """The verdict on a candidate (refs: the snapshot, the pool that learned its past)."""
         task = judge_candidate.options(**request.plan.accelerated())
-        made: Judged = self._run(f"judge/{request.key}", lambda: task.remote(request, *request.refs))
+        made: Judged = self._run(
+            f"judge/{request.key}", lambda: task.remote(request, *request.refs)
+        )
         return made
 
 

@@ -1,7 +1,8 @@
-"""Agents for a file alone: ``selflow eval stream --agents`` finds this by the entry-point group ``selflow.growers``.
+"""Agents for a file alone: ``selflow eval stream --agents`` finds this by the entry-point group
+``selflow.growers``.
 
-A private Ray and a temporary state root; both are gone afterwards. Nothing that is grown has seen a step that it is
-measured on.
+A private Ray and a temporary state root; both are gone afterwards. Nothing that is grown has seen a
+step that it is measured on.
 """
 
 import logging
@@ -27,26 +28,36 @@ GROWN_FRACTION = 0.5
 Note = Callable[[str], None]
 
 
-def grow(steps: Sequence[Step], settings: Settings, note: Note) -> "tuple[int, list[RecordedExpert]]":
-    """Agents grown from the first half of a stream, and what each says of every later step before it came.
+def grow(
+    steps: Sequence[Step], settings: Settings, note: Note
+) -> "tuple[int, list[RecordedExpert]]":
+    """Agents grown from the first half of a stream, and what each says of every later step before
+    it came.
 
     Returns:
         The index of the first step that they are asked for, and one expert per agent.
 
     Raises:
-        UsageError: The stream is one of several users, or too short.
-        SelFlowError: No agent could be grown.
+        UsageError: The stream is one of several users, or too short. SelFlowError: No agent could
+        be grown.
 
     Cost: discovery, a base and a search: minutes for 10,000 steps.
     """
     if any(step.user for step in steps):
-        raise UsageError("agents are grown from one person's stream", "leave out --user, or --agents")
+        raise UsageError(
+            "agents are grown from one person's stream", "leave out --user, or --agents"
+        )
     first = int(len(steps) * GROWN_FRACTION)
-    with tempfile.TemporaryDirectory(prefix="selflow-eval-") as folder, _private_ray(Path(folder)) as root:
+    with (
+        tempfile.TemporaryDirectory(prefix="selflow-eval-") as folder,
+        _private_ray(Path(folder)) as root,
+    ):
         return first, _grow(root, list(steps), first, settings, note)
 
 
-def _grow(root: Root, steps: list[Step], first: int, settings: Settings, note: Note) -> "list[RecordedExpert]":
+def _grow(
+    root: Root, steps: list[Step], first: int, settings: Settings, note: Note
+) -> "list[RecordedExpert]":
     import ray
 
     from actors.columns import StepTable
@@ -58,25 +69,35 @@ def _grow(root: Root, steps: list[Step], first: int, settings: Settings, note: N
     from selflow.store.catalog import Catalog
 
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    plan = Plan(root, settings, "eval", 0, has_resources=False, gpu_share=gpu_share(settings, resources))
+    plan = Plan(
+        root, settings, "eval", 0, has_resources=False, gpu_share=gpu_share(settings, resources)
+    )
     past = steps[:first]
     split = split_by_time(past)
     # What the gate would judge on is past too: nobody judges here, the pool's weights do.
-    snapshot = ray.put(Snapshot(StepTable.of(past), len(past), 0, split.train, (split.tune[0], first), (first, first)))
+    snapshot = ray.put(
+        Snapshot(
+            StepTable.of(past), len(past), 0, split.train, (split.tune[0], first), (first, first)
+        )
+    )
     with closing(Catalog.open(root.catalog)) as catalog:
         cycle = catalog.cycles.request("owner", SystemClock().now_us())
         catalog.cycles.begin(cycle.id, len(past), SystemClock().now_us())
     note("finding patterns")
     found: Made = _result(find_patterns.remote(StageRequest(plan, cycle.id), snapshot))
     note("training the base")
-    base: Made = _result(make_base.options(**plan.accelerated()).remote(StageRequest(plan, cycle.id), snapshot))
+    base: Made = _result(
+        make_base.options(**plan.accelerated()).remote(StageRequest(plan, cycle.id), snapshot)
+    )
     grown: list[tuple[str, str]] = []
     patterns: Any = found.result["patterns"]
     for pattern in patterns[: settings.learning.new_agents]:
         name = str(pattern["name"])
         note(f"growing an agent for {name}")
         candidate = Candidate(name, "", int(pattern["number"]), found.sha256, base.sha256)
-        made = _result(grow_agent.remote(StageRequest(plan, cycle.id, candidate=candidate), snapshot))
+        made = _result(
+            grow_agent.remote(StageRequest(plan, cycle.id, candidate=candidate), snapshot)
+        )
         if isinstance(made, Failure):
             note(f"{name}: {made.reason}")
         else:

@@ -1,4 +1,6 @@
-"""A candidate before the gate: the pool with it, without it, and with the champion it would follow."""
+"""A candidate before the gate: the pool with it, without it, and with the champion it would
+follow.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -21,13 +23,20 @@ Record = Callable[[str, str], "RecordedExpert"]
 
 
 def judge_on_gate(
-    plan: Plan, cycle_id: str, candidate: Candidate, snapshot: Snapshot, past: bytes, catalog: Catalog
+    plan: Plan,
+    cycle_id: str,
+    candidate: Candidate,
+    snapshot: Snapshot,
+    past: bytes,
+    catalog: Catalog,
 ) -> Judged:
     """Open the gate set once and judge.
 
-    Agents that serve under other names are in the pool on both sides: what counts is what the candidate adds.
+    Agents that serve under other names are in the pool on both sides: what counts is what the
+    candidate adds.
 
-    Cost: the pool over the gate part two or three times (2 ms per step), and one scoring pass per adapter.
+    Cost: the pool over the gate part two or three times (2 ms per step), and one scoring pass per
+    adapter.
     """
     from selflow.judge.gate import Evidence, Outcomes, alpha_at, gate_set_id, judge, may_open
     from selflow.predict.versus import Trained
@@ -35,15 +44,21 @@ def judge_on_gate(
     steps = snapshot.table.steps()
     gate, settings = steps[slice(*snapshot.gate)], plan.settings.gate
     gate_set = gate_set_id(gate)
-    opening = catalog.verdicts.open_gate(gate_set, candidate.adapter_sha256, cycle_id, SystemClock().now_us())
+    opening = catalog.verdicts.open_gate(
+        gate_set, candidate.adapter_sha256, cycle_id, SystemClock().now_us()
+    )
     alpha = alpha_at(settings, opening)
     if not may_open(opening):
         reason = f"this gate set was opened {opening - 1} times; newer events must make a new one"
         return Judged("no_verdict", (reason,), {}, gate_set, opening, alpha)
     champions = catalog.agents.champions()
     record = recorder(plan, candidate.base_sha256, steps, snapshot.gate[0])
-    others = [record(each.agent, each.sha256) for each in champions if each.agent != candidate.agent]
-    before = [record(each.agent, each.sha256) for each in champions if each.agent == candidate.agent]
+    others = [
+        record(each.agent, each.sha256) for each in champions if each.agent != candidate.agent
+    ]
+    before = [
+        record(each.agent, each.sha256) for each in champions if each.agent == candidate.agent
+    ]
     pool = Trained.load(past)
     without = pool.replay(gate, others)
     joined = pool.replay(gate, [*others, record(candidate.agent, candidate.adapter_sha256)])
@@ -57,7 +72,9 @@ def judge_on_gate(
     )
     verdict = judge(evidence, settings, opening, plan.settings.learning.seed)
     figures: dict[str, Json] = {"without": {**without.figures()}, "with": {**joined.figures()}}
-    return Judged(verdict.decision, verdict.reasons, verdict.numbers, gate_set, opening, alpha, figures)
+    return Judged(
+        verdict.decision, verdict.reasons, verdict.numbers, gate_set, opening, alpha, figures
+    )
 
 
 def recorder(plan: Plan, base_sha256: str, steps: Sequence[Step], first: int) -> Record:

@@ -1,4 +1,6 @@
-"""The keeper: a small process outside Ray that rebuilds the session when it dies. Imports no Ray."""
+"""The keeper: a small process outside Ray that rebuilds the session when it dies. Imports
+no Ray.
+"""
 
 import subprocess
 from dataclasses import dataclass
@@ -12,19 +14,25 @@ CHECK_INTERVAL_S = 1.0
 FIRST_PAUSE_S = 1.0
 LAST_PAUSE_S = 60.0
 STALE_CHECKS = 90
-"""Checks in a row with no fresh word of the supervisor after which the session is rebuilt though Ray lives."""
+"""Checks in a row with no fresh word of the supervisor after which the session is rebuilt though
+Ray lives.
+"""
 
 
 @dataclass(slots=True)
 class Patience:
-    """When to rebuild: at once when Ray's core is dead, later when only the supervisor has fallen silent."""
+    """When to rebuild: at once when Ray's core is dead, later when only the supervisor has fallen
+    silent.
+    """
 
     stale_checks: int = 0
     pause_s: float = FIRST_PAUSE_S
     not_before_s: float = 0.0
 
     def wants_rebuild(self, *, is_alive: bool, is_fresh: bool, now_s: float) -> bool:
-        """Decide after one check; pauses of 1, 2, 4 ... 60 s lie between rebuilds that follow each other."""
+        """Decide after one check; pauses of 1, 2, 4 ... 60 s lie between rebuilds that follow each
+        other.
+        """
         if is_alive and is_fresh:
             self.stale_checks, self.pause_s = 0, FIRST_PAUSE_S
             return False
@@ -47,7 +55,9 @@ def keep(root: Root, clock: Clock, stop: Event) -> None:
         if current is None:
             return
         is_alive = launch.is_alive(current)
-        if patience.wants_rebuild(is_alive=is_alive, is_fresh=_is_fresh(root, clock), now_s=clock.monotonic_s()):
+        if patience.wants_rebuild(
+            is_alive=is_alive, is_fresh=_is_fresh(root, clock), now_s=clock.monotonic_s()
+        ):
             subprocess.run([*session.command(root), "service", "rebuild"], check=False)  # noqa: S603  (our own)
 
 

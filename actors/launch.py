@@ -1,7 +1,7 @@
 """Starting and ending Ray on this machine: loopback, token, no usage statistics. Imports no Ray.
 
-The processes of our session carry ``SELFLOW_RAY_SESSION=<root>`` in their environment; ``down`` ends those and no
-others, so an owner's own Ray on the same machine is never touched.
+The processes of our session carry ``SELFLOW_RAY_SESSION=<root>`` in their environment; ``down``
+ends those and no others, so an owner's own Ray on the same machine is never touched.
 """
 
 import json
@@ -36,7 +36,9 @@ PRIVATE = {
     "DO_NOT_TRACK": "1",
     "HF_HUB_OFFLINE": "1",
 }
-"""Of every Ray that we start, and of its drivers: loopback, nothing asked of the network, refs kept in their cycle."""
+"""Of every Ray that we start, and of its drivers: loopback, nothing asked of the network, refs kept
+in their cycle.
+"""
 _RAY_TMP_NAME_BYTES = 70
 """Room that Ray needs below its temp folder for ``session_<time>_<pid>/sockets/plasma_store``."""
 _START_LIMIT_S = 120
@@ -103,10 +105,14 @@ def start_own(root: Root, ray: RaySettings) -> RaySession:
                 umask=0o077,
             )
         except subprocess.TimeoutExpired as error:
-            raise StoreError(f"Ray did not start within {_START_LIMIT_S} s", f"see {log}") from error
+            raise StoreError(
+                f"Ray did not start within {_START_LIMIT_S} s", f"see {log}"
+            ) from error
     if done.returncode != 0:
         raise StoreError(f"Ray did not start (exit status {done.returncode})", f"see {log}")
-    session = RaySession(address, is_ours=True, dashboard_port=dashboard, core_pids=_core_pids(root))
+    session = RaySession(
+        address, is_ours=True, dashboard_port=dashboard, core_pids=_core_pids(root)
+    )
     write_private(root.run / "ray.json", json.dumps(asdict(session)))
     return session
 
@@ -126,12 +132,15 @@ def load_environment(root: Root) -> None:
 
 
 def find_foreign(ray: RaySettings, environ: Mapping[str, str]) -> str | None:
-    """The address of a cluster that the owner began: the setting, RAY_ADDRESS, or Ray's own note of ``ray start``."""
+    """The address of a cluster that the owner began: the setting, RAY_ADDRESS, or Ray's own note of
+    ``ray start``.
+    """
     asked = ray.address or environ.get("RAY_ADDRESS")
     if asked:
         if not listens(asked):
             raise NotRunningError(
-                f"no Ray cluster answers at {asked}", "start it, or unset ray.address and RAY_ADDRESS"
+                f"no Ray cluster answers at {asked}",
+                "start it, or unset ray.address and RAY_ADDRESS",
             )
         return asked
     note = Path(environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"  # noqa: S108  (Ray's place)
@@ -146,7 +155,8 @@ def attach(root: Root, address: str) -> RaySession:
     environment = {"RAY_ADDRESS": address, "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
     warnings = ["this Ray cluster was started by you: selflow down leaves it alone"]
     if _has_token():
-        # `ray start` asks for a token as soon as its owner has one; a driver must be told to send it.
+        # `ray start` asks for a token as soon as its owner has one; a driver must be told to send
+        # it.
         environment["RAY_AUTH_MODE"] = os.environ.get("RAY_AUTH_MODE", "token")
     else:
         warnings.append("it has no token authentication: any local program can run code through it")
@@ -164,7 +174,9 @@ def current(root: Root) -> RaySession | None:
         raw: dict[str, Any] = json.loads((root.run / "ray.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return RaySession(**{**raw, "warnings": tuple(raw["warnings"]), "core_pids": tuple(raw["core_pids"])})
+    return RaySession(
+        **{**raw, "warnings": tuple(raw["warnings"]), "core_pids": tuple(raw["core_pids"])}
+    )
 
 
 def session_processes(root: Root) -> list[psutil.Process]:
@@ -181,7 +193,9 @@ def session_processes(root: Root) -> list[psutil.Process]:
 
 
 def is_alive(session: RaySession) -> bool:
-    """Whether the core of the session runs: its raylet and its control store; for a foreign one, its port."""
+    """Whether the core of the session runs: its raylet and its control store; for a foreign one,
+    its port.
+    """
     if not session.is_ours:
         return listens(session.address)
     try:
@@ -189,7 +203,8 @@ def is_alive(session: RaySession) -> bool:
         living = {process.name() for process in core if process.status() != psutil.STATUS_ZOMBIE}
     except psutil.Error:
         return False
-    return living == _CORE  # a container without an init keeps what was killed as a zombie, with its name
+    # A container without an init keeps what was killed as a zombie, with its name
+    return living == _CORE
 
 
 def end_own(root: Root, grace_s: float = 1.0) -> int:
@@ -210,7 +225,9 @@ def end_own(root: Root, grace_s: float = 1.0) -> int:
 
 
 def ray_temp(root: Root) -> Path:
-    """Ray's temp folder: below ``run``, or a short 0700 folder if its socket paths would grow too long."""
+    """Ray's temp folder: below ``run``, or a short 0700 folder if its socket paths would grow too
+    long.
+    """
     path = root.run / "ray"
     return path if len(os.fsencode(path)) + _RAY_TMP_NAME_BYTES <= 107 else root.short_run() / "ray"
 
@@ -240,7 +257,8 @@ def next_free_port(first: int) -> int:
                 probe.bind(("127.0.0.1", port))
                 return port
     raise StoreError(
-        f"no free port from {first} to {first + PORT_TRIES - 1}", "set another port, see selflow config show"
+        f"no free port from {first} to {first + PORT_TRIES - 1}",
+        "set another port, see selflow config show",
     )
 
 
@@ -284,7 +302,9 @@ def _has_token() -> bool:
     """Whether the owner has a token of Ray's own, where Ray looks for it."""
     if os.environ.get("RAY_AUTH_TOKEN"):
         return True
-    return Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token").is_file()
+    return Path(
+        os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
+    ).is_file()
 
 
 def _core_pids(root: Root) -> tuple[int, ...]:

@@ -1,4 +1,6 @@
-"""What the services that learn are asked and answer: plain values, and refs that travel nested, never mapped."""
+"""What the services that learn are asked and answer: plain values, and refs that travel nested,
+never mapped.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +19,9 @@ Decision = Literal["passed", "rejected", "no_verdict"]
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The log up to a watermark as steps, and the parts of its time: learned from, tuned on, judged on."""
+    """The log up to a watermark as steps, and the parts of its time: learned from, tuned on, judged
+    on.
+    """
 
     table: "StepTable"
     events: int
@@ -29,7 +33,9 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One agent that may come: its name and pattern, what it stands on, and its adapter once there is one."""
+    """One agent that may come: its name and pattern, what it stands on, and its adapter once there
+    is one.
+    """
 
     agent: str
     pattern_id: str
@@ -49,7 +55,9 @@ class StageRequest:
     plan: Plan
     cycle_id: str
     refs: tuple[Any, ...] = ()
-    """Object refs. Nested, so that the launcher forwards and never maps them; its task receives their values."""
+    """Object refs. Nested, so that the launcher forwards and never maps them; its task receives
+    their values.
+    """
     candidate: Candidate | None = None
 
     @property

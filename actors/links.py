@@ -1,4 +1,6 @@
-"""How services and Serve reach the buffer: the ports of ``core.ports``, kept over calls that may die with it."""
+"""How services and Serve reach the buffer: the ports of ``core.ports``, kept over calls that may
+die with it.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -15,7 +17,9 @@ _BUFFER = ServiceRef("buffer", BufferShell)
 
 
 class BufferLink:
-    """An EventSink and an EventFeed over the buffer actor. Plain values only, so that it travels."""
+    """An EventSink and an EventFeed over the buffer actor. Plain values only, so that it
+    travels.
+    """
 
     def __init__(self, timeout_s: float = 20.0) -> None:
         self._timeout_s = timeout_s
@@ -24,14 +28,21 @@ class BufferLink:
         """Store a batch durably.
 
         Raises:
-            StoreError: The buffer is away or failed. The batch may have been stored all the same; sending it again
+            StoreError: The buffer is away or failed. The batch may have been stored all the same;
+            sending it again
                 with the same ``batch_id`` is safe.
         """
-        return cast("Credits", self._call(lambda buffer: buffer.append.remote(source, batch_id, list(records))))
+        return cast(
+            "Credits",
+            self._call(lambda buffer: buffer.append.remote(source, batch_id, list(records))),
+        )
 
     def read(self, after_seq: int, limit_events: int) -> Sequence[Stored]:
         """Events behind a sequence number."""
-        return cast("Sequence[Stored]", self._call(lambda buffer: buffer.read.remote(after_seq, limit_events)))
+        return cast(
+            "Sequence[Stored]",
+            self._call(lambda buffer: buffer.read.remote(after_seq, limit_events)),
+        )
 
     def fill(self) -> Fill:
         """How full the log is."""
@@ -41,4 +52,6 @@ class BufferLink:
         try:
             return ray.get(call(_BUFFER.handle()), timeout=self._timeout_s)
         except (RayActorError, GetTimeoutError, NotRunningError) as error:
-            raise StoreError(f"the buffer is away ({type(error).__name__})", "it is made anew; ask again") from error
+            raise StoreError(
+                f"the buffer is away ({type(error).__name__})", "it is made anew; ask again"
+            ) from error

@@ -1,4 +1,6 @@
-"""What the owner allowed, read from the catalog: consents per kind of source, and tokens that may ingest."""
+"""What the owner allowed, read from the catalog: consents per kind of source, and tokens that may
+ingest.
+"""
 
 from selflow.core.clock import Clock
 from selflow.core.paths import Root
@@ -22,17 +24,23 @@ class Permission:
         """Whether the owner's consent for a kind of source stands."""
         now_s = self._clock.monotonic_s()
         if now_s - self._read_at_s > CACHE_S:
-            self._standing = frozenset(each.source for each in self._reader.consents() if each.revoked_at_us is None)
+            self._standing = frozenset(
+                each.source for each in self._reader.consents() if each.revoked_at_us is None
+            )
             self._read_at_s = now_s
         return kind in self._standing
 
     def allows_batch(self, source: str) -> bool:
-        """Whether batches of this source may come in: the owner's own imports, and programs, have a kind each."""
+        """Whether batches of this source may come in: the owner's own imports, and programs, have a
+        kind each.
+        """
         return self.allows(IMPORT if source.partition(":")[0] == IMPORT else "ingest")
 
 
 def may_ingest(root: Root, catalog_url: str, clock: Clock, token: str) -> bool:
-    """Whether a token may bring events in: scope operate or admin, and not narrowed to something else."""
+    """Whether a token may bring events in: scope operate or admin, and not narrowed to something
+    else.
+    """
     from selflow.store.catalog import Catalog
 
     catalog = Catalog.open(root.catalog, catalog_url)
@@ -40,4 +48,8 @@ def may_ingest(root: Root, catalog_url: str, clock: Clock, token: str) -> bool:
         grant = catalog.tokens.verify(token, clock.now_us())
     finally:
         catalog.close()
-    return grant is not None and grant.scope in {"operate", "admin"} and (not grant.only or "ingest" in grant.only)
+    return (
+        grant is not None
+        and grant.scope in {"operate", "admin"}
+        and (not grant.only or "ingest" in grant.only)
+    )

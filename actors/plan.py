@@ -14,7 +14,9 @@ _GPU_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that the supervisor needs to make the services, and to see when one runs on other settings."""
+    """All that the supervisor needs to make the services, and to see when one runs on other
+    settings.
+    """
 
     root: Root
     settings: Settings
@@ -23,7 +25,9 @@ class Plan:
     has_resources: bool
     """Whether the cluster has our custom resources; a plain ``ray start --head`` has none."""
     gpu_share: float
-    """Of a GPU, for each process that runs a model; Ray hides GPUs from processes that ask for none."""
+    """Of a GPU, for each process that runs a model; Ray hides GPUs from processes that ask for
+    none.
+    """
 
     @property
     def config_hash(self) -> str:
@@ -40,7 +44,9 @@ class Plan:
 
 
 def gpu_share(settings: Settings, resources: Mapping[str, float]) -> float:
-    """A fifth where the cluster has a GPU and ``lm.device`` lets it be used: replica, trials and one stage fit in."""
+    """A fifth where the cluster has a GPU and ``lm.device`` lets it be used: replica, trials and
+    one stage fit in.
+    """
     return _GPU_SHARE if resources.get("GPU", 0.0) > 0 and settings.lm.device != "cpu" else 0.0
 
 
@@ -70,7 +76,12 @@ def serve_hash(plan: Plan) -> str:
     given = plan.settings
     privacy, store = given.privacy, given.store
     kept = Settings(
-        serve=given.serve, predict=given.predict, lm=given.lm, router=given.router, privacy=privacy, store=store
+        serve=given.serve,
+        predict=given.predict,
+        lm=given.lm,
+        router=given.router,
+        privacy=privacy,
+        store=store,
     )
     return config_hash(kept)
 
@@ -78,7 +89,9 @@ def serve_hash(plan: Plan) -> str:
 def buffer_section(plan: Plan) -> BufferSection:
     """The buffer's part of a plan."""
     section = plan.settings.buffer
-    return BufferSection(plan.root.events, section.budget_bytes, section.credits, plan.version, config_hash(section))
+    return BufferSection(
+        plan.root.events, section.budget_bytes, section.credits, plan.version, config_hash(section)
+    )
 
 
 def collector_section(plan: Plan) -> CollectorSection:
@@ -119,4 +132,6 @@ def learner_section(plan: Plan) -> LearnerSection:
 def router_section(plan: Plan) -> RouterSection:
     """The router's part of a plan."""
     section = plan.settings.router
-    return RouterSection(plan.root, plan.settings.store.catalog_url, section, plan.version, config_hash(section))
+    return RouterSection(
+        plan.root, plan.settings.store.catalog_url, section, plan.version, config_hash(section)
+    )

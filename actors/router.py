@@ -20,7 +20,9 @@ _ROWS = 500
 
 
 class RouterShell:
-    """Folds stored feedback into beliefs. Holds no rule of its own; what it knows is in the catalog."""
+    """Folds stored feedback into beliefs. Holds no rule of its own; what it knows is in the
+    catalog.
+    """
 
     def __init__(self, section: RouterSection) -> None:
         self._section = section

@@ -1,4 +1,6 @@
-"""The bundled sample of real events, and the cut between what is learned and what is asked (decision 0007)."""
+"""The bundled sample of real events, and the cut between what is learned and what is asked
+(decision 0007).
+"""
 
 import csv
 import gzip
@@ -20,7 +22,9 @@ Commit = tuple[Event, ...]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Commits in time order: those that are replayed, and the later ones that no stage sees before they are asked."""
+    """Commits in time order: those that are replayed, and the later ones that no stage sees before
+    they are asked.
+    """
 
     seen: Sequence[Commit]
     held_out: Sequence[Commit]
@@ -37,7 +41,9 @@ class Sample:
 
 
 def load(newest_rows: int | None = None) -> Sample:
-    """The sample: 20,100 file events of 9,927 commits from 2013 to 2026; or its newest rows, in whole commits."""
+    """The sample: 20,100 file events of 9,927 commits from 2013 to 2026; or its newest rows, in
+    whole commits.
+    """
     data = files("actors").joinpath("samples/pandoc_files.csv.gz").read_bytes()
     rows = list(csv.DictReader(io.StringIO(gzip.decompress(data).decode())))
     commits = [tuple(map(_event, rows)) for _, rows in groupby(rows, key=lambda row: row["commit"])]

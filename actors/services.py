@@ -1,4 +1,6 @@
-"""The services as the supervisor sees them: look, make, retire, end. One form for actors and for Ray Serve."""
+"""The services as the supervisor sees them: look, make, retire, end. One form for actors and for
+Ray Serve.
+"""
 
 import http.client
 import json
@@ -10,13 +12,26 @@ from typing import Any, Generic, Protocol, TypeVar
 import psutil
 import ray
 from ray.actor import ActorClass
-from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutError, RayActorError, RayError
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    GetTimeoutError,
+    RayActorError,
+    RayError,
+)
 
 from actors.buffer import BufferActor, BufferShell
 from actors.clusterer import ClustererActor, ClustererShell
 from actors.collector import CollectorActor, CollectorShell
 from actors.evaluator import EvaluatorActor, EvaluatorShell
-from actors.plan import Plan, buffer_section, collector_section, learner_section, router_section, serve_hash
+from actors.plan import (
+    Plan,
+    buffer_section,
+    collector_section,
+    learner_section,
+    router_section,
+    serve_hash,
+)
 from actors.router import RouterActor, RouterShell
 from actors.shell import ServiceRef
 from actors.tasks import deploy, withdraw
@@ -29,7 +44,9 @@ from selflow.govern.supervise import Seen
 T = TypeVar("T")
 RETIRE_LIMIT_S = 30.0
 _SERVE_PATIENCE = 12
-"""Serve makes its own parts anew; the application is deployed again only after this many unanswered checks."""
+"""Serve makes its own parts anew; the application is deployed again only after this many unanswered
+checks.
+"""
 
 
 class Service(Protocol):
@@ -114,7 +131,9 @@ class ActorService(Generic[T]):
 
 
 class ServeService:
-    """The Serve application. Serve heals itself; we deploy it, and deploy it again if it stays away."""
+    """The Serve application. Serve heals itself; we deploy it, and deploy it again if it stays
+    away.
+    """
 
     name = "serve"
 
@@ -173,8 +192,16 @@ class ServeService:
             self.last_error = f"deploying failed: {type(error).__name__}"
         return False
 
-    def _health(self, pid: int, started_at_us: int, state: Any, answer: Mapping[str, Any]) -> Health:  # noqa: ANN401
-        """``answer`` names the version and the settings that really run; one that is still starting names none."""
+    def _health(
+        self,
+        pid: int,
+        started_at_us: int,
+        state: Any,  # noqa: ANN401  (what Serve says of the replica)
+        answer: Mapping[str, Any],
+    ) -> Health:
+        """``answer`` names the version and the settings that really run; one that is still starting
+        names none.
+        """
         return Health(
             name=self.name,
             version=answer.get("version", self.version),
@@ -193,7 +220,9 @@ def planned(plan: Plan) -> tuple[Service, ...]:
     learner = learner_section(plan)
     return (
         ActorService(plan, "buffer", BufferActor, BufferShell, buffer_section(plan), "store"),
-        ActorService(plan, "collector", CollectorActor, CollectorShell, collector_section(plan), "edge"),
+        ActorService(
+            plan, "collector", CollectorActor, CollectorShell, collector_section(plan), "edge"
+        ),
         ActorService(plan, "clusterer", ClustererActor, ClustererShell, learner, "edge"),
         ActorService(plan, "trainer", TrainerActor, TrainerShell, learner, "edge"),
         ActorService(plan, "evaluator", EvaluatorActor, EvaluatorShell, learner, "edge"),

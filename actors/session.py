@@ -1,4 +1,6 @@
-"""Bringing a session up and taking it down: disk, Ray, supervisor, endpoints. The Ray session is disposable."""
+"""Bringing a session up and taking it down: disk, Ray, supervisor, endpoints. The Ray session is
+disposable.
+"""
 
 import fcntl
 import json
@@ -54,8 +56,8 @@ class Wish:
 def bring_up(root: Root, wish: Wish, report: Report, *, serving: bool = True) -> "Plan":
     """Make everything ready on disk, start or attach Ray, and make the supervisor; idempotent.
 
-    A session that runs is kept and brought to the wished settings. The owner's token is made anew unless the session
-    still runs or is being rebuilt (``rebuild``).
+    A session that runs is kept and brought to the wished settings. The owner's token is made anew
+    unless the session still runs or is being rebuilt (``rebuild``).
 
     Raises:
         SelFlowError: What failed and what to do; nothing that was acknowledged is touched.
@@ -82,7 +84,8 @@ def rebuild(root: Root, report: Report) -> None:
         NotRunningError: No session was up.
     """
     with _one_at_a_time(root, report):
-        wish = last_wish(root)  # asked under the lock: a `down` that came first has taken the note away
+        # Asked under the lock: a `down` that came first has taken the note away
+        wish = last_wish(root)
         if wish is None:
             raise NotRunningError("there is no session to rebuild", "start one with: selflow up")
         settings = wish.settings(root)
@@ -96,7 +99,9 @@ def rebuild(root: Root, report: Report) -> None:
 
 
 def take_down(root: Root, report: Report) -> bool:
-    """End the services gracefully, then our own Ray; an attached cluster is left alone. False if nothing ran."""
+    """End the services gracefully, then our own Ray; an attached cluster is left alone. False if
+    nothing ran.
+    """
     root.make()
     with _one_at_a_time(root, report):
         session = launch.current(root)
@@ -118,10 +123,11 @@ def take_down(root: Root, report: Report) -> bool:
 
 @contextmanager
 def connected(root: Root, session: launch.RaySession) -> Iterator[None]:
-    """Be a driver of the session for a while; every worker of this job binds Serve's internal port to loopback.
+    """Be a driver of the session for a while; every worker of this job binds Serve's internal port
+    to loopback.
 
-    Ray prints errors of its own on the standard output of every driver, whatever ``log_to_driver`` says. They go to
-    ``ray-driver.log``: what ``--json`` prints must stay one document.
+    Ray prints errors of its own on the standard output of every driver, whatever ``log_to_driver``
+    says. They go to ``ray-driver.log``: what ``--json`` prints must stay one document.
 
     Raises:
         NotRunningError: The cluster does not let us in.
@@ -134,13 +140,21 @@ def connected(root: Root, session: launch.RaySession) -> Iterator[None]:
             ray.init(
                 address=session.address,
                 namespace=NAMESPACE,
-                runtime_env={"worker_process_setup_hook": "serve.loopback.keep_replicas_on_loopback"},
+                runtime_env={
+                    "worker_process_setup_hook": "serve.loopback.keep_replicas_on_loopback"
+                },
                 log_to_driver=False,
                 configure_logging=False,
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
-            hint = "see selflow logs" if session.is_ours else "is its token in ~/.ray/auth_token or RAY_AUTH_TOKEN?"
-            raise NotRunningError(f"cannot join the Ray cluster at {session.address}", hint) from error
+            hint = (
+                "see selflow logs"
+                if session.is_ours
+                else "is its token in ~/.ray/auth_token or RAY_AUTH_TOKEN?"
+            )
+            raise NotRunningError(
+                f"cannot join the Ray cluster at {session.address}", hint
+            ) from error
         try:
             yield
         finally:
@@ -186,7 +200,13 @@ def _open_ray(root: Root, settings: Settings, report: Report) -> launch.RaySessi
 
 
 def _compose(
-    root: Root, wish: Wish, settings: Settings, session: launch.RaySession, report: Report, *, serving: bool
+    root: Root,
+    wish: Wish,
+    settings: Settings,
+    session: launch.RaySession,
+    report: Report,
+    *,
+    serving: bool,
 ) -> "Plan":
     with connected(root, session):
         from actors.composition import ensure_supervisor, make_plan, prepare_catalog
@@ -202,7 +222,9 @@ def _compose(
 
 
 def _inference_port(root: Root, settings: Settings) -> int:
-    """Where the session listens already or did before it died, if that is where it is wished; else a free port."""
+    """Where the session listens already or did before it died, if that is where it is wished; else
+    a free port.
+    """
     kept = last_wish(root)
     wished = settings.serve.port
     if kept and kept.inference_port and wished <= kept.inference_port < wished + launch.PORT_TRIES:
@@ -223,7 +245,11 @@ def _write_endpoints(root: Root, plan: "Plan", session: launch.RaySession) -> No
         "inference": f"http://127.0.0.1:{plan.inference_port}",
         "ingest": f"ipc://{root.socket('ingest.sock')}",
         **({"ingest_tcp": f"tcp://127.0.0.1:{tcp_port}"} if tcp_port else {}),
-        **({"dashboard": f"http://127.0.0.1:{session.dashboard_port}"} if session.dashboard_port else {}),
+        **(
+            {"dashboard": f"http://127.0.0.1:{session.dashboard_port}"}
+            if session.dashboard_port
+            else {}
+        ),
         "ray": session.address,
         "pid": os.getpid(),
         "started_at": rfc3339(SystemClock().now_us()),
@@ -243,7 +269,8 @@ def _wipe_run(root: Root) -> None:
 
 @contextmanager
 def _one_at_a_time(root: Root, report: Report) -> Iterator[None]:
-    """Hold the root's lock. Waits for another up, down or rebuild: the keeper rebuilds without being asked.
+    """Hold the root's lock. Waits for another up, down or rebuild: the keeper rebuilds without
+    being asked.
 
     Raises:
         StoreError: The other is still at work after ``LOCK_LIMIT_S``.
@@ -256,7 +283,8 @@ def _one_at_a_time(root: Root, report: Report) -> Iterator[None]:
             while not _locked(lock):
                 if clock.monotonic_s() >= deadline_s:
                     raise StoreError(
-                        f"another selflow up or down has been at work on this root for {LOCK_LIMIT_S:.0f} s",
+                        "another selflow up or down has been at work on this root for "
+                        f"{LOCK_LIMIT_S:.0f} s",
                         "see selflow logs, then ask again",
                     )
                 clock.wait(never, 0.2)

@@ -1,7 +1,7 @@
 """The house's two casts around Ray actors, and the pulse that every service answers with.
 
-Names are looked up here and nowhere else. Services run with ``max_restarts=0`` and are made anew by the supervisor;
-a handle to a dead one raises for ever, so handles are never kept.
+Names are looked up here and nowhere else. Services run with ``max_restarts=0`` and are made anew by
+the supervisor; a handle to a dead one raises for ever, so handles are never kept.
 """
 
 import os
@@ -22,13 +22,17 @@ T = TypeVar("T")
 
 
 def service(shell: type[T], groups: Mapping[str, int]) -> ActorClass[T]:
-    """A shell as a Ray actor class whose types survive (to mypy the decorator with groups returns ``Any``)."""
+    """A shell as a Ray actor class whose types survive (to mypy the decorator with groups returns
+    ``Any``).
+    """
     remote: Any = ray.remote
     return cast("ActorClass[T]", remote(concurrency_groups=dict(groups))(shell))
 
 
 class ServiceRef(Generic[T]):
-    """A service by its name, in the namespace of this process; finds the newest incarnation at each call."""
+    """A service by its name, in the namespace of this process; finds the newest incarnation at each
+    call.
+    """
 
     def __init__(self, name: str, shell: type[T]) -> None:
         self.name = name
@@ -43,7 +47,9 @@ class ServiceRef(Generic[T]):
         try:
             return cast("ActorProxy[T]", ray.get_actor(self.name))  # noqa: TID251  (the one place)
         except ValueError as error:
-            raise NotRunningError(f"the {self.name} is not running", "selflow status shows what is") from error
+            raise NotRunningError(
+                f"the {self.name} is not running", "selflow status shows what is"
+            ) from error
 
     def kill(self) -> None:
         """End the service at once; one that is gone already is fine."""
@@ -80,7 +86,8 @@ class Pulse:
 
 
 def keep_trying(action: Callable[[], None], pulse: Pulse, clock: Clock, stop: Event) -> None:
-    """Run what a service needs to become ready, again and again with growing pauses until it succeeds.
+    """Run what a service needs to become ready, again and again with growing pauses until it
+    succeeds.
 
     The service is ``degraded`` meanwhile and says why; it is ``ok`` afterwards.
     """

@@ -29,7 +29,9 @@ _DAY_US = 86_400_000_000
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
 def represent(plan: Plan, upto_seq: int) -> Snapshot:
-    """The log up to a watermark as steps, split by time. The same watermark gives the same snapshot."""
+    """The log up to a watermark as steps, split by time. The same watermark gives the same
+    snapshot.
+    """
     from actors.columns import StepTable
     from selflow.core.steps import Step
     from selflow.judge.splits import split_by_time
@@ -50,14 +52,18 @@ def represent(plan: Plan, upto_seq: int) -> Snapshot:
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
 def pool_past(plan: Plan, snapshot: Snapshot) -> bytes:
-    """The pool after everything before the gate part, without any agent: where every judgement starts."""
+    """The pool after everything before the gate part, without any agent: where every judgement
+    starts.
+    """
     from selflow.predict.prior import shipped
     from selflow.predict.versus import Trained
 
     _step_back()
     section = plan.settings.predict
     start = shipped() if section.use_prior else None
-    return Trained.learn(snapshot.table.steps()[: snapshot.gate[0]], alpha=section.share_alpha, prior=start).save()
+    return Trained.learn(
+        snapshot.table.steps()[: snapshot.gate[0]], alpha=section.share_alpha, prior=start
+    ).save()
 
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
@@ -78,8 +84,13 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> Made:
     found = conclude(clustered, nulls, section)
     with closing(_catalog(request.plan)) as catalog:
         before = catalog.patterns.found_before(request.cycle_id)
-    found = replace(found, patterns=identify(found.patterns, TypeAdapter(list[Pattern]).validate_python(before)))
-    files = {**found.model.files(), "found.json": json.dumps(found.document(), sort_keys=True).encode()}
+    found = replace(
+        found, patterns=identify(found.patterns, TypeAdapter(list[Pattern]).validate_python(before))
+    )
+    files = {
+        **found.model.files(),
+        "found.json": json.dumps(found.document(), sort_keys=True).encode(),
+    }
     return _keep(request, "cluster-model", files, found.document())
 
 
@@ -94,7 +105,9 @@ def null_set(folder: Path, number: int) -> Any:  # noqa: ANN401  (a NullScore; i
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
 def make_base(request: StageRequest, snapshot: Snapshot) -> Made:
-    """The base: the embedded one trained on the train part, or one from this machine fitted to it."""
+    """The base: the embedded one trained on the train part, or one from this machine fitted
+    to it.
+    """
     from selflow.lm import base as bases
 
     _step_back()
@@ -149,12 +162,16 @@ def grow_agent(request: StageRequest, snapshot: Snapshot) -> Made | Failure:
         "train_steps": len(train),
         "tune_steps": len(tune),
     }
-    return _keep(request, "adapter", found.folder, result, (candidate.base_sha256, candidate.model_sha256))
+    return _keep(
+        request, "adapter", found.folder, result, (candidate.base_sha256, candidate.model_sha256)
+    )
 
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
 def judge_candidate(request: StageRequest, snapshot: Snapshot, past: bytes) -> Judged:
-    """Open the gate part once, enter that in the ledger first, and compare the pool with and without the candidate."""
+    """Open the gate part once, enter that in the ledger first, and compare the pool with and
+    without the candidate.
+    """
     from actors.judging import judge_on_gate
 
     _step_back()

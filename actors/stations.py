@@ -1,4 +1,6 @@
-"""The stations of the demo: each does its part of the main job, says what it did, and whether it really did it."""
+"""The stations of the demo: each does its part of the main job, says what it did, and whether it
+really did it.
+"""
 
 import shutil
 import statistics
@@ -29,7 +31,8 @@ ASSIGNMENTS = (
     "discover.null_sets=4",
     "tune.num_samples=6",
 )
-"""The demo's settings: no dashboard, fewer null sets, six trials; all else is as an owner has it."""
+"""The demo's settings: no dashboard, fewer null sets, six trials; all else is as an owner has it.
+"""
 _POLL_S = 0.5
 _SURFACE = "predict"
 Belief = dict[str, Any]
@@ -47,7 +50,12 @@ class Station:
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
-        return {"station": self.name, "seconds": round(self.seconds, 2), "ok": self.is_ok, **self.facts}
+        return {
+            "station": self.name,
+            "seconds": round(self.seconds, 2),
+            "ok": self.is_ok,
+            **self.facts,
+        }
 
 
 @dataclass(slots=True)
@@ -77,13 +85,18 @@ class Journey:
 def start(root: Root, journey: Journey) -> Any:  # noqa: ANN401  (a Plan; Ray is not loaded here)
     """A fresh session without Serve."""
     with journey.at("start") as station:
-        plan = session.bring_up(root, session.Wish(assignments=ASSIGNMENTS), journey.note, serving=False)
+        plan = session.bring_up(
+            root, session.Wish(assignments=ASSIGNMENTS), journey.note, serving=False
+        )
         session.spawn_keeper(root)
         found = launch.current(root)
         if found is None:
             raise StoreError("the session left no note of itself", "see selflow logs")
         processes = launch.session_processes(root)
-        station.facts = {"processes": len(processes), "pss_bytes": sum(p.memory_full_info().pss for p in processes)}
+        station.facts = {
+            "processes": len(processes),
+            "pss_bytes": sum(p.memory_full_info().pss for p in processes),
+        }
         station.is_ok = launch.is_alive(found)
     return plan
 
@@ -96,7 +109,9 @@ def ingest(root: Root, given: sample.Sample, journey: Journey) -> None:
 
     with journey.at("ingest") as station:
         with closing(Catalog.open(root.catalog)) as catalog:
-            catalog.consents.grant("import", {"what": "the bundled sample"}, SystemClock().now_us(), "owner")
+            catalog.consents.grant(
+                "import", {"what": "the bundled sample"}, SystemClock().now_us(), "owner"
+            )
         events = given.events
         began_s = perf_counter()
         with IngestClient(f"ipc://{root.socket('ingest.sock')}", sample.SOURCE) as client:
@@ -105,7 +120,11 @@ def ingest(root: Root, given: sample.Sample, journey: Journey) -> None:
         rate = len(events) / (perf_counter() - began_s)
         with closing(EventLog.open_for_reading(root.events, 1)) as reader:
             fill = reader.fill()
-        station.facts = {"events": fill.events, "log_bytes": fill.size_bytes, "events_per_s": round(rate)}
+        station.facts = {
+            "events": fill.events,
+            "log_bytes": fill.size_bytes,
+            "events_per_s": round(rate),
+        }
         station.is_ok = fill.events == acknowledged == len(events)
 
 
@@ -151,12 +170,17 @@ def serve(plan: Any, journey: Journey) -> None:  # noqa: ANN401
         start_serving(plan, SERVE_LIMIT_S)
         client = Client(environ={"SELFLOW_HOME": str(plan.root.path)})
         models = client.models()
-        station.facts = {"address": f"http://127.0.0.1:{plan.inference_port}", "models": len(models)}
+        station.facts = {
+            "address": f"http://127.0.0.1:{plan.inference_port}",
+            "models": len(models),
+        }
         station.is_ok = client.health().status == "ok"
 
 
 def ask(root: Root, given: sample.Sample, journey: Journey) -> Served:
-    """The held-out commits, one after another, by turns from the pool and by the router; each with its outcome."""
+    """The held-out commits, one after another, by turns from the pool and by the router; each with
+    its outcome.
+    """
     from selflow.sdk.client import Client
 
     client, reader = Client(environ={"SELFLOW_HOME": str(root.path)}), CatalogReader(root.catalog)
@@ -167,7 +191,9 @@ def ask(root: Root, given: sample.Sample, journey: Journey) -> Served:
         journey.beliefs["before"] = _beliefs(reader, arms)
         for place, commit in enumerate(given.held_out):
             began_s = perf_counter()
-            answer = client.predict(given.context(place), top_k=5, mode="routed" if place % 2 else "pool")
+            answer = client.predict(
+                given.context(place), top_k=5, mode="routed" if place % 2 else "pool"
+            )
             answer_ms.append((perf_counter() - began_s) * 1e3)
             outcome: Json = [{"kind": event.kind, "subject": event.subject} for event in commit]
             word = client.feedback(answer.decision_id, "outcome", outcome)
@@ -210,7 +236,9 @@ def _wait_for_cycle(reader: CatalogReader, cycle_id: str, note: Callable[[str], 
             said = cycle.stage
             note(f"  {said} ...")
         clock.wait(_NEVER, _POLL_S)
-    raise StoreError(f"the cycle {cycle_id} did not end within {LEARN_LIMIT_S:.0f} s", "see selflow logs")
+    raise StoreError(
+        f"the cycle {cycle_id} did not end within {LEARN_LIMIT_S:.0f} s", "see selflow logs"
+    )
 
 
 def _beliefs(reader: CatalogReader, arms: Sequence[str]) -> list[Belief]:
@@ -225,7 +253,15 @@ def _beliefs(reader: CatalogReader, arms: Sequence[str]) -> list[Belief]:
         low, high = beliefs.interval(_SURFACE, name)
         arm = beliefs.surfaces.get(_SURFACE, {}).get(name)
         success = float(wins / (wins + losses))
-        found.append({"arm": name, "pulls": arm.pulls if arm else 0, "success": success, "low": low, "high": high})
+        found.append(
+            {
+                "arm": name,
+                "pulls": arm.pulls if arm else 0,
+                "success": success,
+                "low": low,
+                "high": high,
+            }
+        )
     return found
 
 

@@ -1,4 +1,6 @@
-"""The supervisor: sees that what the plan names exists and answers, and writes down what it sees."""
+"""The supervisor: sees that what the plan names exists and answers, and writes down what it
+sees.
+"""
 
 import threading
 from collections.abc import Sequence
@@ -27,7 +29,9 @@ _UNSETTLED_S = 0.5
 
 
 class Rounds:
-    """One check of every service after the other; the rule is ``govern.supervise``. For one thread."""
+    """One check of every service after the other; the rule is ``govern.supervise``. For one
+    thread.
+    """
 
     def __init__(self, plan: Plan, clock: Clock) -> None:
         self._plan = plan
@@ -59,7 +63,9 @@ class Rounds:
             self._catalog.services.mark(each.name, "dead", self._clock.now_us())
 
     def _check(self, each: Service) -> bool:
-        watch = self._watches.setdefault(each.name, Watch(each.version, each.config_hash, each.misses_allowed))
+        watch = self._watches.setdefault(
+            each.name, Watch(each.version, each.config_hash, each.misses_allowed)
+        )
         seen = each.look(self._plan.settings.supervisor.health_timeout_s)
         now_s = self._clock.monotonic_s()
         action = watch.observe(seen, now_s)
@@ -80,14 +86,20 @@ class Rounds:
             health = replace(seen, state="degraded") if watch.is_degraded(now_s) else seen
             self._catalog.services.put(health, watch.restarts, now_us)
         elif watch.was_seen or watch.is_degraded(now_s):
-            self._catalog.services.mark(each.name, "degraded" if seen == "silent" else "dead", now_us)
+            self._catalog.services.mark(
+                each.name, "degraded" if seen == "silent" else "dead", now_us
+            )
         else:  # nobody may take the session for running before all that belongs to it has answered
-            made = Health(each.name, each.version, each.config_hash, 0, now_us, "starting", 0, "", 0)
+            made = Health(
+                each.name, each.version, each.config_hash, 0, now_us, "starting", 0, "", 0
+            )
             self._catalog.services.put(made, watch.restarts, now_us)
 
 
 class SupervisorShell:
-    """Runs the rounds in a thread that starts with the actor, so that a new incarnation goes on by itself."""
+    """Runs the rounds in a thread that starts with the actor, so that a new incarnation goes on by
+    itself.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -120,8 +132,13 @@ class SupervisorShell:
                 is_settled = self._rounds.once(self._pulse.health())
                 self._pulse.state, self._pulse.last_error = "ok", ""
             except (SelFlowError, RayError, psutil.Error, OSError) as error:
-                self._pulse.state, self._pulse.last_error = "degraded", f"{type(error).__name__}: {error}"[:500]
-            self._clock.wait(self._stop, interval_s if is_settled else min(interval_s, _UNSETTLED_S))
+                self._pulse.state, self._pulse.last_error = (
+                    "degraded",
+                    f"{type(error).__name__}: {error}"[:500],
+                )
+            self._clock.wait(
+                self._stop, interval_s if is_settled else min(interval_s, _UNSETTLED_S)
+            )
 
     def _open(self) -> None:
         self._rounds = Rounds(self._plan, self._clock)
@@ -137,5 +154,11 @@ def _processes() -> list[Json]:
         with suppress(psutil.Error):
             title = (process.cmdline() or [process.name()])[0]
             name = title if title.startswith("ray::") else process.name()
-            found.append({"name": name, "pid": process.pid, "started_at_us": round(process.create_time() * 1e6)})
+            found.append(
+                {
+                    "name": name,
+                    "pid": process.pid,
+                    "started_at_us": round(process.create_time() * 1e6),
+                }
+            )
     return found

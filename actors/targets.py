@@ -12,7 +12,9 @@ from selflow.core.steps import Step
 from selflow.store.artifacts import ArtifactStore
 
 ANCHORS_FRACTION = 0.15
-"""Of an agent's data: steps of other patterns, so that it does not forget them (``learning.md`` 5.2)."""
+"""Of an agent's data: steps of other patterns, so that it does not forget them (``learning.md``
+5.2).
+"""
 LEAST_TUNE_STEPS = 50
 """A pattern with fewer steps in the tune part is tuned on all of it."""
 
@@ -20,7 +22,9 @@ LEAST_TUNE_STEPS = 50
 def chosen(
     patterns: Sequence[Mapping[str, Any]], serving: Collection[str], learning: LearningSettings
 ) -> list[Mapping[str, Any]]:
-    """Patterns that get a candidate: first those whose agent serves, then new ones, within the owner's limits."""
+    """Patterns that get a candidate: first those whose agent serves, then new ones, within the
+    owner's limits.
+    """
     known = [each for each in patterns if each["name"] in serving]
     fresh = [each for each in patterns if each["name"] not in serving]
     room = max(0, learning.keep_agents - len(serving))
@@ -42,7 +46,11 @@ def targets(snapshot: Snapshot, is_own: Sequence[bool], seed: int) -> tuple[list
     own = [i for i in range(*snapshot.train) if is_own[i]]
     others = [i for i in range(*snapshot.train) if not is_own[i]]
     wanted = min(len(others), round(len(own) * ANCHORS_FRACTION / (1 - ANCHORS_FRACTION)))
-    anchors = np.random.default_rng(seed).choice(len(others), wanted, replace=False).tolist() if wanted else []
+    anchors = (
+        np.random.default_rng(seed).choice(len(others), wanted, replace=False).tolist()
+        if wanted
+        else []
+    )
     tune = [i for i in range(*snapshot.tune) if is_own[i]]
     if len(tune) < LEAST_TUNE_STEPS:
         tune = list(range(*snapshot.tune))

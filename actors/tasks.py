@@ -13,7 +13,8 @@ READ_EVENTS = 500
 
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)
 def deploy(plan: Plan) -> None:
-    """Start Ray Serve on loopback and deploy the application; returns without waiting for the replica.
+    """Start Ray Serve on loopback and deploy the application; returns without waiting for the
+    replica.
 
     A Serve that listens on another port is ended first: it cannot move.
     """
@@ -38,10 +39,13 @@ def deploy(plan: Plan) -> None:
         redactor=make_redactor(settings.privacy),
         resources={**plan.placement("serve_slot", 1), **plan.accelerated()},
     )
-    if SERVE_APP in ray_serve.status().applications and not listens(f"127.0.0.1:{plan.inference_port}"):
+    if SERVE_APP in ray_serve.status().applications and not listens(
+        f"127.0.0.1:{plan.inference_port}"
+    ):
         _end_serve()
     ray_serve.start(
-        proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": plan.inference_port, "access_log": False}
+        proxy_location="HeadOnly",
+        http_options={"host": "127.0.0.1", "port": plan.inference_port, "access_log": False},
     )
     ray_serve.run(build(args), name=SERVE_APP, route_prefix="/", blocking=False)
 
@@ -57,7 +61,8 @@ def learn(plan: Plan) -> dict[str, Any]:
     """Learn everything in the log and save it as the champion.
 
     Returns:
-        ``{"steps", "hit@1", "hit@5", "log_loss_bits", "ece", "upto_seq"}``: predicted first, then learned.
+        ``{"steps", "hit@1", "hit@5", "log_loss_bits", "ece", "upto_seq"}``: predicted first, then
+        learned.
     """
     from selflow.core.clock import SystemClock
     from selflow.predict.grades import Tally
@@ -67,7 +72,9 @@ def learn(plan: Plan) -> dict[str, Any]:
 
     settings, feed, tally = plan.settings, BufferLink(), Tally()
     catalog = Catalog.open(plan.root.catalog, settings.store.catalog_url)
-    checkpoints = Checkpoints(catalog, ArtifactStore(plan.root.artifacts), settings.predict, SystemClock())
+    checkpoints = Checkpoints(
+        catalog, ArtifactStore(plan.root.artifacts), settings.predict, SystemClock()
+    )
     state, _ = checkpoints.open()
     state.seat({})  # agents speak in the replica only; it seats them again
     while events := feed.read(state.cursor, READ_EVENTS):
@@ -80,7 +87,9 @@ def learn(plan: Plan) -> dict[str, Any]:
 
 
 def _end_serve() -> None:
-    """Serve itself goes on if the owner of an attached cluster has applications of his own there."""
+    """Serve itself goes on if the owner of an attached cluster has applications of his own
+    there.
+    """
     from ray import serve as ray_serve
 
     ray_serve.delete(SERVE_APP)

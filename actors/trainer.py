@@ -23,7 +23,9 @@ class TrainerShell(LauncherShell):
     @ray.method(concurrency_group="work")
     def grow(self, request: StageRequest) -> Made | Failure:
         """The best adapter that the search finds (refs: the snapshot)."""
-        made: Made | Failure = self._run(f"grow/{request.key}", lambda: grow_agent.remote(request, *request.refs))
+        made: Made | Failure = self._run(
+            f"grow/{request.key}", lambda: grow_agent.remote(request, *request.refs)
+        )
         return made
 
 

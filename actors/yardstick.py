@@ -1,4 +1,6 @@
-"""The demo's comparison: the simple rules on the same commits as the pool and the served answers."""
+"""The demo's comparison: the simple rules on the same commits as the pool and the served
+answers.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,7 +40,8 @@ class Served:
 
 
 def compare(given: Sample, learned: Mapping[str, Any], served: Served) -> Figures:
-    """Figures of the pool beside those of the simple rules, on the replayed, the judged and the asked commits.
+    """Figures of the pool beside those of the simple rules, on the replayed, the judged and the
+    asked commits.
 
     Args:
         given: The sample.
@@ -52,7 +55,9 @@ def compare(given: Sample, learned: Mapping[str, Any], served: Served) -> Figure
     from selflow.predict.grades import Tally
 
     def step(commit: Commit) -> Step:
-        return Step(commit[0].ts_us, tuple(dict.fromkeys(event_label(e.kind, e.subject) for e in commit)))
+        return Step(
+            commit[0].ts_us, tuple(dict.fromkeys(event_label(e.kind, e.subject) for e in commit))
+        )
 
     baselines = Baselines()
     replayed, judged, asked = ({name: Tally() for name in NAMES} for _ in range(3))
@@ -67,7 +72,10 @@ def compare(given: Sample, learned: Mapping[str, Any], served: Served) -> Figure
         numbers, agent = verdict["numbers"], verdict["version_id"].partition("@")[0]
         if "with" in numbers:
             pools |= {"pool": numbers["without"], f"with {agent}": numbers["with"]}
-    rules = [{name: tally.figures() for name, tally in tallies.items()} for tallies in (replayed, judged, asked)]
+    rules = [
+        {name: tally.figures() for name, tally in tallies.items()}
+        for tallies in (replayed, judged, asked)
+    ]
     return {
         "replayed": {"pool": learned["pool"], **rules[0]},
         "judged": {**pools, **rules[1]},

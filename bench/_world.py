@@ -1,4 +1,6 @@
-"""A SelFlow of a measurement's own: its state root, its command line, and the memory that its processes hold."""
+"""A SelFlow of a measurement's own: its state root, its command line, and the memory that its
+processes hold.
+"""
 
 import os
 import shutil
@@ -27,7 +29,9 @@ def seconds(action: Callable[[], object]) -> float:
 
 def selflow(*args: str) -> str:
     """What a command line that must work prints."""
-    return subprocess.run([str(SELFLOW), *args], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return subprocess.run(
+        [str(SELFLOW), *args], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
 
 
 @contextmanager
@@ -53,7 +57,9 @@ def ingest(root: Root, events: Sequence[Event]) -> float:
 
 
 def memory(root: Root) -> Rows:
-    """Proportional share of each process at rest, largest first: once no process has come or gone for a while."""
+    """Proportional share of each process at rest, largest first: once no process has come or gone
+    for a while.
+    """
     from actors.launch import session_processes
 
     before: set[int] = set()

@@ -1,8 +1,9 @@
-"""What the shipped counts of programs do for a new owner: the same predictor with the weights alone and with both.
+"""What the shipped counts of programs do for a new owner: the same predictor with the weights alone
+and with both.
 
-Every user of the shell stream is taken as a first owner who has no others, then all together as one stream; files
-beside them. ``BENCH_DATA`` names the streams' folder. Ends with 1 if files get worse by more than .001 in hits
-or .005 bits.
+Every user of the shell stream is taken as a first owner who has no others, then all together as one
+stream; files beside them. ``BENCH_DATA`` names the streams' folder. Ends with 1 if files get worse
+by more than .001 in hits or .005 bits.
 """
 
 import csv
@@ -56,7 +57,9 @@ def by_user(steps: Iterable[Step]) -> list[list[Step]]:
 
 
 def measure(owners: list[list[Step]], prior: Prior, *, is_shared: bool) -> Table:
-    """(steps, 5): whose step, its number in the user's past, hit@1, hit@5, bits; a fresh predictor for each owner."""
+    """(steps, 5): whose step, its number in the user's past, hit@1, hit@5, bits; a fresh predictor
+    for each owner.
+    """
     made: list[tuple[float, ...]] = []
     names: dict[str, int] = {}
     for steps in owners:
@@ -73,16 +76,25 @@ def measure(owners: list[list[Step]], prior: Prior, *, is_shared: bool) -> Table
 def show(name: str, owners: list[list[Step]], *, is_shared: bool = False) -> Table:
     """One table; returns the differences of the means over all steps."""
     weights, both = (
-        measure(owners, prior, is_shared=is_shared) for prior in (replace(shipped(), programs={}), shipped())
+        measure(owners, prior, is_shared=is_shared)
+        for prior in (replace(shipped(), programs={}), shipped())
     )
     print(f"### {name}, {len(owners)} predictor(s), {len(both):,} steps\n")
-    print("| a user's steps | weights alone | and programs | hit@1, hit@5: gain, 95% over users |\n|---|---|---|---|")
+    print(
+        "| a user's steps | weights alone | and programs | hit@1, hit@5: gain, 95% over "
+        "users |\n|---|---|---|---|"
+    )
     for start, stop in [(0, stop) for stop in FIRST] + [(1, 20)]:
         is_in = (both[:, 1] >= start) & (both[:, 1] < stop)
-        old, new = (" / ".join(f"{x:.4f}" for x in part[is_in, 2:].mean(axis=0)) for part in (weights, both))
+        old, new = (
+            " / ".join(f"{x:.4f}" for x in part[is_in, 2:].mean(axis=0)) for part in (weights, both)
+        )
         low, high = interval(both[is_in, 0].astype(np.int64), (both - weights)[is_in, 2:4])
         shown = ", ".join(f"{a:+.4f} to {b:+.4f}" for a, b in zip(low, high, strict=True))
-        print(f"| {start + 1} to {'the last' if stop == FIRST[-1] else stop} | {old} | {new} | {shown} |")
+        print(
+            f"| {start + 1} to {'the last' if stop == FIRST[-1] else stop} | {old} | "
+            f"{new} | {shown} |"
+        )
     print()
     return np.asarray((both - weights)[:, 2:].mean(axis=0))
 
@@ -104,7 +116,10 @@ def main() -> int:
         return 0
     programs = steps_from_rows(shell_rows(whole_lines=False))
     show("programs, each user a first owner", by_user(programs))
-    show("whole lines, each user a first owner", by_user(steps_from_rows(shell_rows(whole_lines=True))))
+    show(
+        "whole lines, each user a first owner",
+        by_user(steps_from_rows(shell_rows(whole_lines=True))),
+    )
     show("programs, the stream's first user", by_user(programs)[:1])
     show("programs, all users in one stream", [programs], is_shared=True)
     worse = False

@@ -1,7 +1,9 @@
-"""The gate by simulation: how often it errs, how often it sees a gain, and that nothing shuffled passes.
+"""The gate by simulation: how often it errs, how often it sees a gain, and that nothing shuffled
+passes.
 
-Losses with an sd of 1 bit per step, sessions of 12 steps in the mean, every run judged as the first opening with the
-default settings. "Shown" is the test on the candidate's own slice alone, p at most 0.05; "passed" is the whole gate.
+Losses with an sd of 1 bit per step, sessions of 12 steps in the mean, every run judged as the first
+opening with the default settings. "Shown" is the test on the candidate's own slice alone, p at most
+0.05; "passed" is the whole gate.
 """
 
 import sys
@@ -39,7 +41,10 @@ def shares(evidences: list[Evidence], opening: int = 1) -> tuple[float, float, f
 def main() -> int:
     """Print the tables; 1 if a promised rate is missed."""
     kept = True
-    print("| candidates | own steps | other steps | gain, bits | correlation | passed | shown | shown at 1% |")
+    print(
+        "| candidates | own steps | other steps | gain, bits | correlation | passed | "
+        "shown | shown at 1% |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for runs, n_own, n_rest, gain_bits, rho in CASES:
         rngs = map(np.random.default_rng, range(runs))
@@ -49,13 +54,20 @@ def main() -> int:
         kept &= shown <= 0.07 if gain_bits == 0 else passed >= 0.8 or rho > 0
     print("\nPools of label counts and the uniform, 1,000 gate steps, 200 candidates each:\n")
     print("| the candidate counted who follows whom | passed |\n|---|---|")
-    for is_shuffled, name in ((False, "in 3,000 earlier steps"), (True, "with the targets shuffled")):
-        made = [pools(np.random.default_rng(seed), 1_000, is_shuffled=is_shuffled) for seed in range(200)]
+    for is_shuffled, name in (
+        (False, "in 3,000 earlier steps"),
+        (True, "with the targets shuffled"),
+    ):
+        made = [
+            pools(np.random.default_rng(seed), 1_000, is_shuffled=is_shuffled)
+            for seed in range(200)
+        ]
         passed, _, _ = shares(made)
         print(f"| {name} | {round(passed * 200)} of 200 |")
         kept &= (passed == 0) == is_shuffled
     print(
-        f"\nOne gate set, five candidates that add nothing, {OPENINGS} sets of 1,000 steps: some candidate is shown in"
+        f"\nOne gate set, five candidates that add nothing, {OPENINGS} sets of 1,000 "
+        "steps: some candidate is shown in"
     )
     print(f"{any_of_five():.1%} of the sets (alpha/k sums to 11.4%).")
     return 0 if kept else 1
@@ -66,7 +78,9 @@ def any_of_five() -> float:
     hits = 0
     for seed in range(OPENINGS):
         rng = np.random.default_rng([seed, 5])
-        verdicts = [judge(drawn(rng, 1_000, 0, 0.0), SETTINGS, opening, seed) for opening in range(1, 6)]
+        verdicts = [
+            judge(drawn(rng, 1_000, 0, 0.0), SETTINGS, opening, seed) for opening in range(1, 6)
+        ]
         hits += any(verdict.numbers["slice_p"] <= verdict.numbers["alpha"] for verdict in verdicts)
     return hits / OPENINGS
 

@@ -3,14 +3,16 @@
 Run on Debian 12: python -m bench.make_prior /usr/share/doc (weights)
 and: python -m bench.make_prior tldr_examples.csv.gz (programs)
 
-File owners are the upstream ChangeLogs that Debian packages install (dates and file names; a paragraph is a commit).
-They hold days, no clock times: the time of day is drawn from a seed. Shell owners are simulated: habits shared by all,
-bent by each user's own, with typing errors that are new. Only the weights are kept: 87 numbers per head and the scale
-of each feature; no name and no count.
+File owners are the upstream ChangeLogs that Debian packages install (dates and file names; a
+paragraph is a commit). They hold days, no clock times: the time of day is drawn from a seed. Shell
+owners are simulated: habits shared by all, bent by each user's own, with typing errors that are
+new. Only the weights are kept: 87 numbers per head and the scale of each feature; no name and no
+count.
 
-Programs are counted in the examples of tldr-pages (columns platform, tool, description, command): in how many families
-of pages (``git-add`` is of git's) an example runs them, also behind a pipe. A count of examples would say how much
-there is to explain, not how many people use it. The same files give the same bytes.
+Programs are counted in the examples of tldr-pages (columns platform, tool, description, command):
+in how many families of pages (``git-add`` is of git's) an example runs them, also behind a pipe. A
+count of examples would say how much there is to explain, not how many people use it. The same files
+give the same bytes.
 """
 
 import csv
@@ -47,8 +49,10 @@ CHANGELOGS = {  # the package whose changelog.gz it is, and the sha256 of that f
 }
 PAGES_SHA256 = "c07544454e3196054e2182c67e5f26862cc12bdba7b452ee24eec5e8974c6161"
 PAGES_NOTE = (
-    "Counted in tldr-pages (https://github.com/tldr-pages/tldr, commit 08e345f42639, pages/common and pages/linux), "
-    "by the tldr-pages contributors, CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/). Changed: only the names "
+    "Counted in tldr-pages (https://github.com/tldr-pages/tldr, commit 08e345f42639, "
+    "pages/common and pages/linux), "
+    "by the tldr-pages contributors, CC BY 4.0 "
+    "(https://creativecommons.org/licenses/by/4.0/). Changed: only the names "
     "of programs were taken, with the number of families of pages that run them."
 )
 SHELL_GROUPS = 2
@@ -57,12 +61,18 @@ _HEADER = re.compile(r"(\d{4}-\d\d-\d\d)\s+\S")
 _BULLET = re.compile(r"\s+\* ([^:(\[<]+)")
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}")
 _NEXT_COMMAND = re.compile(r"\|\||&&|[|;&]|\$\(")
-_GRAMMAR = frozenset(("do", "done", "if", "then", "else", "fi", "while", "for", "in", "case", "esac", "[", "[["))
-_FILE = re.compile(r"[A-Za-z0-9_+./-]*[./][A-Za-z0-9_+./-]+|[A-Z][A-Za-z]+file|NEWS|README|THANKS|AUTHORS|TODO")
+_GRAMMAR = frozenset(
+    ("do", "done", "if", "then", "else", "fi", "while", "for", "in", "case", "esac", "[", "[[")
+)
+_FILE = re.compile(
+    r"[A-Za-z0-9_+./-]*[./][A-Za-z0-9_+./-]+|[A-Z][A-Za-z]+file|NEWS|README|THANKS|AUTHORS|TODO"
+)
 
 
 def changelog_steps(text: str, rng: np.random.Generator) -> list[Step]:
-    """The latest commits of a ChangeLog (newest first in the file), oldest first, at made-up times of their day."""
+    """The latest commits of a ChangeLog (newest first in the file), oldest first, at made-up times
+    of their day.
+    """
     commits: list[tuple[str, tuple[str, ...]]] = []
     day, files = "", dict[str, None]()
     for line in [*text.splitlines(), ""]:
@@ -81,7 +91,11 @@ def changelog_steps(text: str, rng: np.random.Generator) -> list[Step]:
     for day, names in reversed(commits[:MAX_STEPS]):
         morning = datetime.fromisoformat(day).replace(tzinfo=UTC, hour=9)
         pause_us = int(rng.lognormal(7.5, 1.3) * 1e6)
-        ts_us = ts_us + pause_us if day == last else max(ts_us, int(morning.timestamp()) * 1_000_000) + pause_us
+        ts_us = (
+            ts_us + pause_us
+            if day == last
+            else max(ts_us, int(morning.timestamp()) * 1_000_000) + pause_us
+        )
         last = day
         made.append(Step(ts_us, names))
     return made
@@ -91,7 +105,9 @@ def shell_steps(rng: np.random.Generator, users: int) -> list[Step]:
     """Commands of made-up people."""
     words = [f"cmd{i}" for i in range(60)]
     popular = rng.dirichlet(np.full(len(words), 0.15))
-    shared = 0.8 * np.array([rng.dirichlet(popular * 8 + 1e-3) for _ in words]) + 0.2 * np.eye(len(words))
+    shared = 0.8 * np.array([rng.dirichlet(popular * 8 + 1e-3) for _ in words]) + 0.2 * np.eye(
+        len(words)
+    )
     made: list[Step] = []
     for user in range(users):
         own = rng.dirichlet(popular * 6 + 1e-3)
@@ -102,7 +118,9 @@ def shell_steps(rng: np.random.Generator, users: int) -> list[Step]:
             ts_us += int(rng.lognormal(3.0, 1.3) * 1e6)
             if rng.random() > stay:
                 state = int(rng.choice(len(words), p=(1 - bend) * shared[state] + bend * own))
-            label = words[state] if rng.random() > slip else f"{words[state]}{rng.integers(0, 10_000)}"
+            label = (
+                words[state] if rng.random() > slip else f"{words[state]}{rng.integers(0, 10_000)}"
+            )
             made.append(Step(ts_us, (label,), f"user{user}"))
     return sorted(made, key=lambda step: step.ts_us)
 
@@ -115,16 +133,30 @@ def owners(folder: Path) -> list[tuple[str, list[Step], bool]]:
         raw = gzip.decompress((folder / package / "changelog.gz").read_bytes())
         found = hashlib.sha256(raw).hexdigest()
         if found != digest:
-            print(f"{package}: another version of its changelog; the prior will differ", file=sys.stderr)
-        made.append((package, changelog_steps(raw.decode(errors="replace"), np.random.default_rng(next(seeds))), False))
+            print(
+                f"{package}: another version of its changelog; the prior will differ",
+                file=sys.stderr,
+            )
+        made.append(
+            (
+                package,
+                changelog_steps(raw.decode(errors="replace"), np.random.default_rng(next(seeds))),
+                False,
+            )
+        )
         print(package, found, file=sys.stderr)
     for group in range(SHELL_GROUPS):
-        made.insert(3 + 4 * group, (f"shell{group}", shell_steps(np.random.default_rng(next(seeds)), 20), True))
+        made.insert(
+            3 + 4 * group,
+            (f"shell{group}", shell_steps(np.random.default_rng(next(seeds)), 20), True),
+        )
     return made
 
 
 def learn_prior(folder: Path) -> Prior:
-    """Rankers go from owner to owner, counts start empty each time; the prior is the mean of what each left behind."""
+    """Rankers go from owner to owner, counts start empty each time; the prior is the mean of what
+    each left behind.
+    """
     prior: Prior | None = None
     left: list[Prior] = []
     for name, steps, is_shared in owners(folder):
@@ -135,12 +167,17 @@ def learn_prior(folder: Path) -> Prior:
         print(f"{name}: {len(steps):,} steps, hit@1 {sum(hits) / len(hits):.3f}", file=sys.stderr)
     weights = np.mean([unpack_array(p.rankers) for p in left], axis=0)
     means, variances = (np.mean([unpack_array(p.inputs[i]) for p in left], axis=0) for i in (0, 1))
-    return Prior(pack_array(weights), [pack_array(means), pack_array(variances), left[-1].inputs[2]])
+    return Prior(
+        pack_array(weights), [pack_array(means), pack_array(variances), left[-1].inputs[2]]
+    )
 
 
 def count_programs(examples: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """By program that has a page: families of pages in which a command runs it. ``examples``: (page, command)."""
-    kept = [(page, command) for page, command in examples if not command.startswith("tldr ")]  # "see that page"
+    """By program that has a page: families of pages in which a command runs it. ``examples``:
+    (page, command).
+    """
+    # "see that page"
+    kept = [(page, command) for page, command in examples if not command.startswith("tldr ")]
     pages = {page for page, _ in kept} - _GRAMMAR
     families = defaultdict[str, set[str]](set)
     for page, command in kept:
@@ -164,7 +201,9 @@ def main() -> None:
     name = PRIOR_FILE if path.is_dir() else SHARED_FILE
     data = encode_prior(learn_prior(path)) if path.is_dir() else programs_file(path)
     (Path(__file__).parent.parent / "selflow" / "predict" / name).write_bytes(data)
-    print(json.dumps({"file": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}))
+    print(
+        json.dumps({"file": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Routing by simulation: what each policy loses against who always asks the best arm.
 
-Five arms that succeed with chances of 0.75 and 0.2 to 0.6, 2,000 requests. The textbook's epsilon-greedy keeps plain
-means and forgets nothing; "best single" is the arm that is best over the whole run, known beforehand; the oracle,
-which always knows, loses nothing. Ours run with the default settings: floor 2%, discount 0.995.
+Five arms that succeed with chances of 0.75 and 0.2 to 0.6, 2,000 requests. The textbook's
+epsilon-greedy keeps plain means and forgets nothing; "best single" is the arm that is best over the
+whole run, known beforehand; the oracle, which always knows, loses nothing. Ours run with the
+default settings: floor 2%, discount 0.995.
 """
 
 import sys
@@ -32,10 +33,14 @@ def sparse_regret(scene: Scene, seed: int) -> float:
 
 POLICIES: dict[str, Callable[[Scene, int], float]] = {
     "epsilon-greedy 0.1 of the textbook": plain_epsilon_greedy_regret,
-    "epsilon_greedy 0.1": lambda scene, seed: regret(RouterSettings(policy="epsilon_greedy"), scene, seed),
+    "epsilon_greedy 0.1": lambda scene, seed: regret(
+        RouterSettings(policy="epsilon_greedy"), scene, seed
+    ),
     THOMPSON: lambda scene, seed: regret(RouterSettings(), scene, seed),
     "thompson, half of the feedback missing, the rest 30 late": sparse_regret,
-    "thompson, nothing forgotten": lambda scene, seed: regret(RouterSettings(discount=1.0), scene, seed),
+    "thompson, nothing forgotten": lambda scene, seed: regret(
+        RouterSettings(discount=1.0), scene, seed
+    ),
     "best single": best_single_regret,
     "oracle": lambda _, __: 0.0,
 }
@@ -43,8 +48,14 @@ POLICIES: dict[str, Callable[[Scene, int], float]] = {
 
 def main() -> int:
     """Print the table; 1 if the default loses more than it may."""
-    print(f"Mean regret over {SEEDS} seeds ± standard error; in brackets the part of the textbook's.\n")
-    print("| policy | stationary | the best swaps with another half way | another becomes best half way |")
+    print(
+        f"Mean regret over {SEEDS} seeds ± standard error; in brackets the part of the "
+        "textbook's.\n"
+    )
+    print(
+        "| policy | stationary | the best swaps with another half way | another becomes "
+        "best half way |"
+    )
     print("|---|---|---|---|")
     parts: dict[str, dict[Scene, float]] = {}
     plain: dict[Scene, float] = {}

@@ -1,4 +1,6 @@
-"""A whole session on this machine: seconds to start and end, memory at rest, ingest, answers, and the command line."""
+"""A whole session on this machine: seconds to start and end, memory at rest, ingest, answers, and
+the command line.
+"""
 
 import statistics
 import sys
@@ -10,7 +12,9 @@ from selflow.core.paths import Root
 
 EVENTS = 20_000
 REQUESTS = 200
-SETTINGS = "learning: {automatic: false}\n"  # 20,000 events would begin a cycle beside the measurement
+SETTINGS = (
+    "learning: {automatic: false}\n"  # 20,000 events would begin a cycle beside the measurement
+)
 
 
 def main() -> int:
@@ -32,9 +36,14 @@ def measure_ingest(root: Root) -> Rows:
     """Events in batches of 500."""
     first_us = 1_700_000_000_000_000
     subjects = [f"d{i % 9}/f{i % 211}.py" for i in range(EVENTS)]
-    events = [Event(first_us + i * 60_000_000, "bench", "file.modify", name) for i, name in enumerate(subjects)]
+    events = [
+        Event(first_us + i * 60_000_000, "bench", "file.modify", name)
+        for i, name in enumerate(subjects)
+    ]
     rate = EVENTS / ingest(root, events)
-    return [(f"ingest of {EVENTS:,} events, one client, redacted and durable", f"{rate:,.0f} events/s")]
+    return [
+        (f"ingest of {EVENTS:,} events, one client, redacted and durable", f"{rate:,.0f} events/s")
+    ]
 
 
 def measure_answers(root: Root) -> Rows:

@@ -1,4 +1,5 @@
-"""Prediction on the development streams, every expert beside every simple rule, and 100,000 rows against the clock.
+"""Prediction on the development streams, every expert beside every simple rule, and 100,000 rows
+against the clock.
 
 The streams are no part of the repository: ``BENCH_DATA`` names their folder.
 """
@@ -16,7 +17,15 @@ DATA = Path(os.environ.get("BENCH_DATA", "."))
 STREAMS = {
     "git_pandoc.csv.gz": ["--time", "ts", "--label", "path", "--group", "commit"],
     "git_datasette.csv.gz": ["--time", "ts", "--label", "path", "--group", "commit"],
-    "shell_training_other.csv.gz": ["--time", "ts", "--label", "cmd", "--user", "user", "--program"],
+    "shell_training_other.csv.gz": [
+        "--time",
+        "ts",
+        "--label",
+        "cmd",
+        "--user",
+        "user",
+        "--program",
+    ],
 }
 RULES = ("pool", "rrf", "ipam", "markov1", "markov2", "most_recent", "most_frequent")
 ROWS = 100_000
@@ -28,7 +37,9 @@ def judge(path: Path, options: list[str]) -> tuple[dict[str, dict[str, float]], 
     selflow = str(Path(sys.executable).with_name("selflow"))
     began_s, spent_s = time.perf_counter(), _cpu_s()
     done = subprocess.run(
-        [selflow, "--json", "--quiet", "eval", "stream", str(path), *options], stdout=subprocess.PIPE, check=True
+        [selflow, "--json", "--quiet", "eval", "stream", str(path), *options],
+        stdout=subprocess.PIPE,
+        check=True,
     )
     return json.loads(done.stdout)["experts"], time.perf_counter() - began_s, _cpu_s() - spent_s
 
@@ -44,7 +55,10 @@ def show(name: str, experts: dict[str, dict[str, float]], took_s: float, cpu_s: 
     print("| | hit@1 | hit@5 | log-loss bits | calibration error |\n|---|---|---|---|---|")
     for rule in RULES:
         own = experts[rule]
-        print(f"| {rule} | {own['hit@1']:.3f} | {own['hit@5']:.3f} | {own['log_loss_bits']:.2f} | {own['ece']:.3f} |")
+        print(
+            f"| {rule} | {own['hit@1']:.3f} | {own['hit@5']:.3f} | "
+            f"{own['log_loss_bits']:.2f} | {own['ece']:.3f} |"
+        )
     print()
 
 

@@ -12,7 +12,9 @@ from selflow.core.ports import EventFeed, EventSink
 
 
 class ManualClock:
-    """A clock that moves only when told; a wait passes at once and moves it by the whole timeout."""
+    """A clock that moves only when told; a wait passes at once and moves it by the whole
+    timeout.
+    """
 
     def __init__(self, now_us: int = 1_767_225_600_000_000) -> None:
         self._now_us = now_us
@@ -69,7 +71,10 @@ class MemoryLog:
         """At most ``limit_events`` events after ``after_seq``, in order."""
         with self._lock:
             chosen = self._records[max(0, after_seq) :][: max(0, limit_events)]
-        return [Stored(seq, decode_record(record)) for seq, record in enumerate(chosen, max(0, after_seq) + 1)]
+        return [
+            Stored(seq, decode_record(record))
+            for seq, record in enumerate(chosen, max(0, after_seq) + 1)
+        ]
 
     def fill(self) -> Fill:
         """How full it is; nothing was ever consumed."""
@@ -95,28 +100,43 @@ def check_sink(make: Callable[[], SinkAndFeed]) -> None:
 def _numbers_start_at_one_and_follow_each_other(log: SinkAndFeed) -> None:
     first, second = log.append("a", 1, _records(0, 3)), log.append("b", 9, _records(3, 2))
     _holds((first.first_seq, first.last_seq) == (1, 3), "the first batch has the numbers 1 to 3")
-    _holds((second.first_seq, second.last_seq) == (4, 5), "the next batch goes on where the first ended")
-    _holds(not first.is_repeat and first.credits > 0, "a new batch is no repeat and is answered with credits")
+    _holds(
+        (second.first_seq, second.last_seq) == (4, 5),
+        "the next batch goes on where the first ended",
+    )
+    _holds(
+        not first.is_repeat and first.credits > 0,
+        "a new batch is no repeat and is answered with credits",
+    )
 
 
 def _a_repeat_stores_nothing(log: SinkAndFeed) -> None:
     first = log.append("a", 1, _records(0, 3))
     log.append("a", 2, _records(3, 1))
     again = log.append("a", 1, _records(7, 2))
-    _holds((again.first_seq, again.last_seq) == (first.first_seq, first.last_seq), "a repeat has the first numbers")
+    _holds(
+        (again.first_seq, again.last_seq) == (first.first_seq, first.last_seq),
+        "a repeat has the first numbers",
+    )
     _holds(again.is_repeat, "a repeat says so")
     _holds([each.event for each in log.read(0, 99)] == _events(0, 4), "a repeat stores nothing")
 
 
 def _a_batch_belongs_to_its_source(log: SinkAndFeed) -> None:
     log.append("a", 1, _records(0, 1))
-    _holds(not log.append("b", 1, _records(1, 1)).is_repeat, "another source's batch of the same id is another batch")
+    _holds(
+        not log.append("b", 1, _records(1, 1)).is_repeat,
+        "another source's batch of the same id is another batch",
+    )
     _holds(log.fill().events == 2, "both batches are stored")
 
 
 def _an_empty_batch_is_remembered(log: SinkAndFeed) -> None:
     empty = log.append("a", 1, [])
-    _holds((empty.first_seq, empty.last_seq, empty.is_repeat) == (0, 0, False), "an empty batch has the numbers 0")
+    _holds(
+        (empty.first_seq, empty.last_seq, empty.is_repeat) == (0, 0, False),
+        "an empty batch has the numbers 0",
+    )
     _holds(log.append("a", 1, _records(0, 1)).is_repeat, "an empty batch is remembered")
     _holds(log.append("a", 2, _records(0, 1)).first_seq == 1, "an empty batch uses no number")
 
@@ -135,10 +155,17 @@ def _a_batch_with_a_bad_record_stores_nothing(log: SinkAndFeed) -> None:
 def _reading_goes_on_after_a_number(log: SinkAndFeed) -> None:
     log.append("a", 1, _records(0, 5))
     seen = log.read(2, 2)
-    _holds([each.seq for each in seen] == [3, 4], "reading starts after the number and stops at the limit")
+    _holds(
+        [each.seq for each in seen] == [3, 4],
+        "reading starts after the number and stops at the limit",
+    )
     _holds([each.event for each in seen] == _events(2, 2), "an event keeps everything it came with")
-    _holds(list(log.read(5, 9)) == [] and list(log.read(0, 0)) == [], "nothing follows the last number")
-    _holds([each.seq for each in log.read(-3, 1)] == [1], "before the first number is the beginning")
+    _holds(
+        list(log.read(5, 9)) == [] and list(log.read(0, 0)) == [], "nothing follows the last number"
+    )
+    _holds(
+        [each.seq for each in log.read(-3, 1)] == [1], "before the first number is the beginning"
+    )
 
 
 def _the_fill_counts_events_and_bytes(log: SinkAndFeed) -> None:
@@ -146,7 +173,10 @@ def _the_fill_counts_events_and_bytes(log: SinkAndFeed) -> None:
     log.append("a", 1, records)
     log.append("a", 1, records)
     fill = log.fill()
-    _holds((fill.events, fill.last_seq, fill.new_events) == (4, 4, 4), "the fill counts each event once")
+    _holds(
+        (fill.events, fill.last_seq, fill.new_events) == (4, 4, 4),
+        "the fill counts each event once",
+    )
     _holds(fill.size_bytes == sum(map(len, records)), "the fill's size is that of the records")
     _holds(fill.budget_bytes > 0, "the fill says against which budget it stands")
 
@@ -164,7 +194,10 @@ SINK_LAWS: tuple[Callable[[SinkAndFeed], None], ...] = (
 
 def _events(start: int, count: int) -> list[Event]:
     moment_us = 1_767_225_600_000_000
-    return [Event(moment_us + i, "files", "file.modify", f"/w/{i}", data={"n": i}) for i in range(start, start + count)]
+    return [
+        Event(moment_us + i, "files", "file.modify", f"/w/{i}", data={"n": i})
+        for i in range(start, start + count)
+    ]
 
 
 def _records(start: int, count: int) -> list[bytes]:

@@ -14,7 +14,9 @@ DRAIN_S = 30.0
 
 @ray_serve.ingress()
 class Inference:
-    """The replica. Serve asks it for the ASGI application once it is made, and how it is from time to time."""
+    """The replica. Serve asks it for the ASGI application once it is made, and how it is from time
+    to time.
+    """
 
     def __init__(self, args: AppArgs) -> None:
         """Put the replica together; its state is loaded behind ``503 starting``."""
@@ -31,7 +33,8 @@ class Inference:
 def build(args: AppArgs) -> ray_serve.Application:
     """The application for ``ray_serve.run(build(args), name="selflow", route_prefix="/")``.
 
-    The gateway refuses in its own envelope long before Serve's queue is full; Serve's limit is the fuse.
+    The gateway refuses in its own envelope long before Serve's queue is full; Serve's limit is the
+    fuse.
     """
     deployment = ray_serve.deployment(
         name="Inference",

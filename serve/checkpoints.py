@@ -20,7 +20,9 @@ KEPT_STATES = 3
 class Checkpoints:
     """Saves states one after another, each the child of the one before it."""
 
-    def __init__(self, catalog: Catalog, artifacts: ArtifactStore, settings: PredictSettings, clock: Clock) -> None:
+    def __init__(
+        self, catalog: Catalog, artifacts: ArtifactStore, settings: PredictSettings, clock: Clock
+    ) -> None:
         self._catalog = catalog
         self._artifacts = artifacts
         self._settings = settings
@@ -29,10 +31,12 @@ class Checkpoints:
         self._saved = (0, 0, 0)
 
     def open(self) -> tuple[State, str]:
-        """The newest state that can be read, and what kept the newer ones from it (empty if nothing did).
+        """The newest state that can be read, and what kept the newer ones from it (empty if nothing
+        did).
 
-        A state that cannot be read gives way to the one it was made from, and in the end to a fresh one: what is
-        missing is learned again from the log and the stored outcomes, with the same result.
+        A state that cannot be read gives way to the one it was made from, and in the end to a fresh
+        one: what is missing is learned again from the log and the stored outcomes, with the same
+        result.
         """
         champion = self._catalog.predictors.champion()
         sha256, passed, trouble = champion.sha256 if champion else "", set[str](), ""
@@ -41,12 +45,17 @@ class Checkpoints:
             try:
                 state = State.load(self._artifacts.get(sha256), self._settings)
             except (ArtifactError, ShapeError) as error:
-                trouble = trouble or f"predictor {sha256[:12]} cannot be read ({error.code}); learning it again"
+                trouble = (
+                    trouble
+                    or f"predictor {sha256[:12]} cannot be read ({error.code}); learning it again"
+                )
                 _log.warning("predictor %s cannot be read: %s", sha256[:12], error)
                 sha256 = self._before(sha256)
                 continue
             if state is None:
-                _log.info("predictor %s was learned under other settings; learning anew", sha256[:12])
+                _log.info(
+                    "predictor %s was learned under other settings; learning anew", sha256[:12]
+                )
                 break
             self._last_sha256, self._saved = sha256, state.place
             return state, trouble
@@ -67,13 +76,17 @@ class Checkpoints:
         sha256 = self._artifacts.put(files)
         metrics = {"steps": state.predictor.steps_learned, "outcome_number": state.outcome_number}
         artifact = Artifact(sha256, KIND, sum(map(len, files.values())), {})
-        self._catalog.predictors.promote(artifact, self._parents(place), state.cursor, metrics, self._clock.now_us())
+        self._catalog.predictors.promote(
+            artifact, self._parents(place), state.cursor, metrics, self._clock.now_us()
+        )
         self._last_sha256, self._saved = sha256, place
         self._remove_old(sha256)
         return True
 
     def _remove_old(self, sha256: str) -> None:
-        """Keep the newest states, to fall back on; what an older one knew can be learned again from the log."""
+        """Keep the newest states, to fall back on; what an older one knew can be learned again from
+        the log.
+        """
         for _ in range(KEPT_STATES):
             sha256 = self._before(sha256)
         while sha256 and self._artifacts.remove(sha256):
@@ -82,7 +95,9 @@ class Checkpoints:
     def _parents(self, place: tuple[int, int, int]) -> list[Parent]:
         """The events and outcomes since the last checkpoint, and that checkpoint itself."""
         spans = zip(("events", "feedback"), self._saved, place, strict=False)
-        made_from = [Parent(kind, "log", before + 1, now) for kind, before, now in spans if now > before]
+        made_from = [
+            Parent(kind, "log", before + 1, now) for kind, before, now in spans if now > before
+        ]
         return [*made_from, *([Parent("artifact", self._last_sha256)] if self._last_sha256 else [])]
 
     def _before(self, sha256: str) -> str:

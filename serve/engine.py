@@ -1,4 +1,6 @@
-"""The threads of a replica: one that alone touches the service, and one that brings it the log's events."""
+"""The threads of a replica: one that alone touches the service, and one that brings it the log's
+events.
+"""
 
 import asyncio
 import logging
@@ -13,7 +15,13 @@ from selflow.core.errors import ApiError, NotRunningError, SelFlowError
 from selflow.core.events import Json
 from selflow.core.guard import place_of
 from selflow.core.ports import EventFeed
-from selflow.sdk.wire import FeedbackAnswer, FeedbackRequest, HealthAnswer, PredictAnswer, PredictRequest
+from selflow.sdk.wire import (
+    FeedbackAnswer,
+    FeedbackRequest,
+    HealthAnswer,
+    PredictAnswer,
+    PredictRequest,
+)
 from serve.fleet import Fleet, Seats
 from serve.meters import Meters
 from serve.service import PredictionService
@@ -23,7 +31,9 @@ T = TypeVar("T")
 READ_EVENTS = 500
 """Events asked of the feed at once."""
 LEARN_EVENTS = 10
-"""Events learned in one go; a request waits for at most this many (15 ms each if agents are asked too)."""
+"""Events learned in one go; a request waits for at most this many (15 ms each if agents are asked
+too).
+"""
 POLL_S = (0.2, 1.0)
 """Pause after an empty read: the first, and the longest that it grows to."""
 FLEET_S = 0.5
@@ -36,9 +46,9 @@ _log = logging.getLogger(__name__)
 class Engine:
     """Opens the service, keeps it up to date and hands it one request after another.
 
-    The predictor is not thread-safe and a state must be a function of the order of its inputs, so everything
-    that touches the service runs on one thread, first come, first served; learning goes in small portions, so
-    that a request never waits for a long catch-up.
+    The predictor is not thread-safe and a state must be a function of the order of its inputs, so
+    everything that touches the service runs on one thread, first come, first served; learning goes
+    in small portions, so that a request never waits for a long catch-up.
     """
 
     def __init__(
@@ -88,7 +98,9 @@ class Engine:
             if thread.ident is not None and not thread.is_alive() and not self._stopping.is_set():
                 raise NotRunningError(f"the {thread.name} has ended", "the replica is made anew")
 
-    async def predict(self, request: PredictRequest) -> tuple[PredictAnswer, Mapping[str, Json] | None]:
+    async def predict(
+        self, request: PredictRequest
+    ) -> tuple[PredictAnswer, Mapping[str, Json] | None]:
         """Answer once the decision is durable.
 
         Raises:
@@ -105,7 +117,8 @@ class Engine:
         return await self._ask(lambda service: service.feedback(request, idempotency_key))
 
     def health(self) -> HealthAnswer:
-        """How it is, without waiting for the worker; ``degraded`` also while more than one read of events waits.
+        """How it is, without waiting for the worker; ``degraded`` also while more than one read of
+        events waits.
 
         Raises:
             ApiError: 503 ``starting``.
@@ -156,7 +169,8 @@ class Engine:
 
     def _open(self) -> PredictionService:
         service = self._worker.submit(self._make).result()
-        # Before anything is learned: a saved state needs its agents, or it would learn as if they knew nothing.
+        # Before anything is learned: a saved state needs its agents, or it would learn as if they
+        # knew nothing.
         self._fleet.step(self._seat(service))
         return service
 

@@ -1,4 +1,6 @@
-"""Who may answer: the base and its agents as the catalog wants them, loaded; and who does, by the router's beliefs."""
+"""Who may answer: the base and its agents as the catalog wants them, loaded; and who does, by the
+router's beliefs.
+"""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -27,11 +29,15 @@ if TYPE_CHECKING:
 ROUTED = ("selflow", "auto", "selflow-router")
 BASE_ARM, POOL_ARM = "base", "pool"
 NAMED = "named"
-"""The policy of a caller who asks for one model by its name; what is said of such an answer trains no router."""
+"""The policy of a caller who asks for one model by its name; what is said of such an answer trains
+no router.
+"""
 PREDICT, TEXT = "predict", "text"
 """Surfaces: what is believed of an arm on one says nothing of it on the other."""
 RETRY_S = 5.0
-"""What could not be loaded is tried again after this time, or as soon as the catalog says something else."""
+"""What could not be loaded is tried again after this time, or as soon as the catalog says something
+else.
+"""
 _LEAST_DIGITS = 8
 _log = logging.getLogger(__name__)
 
@@ -60,7 +66,9 @@ class Target:
 
 
 class Fleet:
-    """Follows the catalog; torch is loaded only once there is something to load. Safe for threads."""
+    """Follows the catalog; torch is loaded only once there is something to load. Safe for
+    threads.
+    """
 
     def __init__(
         self,
@@ -86,16 +94,20 @@ class Fleet:
         self.last_error = ""
 
     def step(self, seat: Callable[[Seats], None]) -> None:
-        """Load what the catalog wants, then hand the new roster to ``seat``, then unload what it no longer wants.
+        """Load what the catalog wants, then hand the new roster to ``seat``, then unload what it no
+        longer wants.
 
-        Never raises: what cannot be loaded is said in ``last_error``, and what served before goes on.
+        Never raises: what cannot be loaded is said in ``last_error``, and what served before goes
+        on.
         """
         try:
             with self._following:
                 self._follow(seat)
         except Exception as error:  # noqa: BLE001  (answers depend on no model; the log has the place)
             self.last_error = _told(error)
-        if not self._is_seated:  # a saved state remembers agents; without their model they have no say
+        if (
+            not self._is_seated
+        ):  # a saved state remembers agents; without their model they have no say
             self._is_seated = True
             seat({})
 
@@ -105,7 +117,9 @@ class Fleet:
         return self._now.base.name if self._now.base else ""
 
     def choose(self, surface: str, arms: Mapping[str, str]) -> dict[str, Json]:
-        """Draw one of these arms, each with its version, by the newest beliefs: what a decision keeps of it."""
+        """Draw one of these arms, each with its version, by the newest beliefs: what a decision
+        keeps of it.
+        """
         number, beliefs = self._beliefs
         with self._drawing:
             choice = self._policy.choose(beliefs, surface, list(arms), self._rng)
@@ -120,12 +134,20 @@ class Fleet:
         roster = self._now if self._now.host is not None else self._open()
         base, host = roster.base, roster.host
         if base is None or host is None:
-            raise ApiError(503, "engine_unavailable", "there is no base model yet", "run `selflow learn` first")
+            raise ApiError(
+                503, "engine_unavailable", "there is no base model yet", "run `selflow learn` first"
+            )
         if model in ROUTED:
-            routing = self.choose(TEXT, {BASE_ARM: ""} | {n: each.version for n, each in roster.champions.items()})
+            routing = self.choose(
+                TEXT, {BASE_ARM: ""} | {n: each.version for n, each in roster.champions.items()}
+            )
             version = roster.champions.get(str(routing["arm"]))
         else:
-            version = None if model == base.name else self._named(model.removeprefix(f"{base.name}:"), roster, base)
+            version = (
+                None
+                if model == base.name
+                else self._named(model.removeprefix(f"{base.name}:"), roster, base)
+            )
             arm, digits = (version.agent, version.version) if version else (BASE_ARM, "")
             choice = Choice(arm, 1.0, explored=False, policy=NAMED)
             routing = _kept(choice, TEXT, digits, self._beliefs[0])
@@ -140,9 +162,15 @@ class Fleet:
         if base is None:
             return [router]
         notes, root = ModelNotes(kind="base"), f"sha256:{base.sha256}"
-        itself = Model(id=base.name, created=base.created_at_us // 1_000_000, root=root, selflow=notes)
+        itself = Model(
+            id=base.name, created=base.created_at_us // 1_000_000, root=root, selflow=notes
+        )
         known = self._catalog.agents.versions()
-        return [router, itself, *(_model(base, each) for each in known if each.base_sha256 == base.sha256)]
+        return [
+            router,
+            itself,
+            *(_model(base, each) for each in known if each.base_sha256 == base.sha256),
+        ]
 
     def model(self, asked: str) -> Model:
         """One of them, by its id or an alias.
@@ -188,14 +216,18 @@ class Fleet:
     def _load(
         self, base: Base, host: "AgentHost", champions: Sequence[AgentVersion]
     ) -> tuple[dict[str, AgentVersion], str]:
-        """By agent the champion, or the version before it if that cannot be loaded, and what kept it from that."""
+        """By agent the champion, or the version before it if that cannot be loaded, and what kept
+        it from that.
+        """
         before = self._now.champions if host is self._now.host else {}
         served: dict[str, AgentVersion] = {}
         troubles = []
         for each in champions:
             try:
                 if each.base_sha256 != base.sha256:
-                    raise ArtifactError(_foreign(each, base), "let a learning cycle grow the agent on this base")
+                    raise ArtifactError(
+                        _foreign(each, base), "let a learning cycle grow the agent on this base"
+                    )
                 host.load(each.id, self._artifacts.get(each.sha256))
                 served[each.agent] = each
             except SelFlowError as error:
@@ -211,11 +243,15 @@ class Fleet:
                 try:
                     self._now = Roster(base, self._make_host(self._artifacts.get(base.sha256)))
                 except Exception as error:
-                    raise ApiError(503, "engine_unavailable", _told(error), "see selflow status") from error
+                    raise ApiError(
+                        503, "engine_unavailable", _told(error), "see selflow status"
+                    ) from error
             return self._now
 
     def _named(self, asked: str, roster: Roster, base: Base) -> AgentVersion:
-        """The version that answers to ``AGENT`` or ``AGENT@VERSION``. What never passed answers to all its digits."""
+        """The version that answers to ``AGENT`` or ``AGENT@VERSION``. What never passed answers to
+        all its digits.
+        """
         agent, at, digits = asked.partition("@")
         known = [each for each in self._catalog.agents.versions() if each.agent == agent]
         found = [each for each in known if each.version == digits]
@@ -231,12 +267,19 @@ class Fleet:
 
 def _kept(choice: Choice, surface: str, version: str, snapshot: int) -> dict[str, Json]:
     """What a decision remembers of how it was routed."""
-    more = {"surface": surface, "version": version, "snapshot": snapshot, "forced": choice.policy == NAMED}
+    more = {
+        "surface": surface,
+        "version": version,
+        "snapshot": snapshot,
+        "forced": choice.policy == NAMED,
+    }
     return {**asdict(choice), **more}
 
 
 def _told(error: Exception) -> str:
-    """For people; of a fault that is not ours only its kind, as its text may hold the owner's data."""
+    """For people; of a fault that is not ours only its kind, as its text may hold the
+    owner's data.
+    """
     if isinstance(error, SelFlowError):
         return str(error)
     _log.error("the agents cannot be loaded: %s", place_of(error))
@@ -244,11 +287,19 @@ def _told(error: Exception) -> str:
 
 
 def _unknown(why: str = "") -> ApiError:
-    return ApiError(404, "model_not_found", why or "there is no model of this id", "GET /v1/models lists all of them")
+    return ApiError(
+        404,
+        "model_not_found",
+        why or "there is no model of this id",
+        "GET /v1/models lists all of them",
+    )
 
 
 def _foreign(version: AgentVersion, base: Base) -> str:
-    return f"{version.id} was made for base {version.base_sha256[:12]}; the base that serves is {base.sha256[:12]}"
+    return (
+        f"{version.id} was made for base {version.base_sha256[:12]}; the base that serves is "
+        f"{base.sha256[:12]}"
+    )
 
 
 def _model(base: Base, version: AgentVersion) -> Model:
@@ -257,8 +308,13 @@ def _model(base: Base, version: AgentVersion) -> Model:
         kind="agent",
         status=version.status,
         version=version.version,
-        aliases=(version.id, *((f"{base.name}:{version.agent}", version.agent) if is_champion else ())),
+        aliases=(
+            version.id,
+            *((f"{base.name}:{version.agent}", version.agent) if is_champion else ()),
+        ),
         pattern_id=version.pattern_id,
     )
     created, root = version.created_at_us // 1_000_000, f"sha256:{version.sha256}"
-    return Model(id=f"{base.name}:{version.id}", created=created, root=root, parent=base.name, selflow=notes)
+    return Model(
+        id=f"{base.name}:{version.id}", created=created, root=root, parent=base.name, selflow=notes
+    )

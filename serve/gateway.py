@@ -1,4 +1,6 @@
-"""HTTP in: the routes of the inference port, each behind the guard, every error in the one envelope."""
+"""HTTP in: the routes of the inference port, each behind the guard, every error in the one
+envelope.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -58,14 +60,27 @@ def policies(settings: ServeSettings) -> Policies:
     """What each route demands."""
     body_bytes = settings.max_body_bytes
     predict = Policy(
-        "/v1/predict", "operate", "inference", Rate("inference", settings.rate_per_min), body_bytes, is_queued=True
+        "/v1/predict",
+        "operate",
+        "inference",
+        Rate("inference", settings.rate_per_min),
+        body_bytes,
+        is_queued=True,
     )
     feedback = Policy(
-        "/v1/feedback", "operate", "feedback", Rate("feedback", OTHERS_PER_MIN), body_bytes, is_queued=True
+        "/v1/feedback",
+        "operate",
+        "feedback",
+        Rate("feedback", OTHERS_PER_MIN),
+        body_bytes,
+        is_queued=True,
     )
     health = Policy("/health", None)
     models = Policy("/v1/models", "view", "inference", Rate("models", OTHERS_PER_MIN))
-    texts = {("POST", path): replace(predict, route=path) for path in ("/v1/completions", "/v1/chat/completions")}
+    texts = {
+        ("POST", path): replace(predict, route=path)
+        for path in ("/v1/completions", "/v1/chat/completions")
+    }
     exact = {
         **texts,
         ("GET", "/v1/models"): models,
@@ -82,7 +97,13 @@ def policies(settings: ServeSettings) -> Policies:
 
 
 def make_gateway(
-    engine: Engine, texts: Texts, settings: ServeSettings, port: int, verify: Verify, clock: Clock, meters: Meters
+    engine: Engine,
+    texts: Texts,
+    settings: ServeSettings,
+    port: int,
+    verify: Verify,
+    clock: Clock,
+    meters: Meters,
 ) -> App:
     """The ASGI application that Ray Serve runs. Its lifespan starts and stops the engine."""
     doors = Doors(port, policies(settings), settings.running, settings.waiting)
@@ -113,7 +134,9 @@ def make_app(engine: Engine, texts: Texts, meters: Meters) -> FastAPI:
     async def predict(request: PredictRequest, response: Response) -> PredictAnswer:
         answer, routing = await engine.predict(request)
         if routing:
-            response.headers.update(routing_headers(routing, texts.fleet.base_name, answer.decision_id))
+            response.headers.update(
+                routing_headers(routing, texts.fleet.base_name, answer.decision_id)
+            )
         return answer
 
     @app.post("/feedback", response_model_exclude_unset=True)
@@ -162,12 +185,21 @@ async def _invalid(request: Request, error: Exception) -> Response:
     odd = [each for each in errors if each["type"] == "unsupported_parameter"]
     if odd:
         param = str(odd[0]["ctx"]["param"])
-        problem = Problem(400, "unsupported_parameter", str(odd[0]["msg"]), field_errors=((param, str(odd[0]["msg"])),))
+        problem = Problem(
+            400,
+            "unsupported_parameter",
+            str(odd[0]["msg"]),
+            field_errors=((param, str(odd[0]["msg"])),),
+        )
         return _respond(request, problem)
-    fields = tuple((_place(each["loc"]), str(each["msg"]).removeprefix("Value error, ")) for each in errors)
+    fields = tuple(
+        (_place(each["loc"]), str(each["msg"]).removeprefix("Value error, ")) for each in errors
+    )
     named = ", ".join(dict.fromkeys(loc for loc, _ in fields))
     detail = f"the request does not follow the schema: {named}"
-    return _respond(request, Problem(400, "validation_failed", detail, "see field_errors", field_errors=fields))
+    return _respond(
+        request, Problem(400, "validation_failed", detail, "see field_errors", field_errors=fields)
+    )
 
 
 async def _http(request: Request, error: Exception) -> Response:

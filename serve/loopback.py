@@ -1,9 +1,9 @@
 """Keeps the internal gRPC server of every Serve replica on loopback.
 
-Ray 2.60 opens it without a token on ``[::]:0`` (``ray/serve/_private/replica.py``) and unpickles what it
-receives, so whoever reaches the port runs code as the owner. ``keep_replicas_on_loopback`` is the job-level
-``worker_process_setup_hook`` of every driver that may start Serve: ``runtime_env={"worker_process_setup_hook":
-"serve.loopback.keep_replicas_on_loopback"}``.
+Ray 2.60 opens it without a token on ``[::]:0`` (``ray/serve/_private/replica.py``) and unpickles
+what it receives, so whoever reaches the port runs code as the owner. ``keep_replicas_on_loopback``
+is the job-level ``worker_process_setup_hook`` of every driver that may start Serve:
+``runtime_env={"worker_process_setup_hook": "serve.loopback.keep_replicas_on_loopback"}``.
 """
 
 import importlib
@@ -23,10 +23,12 @@ _LOOPBACK = "127.0.0.1:0"
 
 
 def keep_replicas_on_loopback() -> None:
-    """Bind what asks for all interfaces and any port to loopback instead; a second call changes nothing.
+    """Bind what asks for all interfaces and any port to loopback instead; a second call changes
+    nothing.
 
     Raises:
-        AttributeError: Ray has moved the function; the worker then does not start, which is safer than an open port.
+        AttributeError: Ray has moved the function; the worker then does not start, which is safer
+        than an open port.
     """
     home = importlib.import_module(HOME)
     original: AddPort = getattr(home, NAME)

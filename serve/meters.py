@@ -15,13 +15,25 @@ class Meters:
             "selflow_requests", "Answers by route and status.", ["route", "code"], registry=registry
         )
         self._seconds = Histogram(
-            "selflow_request_seconds", "Time to answer.", ["route"], buckets=_SECONDS, registry=registry
+            "selflow_request_seconds",
+            "Time to answer.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=registry,
         )
-        self._feedback = Counter("selflow_feedback", "Stored feedback by metric.", ["metric"], registry=registry)
+        self._feedback = Counter(
+            "selflow_feedback", "Stored feedback by metric.", ["metric"], registry=registry
+        )
         self._bits = Summary(
-            "selflow_prediction_bits", "Log-loss of each step, scored before learning.", registry=registry
+            "selflow_prediction_bits",
+            "Log-loss of each step, scored before learning.",
+            registry=registry,
         )
-        self._lag = Gauge("selflow_prediction_lag_events", "Stored events not learned from yet.", registry=registry)
+        self._lag = Gauge(
+            "selflow_prediction_lag_events",
+            "Stored events not learned from yet.",
+            registry=registry,
+        )
 
     def answered(self, route: str, status: int, duration_s: float) -> None:
         """Count an answer; the guard calls this for every request."""

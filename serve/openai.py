@@ -49,7 +49,9 @@ def routing_headers(routing: Mapping[str, Any], base: str, decision_id: str) -> 
 
 def _plain(text: str) -> str:
     """What a header may hold."""
-    return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in text[:1_000])
+    return "".join(
+        letter if letter.isascii() and letter.isprintable() else "?" for letter in text[:1_000]
+    )
 
 
 class Texts:
@@ -61,7 +63,8 @@ class Texts:
         self._clock = clock
 
     async def answer(self, asked: CompletionRequest | ChatRequest, request: Request) -> Response:
-        """The whole text, or a stream as soon as its first piece is there. A client that leaves ends it.
+        """The whole text, or a stream as soon as its first piece is there. A client that leaves
+        ends it.
 
         Raises:
             ApiError: ``model_not_found``, ``engine_unavailable``, ``context_length_exceeded``.
@@ -69,7 +72,9 @@ class Texts:
         """
         started_s = self._clock.monotonic_s()
         target = await asyncio.to_thread(self.fleet.resolve, asked.model)
-        made = _Made(asked, target, await _begin(asked, target), self._catalog, self._clock.now_us())
+        made = _Made(
+            asked, target, await _begin(asked, target), self._catalog, self._clock.now_us()
+        )
         try:
             await made.start()
         except BaseException:
@@ -77,7 +82,9 @@ class Texts:
             raise
         made.routing["latency_s"] = self._clock.monotonic_s() - started_s
         headers = routing_headers(made.routing, target.base.name, made.decision_id)
-        headers |= {"x-selflow-ignored": _plain(", ".join(asked.model_extra))} if asked.model_extra else {}
+        headers |= (
+            {"x-selflow-ignored": _plain(", ".join(asked.model_extra))} if asked.model_extra else {}
+        )
         if asked.stream:
             return _Stream(made, headers)
         try:
@@ -91,7 +98,9 @@ class Texts:
 async def _begin(asked: CompletionRequest | ChatRequest, target: Target) -> list[Generation]:
     """Ask the host for every text of a request."""
     if isinstance(asked, ChatRequest):
-        prompts: list[Any] = [[{"role": each.role, "content": each.text} for each in asked.messages]]
+        prompts: list[Any] = [
+            [{"role": each.role, "content": each.text} for each in asked.messages]
+        ]
         limit, default = asked.max_completion_tokens or asked.max_tokens, CHAT_TOKENS
     else:
         prompts = [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt
@@ -101,9 +110,14 @@ async def _begin(asked: CompletionRequest | ChatRequest, target: Target) -> list
     longest = max(map(len, encoded))
     room = host.context_tokens - longest
     if room < (limit or 1):
-        detail = f"{longest:,} tokens of prompt and {limit or 1:,} more; the context has {host.context_tokens:,}"
+        detail = (
+            f"{longest:,} tokens of prompt and {limit or 1:,} more; the context has "
+            f"{host.context_tokens:,}"
+        )
         raise ApiError(400, "context_length_exceeded", detail, "send less, or ask for fewer tokens")
-    sampling = Sampling(limit or min(default, room), asked.temperature, asked.top_p, tuple(asked.stop), asked.seed)
+    sampling = Sampling(
+        limit or min(default, room), asked.temperature, asked.top_p, tuple(asked.stop), asked.seed
+    )
     return [host.generate(prompt, sampling, target.adapter, target.folder) for prompt in encoded]
 
 
@@ -164,11 +178,22 @@ class _Made:
                 return None
             self._next = await anext(self._pieces, None)
         choices = [
-            {"index": place, **self._said("message", text), "logprobs": None, "finish_reason": reason}
+            {
+                "index": place,
+                **self._said("message", text),
+                "logprobs": None,
+                "finish_reason": reason,
+            }
             for place, (text, reason) in enumerate(zip(texts, reasons, strict=True))
         ]
         kind = "chat.completion" if self._is_chat else "text_completion"
-        return {**self._head, "object": kind, "choices": choices, "usage": self._usage(), "selflow": self._notes()}
+        return {
+            **self._head,
+            "object": kind,
+            "choices": choices,
+            "usage": self._usage(),
+            "selflow": self._notes(),
+        }
 
     async def events(self) -> AsyncIterator[str]:
         """The same as server-sent events; a failure in the middle is the last one."""
@@ -204,7 +229,12 @@ class _Made:
         return {field: role | ({} if text is None else {"content": text})}
 
     def _event(self, place: int, text: str | None, reason: str | None = None, **more: Any) -> str:  # noqa: ANN401
-        choice = {"index": place, **self._said("delta", text), "logprobs": None, "finish_reason": reason}
+        choice = {
+            "index": place,
+            **self._said("delta", text),
+            "logprobs": None,
+            "finish_reason": reason,
+        }
         return self._sent(choices=[choice], **more)
 
     def _sent(self, **more: Any) -> str:  # noqa: ANN401
@@ -253,10 +283,15 @@ class OpenAiErrors:
                 return
             if held:
                 start, told = held.pop(), json.loads(message["body"])
-                param = next((field["loc"].partition(".")[0] for field in told["field_errors"]), None)
+                param = next(
+                    (field["loc"].partition(".")[0] for field in told["field_errors"]), None
+                )
                 detail = f"{told['detail']}; {told['hint']}" if told["hint"] else told["detail"]
                 body = json.dumps(_envelope(told["status"], told["code"], detail, param)).encode()
-                changed = {b"content-type": b"application/json", b"content-length": str(len(body)).encode()}
+                changed = {
+                    b"content-type": b"application/json",
+                    b"content-length": str(len(body)).encode(),
+                }
                 await send({**start, "headers": [*(dict(start["headers"]) | changed).items()]})
                 message = {**message, "body": body}
             await send(message)
@@ -266,4 +301,6 @@ class OpenAiErrors:
 
 def _envelope(status: int, code: str, message: str, param: str | None = None) -> dict[str, Json]:
     kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    return {"error": {"message": message, "type": kind, "param": param, "code": _CODES.get(code, code)}}
+    return {
+        "error": {"message": message, "type": kind, "param": param, "code": _CODES.get(code, code)}
+    }

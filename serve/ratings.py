@@ -9,7 +9,9 @@ from selflow.sdk.wire import OutcomeLabel
 
 OUTCOME = "outcome"
 """The metric whose value is what really came next."""
-FIXED_METRICS = frozenset({"thumb", "accepted", "task_success", "rating", "edited", "comment", OUTCOME})
+FIXED_METRICS = frozenset(
+    {"thumb", "accepted", "task_success", "rating", "edited", "comment", OUTCOME}
+)
 MAX_COMMENT_CHARACTERS = 4_096
 MAX_OUTCOME_LABELS = 2_000
 _LABELS = TypeAdapter(list[OutcomeLabel])
@@ -24,7 +26,10 @@ def _is_thumb(value: object) -> bool:
 
 
 _THUMB = (_is_thumb, "true, false, 1 or -1")
-_OWN = (lambda value: isinstance(value, bool) or _is_fraction(value), "true, false or a number from 0 to 1")
+_OWN = (
+    lambda value: isinstance(value, bool) or _is_fraction(value),
+    "true, false or a number from 0 to 1",
+)
 _TAKES: dict[str, tuple[Callable[[object], bool], str]] = {
     "thumb": _THUMB,
     "accepted": _THUMB,
@@ -62,5 +67,7 @@ def labels_of(value: object) -> tuple[OutcomeLabel, ...]:
         detail = f"value: outcome takes a list of {{kind, subject}}; see {place or 'the list'}"
         raise ApiError(400, "validation_failed", detail) from error
     if not 0 < len(labels) <= MAX_OUTCOME_LABELS:
-        raise ApiError(400, "validation_failed", f"value: outcome takes 1 to {MAX_OUTCOME_LABELS:,} labels")
+        raise ApiError(
+            400, "validation_failed", f"value: outcome takes 1 to {MAX_OUTCOME_LABELS:,} labels"
+        )
     return tuple(labels)

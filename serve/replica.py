@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AppArgs:
-    """What a replica is made of: plain values, the log's feed and the redactor; all of it travels by cloudpickle.
+    """What a replica is made of: plain values, the log's feed and the redactor; all of it travels
+    by cloudpickle.
 
-    ``port`` is the port that Serve really listens on (a busy one moves up), for the Host rule; ``resources`` are
-    Ray's placement options, empty on a cluster without ours.
+    ``port`` is the port that Serve really listens on (a busy one moves up), for the Host rule;
+    ``resources`` are Ray's placement options, empty on a cluster without ours.
     """
 
     root: Root
@@ -94,4 +95,6 @@ def assemble(
 
     engine = Engine(make, args.feed, fleet, clock, meters, args.version, args.config_hash)
     texts = Texts(fleet, catalog, clock)
-    return Replica(make_gateway(engine, texts, args.serve, args.port, verify, clock, meters), engine)
+    return Replica(
+        make_gateway(engine, texts, args.serve, args.port, verify, clock, meters), engine
+    )

@@ -1,4 +1,5 @@
-"""Prediction with memory: answers, remembers what it answered, and learns from the log and from outcomes.
+"""Prediction with memory: answers, remembers what it answered, and learns from the log and from
+outcomes.
 
 No HTTP, no Ray, no thread: whoever calls sees to it that calls do not overlap.
 """
@@ -60,7 +61,9 @@ class PredictionService:
         meters: Meters,
         checkpoint_steps: int,
     ) -> None:
-        """Take up the newest state; outcomes that it has not seen wait for their place in the log."""
+        """Take up the newest state; outcomes that it has not seen wait for their place in
+        the log.
+        """
         self._catalog = catalog
         self._checkpoints = checkpoints
         self._redactor = redactor
@@ -86,12 +89,15 @@ class PredictionService:
         return "; ".join(trouble for trouble in troubles if trouble)
 
     def seat(self, agents: Seats) -> None:
-        """Make these the agents of the pool; a coming or going is saved at once, so that a replay knows its place."""
+        """Make these the agents of the pool; a coming or going is saved at once, so that a replay
+        knows its place.
+        """
         if self._state.seat(agents):
             self.checkpoint()
 
     def predict(self, request: PredictRequest) -> tuple[PredictAnswer, Mapping[str, Json] | None]:
-        """Rank what comes next, and say how a routed request was routed. The decision is durable before that.
+        """Rank what comes next, and say how a routed request was routed. The decision is durable
+        before that.
 
         Raises:
             ApiError: ``validation_failed`` names the event of the context that breaks the schema.
@@ -138,12 +144,14 @@ class PredictionService:
         """Keep a word on a decision; an outcome also grades it and, if it had a context, teaches.
 
         Raises:
-            ApiError: ``validation_failed``, ``decision_not_found``, ``episode_not_found``, ``too_late``.
-            StoreError: Nothing was kept.
+            ApiError: ``validation_failed``, ``decision_not_found``, ``episode_not_found``,
+            ``too_late``. StoreError: Nothing was kept.
         """
         asked = request.decision_id or request.inference_id
         if asked is None:
-            raise ApiError(404, "episode_not_found", "there is no episode of this id", "send a decision_id")
+            raise ApiError(
+                404, "episode_not_found", "there is no episode of this id", "send a decision_id"
+            )
         decision_id = _TEXT_ID.sub("dec_", asked)
         now_us = self._clock.now_us()
         said = request.value if isinstance(request.value, str) else ""
@@ -153,9 +161,18 @@ class PredictionService:
             check_value(request.metric_name, request.value)
         decision = self._catalog.decisions.find(decision_id)
         if decision is None:
-            raise ApiError(404, "decision_not_found", "there is no decision of this id", "it is in each prediction")
+            raise ApiError(
+                404,
+                "decision_not_found",
+                "there is no decision of this id",
+                "it is in each prediction",
+            )
         if labels and decision.mode not in PREDICTIONS:
-            raise ApiError(400, "validation_failed", "metric_name: outcome belongs to a prediction; this was a text")
+            raise ApiError(
+                400,
+                "validation_failed",
+                "metric_name: outcome belongs to a prediction; this was a text",
+            )
         graded = _grade(decision, labels) if labels else FeedbackAnswer(feedback_id=None)
         if request.dryrun:
             if now_us - decision.at_us > FEEDBACK_LIMIT_US:
@@ -163,14 +180,18 @@ class PredictionService:
             return graded.model_copy(update={"feedback_id": None})
         value = self._outcome(labels) if labels else (word.subject if said else request.value)
         key = _scoped_key(idempotency_key, decision.id, request.metric_name)
-        feedback_id = self._catalog.feedback.record(decision.id, request.metric_name, value, word.data, now_us, key)
+        feedback_id = self._catalog.feedback.record(
+            decision.id, request.metric_name, value, word.data, now_us, key
+        )
         self._meters.rated(request.metric_name if request.metric_name in FIXED_METRICS else "own")
         self._read_outcomes()
         self._teach_due()
         return graded.model_copy(update={"feedback_id": feedback_id})
 
     def learn(self, events: Sequence[Stored]) -> None:
-        """Learn the next events of the log, each outcome at its place among them; now and then save."""
+        """Learn the next events of the log, each outcome at its place among them; now and then
+        save.
+        """
         for stored in events:
             self._teach_due()
             for grade in self._state.learn(stored):
@@ -181,7 +202,9 @@ class PredictionService:
             self.checkpoint()
 
     def checkpoint(self) -> None:
-        """Save what was learned. A disk that refuses costs nothing but a longer replay: it is said in the health."""
+        """Save what was learned. A disk that refuses costs nothing but a longer replay: it is said
+        in the health.
+        """
         try:
             self._checkpoints.save(self._state)
         except StoreError as error:
@@ -202,16 +225,24 @@ class PredictionService:
             try:
                 events.append(self._redactor.redact(event_from_json(item, now_us, WireLimits())))
             except WireError as error:
-                raise ApiError(400, "validation_failed", f"context.{place}: {error.code}: {error}") from error
+                raise ApiError(
+                    400, "validation_failed", f"context.{place}: {error.code}: {error}"
+                ) from error
         return events
 
     def _labels(self, value: object, now_us: int) -> tuple[OutcomeLabel, ...]:
-        events = (self._redactor.redact(Event(now_us, "feedback", one.kind, one.subject)) for one in labels_of(value))
+        events = (
+            self._redactor.redact(Event(now_us, "feedback", one.kind, one.subject))
+            for one in labels_of(value)
+        )
         return tuple(OutcomeLabel(kind=event.kind, subject=event.subject) for event in events)
 
     def _outcome(self, labels: Sequence[OutcomeLabel]) -> Json:
         """The stored form: the labels, and after which event of the log they are learned."""
-        return {"labels": [[label.kind, label.subject] for label in labels], "after_seq": self.cursor}
+        return {
+            "labels": [[label.kind, label.subject] for label in labels],
+            "after_seq": self.cursor,
+        }
 
     def _read_outcomes(self) -> None:
         while rows := self._catalog.feedback.after(self._read_number, _ROWS):
@@ -227,9 +258,12 @@ class PredictionService:
         self._state.outcome_number = row.number
         decision = self._catalog.decisions.find(row.decision_id)
         if decision is None or decision.context is None or not isinstance(row.value, dict):
-            # Asked after the live tail: the log itself brings what came next, and must not teach it twice.
+            # Asked after the live tail: the log itself brings what came next, and must not teach it
+            # twice.
             return
-        context = [event_from_json(event, decision.at_us, WireLimits()) for event in decision.context]
+        context = [
+            event_from_json(event, decision.at_us, WireLimits()) for event in decision.context
+        ]
         steps = self._state.steps_of(context)
         listed: Any = row.value["labels"]
         labels = tuple(event_label(kind, subject) for kind, subject in listed)
@@ -247,10 +281,11 @@ def _guesses(prediction: Prediction, kinds: Sequence[str] | None) -> list[Guess]
 
 
 def _grade(decision: Decision, labels: Sequence[OutcomeLabel]) -> FeedbackAnswer:
-    """How good the decision was, by what it said then: a guess hits if it names any member of the step.
+    """How good the decision was, by what it said then: a guess hits if it names any member of the
+    step.
 
-    The log-loss is the mean over the members of -log2 p; a member that was not listed has the probability of
-    "none of these".
+    The log-loss is the mean over the members of -log2 p; a member that was not listed has the
+    probability of "none of these".
     """
     guesses = [Guess.model_validate(guess) for guess in decision.predictions]
     came = {(label.kind, label.subject) for label in labels}
@@ -272,5 +307,7 @@ def _after_seq(row: Feedback) -> int:
 
 
 def _scoped_key(key: str, decision_id: str, metric: str) -> str | None:
-    """A caller's key belongs to one decision and one metric: used again for another, it is another key."""
+    """A caller's key belongs to one decision and one metric: used again for another, it is another
+    key.
+    """
     return hashlib.sha256(f"{key}\n{decision_id}\n{metric}".encode()).hexdigest() if key else None

@@ -53,9 +53,10 @@ class Seat:
 class State:
     """Predictor, open bursts and the place in the log and among the outcomes.
 
-    A pure function of (settings, events up to ``cursor``, outcomes up to ``outcome_number``, each applied at the
-    cursor that was stored with it): the same inputs give the same state, bit for bit. With agents it is one of their
-    comings and goings too, which is why it is saved at each of these.
+    A pure function of (settings, events up to ``cursor``, outcomes up to ``outcome_number``, each
+    applied at the cursor that was stored with it): the same inputs give the same state, bit for
+    bit. With agents it is one of their comings and goings too, which is why it is saved at each of
+    these.
     """
 
     def __init__(self, settings: PredictSettings) -> None:
@@ -71,7 +72,9 @@ class State:
         self._taught: dict[str, None] = {}
 
     def seat(self, agents: Mapping[str, tuple[str, NextScorer]]) -> bool:
-        """Make these the agents of the pool, by name: version and speaker. True if any came or went."""
+        """Make these the agents of the pool, by name: version and speaker. True if any came or
+        went.
+        """
         before = {name: seat.version for name, seat in self.seats.items()}
         after = {name: version for name, (version, _) in agents.items()}
         for name in [name for name, version in before.items() if after.get(name) != version]:
@@ -91,7 +94,9 @@ class State:
         return self.cursor, self.outcome_number, self.seatings
 
     def learn(self, stored: Stored) -> list[Grade]:
-        """Take the next event of the log; every step that it completes is predicted, graded and learned."""
+        """Take the next event of the log; every step that it completes is predicted, graded and
+        learned.
+        """
         self.cursor = stored.seq
         return [self.predictor.learn(step) for step in self.builder.feed(stored.event)]
 
@@ -111,7 +116,11 @@ class State:
     def steps_of(self, events: Iterable[Event]) -> list[Step]:
         """A context as steps, in the order of time; its last burst counts as complete."""
         builder = StepBuilder(self._settings.burst_gap_s)
-        steps = [step for event in sorted(events, key=lambda event: event.ts_us) for step in builder.feed(event)]
+        steps = [
+            step
+            for event in sorted(events, key=lambda event: event.ts_us)
+            for step in builder.feed(event)
+        ]
         return steps + builder.close()
 
     def files(self) -> dict[str, bytes]:
@@ -132,17 +141,22 @@ class State:
 
     @classmethod
     def load(cls, folder: Path, settings: PredictSettings) -> Self | None:
-        """The state in an artifact; None if it was learned under other settings, so that it must be learned again.
+        """The state in an artifact; None if it was learned under other settings, so that it must be
+        learned again.
 
         Its agents have their seats and no speakers: ``seat`` comes before anything is learned.
 
         Raises:
-            ArtifactError: The folder does not hold a state.
-            ShapeError: It holds one of another version.
+            ArtifactError: The folder does not hold a state. ShapeError: It holds one of another
+            version.
         """
         try:
             place: Mapping[str, object] = json.loads((folder / _PLACE).read_bytes())
-            cursor, outcome_number, taught = place["cursor"], place["outcome_number"], place["taught"]
+            cursor, outcome_number, taught = (
+                place["cursor"],
+                place["outcome_number"],
+                place["taught"],
+            )
             agents, seatings = place["agents"], place["seatings"]
             predictor, steps = (folder / _PREDICTOR).read_bytes(), (folder / _STEPS).read_bytes()
         except (OSError, ValueError, KeyError) as error:
@@ -158,10 +172,14 @@ class State:
             and isinstance(taught, list)
             and isinstance(agents, list)
         ):
-            raise ArtifactError(f"artifact {folder.name} holds no predictor", "learn again from the event log")
+            raise ArtifactError(
+                f"artifact {folder.name} holds no predictor", "learn again from the event log"
+            )
         state = cls(settings)
         state.seats = {name: Seat(name, version) for name, version in agents}
-        state.predictor = Predictor.load(predictor, [ModelExpert(seat) for seat in state.seats.values()])
+        state.predictor = Predictor.load(
+            predictor, [ModelExpert(seat) for seat in state.seats.values()]
+        )
         state.builder = StepBuilder.load(steps)
         state.cursor, state.outcome_number, state.seatings = cursor, outcome_number, seatings
         state._taught = dict.fromkeys(taught)

@@ -10,7 +10,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-hypothesis.settings.register_profile("house", derandomize=True, database=None, deadline=None, max_examples=50)
+hypothesis.settings.register_profile(
+    "house", derandomize=True, database=None, deadline=None, max_examples=50
+)
 hypothesis.settings.load_profile("house")
 
 XDG = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
@@ -27,7 +29,9 @@ def _settle(patch: pytest.MonkeyPatch, home: Path) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A home for fixtures that outlive one test, and a short folder for sockets (their paths have 107 bytes)."""
+    """A home for fixtures that outlive one test, and a short folder for sockets (their paths have
+    107 bytes).
+    """
     runtime = tempfile.mkdtemp(prefix="sf-", dir="/tmp")
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(FOREIGN)]:
@@ -40,8 +44,11 @@ def _session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """This test's own home folder, empty; the state root is ``home / "selflow"`` and does not exist yet."""
-    folder = tmp_path_factory.getbasetemp() / f"home-of-test-{next(_COUNT)}"  # mktemp lists all others each time
+    """This test's own home folder, empty; the state root is ``home / "selflow"`` and does not exist
+    yet.
+    """
+    # Mktemp lists all others each time
+    folder = tmp_path_factory.getbasetemp() / f"home-of-test-{next(_COUNT)}"
     folder.mkdir(mode=0o700)
     _settle(monkeypatch, folder)
     return folder
@@ -49,7 +56,9 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def tool() -> Callable[[str], str]:
-    """The path of a program that the test needs: without it the test skips at home and fails in CI."""
+    """The path of a program that the test needs: without it the test skips at home and
+    fails in CI.
+    """
 
     def find(name: str) -> str:
         path = shutil.which(name)

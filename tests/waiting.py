@@ -1,4 +1,6 @@
-"""Waiting for what other processes do. A limit only ends what would never end: it says nothing of how long it takes."""
+"""Waiting for what other processes do. A limit only ends what would never end: it says nothing of
+how long it takes.
+"""
 
 import os
 from collections.abc import Callable
@@ -11,7 +13,9 @@ PATIENCE = float(os.environ.get("TEST_PATIENCE", "5"))
 
 
 def wait_until(is_true: Callable[[], bool], limit_s: float = 60.0) -> None:
-    """Wait until it is true; fails after ``limit_s`` on free cores, ``PATIENCE`` times that in all."""
+    """Wait until it is true; fails after ``limit_s`` on free cores, ``PATIENCE`` times that
+    in all.
+    """
     clock, never = SystemClock(), Event()
     deadline_s = clock.monotonic_s() + limit_s * PATIENCE
     while not is_true():

@@ -1,1 +1,3 @@
-"""Ray Tune: the search for an agent's settings. Each trial is one LoRA run that advances by eighths."""
+"""Ray Tune: the search for an agent's settings. Each trial is one LoRA run that advances by
+eighths.
+"""

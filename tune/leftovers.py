@@ -3,7 +3,11 @@
 from contextlib import suppress
 from uuid import uuid4
 
-from ray.util.placement_group import get_placement_group, placement_group_table, remove_placement_group
+from ray.util.placement_group import (
+    get_placement_group,
+    placement_group_table,
+    remove_placement_group,
+)
 
 _PREFIX = "selflow-trial-"
 
@@ -16,9 +20,10 @@ def slot_name() -> str:
 def release_leftovers() -> None:
     """Give back what trials of dead searches hold, and end those that still run.
 
-    Ray gives a placement group back when the job and the actor that made it have ended. A search is a task, and its
-    job is the session: one that is killed would keep its cores until the session ends, and the next search would wait
-    for them (decision 0015). No search of the same session may be at work.
+    Ray gives a placement group back when the job and the actor that made it have ended. A search is
+    a task, and its job is the session: one that is killed would keep its cores until the session
+    ends, and the next search would wait for them (decision 0015). No search of the same session may
+    be at work.
     """
     found = [
         row["name"]

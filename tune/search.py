@@ -1,4 +1,6 @@
-"""The search for an agent's settings: all to an eighth of the budget, the best two to the end; or ASHA."""
+"""The search for an agent's settings: all to an eighth of the budget, the best two to the end; or
+ASHA.
+"""
 
 import logging
 import os
@@ -27,7 +29,8 @@ _KEPT = 2
 _STARTUP_TRIALS = 4
 """Trials before TPE models anything; its own default, 10, is more than a whole search of ours."""
 _TUNES_OWN = "tune"
-"""The folder of Tune's own bookkeeping. It begins anew with each life: what lasts is in the tracks."""
+"""The folder of Tune's own bookkeeping. It begins anew with each life: what lasts is in the tracks.
+"""
 _CLOCK = SystemClock()
 _Values = dict[str, Any]
 _Trial = Any
@@ -36,9 +39,11 @@ _Trial = Any
 
 @dataclass(frozen=True)
 class TrialReport:
-    """How one configuration did: its lowest log-loss on the tune targets, and that after the first eighth.
+    """How one configuration did: its lowest log-loss on the tune targets, and that after the first
+    eighth.
 
-    ``state``: ``finished``; ``rung``, compared and left there; ``stopped``, the time was over; or ``failed``.
+    ``state``: ``finished``; ``rung``, compared and left there; ``stopped``, the time was over; or
+    ``failed``.
     """
 
     config: Mapping[str, Any]
@@ -55,7 +60,9 @@ class TrialReport:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The best adapter of all that were saved, eighth by eighth, its configuration, and all that were tried."""
+    """The best adapter of all that were saved, eighth by eighth, its configuration, and all that
+    were tried.
+    """
 
     config: Mapping[str, Any]
     tune_bits: float
@@ -64,20 +71,27 @@ class SearchResult:
 
 
 def search(job: SearchJob, on_trial: Callable[[TrialReport], None]) -> SearchResult:
-    """Try ``tune.num_samples`` configurations. The same job in the same folder goes on where it was killed.
+    """Try ``tune.num_samples`` configurations. The same job in the same folder goes on where it was
+    killed.
 
-    It blocks: call it in a Ray task with ``num_cpus=0``, else trials wait for the cores that the task holds; one at a
-    time in a session. ``on_trial`` hears of each trial that ends, twice of one that goes on after the rung. A trial in
-    the middle of a step can add 10 s to ``tune.time_budget_s``.
+    It blocks: call it in a Ray task with ``num_cpus=0``, else trials wait for the cores that the
+    task holds; one at a time in a session. ``on_trial`` hears of each trial that ends, twice of one
+    that goes on after the rung. A trial in the middle of a step can add 10 s to
+    ``tune.time_budget_s``.
 
     Raises:
         ArtifactError: No trial got as far as an adapter.
 
-    Cost: 2.75 whole runs for 8 samples, and two loads of the base; with nothing to train 5 s for 6 samples.
-    Source: one-epoch-then-top-K, arXiv 2307.15422.
+    Cost: 2.75 whole runs for 8 samples, and two loads of the base; with nothing to train 5 s for 6
+    samples. Source: one-epoch-then-top-K, arXiv 2307.15422.
     """
-    os.environ.update(RAY_AIR_NEW_OUTPUT="0", TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1", TUNE_PRINT_ALL_TRIAL_ERRORS="0")
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a trial's end is a report, not a line
+    os.environ.update(
+        RAY_AIR_NEW_OUTPUT="0",
+        TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+        TUNE_PRINT_ALL_TRIAL_ERRORS="0",
+    )
+    # A trial's end is a report, not a line
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     release_leftovers()
     watch, start_s = _Watch(job, on_trial), _CLOCK.monotonic_s()
@@ -103,7 +117,9 @@ def _at_the_rung(report: TrialReport) -> tuple[float, list[Any]]:
 
 
 def _space(job: SearchJob) -> tuple[list[_Values], _Values]:
-    """The configurations to try first, each once, and the space; it holds them whatever the owner set."""
+    """The configurations to try first, each once, and the space; it holds them whatever the owner
+    set.
+    """
     asked = [tuple(point[knob] for knob in KNOBS) for point in (*job.warm, job.lora.model_dump())]
     rates, ranks = zip(*asked, strict=True)
     return [dict(zip(KNOBS, point, strict=True)) for point in dict.fromkeys(asked)], {
@@ -112,11 +128,29 @@ def _space(job: SearchJob) -> tuple[list[_Values], _Values]:
     }
 
 
-def _fit(job: SearchJob, watch: "_Watch", space: _Values, config: _Values, stop: _Values | None = None) -> list[_Trial]:
-    share = 10_000 // job.tune.max_concurrent / 10_000  # Ray would round up, and one too few would fit
-    slot = _Slot([{"CPU": job.tune.trial_cpus, "train_slot": share * job.has_resources, "GPU": job.gpu_share}])
-    trainable = ray_tune.with_resources(type(f"LoraTrial_{job.key}", (LoraTrial,), {"job": job}), slot)
-    config |= {"metric": "tune_bits", "mode": "min", "reuse_actors": True, "trial_dirname_creator": str}
+def _fit(
+    job: SearchJob, watch: "_Watch", space: _Values, config: _Values, stop: _Values | None = None
+) -> list[_Trial]:
+    # Ray would round up, and one too few would fit
+    share = 10_000 // job.tune.max_concurrent / 10_000
+    slot = _Slot(
+        [
+            {
+                "CPU": job.tune.trial_cpus,
+                "train_slot": share * job.has_resources,
+                "GPU": job.gpu_share,
+            }
+        ]
+    )
+    trainable = ray_tune.with_resources(
+        type(f"LoraTrial_{job.key}", (LoraTrial,), {"job": job}), slot
+    )
+    config |= {
+        "metric": "tune_bits",
+        "mode": "min",
+        "reuse_actors": True,
+        "trial_dirname_creator": str,
+    }
     tune_config = ray_tune.TuneConfig(max_concurrent_trials=job.tune.max_concurrent, **config)
     run_config = ray_tune.RunConfig(
         name=_TUNES_OWN,
@@ -127,7 +161,9 @@ def _fit(job: SearchJob, watch: "_Watch", space: _Values, config: _Values, stop:
         failure_config=ray_tune.FailureConfig(max_failures=1),
     )
     shutil.rmtree(job.folder / _TUNES_OWN, ignore_errors=True)
-    ray_tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config).fit()
+    ray_tune.Tuner(
+        trainable, param_space=space, tune_config=tune_config, run_config=run_config
+    ).fit()
     return watch.trials
 
 
@@ -147,7 +183,9 @@ class _Watch(ray_tune.Callback):
         self.trials: list[_Trial] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Tune writes its callbacks down and is never restored from that; who listens need not be picklable."""
+        """Tune writes its callbacks down and is never restored from that; who listens need not be
+        picklable.
+        """
         return ray_tune.Callback, ()
 
     def on_step_end(self, iteration: int, trials: list[_Trial], **_: object) -> None:  # noqa: ARG002
@@ -161,7 +199,8 @@ class _Watch(ray_tune.Callback):
                 if trial.is_finished():
                     self._on_trial(self.report(trial))
             elif trial.status == "RUNNING" and now_s - since_s > limit_s:
-                trial.max_failures = 0  # it gets no second chance, and this tells its end from others
+                # It gets no second chance, and this tells its end from others.
+                trial.max_failures = 0
                 ray.kill(trial.temporary_state.ray_actor)
 
     def on_experiment_end(self, trials: list[_Trial], **_: object) -> None:
@@ -177,7 +216,11 @@ class _Watch(ray_tune.Callback):
         if trial.status == "ERROR":
             cause = trial.get_pickled_error()  # its words could quote what the trial worked on
             named = f"failed for good ({type(getattr(cause, 'cause', cause)).__name__})"
-            error = named if trial.max_failures else f"reported nothing for {self._job.tune.step_limit_s:g} s"
+            error = (
+                named
+                if trial.max_failures
+                else f"reported nothing for {self._job.tune.step_limit_s:g} s"
+            )
         left = "rung" if last.get("done") else "stopped"
         return TrialReport(
             config=track.config,
@@ -194,14 +237,25 @@ def _track(job: SearchJob, trial: _Trial) -> Track:
 
 
 def _conclude(job: SearchJob, watch: _Watch, trials: list[_Trial]) -> SearchResult:
-    tracks = {_track(job, trial).folder: (_track(job, trial), watch.report(trial)) for trial in trials}
+    tracks = {
+        _track(job, trial).folder: (_track(job, trial), watch.report(trial)) for trial in trials
+    }
     reports = tuple(report for _, report in tracks.values())
-    saved = [(min(past.bits), track, past.best) for track, _ in tracks.values() if (past := track.read()).bits]
+    saved = [
+        (min(past.bits), track, past.best)
+        for track, _ in tracks.values()
+        if (past := track.read()).bits
+    ]
     if not saved:
         errors = [report.error for report in reports if report.error]
         why = (
-            f"{len(errors)} of {len(reports)} trials failed, the last: {errors[-1]}" if errors else "the time was over"
+            f"{len(errors)} of {len(reports)} trials failed, the last: {errors[-1]}"
+            if errors
+            else "the time was over"
         )
-        raise ArtifactError(f"no adapter for {job.agent}: {why}", "look at tune.time_budget_s and at the trials' log")
+        raise ArtifactError(
+            f"no adapter for {job.agent}: {why}",
+            "look at tune.time_budget_s and at the trials' log",
+        )
     bits, track, best = min(saved, key=lambda found: found[0])
     return SearchResult(track.config, bits, track.adapter(best), reports)

@@ -27,7 +27,9 @@ _CLOCK = SystemClock()
 
 
 class TrainingRun(Protocol):
-    """What is tuned. ``advance`` answers with ``tune_bits``, the log-loss on the tune targets in bits per step."""
+    """What is tuned. ``advance`` answers with ``tune_bits``, the log-loss on the tune targets in
+    bits per step.
+    """
 
     def advance(self, to_fraction: float, should_stop: Callable[[], bool]) -> Any: ...  # noqa: ANN401
     def save(self, folder: Path) -> None: ...
@@ -54,7 +56,9 @@ def lora_run(
 
 @dataclass(frozen=True)
 class SearchJob:
-    """What a search works on: plain values and paths, so that it crosses processes and outlives a session."""
+    """What a search works on: plain values and paths, so that it crosses processes and outlives a
+    session.
+    """
 
     agent: str
     base: Path
@@ -87,7 +91,9 @@ class SearchJob:
 
 @dataclass(frozen=True)
 class Progress:
-    """What one configuration has behind it: ``bits`` after each eighth, in ``seconds`` of work, and why it failed."""
+    """What one configuration has behind it: ``bits`` after each eighth, in ``seconds`` of work, and
+    why it failed.
+    """
 
     bits: tuple[float, ...] = ()
     seconds: float = 0.0
@@ -100,15 +106,19 @@ class Progress:
 
 
 class Track:
-    """The folder in which one configuration keeps its progress: its last state and its best adapter.
+    """The folder in which one configuration keeps its progress: its last state and its best
+    adapter.
 
-    What ``progress.json`` names is whole, whenever the process is killed: it is written last. Tune's own bookkeeping
-    is several files that a kill can tear apart, and its restored searches do not survive that (decision 0015).
+    What ``progress.json`` names is whole, whenever the process is killed: it is written last.
+    Tune's own bookkeeping is several files that a kill can tear apart, and its restored searches do
+    not survive that (decision 0015).
     """
 
     def __init__(self, job: SearchJob, config: Mapping[str, Any]) -> None:
         self.config = {knob: config[knob] for knob in KNOBS}
-        self.folder = job.folder / sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()[:12]
+        self.folder = (
+            job.folder / sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()[:12]
+        )
 
     def read(self) -> Progress:
         """How far it has come."""
@@ -132,7 +142,9 @@ class Track:
     def note(self, progress: Progress) -> None:
         """Keep that it failed, or what ``add`` has saved."""
         private_folder(self.folder)
-        write_private(self.folder / _PROGRESS, json.dumps({**asdict(progress), "config": self.config}))
+        write_private(
+            self.folder / _PROGRESS, json.dumps({**asdict(progress), "config": self.config})
+        )
 
     def state(self, eighth: int) -> Path:
         """All that a run needs to go on after this eighth."""
@@ -150,18 +162,22 @@ class Track:
 
 
 class LoraTrial(ray_tune.Trainable):
-    """Trains one eighth per step. The base is loaded once per process, the adapter is fresh per trial.
+    """Trains one eighth per step. The base is loaded once per process, the adapter is fresh per
+    trial.
 
-    An eighth that its track knows is told and not trained again: so a trial goes on after the rung, after a crash and
-    in another life of the search. All that may take long happens in ``step``: there the search's watch sees a hang. A
-    fault that the run itself names (divergence, say) ends the trial with those words; anything else is tried once
-    more, unless it strikes between two trials of one process.
+    An eighth that its track knows is told and not trained again: so a trial goes on after the rung,
+    after a crash and in another life of the search. All that may take long happens in ``step``:
+    there the search's watch sees a hang. A fault that the run itself names (divergence, say) ends
+    the trial with those words; anything else is tried once more, unless it strikes between two
+    trials of one process.
     """
 
     job: ClassVar[SearchJob]
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Step back behind everything else. Ray has set OMP_NUM_THREADS to the trial's cores already."""
+        """Step back behind everything else. Ray has set OMP_NUM_THREADS to the trial's cores
+        already.
+        """
         psutil.Process().nice(19)
         self._run: TrainingRun | None = None
         self.reset_config(config)
@@ -178,7 +194,9 @@ class LoraTrial(ray_tune.Trainable):
             past = self._train(past)
         has_failed = len(past.bits) < eighth
         return {
-            "tune_bits": math.inf if has_failed else past.bits[eighth - 1],  # NaN would stay in the sampler for ever
+            "tune_bits": math.inf
+            if has_failed
+            else past.bits[eighth - 1],  # NaN would stay in the sampler for ever
             "fraction": eighth / EIGHTHS,
             "done": eighth == EIGHTHS or has_failed,
         }

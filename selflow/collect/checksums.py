@@ -17,10 +17,14 @@ _ACCOUNT = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})[0-9]{2}(?:[ -]?[A-Za-z0-9]
 _LENGTHS = dict(
     re.findall(
         r"([A-Z]{2})(\d{2})",
-        "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29"
-        " ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20"
-        " LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29"
-        " PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20"
+        "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 "
+        "DE22 DJ27 DK18 DO28 EE20 EG29"
+        " ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 "
+        "IL23 IQ23 IS26 IT27 JO30 KW30 KZ20"
+        " LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 "
+        "NI28 NL18 NO15 OM23 PK24 PL28 PS29"
+        " PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 "
+        "TL23 TN24 TR26 UA29 VA22 VG24 XK20"
         " YE30",
     )
 )
@@ -54,7 +58,9 @@ def replace_ibans(text: str) -> str:
 
 
 def _cards_in(found: re.Match[str]) -> str:
-    """Try stretches of whole groups, the longest first: a date or a count may stand beside the number."""
+    """Try stretches of whole groups, the longest first: a date or a count may stand beside the
+    number.
+    """
     text = found[0]
     groups = [group.span() for group in _GROUP.finditer(text)]
     pieces: list[str] = []
@@ -69,7 +75,9 @@ def _cards_in(found: re.Match[str]) -> str:
 
 
 def _card_end(text: str, groups: list[tuple[int, int]], first: int) -> int:
-    """The place after the last group of the longest card number that begins with group ``first``, or 0."""
+    """The place after the last group of the longest card number that begins with group ``first``,
+    or 0.
+    """
     digits, end = "", 0
     for place in range(first, len(groups)):
         digits += text[slice(*groups[place])]
@@ -89,4 +97,8 @@ def _iban_in(found: re.Match[str]) -> str:
         return text
     end = taken[length - 1] + 1
     glued = end < len(text) and text[end].isalnum()
-    return text if glued or not iban_holds("".join(filter(str.isalnum, text[:end]))) else IBAN + text[end:]
+    return (
+        text
+        if glued or not iban_holds("".join(filter(str.isalnum, text[:end])))
+        else IBAN + text[end:]
+    )

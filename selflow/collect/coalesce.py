@@ -1,4 +1,6 @@
-"""Bursts of file changes become what the person did: one save is one event. Pure; time comes in as numbers."""
+"""Bursts of file changes become what the person did: one save is one event. Pure; time comes in as
+numbers.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +22,9 @@ _MERGED: dict[tuple[Kind, Kind], Kind | None] = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change. ``step_us`` is the beginning of the burst it belongs to; ``moved_from`` is set for a move."""
+    """One change. ``step_us`` is the beginning of the burst it belongs to; ``moved_from`` is set
+    for a move.
+    """
 
     kind: Kind
     path: str
@@ -39,9 +43,9 @@ class _Held:
 class Coalescer:
     """Holds every change back for a window and merges what follows on the same path.
 
-    A create and its writes are one create; a file that is created and renamed onto another within the window is
-    one modify of the other; a file that comes and goes leaves no trace. Changes that follow each other within the
-    window are one burst, whatever their paths.
+    A create and its writes are one create; a file that is created and renamed onto another within
+    the window is one modify of the other; a file that comes and goes leaves no trace. Changes that
+    follow each other within the window are one burst, whatever their paths.
 
     Args:
         window_us: How long a change is held back, from its first sign.
@@ -61,13 +65,22 @@ class Coalescer:
             self._merge(path, _Held(kind, ts_us))
 
     def due(self, now_us: int) -> list[Change]:
-        """The changes whose window is over, oldest first. A clock that was set back ends their windows too."""
-        ripe = [(held.first_us, path) for path, held in self._held.items() if not self._is_open(held, now_us)]
+        """The changes whose window is over, oldest first. A clock that was set back ends their
+        windows too.
+        """
+        ripe = [
+            (held.first_us, path)
+            for path, held in self._held.items()
+            if not self._is_open(held, now_us)
+        ]
         return [self._release(path) for _, path in sorted(ripe)]
 
     def rest(self) -> list[Change]:
         """Everything that is held back, oldest first."""
-        return [self._release(path) for _, path in sorted((held.first_us, path) for path, held in self._held.items())]
+        return [
+            self._release(path)
+            for _, path in sorted((held.first_us, path) for path, held in self._held.items())
+        ]
 
     def _is_open(self, held: _Held, now_us: int) -> bool:
         return 0 <= now_us - held.first_us < self._window_us

@@ -1,8 +1,9 @@
-"""Which strings look drawn by chance: base64 keys and generated passwords, but not paths and identifiers.
+"""Which strings look drawn by chance: base64 keys and generated passwords, but not paths and
+identifiers.
 
-Shannon entropy alone cannot tell: ``src/Text/Pandoc/Readers/LaTeX.hs`` has more bits per character than many
-keys. What people write falls into words; what a generator writes falls into shreds of one or two characters
-(``aB3``, ``xY``, ``9``). So a string must have the entropy *and* the shreds.
+Shannon entropy alone cannot tell: ``src/Text/Pandoc/Readers/LaTeX.hs`` has more bits per character
+than many keys. What people write falls into words; what a generator writes falls into shreds of one
+or two characters (``aB3``, ``xY``, ``9``). So a string must have the entropy *and* the shreds.
 """
 
 import math
@@ -12,9 +13,13 @@ from collections import Counter
 MIN_CHARS = 20
 MIN_BITS_PER_CHAR = 4.0
 _MIXED_BITS_PER_CHAR = 3.6
-"""Enough where small and capital letters and digits alternate: 20 such characters reach 4.0 only half the time."""
+"""Enough where small and capital letters and digits alternate: 20 such characters reach 4.0 only
+half the time.
+"""
 _MIXED_SHRED_CHARS = 2.1
-"""Mean length of a shred, in characters: 1.7 in random base64, 2.7 in random letters, 4 to 8 in words."""
+"""Mean length of a shred, in characters: 1.7 in random base64, 2.7 in random letters, 4 to 8 in
+words.
+"""
 _NAME_SHRED_CHARS = 2.8
 _WORD_SHRED_CHARS = 3.5
 _RUN = re.compile(r"[A-Za-z0-9+/=_\-~!@#$%^&*?]{20,}")
@@ -42,7 +47,9 @@ def replace_random(text: str, slot: str) -> str:
 
 
 def _is_random_word(word: str) -> bool:
-    """A word without separators. In one case nobody writes 17 different letters and digits in a row."""
+    """A word without separators. In one case nobody writes 17 different letters and digits in a
+    row.
+    """
     if word == word.lower() or word == word.upper():
         is_shredded = len(word) < _NAME_SHRED_CHARS * len(_SHRED.findall(word))
         return bits_per_char(word) > (_MIXED_BITS_PER_CHAR if is_shredded else MIN_BITS_PER_CHAR)
@@ -61,17 +68,23 @@ def _is_shredded(text: str, max_shred_chars: float) -> bool:
 
 
 def _clean_run(run: str, slot: str) -> str:
-    """Judge each name of a path; then, for keys with slashes in them, the run and its most shredded stretch."""
+    """Judge each name of a path; then, for keys with slashes in them, the run and its most shredded
+    stretch.
+    """
     if "/" not in run:
         return slot if _is_shredded(run, _NAME_SHRED_CHARS) else run
-    cleaned = "/".join(slot if _is_shredded(name, _NAME_SHRED_CHARS) else name for name in run.split("/"))
+    cleaned = "/".join(
+        slot if _is_shredded(name, _NAME_SHRED_CHARS) else name for name in run.split("/")
+    )
     if cleaned != run or _MIXED.match(run) is None:
         return cleaned
     return _without_stretch(run, slot)
 
 
 def _without_stretch(run: str, slot: str) -> str:
-    """A key with slashes in it, inside a path: find the stretch of pieces that are shortest together."""
+    """A key with slashes in it, inside a path: find the stretch of pieces that are shortest
+    together.
+    """
     shreds = [found.span() for found in _SHRED.finditer(run)]
     if (
         sum(end - start for start, end in shreds) <= _MIXED_SHRED_CHARS * len(shreds)
@@ -87,7 +100,11 @@ def _without_stretch(run: str, slot: str) -> str:
         last += 1
     start, end = shreds[first][0], shreds[last - 1][1]
     stretch = run[start:end]
-    return run[:start] + slot + run[end:] if _MIXED.match(stretch) and _is_shredded(stretch, _NAME_SHRED_CHARS) else run
+    return (
+        run[:start] + slot + run[end:]
+        if _MIXED.match(stretch) and _is_shredded(stretch, _NAME_SHRED_CHARS)
+        else run
+    )
 
 
 def _most_shredded(shreds: list[tuple[int, int]]) -> tuple[int, int]:

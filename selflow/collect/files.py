@@ -1,4 +1,6 @@
-"""Changes of files below the owner's folders. Rules: ``coalesce`` and ``normalise``; watching: ``watching``."""
+"""Changes of files below the owner's folders. Rules: ``coalesce`` and ``normalise``; watching:
+``watching``.
+"""
 
 import os
 from collections.abc import Sequence
@@ -26,12 +28,14 @@ def from_settings(section: Section, clock: Clock, home: str) -> "FileSource":
 class FileFilter:
     """Which paths below a folder count.
 
-    ``NOISE`` and ``exclude`` are one list in the syntax of ``.gitignore``, so ``!build/`` takes ``build/`` back.
-    Patterns that start with ``/`` or ``~`` are seen against the whole path, others against the part below the
-    folder: a project inside ``~/build`` is not build output.
+    ``NOISE`` and ``exclude`` are one list in the syntax of ``.gitignore``, so ``!build/`` takes
+    ``build/`` back. Patterns that start with ``/`` or ``~`` are seen against the whole path, others
+    against the part below the folder: a project inside ``~/build`` is not build output.
     """
 
-    def __init__(self, root: str, include: Sequence[str], exclude: Sequence[str], home: str) -> None:
+    def __init__(
+        self, root: str, include: Sequence[str], exclude: Sequence[str], home: str
+    ) -> None:
         self._root = root
         self._included = _both(include, home) if include else ()
         self._excluded = _both((*NOISE, *exclude), home)
@@ -39,25 +43,31 @@ class FileFilter:
     def counts(self, path: str) -> bool:
         """Whether a file's changes are events."""
         below = os.path.relpath(path, self._root)
-        if any(rules.match(part) for rules, part in zip(self._excluded, (below, path), strict=True)):
+        if any(
+            rules.match(part) for rules, part in zip(self._excluded, (below, path), strict=True)
+        ):
             return False
         if not self._included:
             return True
-        return any(rules.match(part) for rules, part in zip(self._included, (below, path), strict=True))
+        return any(
+            rules.match(part) for rules, part in zip(self._included, (below, path), strict=True)
+        )
 
     def skips_folder(self, path: str) -> bool:
         """Whether nothing below a folder can count, so that it need not be watched."""
         parts = (os.path.relpath(path, self._root), path)
         return path != self._root and any(
-            rules.match(part, is_folder=True) for rules, part in zip(self._excluded, parts, strict=True)
+            rules.match(part, is_folder=True)
+            for rules, part in zip(self._excluded, parts, strict=True)
         )
 
 
 class FileSource:
-    """Emits ``file.create``, ``file.modify``, ``file.delete`` and ``file.move`` with the path as the subject.
+    """Emits ``file.create``, ``file.modify``, ``file.delete`` and ``file.move`` with the path as
+    the subject.
 
-    ``data["step"]`` is the same for all changes of one burst; a move has its old path in ``data["from"]``.
-    A folder that cannot be watched is a problem in ``health``; the others go on.
+    ``data["step"]`` is the same for all changes of one burst; a move has its old path in
+    ``data["from"]``. A folder that cannot be watched is a problem in ``health``; the others go on.
 
     Args:
         section: Folders, globs, kinds of change and the window of a burst.
@@ -79,7 +89,9 @@ class FileSource:
     def start(self, emit: Emit) -> None:
         """Watch every folder that can be watched, and all below it."""
         for path in self._section.paths:
-            root = os.path.realpath(Path(path.replace("~", self._home, 1) if path.startswith("~") else path))
+            root = os.path.realpath(
+                Path(path.replace("~", self._home, 1) if path.startswith("~") else path)
+            )
             filtering = FileFilter(root, self._section.include, self._section.exclude, self._home)
             watched = watch(root, filtering.skips_folder, self._taker(filtering), self._complain)
             if watched is not None:
@@ -109,7 +121,9 @@ class FileSource:
 
     def _look(self, emit: Emit, is_last: bool) -> None:  # noqa: FBT001  (as it is repeated)
         with self._lock:
-            changes = self._coalescer.rest() if is_last else self._coalescer.due(self._clock.now_us())
+            changes = (
+                self._coalescer.rest() if is_last else self._coalescer.due(self._clock.now_us())
+            )
         events = [as_event(change) for change in changes if change.kind in self._section.events]
         if events:
             with self._lock:
@@ -120,10 +134,13 @@ class FileSource:
 class Taker:
     """Brings raw changes of one folder to the coalescer, without what does not count.
 
-    A move from a path that does not count is a save by way of a temporary file: a modify. A move to one is a delete.
+    A move from a path that does not count is a save by way of a temporary file: a modify. A move to
+    one is a delete.
     """
 
-    def __init__(self, filtering: FileFilter, coalescer: Coalescer, clock: Clock, lock: Lock) -> None:
+    def __init__(
+        self, filtering: FileFilter, coalescer: Coalescer, clock: Clock, lock: Lock
+    ) -> None:
         self._filtering = filtering
         self._coalescer = coalescer
         self._clock = clock
@@ -156,6 +173,8 @@ def _readable(path: str) -> str:
 
 def _both(patterns: Sequence[str], home: str) -> tuple[PathRules, PathRules]:
     """The patterns for the part below the folder, and those for the whole path."""
-    anchored = [pattern for pattern in patterns if pattern.removeprefix("!").startswith(("/", "~/"))]
+    anchored = [
+        pattern for pattern in patterns if pattern.removeprefix("!").startswith(("/", "~/"))
+    ]
     free = [pattern for pattern in patterns if pattern not in anchored]
     return PathRules(free, home), PathRules(anchored, home)

@@ -1,7 +1,7 @@
 """The ZeroMQ door: batches in, acknowledged only after the sink has them for good.
 
-One thread owns the sockets; a few workers wait for the sink. Batches of one source are appended one after the
-other, in the order they came; batches of different sources side by side.
+One thread owns the sockets; a few workers wait for the sink. Batches of one source are appended one
+after the other, in the order they came; batches of different sources side by side.
 """
 
 import os
@@ -27,9 +27,13 @@ from selflow.core.ports import EventSink
 
 _WORKERS = 4
 _MAX_WAITING_BATCHES = 64
-"""Batches that may wait for the sink, 6.4 MB at most; a sender that ignores its credits is told to wait."""
+"""Batches that may wait for the sink, 6.4 MB at most; a sender that ignores its credits is told to
+wait.
+"""
 _FRAME_ALLOWANCE = 8
-"""A frame up to this many times the largest batch is answered; a larger one ends the connection unread."""
+"""A frame up to this many times the largest batch is answered; a larger one ends the connection
+unread.
+"""
 _MAX_SOCKET_PATH_BYTES = 103
 
 
@@ -44,13 +48,15 @@ class IngestServer:
     """Serves ``selflow/1`` on ``ipc://<socket_path>`` and, by choice, on loopback TCP.
 
     Args:
-        sink: Takes the records for good. It may raise ``StoreError`` or be slow, but must answer in the end.
+        sink: Takes the records for good. It may raise ``StoreError`` or be slow, but must answer in
+            the end.
         sieve: Drops and redacts before anything else sees an event.
         clock: Says which events lie in the future.
         socket_path: The ipc socket; made 0600 in a folder that is 0700.
         limits: What one batch may hold.
         tcp_address: ``127.0.0.1:PORT`` or ``[::1]:PORT``; port 0 takes a free one. None: no TCP.
-        authorise: Judges the token that every message over TCP carries; needed with ``tcp_address``.
+        authorise: Judges the token that every message over TCP carries; needed with
+            ``tcp_address``.
         consents: Whether the owner allowed a source; None allows all.
 
     Raises:
@@ -71,12 +77,16 @@ class IngestServer:
     ) -> None:
         self._limits = limits or WireLimits()
         self._outcomes = Outcomes()
-        self._intake = Intake(sieve, clock, self._limits, self._outcomes, consents or (lambda _: True))
+        self._intake = Intake(
+            sieve, clock, self._limits, self._outcomes, consents or (lambda _: True)
+        )
         self._sink = sink
         self._socket_path = socket_path
         self._tcp_address = None if tcp_address is None else _loopback(tcp_address)
         if tcp_address is not None and authorise is None:
-            raise RefusedError("ingest over TCP needs a token", "hand in authorise, or use the ipc socket")
+            raise RefusedError(
+                "ingest over TCP needs a token", "hand in authorise, or use the ipc socket"
+            )
         self._authorise = authorise
         self._doors: dict[zmq.Socket[bytes], Authorise | None] = {}
         self._waiting: dict[str, deque[_Job]] = {}
@@ -90,8 +100,8 @@ class IngestServer:
         """Bind and serve in a thread of its own.
 
         Raises:
-            RefusedError: If the socket's folder is open to other users, or another server has the socket.
-            ConfigError: If an address cannot be bound.
+            RefusedError: If the socket's folder is open to other users, or another server has the
+            socket. ConfigError: If an address cannot be bound.
         """
         _check_socket(self._socket_path)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -110,7 +120,9 @@ class IngestServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take nothing more in, answer what the sink still finishes, and close. May be called twice."""
+        """Take nothing more in, answer what the sink still finishes, and close. May be called
+        twice.
+        """
         if self._thread is not None:
             self._stopping.set()
             self._wake()
@@ -121,11 +133,17 @@ class IngestServer:
     @property
     def tcp_endpoint(self) -> str:
         """The bound TCP address (``tcp://127.0.0.1:PORT``); empty without one."""
-        ends = (door.getsockopt(zmq.LAST_ENDPOINT) for door, authorise in self._doors.items() if authorise)
+        ends = (
+            door.getsockopt(zmq.LAST_ENDPOINT)
+            for door, authorise in self._doors.items()
+            if authorise
+        )
         return next((end.rstrip(b"\0").decode() for end in ends if isinstance(end, bytes)), "")
 
     def outcomes(self) -> dict[tuple[str, str], int]:
-        """Events by (source, outcome): accepted, repeated, dropped, rejected, unavailable. For any thread."""
+        """Events by (source, outcome): accepted, repeated, dropped, rejected, unavailable. For any
+        thread.
+        """
         return self._outcomes.snapshot()
 
     def _open(self, address: str, authorise: Authorise | None) -> None:
@@ -137,7 +155,9 @@ class IngestServer:
         try:
             door.bind(address)
         except zmq.ZMQError as error:
-            raise ConfigError(f"cannot listen on {address}: {error.strerror}", "free it or choose another") from error
+            raise ConfigError(
+                f"cannot listen on {address}: {error.strerror}", "free it or choose another"
+            ) from error
 
     def _close(self) -> None:
         for door in self._doors:
@@ -178,12 +198,17 @@ class IngestServer:
             self._reply(door, identity, refusal(error.code, str(error)))
             return
         except Exception as error:  # noqa: BLE001  (who judges tokens or consents may fail in ways of its own)
-            message = f"consent and token cannot be checked now ({type(error).__name__}); send again later"
+            message = (
+                f"consent and token cannot be checked now ({type(error).__name__}); send "
+                "again later"
+            )
             self._reply(door, identity, refusal("unavailable", message))
             return
         job = _Job(door, identity, batch)
         if not batch.records:
-            self._reply(door, identity, self._intake.stored(batch, None, self._credits_for(identity)))
+            self._reply(
+                door, identity, self._intake.stored(batch, None, self._credits_for(identity))
+            )
         elif sum(self._in_flight.values()) >= _MAX_WAITING_BATCHES:
             message = f"{_MAX_WAITING_BATCHES} batches wait already; send again later"
             self._reply(door, identity, refusal("rate_limited", message, batch.batch_id))
@@ -217,13 +242,18 @@ class IngestServer:
                 jobs.popleft()
                 self._release(job)
                 self._credits = future.result().credits
-                answer = self._intake.stored(job.batch, future.result(), self._credits_for(job.identity))
+                answer = self._intake.stored(
+                    job.batch, future.result(), self._credits_for(job.identity)
+                )
                 self._reply(job.door, job.identity, answer)
             else:
-                # Later batches of the source must not overtake this one: they go back to their senders too.
+                # Later batches of the source must not overtake this one: they go back to their
+                # senders too.
                 for failed in jobs:
                     self._release(failed)
-                    self._reply(failed.door, failed.identity, self._intake.unavailable(failed.batch, error))
+                    self._reply(
+                        failed.door, failed.identity, self._intake.unavailable(failed.batch, error)
+                    )
                 jobs.clear()
             if not jobs:
                 del self._waiting[job.batch.source]
@@ -256,15 +286,20 @@ def _loopback(address: str) -> str:
     except ValueError:
         is_loopback = False
     if not is_loopback:
-        raise RefusedError(f"ingest may not listen on {address}", "use 127.0.0.1:PORT; only loopback is allowed")
+        raise RefusedError(
+            f"ingest may not listen on {address}", "use 127.0.0.1:PORT; only loopback is allowed"
+        )
     return address if port != "0" else f"{host}:*"
 
 
 def _check_socket(path: Path) -> None:
-    """The folder is ours alone, the path fits, and nobody listens there (libzmq would take the socket over)."""
+    """The folder is ours alone, the path fits, and nobody listens there (libzmq would take the
+    socket over).
+    """
     if len(os.fsencode(path)) > _MAX_SOCKET_PATH_BYTES:
         raise ConfigError(
-            f"the path of the ingest socket has {len(os.fsencode(path))} bytes; the limit is {_MAX_SOCKET_PATH_BYTES}",
+            f"the path of the ingest socket has {len(os.fsencode(path))} bytes; the "
+            f"limit is {_MAX_SOCKET_PATH_BYTES}",
             "set SELFLOW_HOME to a shorter folder",
         )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

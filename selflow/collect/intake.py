@@ -1,7 +1,7 @@
 """What the ingest door decides about one message, without sockets or threads.
 
-The protocol is ``selflow/1`` (``interfaces.md`` 9). ``prepare`` turns frames into a batch of records that may be
-stored, ``answer`` turns the outcome of the append into the frames of the reply.
+The protocol is ``selflow/1`` (``interfaces.md`` 9). ``prepare`` turns frames into a batch of
+records that may be stored, ``answer`` turns the outcome of the append into the frames of the reply.
 """
 
 from collections import Counter
@@ -38,7 +38,9 @@ class Prepared:
 
 
 class Outcomes:
-    """Counts events by (source, outcome). Sources beyond the first hundred share the name ``other``."""
+    """Counts events by (source, outcome). Sources beyond the first hundred share the name
+    ``other``.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -72,7 +74,9 @@ class Intake:
         consents: Whether the owner allowed a source; asked for each batch.
     """
 
-    def __init__(self, sieve: Sieve, clock: Clock, limits: WireLimits, outcomes: Outcomes, consents: Consents) -> None:
+    def __init__(
+        self, sieve: Sieve, clock: Clock, limits: WireLimits, outcomes: Outcomes, consents: Consents
+    ) -> None:
         self._consents = consents
         self._sieve = sieve
         self._clock = clock
@@ -80,34 +84,48 @@ class Intake:
         self._outcomes = outcomes
 
     def prepare(self, frames: Sequence[bytes], authorise: Authorise | None) -> Prepared:
-        """The batch in the frames after the identity: protocol, batch and, where one is asked for, a token.
+        """The batch in the frames after the identity: protocol, batch and, where one is asked for,
+        a token.
 
         Raises:
-            WireError: ``bad_frames``, ``bad_protocol``, ``unauthenticated``, ``no_consent``, or what
+            WireError: ``bad_frames``, ``bad_protocol``, ``unauthenticated``, ``no_consent``, or
+            what
                 ``codec.decode_batch`` raises.
         """
         if len(frames) not in {2, 3}:
-            raise WireError("bad_frames", f"message of {len(frames)} frames; selflow/1 has 2, or 3 with a token")
+            raise WireError(
+                "bad_frames", f"message of {len(frames)} frames; selflow/1 has 2, or 3 with a token"
+            )
         if frames[0] != PROTOCOL:
             raise WireError("bad_protocol", "the first frame is not selflow/1")
-        if authorise is not None and (len(frames) < 3 or not authorise(frames[2].decode("ascii", "replace"))):
-            raise WireError("unauthenticated", "the third frame must be a valid token on this address")
+        if authorise is not None and (
+            len(frames) < 3 or not authorise(frames[2].decode("ascii", "replace"))
+        ):
+            raise WireError(
+                "unauthenticated", "the third frame must be a valid token on this address"
+            )
         batch = decode_batch(frames[1], self._clock.now_us(), self._limits)
         if not self._sieve.allows_name(batch.source):
             raise WireError("bad_batch", "the name of the source looks like a secret")
         if not self._consents(batch.source):
-            raise WireError("no_consent", "the owner has not allowed this source: selflow init --grant ingest")
+            raise WireError(
+                "no_consent", "the owner has not allowed this source: selflow init --grant ingest"
+            )
         sifted = self._sieve.sift(batch.events)
         self._outcomes.add(batch.source, "dropped", sifted.dropped)
         self._outcomes.add(batch.source, "rejected", len(batch.rejected))
-        return Prepared(batch.source, batch.batch_id, sifted.records, sifted.dropped, batch.rejected)
+        return Prepared(
+            batch.source, batch.batch_id, sifted.records, sifted.dropped, batch.rejected
+        )
 
     def stored(self, batch: Prepared, result: Credits | None, credits_left: int) -> list[bytes]:
         """The acknowledgement. ``result`` is None if there was nothing to store."""
         accepted = 0
         if result is not None:
             accepted = result.last_seq - result.first_seq + 1 if result.first_seq else 0
-            self._outcomes.add(batch.source, "repeated" if result.is_repeat else "accepted", accepted)
+            self._outcomes.add(
+                batch.source, "repeated" if result.is_repeat else "accepted", accepted
+            )
         reply = {
             "batch_id": batch.batch_id,
             "accepted": accepted,

@@ -20,7 +20,9 @@ def from_settings(section: Section, clock: Clock, home: str) -> "MetricsSource":
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the machine's counters say at one moment; ``None`` where the machine has no such counter."""
+    """What the machine's counters say at one moment; ``None`` where the machine has no such
+    counter.
+    """
 
     at_s: float
     cpu_fraction: float
@@ -49,7 +51,9 @@ def read_machine(at_s: float) -> Reading:
 
 
 def sample(before: Reading, now: Reading, ts_us: int) -> Event:
-    """The event between two readings: shares and load as they are, disk and network as bytes per second."""
+    """The event between two readings: shares and load as they are, disk and network as bytes per
+    second.
+    """
     elapsed_s = max(now.at_s - before.at_s, 1e-6)
     data: dict[str, Json] = {
         "cpu_fraction": round(now.cpu_fraction, 3),
@@ -61,7 +65,8 @@ def sample(before: Reading, now: Reading, ts_us: int) -> Event:
         ("net_bytes_per_s", before.net_bytes, now.net_bytes),
     ):
         if first is not None and last is not None:
-            data[name] = max(0, round((last - first) / elapsed_s))  # a counter restarts after suspend
+            # A counter restarts after suspend
+            data[name] = max(0, round((last - first) / elapsed_s))
     if now.battery_fraction is not None:
         data["battery_fraction"] = round(now.battery_fraction, 3)
         data["is_plugged_in"] = now.is_plugged_in

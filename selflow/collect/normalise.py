@@ -1,8 +1,8 @@
 """Paths: which ones never count, and how the rest are written.
 
-Two kinds of rules. The owner's **exclusions** (``privacy.exclude_paths``, ``privacy.exclude_apps``) hold for
-every event, wherever it comes from. The **noise** list (VCS internals, caches, build output, swap files) holds
-for the file source alone: it is not private, only worthless.
+Two kinds of rules. The owner's **exclusions** (``privacy.exclude_paths``, ``privacy.exclude_apps``)
+hold for every event, wherever it comes from. The **noise** list (VCS internals, caches, build
+output, swap files) holds for the file source alone: it is not private, only worthless.
 """
 
 import re
@@ -20,7 +20,16 @@ from selflow.core.events import Event, Json
 
 NOISE = (
     *(".git/", ".hg/", ".svn/", ".bzr/", ".jj/", "CVS/", "_darcs/"),
-    *("__pycache__/", "*.py[cod]", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".tox/", ".nox/", ".hypothesis/"),
+    *(
+        "__pycache__/",
+        "*.py[cod]",
+        ".mypy_cache/",
+        ".pytest_cache/",
+        ".ruff_cache/",
+        ".tox/",
+        ".nox/",
+        ".hypothesis/",
+    ),
     *(
         ".venv/",
         "venv/",
@@ -56,10 +65,24 @@ NOISE = (
         "*.obj",
         "*.class",
     ),
-    *("*.swp", "*.swo", "*.swx", "*~", ".#*", "\\#*\\#", "4913", ".goutputstream-*", "*.tmp", "*.crdownload", "*.part"),
+    *(
+        "*.swp",
+        "*.swo",
+        "*.swx",
+        "*~",
+        ".#*",
+        "\\#*\\#",
+        "4913",
+        ".goutputstream-*",
+        "*.tmp",
+        "*.crdownload",
+        "*.part",
+    ),
     *(".DS_Store", "Thumbs.db", ".Trash*/", ".local/share/Trash/"),
 )
-"""What the file source ignores, in ``.gitignore`` syntax; the owner's ``exclude: ["!build/"]`` takes one back."""
+"""What the file source ignores, in ``.gitignore`` syntax; the owner's ``exclude: ["!build/"]``
+takes one back.
+"""
 
 _WORD = re.compile(r"""[^\s"'=,;|&<>()]+""")
 _LAUNCHERS = frozenset({"sudo", "doas", "nohup", "time", "env", "exec"})
@@ -69,8 +92,8 @@ class PathRules:
     """Globs in ``.gitignore`` syntax over absolute paths; ``~`` is the home folder.
 
     Args:
-        patterns: A pattern that starts with ``/`` or ``~`` is anchored; any other matches at every depth.
-        home: The owner's home folder.
+        patterns: A pattern that starts with ``/`` or ``~`` is anchored; any other matches at every
+            depth. home: The owner's home folder.
 
     Raises:
         ConfigError: If a pattern is not valid; it is quoted, for it is the owner's own setting.
@@ -79,13 +102,19 @@ class PathRules:
     def __init__(self, patterns: Sequence[str], home: str) -> None:
         self._home = home.rstrip("/")
         try:
-            self._spec = GitIgnoreSpec.from_lines([_anchor(pattern, self._home) for pattern in patterns])
+            self._spec = GitIgnoreSpec.from_lines(
+                [_anchor(pattern, self._home) for pattern in patterns]
+            )
         except ValueError as error:
-            raise ConfigError(f"path pattern is not valid: {error}", "see the syntax of .gitignore") from error
+            raise ConfigError(
+                f"path pattern is not valid: {error}", "see the syntax of .gitignore"
+            ) from error
         self._matches = lru_cache(maxsize=4_096)(self._spec.match_file)
 
     def match(self, path: str, *, is_folder: bool = False) -> bool:
-        """Whether a path, or a folder above it, matches. ``..`` and doubled slashes are resolved first."""
+        """Whether a path, or a folder above it, matches. ``..`` and doubled slashes are resolved
+        first.
+        """
         if path == "~" or path.startswith("~/"):
             path = self._home + path[1:]
         plain = normpath(path).lstrip("/")
@@ -95,7 +124,8 @@ class PathRules:
 class Exclusions:
     """The owner's privacy rules: what is dropped before it is stored, whoever reports it.
 
-    A path counts wherever it stands: as the subject, among the words of a command line, or in ``data``.
+    A path counts wherever it stands: as the subject, among the words of a command line, or in
+    ``data``.
 
     Args:
         paths: Globs as in ``.gitignore``.
@@ -109,10 +139,14 @@ class Exclusions:
 
     def covers(self, event: Event) -> bool:
         """Whether the event is to be dropped."""
-        if self._apps and any(fnmatchcase(name, app) for name in _programs(event) for app in self._apps):
+        if self._apps and any(
+            fnmatchcase(name, app) for name in _programs(event) for app in self._apps
+        ):
             return True
         rules = self._paths
-        return rules is not None and any(rules.match(path, is_folder=True) for path in _paths(event))
+        return rules is not None and any(
+            rules.match(path, is_folder=True) for path in _paths(event)
+        )
 
 
 def write_home(text: str, home: str) -> str:
@@ -124,7 +158,9 @@ def write_home(text: str, home: str) -> str:
 
 @lru_cache(maxsize=8)
 def _home_pattern(home: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w.~/-]){re.escape(home)}(?![\w.-])|(?<=file://){re.escape(home)}(?![\w.-])")
+    return re.compile(
+        rf"(?<![\w.~/-]){re.escape(home)}(?![\w.-])|(?<=file://){re.escape(home)}(?![\w.-])"
+    )
 
 
 def _anchor(pattern: str, home: str) -> str:
@@ -133,7 +169,9 @@ def _anchor(pattern: str, home: str) -> str:
 
 
 def _programs(event: Event) -> Iterator[str]:
-    """The names an event's program goes by: as told, its last part, and the head of a command line."""
+    """The names an event's program goes by: as told, its last part, and the head of a
+    command line.
+    """
     for name in (event.app, _head(event.subject) if event.kind.startswith("shell.") else ""):
         if name:
             yield name.lower()
@@ -146,7 +184,9 @@ def _head(command: str) -> str:
 
 
 def _paths(event: Event) -> Iterator[str]:
-    """Everything in an event that could be a path: subjects whole and word by word, and the texts of ``data``."""
+    """Everything in an event that could be a path: subjects whole and word by word, and the texts
+    of ``data``.
+    """
     for text in (event.subject, *_texts(event.data)):
         if text:
             yield text

@@ -1,4 +1,6 @@
-"""How the collector's own events reach the sink: sifted, in batches, and kept while the sink is away."""
+"""How the collector's own events reach the sink: sifted, in batches, and kept while the sink is
+away.
+"""
 
 import secrets
 from collections import deque
@@ -95,7 +97,9 @@ class Batcher:
     def take(self, now_s: float, *, everything: bool = False) -> list[_Made]:
         """The batches that are full or old enough; all of them if asked."""
         for source in [
-            source for source, (since_s, _) in self._open.items() if everything or now_s - since_s >= self._max_age_s
+            source
+            for source, (since_s, _) in self._open.items()
+            if everything or now_s - since_s >= self._max_age_s
         ]:
             self._close(source)
         full, self._full = self._full, []
@@ -111,9 +115,10 @@ class Batcher:
 class Outbox:
     """Delivers what the collector's own sources emit.
 
-    A batch goes to the sink; if that fails it goes to the spool, and the batches after it too, so that each
-    source's order holds. If the spool fails as well, 64 batches stay in memory; what comes then is counted as
-    ``lost``. Batch numbers begin at a random 64-bit number: two runs do not meet.
+    A batch goes to the sink; if that fails it goes to the spool, and the batches after it too, so
+    that each source's order holds. If the spool fails as well, 64 batches stay in memory; what
+    comes then is counted as ``lost``. Batch numbers begin at a random 64-bit number: two runs do
+    not meet.
 
     Args:
         sink: Takes the records for good.
@@ -125,7 +130,13 @@ class Outbox:
     """
 
     def __init__(
-        self, sink: EventSink, sieve: Sieve, spool: Spool, clock: Clock, limits: WireLimits, flush_interval_s: float
+        self,
+        sink: EventSink,
+        sieve: Sieve,
+        spool: Spool,
+        clock: Clock,
+        limits: WireLimits,
+        flush_interval_s: float,
     ) -> None:
         self._sink = sink
         self._sieve = sieve
@@ -149,7 +160,9 @@ class Outbox:
                     self._batcher.add(event.source, record, self._clock.monotonic_s())
 
     def step(self, *, everything: bool = False) -> None:
-        """Deliver what is due: first what the spool holds, then the rest. For one thread at a time."""
+        """Deliver what is due: first what the spool holds, then the rest. For one thread at
+        a time.
+        """
         now_s = self._clock.monotonic_s()
         with self._lock:
             due = self._batcher.take(now_s, everything=everything)
@@ -199,14 +212,18 @@ class Outbox:
         return self._clock.monotonic_s() >= self._retry_at_s
 
     def _append(self, batch: Batch) -> bool:
-        """Whether the sink has the batch. A sink may fail in ways of its own; the thread goes on in any case."""
+        """Whether the sink has the batch. A sink may fail in ways of its own; the thread goes on in
+        any case.
+        """
         try:
             credits_left = self._sink.append(batch.source, batch.batch_id, batch.records)
         except Exception as error:  # noqa: BLE001  (what a foreign sink raises is told, and the batch is kept)
             self._fail(error)
             return False
         self._last_error = ""
-        self._outcomes.add(batch.source, "repeated" if credits_left.is_repeat else "accepted", len(batch.records))
+        self._outcomes.add(
+            batch.source, "repeated" if credits_left.is_repeat else "accepted", len(batch.records)
+        )
         if not credits_left.credits:
             self._retry_at_s = self._clock.monotonic_s() + _RETRY_S
         return True

@@ -1,8 +1,9 @@
 """What secrets look like: the shapes that ``redact`` replaces by typed slots.
 
-A ``Shape`` finds one kind of secret and puts its slot there. ``needles`` are lower-case substrings of which
-at least one stands in every text that the shape can match: most texts are passed by without a search.
-Every search is linear in the length of the text: runs are entered at their start only, gaps are bounded.
+A ``Shape`` finds one kind of secret and puts its slot there. ``needles`` are lower-case substrings
+of which at least one stands in every text that the shape can match: most texts are passed by
+without a search. Every search is linear in the length of the text: runs are entered at their start
+only, gaps are bounded.
 """
 
 import re
@@ -32,7 +33,9 @@ def _slot(slot: str) -> Replace:
 
 
 def _keep_prefix(found: re.Match[str]) -> str:
-    """``prefix`` stays readable, the value becomes a slot between the quotes or brackets it stood in."""
+    """``prefix`` stays readable, the value becomes a slot between the quotes or brackets it stood
+    in.
+    """
     prefix, value = found["prefix"], found["value"]
     quote = value[0] if value[0] in "\"'" else ""
     core = value.strip("\"'") if quote else value.rstrip("\"'\\)]},;")
@@ -49,7 +52,18 @@ _LONG_NAMES = (
 )
 _SHORT_NAMES = r"(?:token|auth|(?<!by)(?<!com)pass|authorization)(?![a-z])\d{0,3}"
 _NAME = rf"(?:{_LONG_NAMES}|{_SHORT_NAMES})"
-_NAME_NEEDLES = ("passw", "pass", "pwd", "secret", "credential", "cookie", "session", "key", "token", "auth")
+_NAME_NEEDLES = (
+    "passw",
+    "pass",
+    "pwd",
+    "secret",
+    "credential",
+    "cookie",
+    "session",
+    "key",
+    "token",
+    "auth",
+)
 _VALUE = r"""(?P<value>"(?:[^"\\]|\\.)*"?|'[^']*'?|\S+)"""
 SENSITIVE_NAME = re.compile(_NAME, re.IGNORECASE)
 """A key of ``data`` that matches holds a secret, whatever its value looks like."""
@@ -75,7 +89,9 @@ _FLAG = Shape(
 )
 _SCHEME = Shape(
     ("bearer", "basic"),
-    re.compile(r"(?i:(?P<prefix>\b(?:bearer|basic)\s+))(?=\S*[\d=+/_.-]|\S*[a-z]\S*[A-Z])(?P<value>[\w.~+/=-]{8,})"),
+    re.compile(
+        r"(?i:(?P<prefix>\b(?:bearer|basic)\s+))(?=\S*[\d=+/_.-]|\S*[a-z]\S*[A-Z])(?P<value>[\w.~+/=-]{8,})"
+    ),
     _keep_prefix,
 )
 
@@ -114,14 +130,20 @@ def _plain_url(found: re.Match[str]) -> str:
     return scheme + (anchor if "=" in fragment else body)
 
 
-_URL = Shape(("://",), re.compile(r"""((?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,40}://)([^\s"'`]*)"""), _plain_url)
+_URL = Shape(
+    ("://",),
+    re.compile(r"""((?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,40}://)([^\s"'`]*)"""),
+    _plain_url,
+)
 _QUERY = Shape(("?",), re.compile(r"""(?<=[\w/.~-])\?[\w.%\[\]~-]{1,100}=[^\s"'`]*"""), _slot(""))
 
 # --- Tokens that show their maker.
 _PRIVATE_KEY = Shape(
     ("-----begin",),
     re.compile(
-        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]{0,60}-----|\Z)", re.DOTALL
+        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 "
+        r"]{0,60}-----|\Z)",
+        re.DOTALL,
     ),
     _slot(SECRET),
 )
@@ -132,7 +154,9 @@ _KNOWN = tuple(
         "asia": r"ASIA[A-Z0-9]{16}",
         "ghp_ gho_ ghu_ ghs_ ghr_": r"gh[pousr]_[A-Za-z0-9]{30,}",
         "github_pat_": r"github_pat_\w{20,}",
-        "glpat- glptt- gldt- glrt- glsoat- glcbt- glft- glagent-": r"gl(?:pat|ptt|dt|rt|soat|cbt|ft|agent)-[\w-]{16,}",
+        "glpat- glptt- gldt- glrt- glsoat- glcbt- glft- glagent-": (
+            r"gl(?:pat|ptt|dt|rt|soat|cbt|ft|agent)-[\w-]{16,}"
+        ),
         "xox": r"xox[a-z]-[A-Za-z0-9-]{10,}",
         "xapp-": r"xapp-[A-Za-z0-9-]{10,}",
         "hooks.slack.com": r"hooks\.slack\.com/\S+",
@@ -160,7 +184,9 @@ _EMAIL = Shape(
 )
 UUID_RUN = Shape(
     (),
-    re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![0-9A-Za-z])"),
+    re.compile(
+        r"(?<![0-9A-Za-z])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![0-9A-Za-z])"
+    ),
     _slot(UUID),
 )
 HEX_RUN = Shape(
@@ -172,7 +198,18 @@ HEX_RUN = Shape(
     _slot(HEX),
 )
 
-SHAPES = (_PRIVATE_KEY, _HEADER, _URL, _QUERY, _SCHEME, *_KNOWN, _ASSIGNED, _FLAG, *_PROGRAMS, _EMAIL)
+SHAPES = (
+    _PRIVATE_KEY,
+    _HEADER,
+    _URL,
+    _QUERY,
+    _SCHEME,
+    *_KNOWN,
+    _ASSIGNED,
+    _FLAG,
+    *_PROGRAMS,
+    _EMAIL,
+)
 """Tried in this order."""
 NEEDLES = tuple((needle, place) for place, shape in enumerate(SHAPES) for needle in shape.needles)
 """Which of ``SHAPES`` may match at all: (lower-case substring, place)."""

@@ -9,7 +9,16 @@ from dataclasses import replace
 
 from selflow.collect.checksums import replace_cards, replace_ibans
 from selflow.collect.entropy import replace_random
-from selflow.collect.patterns import CARD, HEX_RUN, NEEDLES, SECRET, SENSITIVE_NAME, SHAPES, UUID_RUN, Shape
+from selflow.collect.patterns import (
+    CARD,
+    HEX_RUN,
+    NEEDLES,
+    SECRET,
+    SENSITIVE_NAME,
+    SHAPES,
+    UUID_RUN,
+    Shape,
+)
 from selflow.core.events import Event, Json
 from selflow.core.ports import Redactor
 from selflow.core.settings import PrivacySettings
@@ -18,7 +27,8 @@ _SHORTEST = 5
 _MAX_PASSES = 8
 _SHORTEST_NUMBER = 12
 _REMEMBERED_TEXTS, _REMEMBERED_CHARS = 8_192, 128
-"""Texts known to hold no secret (kinds, apps, keys, paths that come again) are not searched twice."""
+"""Texts known to hold no secret (kinds, apps, keys, paths that come again) are not searched twice.
+"""
 
 
 def make_redactor(privacy: PrivacySettings) -> Redactor:
@@ -35,12 +45,14 @@ class PassThrough:
 
 
 class SlotRedactor:
-    """Replaces secrets in every text of an event, keys included, by ``<SECRET> <EMAIL> <CARD> <IBAN> <HEX> <UUID>``.
+    """Replaces secrets in every text of an event, keys included, by ``<SECRET> <EMAIL> <CARD>
+    <IBAN> <HEX> <UUID>``.
 
     Args:
         patterns: The owner's own regular expressions; each match becomes ``<SECRET>``.
 
-    Cost: linear in the length of the texts; 15 to 50 us for a file event on one core, the first time its path is seen.
+    Cost: linear in the length of the texts; 15 to 50 us for a file event on one core, the first
+    time its path is seen.
     """
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
@@ -60,7 +72,9 @@ class SlotRedactor:
         )
 
     def text(self, text: str) -> str:
-        """One text without its secrets. A text that does not settle in eight passes becomes one slot."""
+        """One text without its secrets. A text that does not settle in eight passes becomes one
+        slot.
+        """
         if len(text) < self._shortest or text in self._clean:
             return text
         cleaned = self._settle(text)
@@ -96,7 +110,9 @@ class SlotRedactor:
             place = 2
             while name in cleaned:
                 name, place = f"{base}#{place}", place + 1
-            cleaned[name] = self._value(value, is_secret=is_secret or SENSITIVE_NAME.search(key) is not None)
+            cleaned[name] = self._value(
+                value, is_secret=is_secret or SENSITIVE_NAME.search(key) is not None
+            )
         return cleaned
 
     def _value(self, value: Json, *, is_secret: bool) -> Json:

@@ -9,7 +9,8 @@ class Roster:
     """Starts a source once its kind is allowed and stops it once it is not. For one thread.
 
     Args:
-        planned: How to make each source, by a name that begins with its kind (``file_system``, ``file_system#2``).
+        planned: How to make each source, by a name that begins with its kind (``file_system``,
+            ``file_system#2``).
         emit: Takes the events.
     """
 

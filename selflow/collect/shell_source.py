@@ -20,8 +20,12 @@ _HEAD_BYTES = 256
 
 def from_settings(section: Section, clock: Clock, home: str) -> "ShellHistorySource":
     """The source that ``type: shell_history`` asks for."""
-    paths = [Path(path.replace("~", home, 1) if path.startswith("~") else path) for path in section.paths]
-    return ShellHistorySource(paths or [Path(home) / name for name in HISTORIES], section.sample_interval_s, clock)
+    paths = [
+        Path(path.replace("~", home, 1) if path.startswith("~") else path) for path in section.paths
+    ]
+    return ShellHistorySource(
+        paths or [Path(home) / name for name in HISTORIES], section.sample_interval_s, clock
+    )
 
 
 @dataclass(slots=True)
@@ -33,10 +37,11 @@ class _Followed:
 
 
 class ShellHistorySource:
-    """Emits ``shell.command`` for what is written after ``start``; what was there before is for the importer.
+    """Emits ``shell.command`` for what is written after ``start``; what was there before is for the
+    importer.
 
-    A file that became shorter was rewritten by its shell; it is followed from its new end. A command without a
-    time gets that of the look.
+    A file that became shorter was rewritten by its shell; it is followed from its new end. A
+    command without a time gets that of the look.
 
     Args:
         paths: History files; those that do not exist are waited for.
@@ -83,11 +88,15 @@ class ShellHistorySource:
         except OSError as error:
             why = os.strerror(error.errno or 0)
             with self._lock:
-                self._problems[followed.path] = f"{followed.path}: {why}; give yourself access or leave it out"
+                self._problems[followed.path] = (
+                    f"{followed.path}: {why}; give yourself access or leave it out"
+                )
             return []
         commands = parse_history(new.splitlines(keepends=True), shell, Progress())
         now_us = self._clock.now_us()
-        events = [as_event(each, shell, now_us if each.ts_us is None else each.ts_us) for each in commands]
+        events = [
+            as_event(each, shell, now_us if each.ts_us is None else each.ts_us) for each in commands
+        ]
         with self._lock:
             self._problems.pop(followed.path, None)
             self._events += len(events)

@@ -1,4 +1,6 @@
-"""The one way into the log: drop what the owner excludes, redact the rest, and only then encode it."""
+"""The one way into the log: drop what the owner excludes, redact the rest, and only then
+encode it.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,14 +13,17 @@ from selflow.core.ports import Redactor
 
 @dataclass(frozen=True, slots=True)
 class Sifted:
-    """What came through: encoded records in the order of the events, and how many events were dropped."""
+    """What came through: encoded records in the order of the events, and how many events were
+    dropped.
+    """
 
     records: tuple[bytes, ...]
     dropped: int
 
 
 class Sieve:
-    """Exclusions, then ``~`` for the home folder, then redaction; in this order, because a slot hides a path.
+    """Exclusions, then ``~`` for the home folder, then redaction; in this order, because a slot
+    hides a path.
 
     Args:
         redactor: Takes the secrets out.
@@ -43,7 +48,9 @@ class Sieve:
         return Sifted(tuple(records), dropped)
 
     def allows_name(self, source: str) -> bool:
-        """Whether the name of a source holds no secret; it is kept as a key and shown as a label."""
+        """Whether the name of a source holds no secret; it is kept as a key and shown as a
+        label.
+        """
         return self._redactor.redact(Event(0, source, "batch")).source == source
 
     def _at_home(self, event: Event) -> Event:

@@ -1,4 +1,6 @@
-"""Where the collector's own events come from: the contract of a source, and the door by which all come in."""
+"""Where the collector's own events come from: the contract of a source, and the door by which all
+come in.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +20,9 @@ Emit = Callable[[Sequence[Event]], None]
 
 @dataclass(frozen=True, slots=True)
 class SourceHealth:
-    """What a source says of itself. ``problems`` name paths and next steps, never an event's content."""
+    """What a source says of itself. ``problems`` name paths and next steps, never an event's
+    content.
+    """
 
     name: str
     state: State
@@ -30,11 +34,15 @@ class Source(Protocol):
     """Emits events between ``start`` and ``stop``."""
 
     def start(self, emit: Emit) -> None:
-        """Begin; returns at once. What cannot be read becomes a problem in ``health``; the rest goes on."""
+        """Begin; returns at once. What cannot be read becomes a problem in ``health``; the rest
+        goes on.
+        """
         ...
 
     def stop(self) -> None:
-        """End; emits what is still held back and then nothing more. May be called twice, or without a start."""
+        """End; emits what is still held back and then nothing more. May be called twice, or without
+        a start.
+        """
         ...
 
     def health(self) -> SourceHealth:
@@ -52,7 +60,9 @@ class Section(Protocol):
 
 
 def found_sources() -> dict[str, EntryPoint]:
-    """Every installed source by name; ours come in by the same door as a stranger's. Nothing is loaded."""
+    """Every installed source by name; ours come in by the same door as a stranger's. Nothing is
+    loaded.
+    """
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
@@ -70,7 +80,8 @@ def make_source(section: Section, clock: Clock, home: str) -> Source:
     found = found_sources()
     if section.type not in found:
         raise ConfigError(
-            f"data_sources: no source named {section.type}", f"installed: {', '.join(sorted(found)) or 'none'}"
+            f"data_sources: no source named {section.type}",
+            f"installed: {', '.join(sorted(found)) or 'none'}",
         )
     factory = cast("Callable[[Section, Clock, str], Source]", found[section.type].load())
     return factory(section, clock, home)

@@ -32,8 +32,9 @@ class Row:
 def read_rows(path: Path, columns: Sequence[str], progress: Progress) -> Iterator[Row]:
     """The rows of a ``.csv`` or ``.jsonl`` file, each also with ``.gz``.
 
-    The file is opened and its columns are checked at once; rows are read as they are asked for. A CSV row with
-    too few or too many fields and a line that is no JSON object are counted in ``progress`` and passed by.
+    The file is opened and its columns are checked at once; rows are read as they are asked for. A
+    CSV row with too few or too many fields and a line that is no JSON object are counted in
+    ``progress`` and passed by.
 
     Args:
         path: The file.
@@ -41,7 +42,8 @@ def read_rows(path: Path, columns: Sequence[str], progress: Progress) -> Iterato
         progress: Filled with bytes, rows and bad lines.
 
     Raises:
-        UsageError: If the file cannot be read, is of another format, is damaged (also later, while reading), or
+        UsageError: If the file cannot be read, is of another format, is damaged (also later, while
+        reading), or
             lacks a column; the message names the column, the hint those that are there.
     """
     parse = _parser(path)
@@ -60,7 +62,9 @@ def _parser(path: Path) -> _Parse:
     ending = Path(path.name.removesuffix(".gz")).suffix.lower()
     parsers: dict[str, _Parse] = {".csv": _csv_rows, ".jsonl": _json_rows, ".ndjson": _json_rows}
     if ending not in parsers:
-        raise UsageError(f"{path} is neither CSV nor JSON lines", "give a .csv or .jsonl file, or one with .gz")
+        raise UsageError(
+            f"{path} is neither CSV nor JSON lines", "give a .csv or .jsonl file, or one with .gz"
+        )
     return parsers[ending]
 
 
@@ -73,7 +77,8 @@ def _read(path: Path, parse: _Parse, columns: Sequence[str], progress: Progress)
 
 @contextmanager
 def open_lines(path: Path, progress: Progress) -> Iterator[Iterator[str]]:
-    """The lines of a text file, plain or gzipped, with their ends; bytes that are no UTF-8 become U+FFFD.
+    """The lines of a text file, plain or gzipped, with their ends; bytes that are no UTF-8 become
+    U+FFFD.
 
     Raises:
         UsageError: If the file cannot be opened or, while reading, turns out to be damaged.
@@ -82,13 +87,19 @@ def open_lines(path: Path, progress: Progress) -> Iterator[Iterator[str]]:
         with path.open("rb") as raw:
             progress.total = os.fstat(raw.fileno()).st_size
             unpacked = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-            with io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="replace", newline="") as text:
+            with io.TextIOWrapper(
+                unpacked, encoding="utf-8-sig", errors="replace", newline=""
+            ) as text:
                 yield _counted(text, raw, progress)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UsageError(f"{path} is damaged after row {progress.rows:,}", "unpack it by hand to see more") from error
+        raise UsageError(
+            f"{path} is damaged after row {progress.rows:,}", "unpack it by hand to see more"
+        ) from error
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else "it is no readable file"
-        raise UsageError(f"cannot read {path}: {why}", "check the path and your access to it") from error
+        raise UsageError(
+            f"cannot read {path}: {why}", "check the path and your access to it"
+        ) from error
 
 
 def _counted(text: io.TextIOWrapper, raw: BinaryIO, progress: Progress) -> Iterator[str]:
@@ -97,7 +108,9 @@ def _counted(text: io.TextIOWrapper, raw: BinaryIO, progress: Progress) -> Itera
         yield line
 
 
-def _csv_rows(lines: Iterator[str], path: Path, columns: Sequence[str], progress: Progress) -> Iterator[Row]:
+def _csv_rows(
+    lines: Iterator[str], path: Path, columns: Sequence[str], progress: Progress
+) -> Iterator[Row]:
     reader = csv.reader((line.replace("\0", "�") for line in lines), strict=False)
     header = next(reader, [])
     _check_columns(path, columns, header)
@@ -116,7 +129,9 @@ def _csv_rows(lines: Iterator[str], path: Path, columns: Sequence[str], progress
             progress.skip(start)
 
 
-def _json_rows(lines: Iterator[str], path: Path, columns: Sequence[str], progress: Progress) -> Iterator[Row]:
+def _json_rows(
+    lines: Iterator[str], path: Path, columns: Sequence[str], progress: Progress
+) -> Iterator[Row]:
     rows = _json_objects(lines, progress)
     head = list(islice(rows, _HEAD_ROWS))
     _check_columns(path, columns, list(dict.fromkeys(name for row in head for name in row.values)))
@@ -141,4 +156,6 @@ def _json_objects(lines: Iterator[str], progress: Progress) -> Iterator[Row]:
 def _check_columns(path: Path, columns: Sequence[str], there: Sequence[str]) -> None:
     for column in columns:
         if column not in there:
-            raise UsageError(f"{path} has no column {column}", f"columns there: {', '.join(there) or 'none'}")
+            raise UsageError(
+                f"{path} has no column {column}", f"columns there: {', '.join(there) or 'none'}"
+            )

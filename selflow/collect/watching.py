@@ -1,8 +1,8 @@
 """The shell around watchdog: inotify watches below a folder, without those that nobody needs.
 
-watchdog watches every folder below a root and says nothing of one it could not watch. A home folder holds
-ten thousand folders of caches and packages, so ours are pruned, and a refused watch is reported. This reaches
-into watchdog's inotify module, which is why its major version is pinned.
+watchdog watches every folder below a root and says nothing of one it could not watch. A home folder
+holds ten thousand folders of caches and packages, so ours are pruned, and a refused watch is
+reported. This reaches into watchdog's inotify module, which is why its major version is pinned.
 """
 
 import errno
@@ -50,8 +50,10 @@ def watch(root: str, skips: Callable[[str], bool], take: Take, complain: Complai
     Args:
         root: The folder.
         skips: Whether a folder below is not worth a watch.
-        take: Gets kind, path and, of a move, the new path of every change of a file; called in a thread.
-        complain: Gets one sentence for each folder that cannot be watched: its path, why, and what to do.
+        take: Gets kind, path and, of a move, the new path of every change of a file; called in a
+            thread.
+        complain: Gets one sentence for each folder that cannot be watched: its path,
+            why, and what to do.
 
     Returns:
         None if the root itself cannot be watched.
@@ -88,7 +90,10 @@ def why_refused(path: str, error: OSError) -> str:
         )
     if error.errno == errno.EMFILE:
         return f"no watch is left for {path}; raise the limit: sysctl fs.inotify.max_user_instances"
-    return f"{path} cannot be watched: {os.strerror(error.errno or 0)}; exclude it or correct data_sources"
+    return (
+        f"{path} cannot be watched: {os.strerror(error.errno or 0)}; exclude it or correct "
+        "data_sources"
+    )
 
 
 class _Handler(FileSystemEventHandler):
@@ -113,7 +118,9 @@ class _Observer(BaseObserver):
                     complain(problem)
                     return
                 try:
-                    wd = self._inotify_fd.add_callback(path, self.event_mask, self._callback, self._id)
+                    wd = self._inotify_fd.add_callback(
+                        path, self.event_mask, self._callback, self._id
+                    )
                 except OSError as error:
                     if path == self.path:
                         raise

@@ -1,7 +1,8 @@
-"""Who may call what: scopes, the Host and Origin rules, bearer tokens, rates and the error envelope.
+"""Who may call what: scopes, the Host and Origin rules, bearer tokens, rates and the error
+envelope.
 
-Everything here is a rule without a server; ``selflow.core.guard`` applies the rules to ASGI requests in
-the order of ``interfaces.md`` 2.
+Everything here is a rule without a server; ``selflow.core.guard`` applies the rules to ASGI
+requests in the order of ``interfaces.md`` 2.
 """
 
 import hashlib
@@ -27,8 +28,8 @@ _BEARER = re.compile(r"(?i:bearer) +(sf_[A-Za-z0-9_-]{43})")
 class Grant:
     """What one verified token may do.
 
-    ``only`` narrows the token to some areas (``inference``, ``feedback``, ``metrics``, ...); empty is no
-    narrowing. The owner's own token (``is_owner``) has no rate.
+    ``only`` narrows the token to some areas (``inference``, ``feedback``, ``metrics``, ...); empty
+    is no narrowing. The owner's own token (``is_owner``) has no rate.
     """
 
     token_id: str
@@ -53,9 +54,9 @@ class Rate:
 class Policy:
     """What one route demands. Every route of every listener has one, or it is refused.
 
-    ``route`` is the canonical path (an alias bears that of its twin), ``scope`` the least scope (None is
-    public), ``area`` the word that a narrowed token needs, ``max_body_bytes`` the largest JSON body (0: no
-    body). A ``is_queued`` route counts against the requests that may run and wait.
+    ``route`` is the canonical path (an alias bears that of its twin), ``scope`` the least scope
+    (None is public), ``area`` the word that a narrowed token needs, ``max_body_bytes`` the largest
+    JSON body (0: no body). A ``is_queued`` route counts against the requests that may run and wait.
     """
 
     route: str
@@ -102,14 +103,20 @@ def loopback_hosts(port: int) -> frozenset[str]:
 
 
 def check_host(given: Sequence[str], allowed: frozenset[str]) -> Problem | None:
-    """Refuse a request whose Host is not exactly ours: a foreign name that resolves to loopback (DNS rebinding)."""
+    """Refuse a request whose Host is not exactly ours: a foreign name that resolves to loopback
+    (DNS rebinding).
+    """
     if len(given) == 1 and given[0].lower() in allowed:
         return None
-    detail = "the Host header is missing" if not given else "the Host header does not name this listener"
+    detail = (
+        "the Host header is missing" if not given else "the Host header does not name this listener"
+    )
     return Problem(421, "bad_host", detail, f"use one of {', '.join(sorted(allowed))}")
 
 
-def check_origin(method: str, origins: Sequence[str], site: str, allowed: frozenset[str]) -> Problem | None:
+def check_origin(
+    method: str, origins: Sequence[str], site: str, allowed: frozenset[str]
+) -> Problem | None:
     """Refuse what a foreign page sends: any foreign ``Origin``, and changes marked cross-site.
 
     Args:
@@ -137,11 +144,18 @@ def check_grant(grant: Grant | None, policy: Policy, *, was_sent: bool) -> Probl
         return None
     if grant is None:
         challenge = 'Bearer realm="selflow"' + (', error="invalid_token"' if was_sent else "")
-        detail = "the token is unknown, revoked or expired" if was_sent else "a bearer token is needed"
-        hint = "send Authorization: Bearer sf_...; the owner's token lies in run/token below the state root"
+        detail = (
+            "the token is unknown, revoked or expired" if was_sent else "a bearer token is needed"
+        )
+        hint = (
+            "send Authorization: Bearer sf_...; the owner's token lies in run/token below "
+            "the state root"
+        )
         return Problem(401, "unauthenticated", detail, hint, (("www-authenticate", challenge),))
     if grant.only and policy.area not in grant.only:
-        return Problem(403, "forbidden_scope", f"the token is narrowed to {', '.join(sorted(grant.only))}")
+        return Problem(
+            403, "forbidden_scope", f"the token is narrowed to {', '.join(sorted(grant.only))}"
+        )
     if _RANK[grant.scope] < _RANK[policy.scope]:
         detail = f"the token's scope is {grant.scope}; this route needs {policy.scope}"
         return Problem(403, "forbidden_scope", detail, "use a token with a wider scope")
@@ -151,10 +165,13 @@ def check_grant(grant: Grant | None, policy: Policy, *, was_sent: bool) -> Probl
 class TokenCache:
     """Remembers what a token may do for a few seconds, so that not every request reads the catalog.
 
-    A revocation acts within ``ttl_s``. Keeps hashes, never tokens, and at most ``max_tokens`` of them.
+    A revocation acts within ``ttl_s``. Keeps hashes, never tokens, and at most ``max_tokens`` of
+    them.
     """
 
-    def __init__(self, verify: Verify, clock: Clock, ttl_s: float = 2.0, max_tokens: int = 1_024) -> None:
+    def __init__(
+        self, verify: Verify, clock: Clock, ttl_s: float = 2.0, max_tokens: int = 1_024
+    ) -> None:
         self._verify = verify
         self._clock = clock
         self._ttl_s = ttl_s
@@ -177,7 +194,9 @@ class TokenCache:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left of a rate after one request asked for its place; ``retry_after_s`` is 0 if it got one."""
+    """What is left of a rate after one request asked for its place; ``retry_after_s`` is 0 if it
+    got one.
+    """
 
     limit: int
     remaining: int
@@ -211,4 +230,6 @@ class Rates:
         level -= is_allowed
         self._levels[token_id, rate.name] = (level, now_s)
         retry_after_s = 0 if is_allowed else max(1, math.ceil((1 - level) / per_s))
-        return Allowance(rate.per_min, int(level), math.ceil((rate.per_min - level) / per_s), retry_after_s)
+        return Allowance(
+            rate.per_min, int(level), math.ceil((rate.per_min - level) / per_s), retry_after_s
+        )

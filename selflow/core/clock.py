@@ -1,4 +1,6 @@
-"""Time comes from outside: rules take a Clock, tests turn it by hand (``selflow.testing.ManualClock``)."""
+"""Time comes from outside: rules take a Clock, tests turn it by hand
+(``selflow.testing.ManualClock``).
+"""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -44,7 +46,9 @@ _END_US = 253_402_300_800_000_000
 
 
 def as_datetime(ts_us: int) -> datetime:
-    """UTC microseconds as an aware datetime, exact over the whole range (a float of seconds is not)."""
+    """UTC microseconds as an aware datetime, exact over the whole range (a float of seconds is
+    not).
+    """
     return _EPOCH + timedelta(microseconds=ts_us)
 
 

@@ -1,7 +1,8 @@
 """Events as bytes: the record the log stores, and the batch that comes over the wire.
 
-A stored record is 8 bytes of big-endian ``ts_us`` followed by a msgpack array; the time can so be read
-without decoding. A wire batch is one msgpack map with a schema; nothing else is accepted, and pickle never.
+A stored record is 8 bytes of big-endian ``ts_us`` followed by a msgpack array; the time can so be
+read without decoding. A wire batch is one msgpack map with a schema; nothing else is accepted, and
+pickle never.
 """
 
 import math
@@ -73,11 +74,15 @@ def decode_record(record: bytes | memoryview) -> Event:
     """
     try:
         ts_us = record_ts_us(record)
-        version, source, kind, subject, app, duration_s, data = msgpack.unpackb(record[8:], strict_map_key=True)
+        version, source, kind, subject, app, duration_s, data = msgpack.unpackb(
+            record[8:], strict_map_key=True
+        )
     except (ValueError, TypeError, struct.error, msgpack.UnpackException) as error:
         raise WireError("bad_record", "the bytes are not an event record") from error
     if version != RECORD_VERSION:
-        raise WireError("bad_record", f"event record of version {version}; this program reads {RECORD_VERSION}")
+        raise WireError(
+            "bad_record", f"event record of version {version}; this program reads {RECORD_VERSION}"
+        )
     return Event(ts_us, source, kind, subject, app, duration_s, data)
 
 
@@ -104,30 +109,48 @@ def event_from_json(raw: object, now_us: int, limits: WireLimits, source: str = 
         source: The default source, from the batch.
 
     Raises:
-        WireError: ``bad_event``, ``unknown_field``, ``bad_ts``, ``in_future`` or ``too_large``; the message
+        WireError: ``bad_event``, ``unknown_field``, ``bad_ts``, ``in_future`` or ``too_large``; the
+        message
             names the field and never its value.
     """
     if not isinstance(raw, Mapping):
         raise WireError("bad_event", "an event is a map")
     unknown = [key for key in raw if key not in _FIELDS]
     if unknown:
-        raise WireError("unknown_field", f"unknown field {str(unknown[0])[:40]!r}; known: {', '.join(sorted(_FIELDS))}")
-    texts = {name: _text(raw, name, limit, source if name == "source" else "") for name, limit in _TEXT_LIMITS.items()}
+        raise WireError(
+            "unknown_field",
+            f"unknown field {str(unknown[0])[:40]!r}; known: {', '.join(sorted(_FIELDS))}",
+        )
+    texts = {
+        name: _text(raw, name, limit, source if name == "source" else "")
+        for name, limit in _TEXT_LIMITS.items()
+    }
     if not texts["source"] or not texts["kind"]:
         raise WireError("bad_event", "source and kind must not be empty")
-    event = Event(ts_us=_moment(raw, now_us, limits), duration_s=_duration(raw), data=_data(raw.get("data")), **texts)
+    event = Event(
+        ts_us=_moment(raw, now_us, limits),
+        duration_s=_duration(raw),
+        data=_data(raw.get("data")),
+        **texts,
+    )
     try:
         size_bytes = len(encode_record(event))
     except UnicodeEncodeError as error:
         raise WireError("bad_event", "texts are valid Unicode, without lone surrogates") from error
     if size_bytes > limits.max_event_bytes:
-        raise WireError("too_large", f"event of {size_bytes:,} bytes; the limit is {limits.max_event_bytes:,}")
+        raise WireError(
+            "too_large", f"event of {size_bytes:,} bytes; the limit is {limits.max_event_bytes:,}"
+        )
     return event
 
 
 def encode_batch(source: str, batch_id: int, events: Sequence[Event]) -> bytes:
     """A batch as a client sends it."""
-    wire = {"source": source, "batch_id": batch_id, "events": [event_to_json(event) for event in events]}
+    wire = {
+        "source": source,
+        "batch_id": batch_id,
+        "events": [event_to_json(event) for event in events],
+    }
     return cast("bytes", msgpack.packb(wire))
 
 
@@ -138,7 +161,9 @@ def decode_batch(payload: bytes, now_us: int, limits: WireLimits) -> WireBatch:
         WireError: ``too_large`` or ``bad_batch`` if the batch as a whole cannot be read.
     """
     if len(payload) > limits.max_batch_bytes:
-        raise WireError("too_large", f"batch of {len(payload):,} bytes; the limit is {limits.max_batch_bytes:,}")
+        raise WireError(
+            "too_large", f"batch of {len(payload):,} bytes; the limit is {limits.max_batch_bytes:,}"
+        )
     try:
         raw = msgpack.unpackb(payload, strict_map_key=True)
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
@@ -165,7 +190,10 @@ def _batch_parts(raw: object, limits: WireLimits) -> tuple[str, int, list[object
     if not isinstance(listed, list):
         raise WireError("bad_batch", "events is a list")
     if len(listed) > limits.max_batch_events:
-        raise WireError("too_large", f"batch of {len(listed):,} events; the limit is {limits.max_batch_events:,}")
+        raise WireError(
+            "too_large",
+            f"batch of {len(listed):,} events; the limit is {limits.max_batch_events:,}",
+        )
     return source, batch_id, listed
 
 
@@ -186,7 +214,9 @@ def _moment(raw: Mapping[object, object], now_us: int, limits: WireLimits) -> in
         raise WireError("bad_ts", "ts is RFC 3339 text or seconds since 1970") from error
     ahead_s = (ts_us - now_us) / 1e6
     if ahead_s > limits.max_future_s:
-        raise WireError("in_future", f"ts is {ahead_s:,.0f} s ahead; the limit is {limits.max_future_s:,.0f} s")
+        raise WireError(
+            "in_future", f"ts is {ahead_s:,.0f} s ahead; the limit is {limits.max_future_s:,.0f} s"
+        )
     return ts_us
 
 

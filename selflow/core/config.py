@@ -1,7 +1,8 @@
 """Layers of settings merged into one, with the layer that set each key.
 
-Later layers win: defaults < profile < user < project < environment < command line < runtime overrides. Exclusions
-are united instead, and what only the owner may loosen is refused from any other layer.
+Later layers win: defaults < profile < user < project < environment < command line < runtime
+overrides. Exclusions are united instead, and what only the owner may loosen is refused from any
+other layer.
 """
 
 import difflib
@@ -21,7 +22,9 @@ Tree = Mapping[str, Any]
 UNITED = ("privacy.exclude_paths", "privacy.exclude_apps", "privacy.redact_patterns")
 """Keys whose values of all layers are united: privacy only tightens."""
 OWNER_ONLY = {"privacy.anonymize": True}
-"""Keys that only the user file, the environment or the command line may set to anything but this tight value."""
+"""Keys that only the user file, the environment or the command line may set to anything but this
+tight value.
+"""
 OWNER_LAYERS = frozenset({"user", "environment", "command line"})
 ALIASES: dict[str, tuple[str, float | None]] = {
     "privacy.anonymize_sensitive_data": ("privacy.anonymize", None),
@@ -43,7 +46,9 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a key's value came from: the winning layer and every layer that had a say, lowest first."""
+    """Where a key's value came from: the winning layer and every layer that had a say, lowest
+    first.
+    """
 
     layer: str
     said: tuple[tuple[str, Any], ...] = ()
@@ -80,7 +85,9 @@ def load(layers: Sequence[Layer]) -> Loaded:
                 aliases[name] = key
             put(merged, name, _united(merged, name, converted, layer.name), layer.name)
             said.setdefault(name, []).append((layer.name, converted))
-    origins = {key: Origin(votes[-1][0], tuple(votes), aliases.get(key, "")) for key, votes in said.items()}
+    origins = {
+        key: Origin(votes[-1][0], tuple(votes), aliases.get(key, "")) for key, votes in said.items()
+    }
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
@@ -89,16 +96,25 @@ def load(layers: Sequence[Layer]) -> Loaded:
 
 
 def config_hash(section: Section) -> str:
-    """A short stable hash of a section, by which the supervisor sees that a service runs on other settings."""
+    """A short stable hash of a section, by which the supervisor sees that a service runs on other
+    settings.
+    """
     return hashlib.sha256(section.model_dump_json().encode()).hexdigest()[:12]
 
 
 def environment_layer(environ: Mapping[str, str], parse: Any) -> Layer:  # noqa: ANN401  (a YAML scalar parser)
-    """``SELFLOW_SERVE__PORT=7740`` as ``{"serve": {"port": 7740}}``; ``parse`` reads one YAML value."""
+    """``SELFLOW_SERVE__PORT=7740`` as ``{"serve": {"port": 7740}}``; ``parse`` reads one YAML
+    value.
+    """
     values: dict[str, Any] = {}
     for name, text in sorted(environ.items()):
         if name.startswith("SELFLOW_") and name not in RESERVED_ENVIRONMENT:
-            put(values, name.removeprefix("SELFLOW_").lower().replace("__", "."), parse(text), "environment")
+            put(
+                values,
+                name.removeprefix("SELFLOW_").lower().replace("__", "."),
+                parse(text),
+                "environment",
+            )
     return Layer("environment", values)
 
 
@@ -111,7 +127,9 @@ def value_at(settings: Settings, key: str) -> Any:  # noqa: ANN401  (a setting i
     _refuse_unknown(key, "asked")
     value: Any = settings
     for part in key.split("."):
-        if not isinstance(value, BaseModel) and (not isinstance(value, Mapping) or part not in value):
+        if not isinstance(value, BaseModel) and (
+            not isinstance(value, Mapping) or part not in value
+        ):
             raise ConfigError(f"{key}: not set", "selflow config show lists what is")
         value = value[part] if isinstance(value, Mapping) else getattr(value, part)
     return value
@@ -126,7 +144,9 @@ def meaning(key: str) -> str:
     """What a key means: the docstring under its field."""
     *path, name = key.split(".")
     model = _model_at(".".join(path)) if path else Settings
-    return (model.model_fields[name].description or "") if model and name in model.model_fields else ""
+    return (
+        (model.model_fields[name].description or "") if model and name in model.model_fields else ""
+    )
 
 
 def put(tree: dict[str, Any], key: str, value: Any, layer: str) -> None:  # noqa: ANN401  (a setting is of any type)
@@ -139,7 +159,10 @@ def put(tree: dict[str, Any], key: str, value: Any, layer: str) -> None:  # noqa
     for depth, part in enumerate(path, 1):
         tree = tree.setdefault(part, {})
         if not isinstance(tree, dict):
-            raise ConfigError(f"{'.'.join(path[:depth])} ({layer}): holds a value, so {key} cannot be set below it")
+            raise ConfigError(
+                f"{'.'.join(path[:depth])} ({layer}): holds a value, so {key} cannot be "
+                "set below it"
+            )
     tree[name] = dict(value) if isinstance(value, Mapping) else value
 
 
@@ -174,18 +197,26 @@ def _refuse_unknown(key: str, layer: str) -> None:
         if part not in model.model_fields:
             near = difflib.get_close_matches(part, list(model.model_fields), n=1)
             where = ".".join(parts[: depth + 1])
-            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(model.model_fields)}"
+            hint = (
+                f"did you mean {near[0]!r}?"
+                if near
+                else f"known here: {', '.join(model.model_fields)}"
+            )
             raise ConfigError(f"{where} ({layer}): unknown key", hint)
         annotation = model.model_fields[part].annotation
         model = _model_of(annotation)
         if model is None and depth + 1 < len(parts) and get_origin(annotation) is not dict:
-            raise ConfigError(f"{key} ({layer}): unknown key", f"{'.'.join(parts[: depth + 1])} has no keys below it")
+            raise ConfigError(
+                f"{key} ({layer}): unknown key",
+                f"{'.'.join(parts[: depth + 1])} has no keys below it",
+            )
 
 
 def _refuse_loosening(key: str, value: Any, layer: str) -> None:  # noqa: ANN401
     if key in OWNER_ONLY and value is not OWNER_ONLY[key] and layer not in OWNER_LAYERS:
         raise ConfigError(
-            f"{key} ({layer}): only the owner's own settings file, the environment or the command line may loosen it",
+            f"{key} ({layer}): only the owner's own settings file, the environment or "
+            "the command line may loosen it",
             "privacy only tightens: put it into the user settings file if you mean it",
         )
 
@@ -202,7 +233,9 @@ def _united(merged: Tree, key: str, value: Any, layer: str) -> Any:  # noqa: ANN
 def _model_of(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
     if get_origin(annotation) in {Annotated, Union, UnionType}:
         return next((model for arg in get_args(annotation) if (model := _model_of(arg))), None)
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    return (
+        annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    )
 
 
 def _model_at(key: str) -> type[BaseModel] | None:
@@ -233,9 +266,16 @@ _WORDS = {
 
 def _explained(error: ValidationError, origins: Mapping[str, Origin]) -> ConfigError:
     found = error.errors(include_url=False)
-    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])  # a typo explains a missing key
+    # A typo explains a missing key
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     key = ".".join(str(part) for part in first["loc"]) or "settings"
     message = _WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
-    layers = [o.layer for name, o in origins.items() if f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.")]
+    layers = [
+        o.layer
+        for name, o in origins.items()
+        if f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.")
+    ]
     where = f" ({', '.join(dict.fromkeys(layers))})" if layers else ""
-    return ConfigError(f"{key}{where}: {message}", "selflow config explain KEY says what a key means")
+    return ConfigError(
+        f"{key}{where}: {message}", "selflow config explain KEY says what a key means"
+    )

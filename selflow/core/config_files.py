@@ -58,13 +58,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the settings file {path}: {type(error).__name__}", "check its mode") from error
+        raise ConfigError(
+            f"cannot read the settings file {path}: {type(error).__name__}", "check its mode"
+        ) from error
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = f" at line {line + 1}" if line is not None else ""
-        raise ConfigError(f"{path} is not valid YAML{where}", "selflow config check names the file") from error
+        raise ConfigError(
+            f"{path} is not valid YAML{where}", "selflow config check names the file"
+        ) from error
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -89,7 +93,9 @@ def set_override(root: Root, key: str, value: Any) -> None:  # noqa: ANN401  (a 
 
 
 def clear_overrides(root: Root, assignments: Sequence[str]) -> None:
-    """Drop the runtime overrides of keys that the command line sets: the newest explicit act wins."""
+    """Drop the runtime overrides of keys that the command line sets: the newest explicit
+    act wins.
+    """
     kept = read_yaml(root.runtime_overrides)
     for assignment in assignments:
         key = assignment.partition("=")[0]
@@ -107,7 +113,9 @@ def _drop(tree: dict[str, Any], key: str) -> bool:
 
 def project_file(cwd: Path) -> Path | None:
     """The nearest ``selflow.yaml`` at or above a folder."""
-    return next((p for folder in (cwd, *cwd.parents) if (p := folder / PROJECT_FILE).is_file()), None)
+    return next(
+        (p for folder in (cwd, *cwd.parents) if (p := folder / PROJECT_FILE).is_file()), None
+    )
 
 
 def trust_project(root: Root, cwd: Path) -> Path:
@@ -118,7 +126,9 @@ def trust_project(root: Root, cwd: Path) -> Path:
     """
     path = project_file(cwd)
     if path is None:
-        raise ConfigError(f"no {PROJECT_FILE} in {cwd} or above it", "make one, or go to the project's folder")
+        raise ConfigError(
+            f"no {PROJECT_FILE} in {cwd} or above it", "make one, or go to the project's folder"
+        )
     trusted = _trusted(root)
     trusted[str(path)] = _digest(path)
     root.make()
@@ -140,7 +150,9 @@ def _trusted(root: Root) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read {root.trusted_projects}", "remove it and run selflow config trust") from error
+        raise ConfigError(
+            f"cannot read {root.trusted_projects}", "remove it and run selflow config trust"
+        ) from error
     return {str(key): str(value) for key, value in raw.items()} if isinstance(raw, dict) else {}
 
 
@@ -148,7 +160,9 @@ def _digest(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise ConfigError(f"cannot read the settings file {path}: {error.strerror}", "check its mode") from error
+        raise ConfigError(
+            f"cannot read the settings file {path}: {error.strerror}", "check its mode"
+        ) from error
 
 
 def _user_values(root: Root, config_file: Path | None) -> dict[str, Any]:
@@ -165,7 +179,14 @@ def _profile_layer(root: Root, name: str) -> Layer:
         path = folder / f"{name}.yaml"
         if "/" not in name and path.is_file():
             return Layer("profile", read_yaml(path))
-    found = sorted({p.stem for folder in (root.profiles, shipped) if folder.is_dir() for p in folder.glob("*.yaml")})
+    found = sorted(
+        {
+            p.stem
+            for folder in (root.profiles, shipped)
+            if folder.is_dir()
+            for p in folder.glob("*.yaml")
+        }
+    )
     raise ConfigError(f"no profile {name!r}", f"there are: {', '.join(found) or 'none'}")
 
 
@@ -174,7 +195,9 @@ def _assigned(assignments: Sequence[str]) -> dict[str, Any]:
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
-            raise ConfigError(f"{assignment!r} (command line): expected KEY=VALUE", "for example serve.port=7740")
+            raise ConfigError(
+                f"{assignment!r} (command line): expected KEY=VALUE", "for example serve.port=7740"
+            )
         put(values, key, _yaml_value(text), "command line")
     return values
 

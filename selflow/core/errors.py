@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 
 class SelFlowError(Exception):
-    """The root. ``code`` is the wire's word for it, ``status`` the HTTP answer, ``exit_code`` the CLI's.
+    """The root. ``code`` is the wire's word for it, ``status`` the HTTP answer, ``exit_code`` the
+    CLI's.
 
     Seen by: nobody; a subclass is always raised.
     """
@@ -58,7 +59,9 @@ class UsageError(_DetailedError):
 
 
 class NotRunningError(_DetailedError):
-    """SelFlow, or the part that is asked for, is not running or not reachable. Seen by: the owner."""
+    """SelFlow, or the part that is asked for, is not running or not reachable. Seen by: the
+    owner.
+    """
 
     code = "ray_down"
     status = 503
@@ -81,7 +84,9 @@ class StoreError(_DetailedError):
 
 
 class WireError(SelFlowError):
-    """A message from outside does not follow its schema; nothing of it was stored. Seen by: a caller."""
+    """A message from outside does not follow its schema; nothing of it was stored. Seen by: a
+    caller.
+    """
 
     status = 400
 
@@ -102,7 +107,9 @@ class ShapeError(_DetailedError):
 
 
 class ArtifactError(_DetailedError):
-    """An artifact is missing or its content does not match its hash. Seen by: the owner, the log."""
+    """An artifact is missing or its content does not match its hash. Seen by: the owner,
+    the log.
+    """
 
     code = "artifact_not_found"
     status = 404
@@ -128,7 +135,9 @@ class TrainingDivergedError(SelFlowError):
 class ApiError(SelFlowError):
     """The API refused a request. Seen by: a caller of the SDK, the owner."""
 
-    def __init__(self, status: int, code: str, detail: str, hint: str = "", request_id: str = "") -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, hint: str = "", request_id: str = ""
+    ) -> None:
         super().__init__(status, code, detail, hint, request_id)
         self.status = status
         self.code = code

@@ -17,10 +17,10 @@ _EMPTY: Mapping[str, Json] = MappingProxyType({})
 class Event:
     """One thing that happened; frozen, and redacted before it is stored.
 
-    ``ts_us`` is UTC microseconds since 1970. ``source`` says who reported it (``files``, ``shell``),
-    ``kind`` what happened (``file.modify``, ``shell.command``), ``subject`` to what (a path, a command
-    line), ``app`` by which program. ``data`` carries the rest; ``data["step"]`` names the burst or
-    commit that the event belongs to, if it is known.
+    ``ts_us`` is UTC microseconds since 1970. ``source`` says who reported it (``files``,
+    ``shell``), ``kind`` what happened (``file.modify``, ``shell.command``), ``subject`` to what (a
+    path, a command line), ``app`` by which program. ``data`` carries the rest; ``data["step"]``
+    names the burst or commit that the event belongs to, if it is known.
     """
 
     ts_us: int

@@ -1,7 +1,7 @@
 """One ASGI layer before every route: the rules of ``selflow.core.access`` in a fixed order.
 
-Host -> Origin -> authentication -> scope -> rate -> size -> content type; the schema is the application's.
-It needs no web framework, so that the inference port and the console share it.
+Host -> Origin -> authentication -> scope -> rate -> size -> content type; the schema is the
+application's. It needs no web framework, so that the inference port and the console share it.
 """
 
 import asyncio
@@ -33,7 +33,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 Observe = Callable[[str, int, float], None]
-"""Told after every request: the canonical route (``other`` if there is none), the status, the seconds."""
+"""Told after every request: the canonical route (``other`` if there is none), the status, the
+seconds.
+"""
 
 REQUEST_ID = "selflow.request_id"
 """The key of the ASGI scope under which the application finds the request's id."""
@@ -57,7 +59,9 @@ class Doors:
 class Guard:
     """Wraps an ASGI application; what has no policy never reaches it."""
 
-    def __init__(self, app: App, doors: Doors, verify: Verify, clock: Clock, observe: Observe) -> None:
+    def __init__(
+        self, app: App, doors: Doors, verify: Verify, clock: Clock, observe: Observe
+    ) -> None:
         self._app = app
         self._doors = doors
         self._verify = verify
@@ -85,20 +89,29 @@ class Guard:
             await exchange.refuse(Problem(error.status, error.code, str(error), error.hint))
         except Exception as error:  # noqa: BLE001  (the last line: the caller gets the envelope, the log the place)
             _log.error("request %s failed: %s", exchange.request_id, place_of(error))
-            await exchange.refuse(Problem(500, "internal", "the request failed inside SelFlow", "see the log"))
+            await exchange.refuse(
+                Problem(500, "internal", "the request failed inside SelFlow", "see the log")
+            )
         finally:
             route = policy.route if policy else _UNKNOWN.route
             self._observe(route, exchange.status, self._clock.monotonic_s() - started_s)
 
-    async def _answer(self, scope: Message, receive: Receive, exchange: "_Exchange", policy: Policy | None) -> None:
+    async def _answer(
+        self, scope: Message, receive: Receive, exchange: "_Exchange", policy: Policy | None
+    ) -> None:
         refused = self._gate(scope, policy, exchange)
         if refused is not None or policy is None:
             await exchange.refuse(refused or self._no_route(scope))
         elif not policy.is_queued:
             await self._hand_on(scope, receive, exchange, policy)
         elif self._inside >= self._doors.running + self._doors.waiting:
-            detail = f"{self._inside} requests are inside; the limit is {self._doors.running} + {self._doors.waiting}"
-            await exchange.refuse(Problem(429, "rate_limited", detail, "try again", (("retry-after", "1"),)))
+            detail = (
+                f"{self._inside} requests are inside; the limit is {self._doors.running} + "
+                f"{self._doors.waiting}"
+            )
+            await exchange.refuse(
+                Problem(429, "rate_limited", detail, "try again", (("retry-after", "1"),))
+            )
         else:
             self._inside += 1
             try:
@@ -140,8 +153,12 @@ class Guard:
         detail = f"{scope['method']} is not offered here"
         return Problem(405, "method_not_allowed", detail, f"use {allow}", (("allow", allow),))
 
-    async def _hand_on(self, scope: Message, receive: Receive, exchange: "_Exchange", policy: Policy) -> None:
-        """Size and content type, then the application. The body is read whole: no policy admits a large one."""
+    async def _hand_on(
+        self, scope: Message, receive: Receive, exchange: "_Exchange", policy: Policy
+    ) -> None:
+        """Size and content type, then the application. The body is read whole: no policy admits a
+        large one.
+        """
         read = await _read_body(scope, receive, policy.max_body_bytes)
         if read is None:
             return
@@ -155,7 +172,9 @@ class Guard:
 
 
 class _Exchange:
-    """The answer's side of one request: adds the headers every answer carries and remembers the status."""
+    """The answer's side of one request: adds the headers every answer carries and remembers the
+    status.
+    """
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
@@ -179,9 +198,15 @@ class _Exchange:
         if self.status != CLIENT_LEFT:
             return
         body = problem.body(self.request_id)
-        head = (("content-type", "application/problem+json"), ("content-length", str(len(body))), *problem.headers)
+        head = (
+            ("content-type", "application/problem+json"),
+            ("content-length", str(len(body))),
+            *problem.headers,
+        )
         headers = [(name.encode(), value.encode()) for name, value in head]
-        await self.send({"type": "http.response.start", "status": problem.status, "headers": headers})
+        await self.send(
+            {"type": "http.response.start", "status": problem.status, "headers": headers}
+        )
         await self.send({"type": "http.response.body", "body": body})
 
 
@@ -204,7 +229,9 @@ def _header(scope: Message, name: bytes) -> list[str]:
 
 
 async def _read_body(scope: Message, receive: Receive, limit_bytes: int) -> bytes | Problem | None:
-    """The whole body; a refusal as soon as it is over the limit, told or streamed; None if the client left."""
+    """The whole body; a refusal as soon as it is over the limit, told or streamed; None if the
+    client left.
+    """
     told = _header(scope, b"content-length")
     if told and told[0].isascii() and told[0].isdigit() and int(told[0]) > limit_bytes:
         return _too_large(f"{int(told[0]):,}", limit_bytes)
@@ -223,7 +250,9 @@ async def _read_body(scope: Message, receive: Receive, limit_bytes: int) -> byte
 
 
 def _too_large(told: str, limit_bytes: int) -> Problem:
-    return Problem(413, "too_large", f"body of {told} bytes; the limit is {limit_bytes:,}", "send less at once")
+    return Problem(
+        413, "too_large", f"body of {told} bytes; the limit is {limit_bytes:,}", "send less at once"
+    )
 
 
 def _check_media(scope: Message, body: bytes) -> Problem | None:
@@ -232,7 +261,12 @@ def _check_media(scope: Message, body: bytes) -> Problem | None:
     media = (_header(scope, b"content-type") or [""])[0].partition(";")[0].strip().lower()
     if media == "application/json":
         return None
-    return Problem(415, "bad_media_type", "the body is not application/json", "set Content-Type: application/json")
+    return Problem(
+        415,
+        "bad_media_type",
+        "the body is not application/json",
+        "set Content-Type: application/json",
+    )
 
 
 def place_of(error: BaseException) -> str:

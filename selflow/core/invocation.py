@@ -1,7 +1,8 @@
-"""One call of the command line: what every command receives, whoever wrote it (entry-point group ``selflow.commands``).
+"""One call of the command line: what every command receives, whoever wrote it (entry-point group
+``selflow.commands``).
 
-Data goes to stdout, everything else to stderr; with ``--json`` stdout carries exactly one document. Imports neither
-pydantic nor Rich, because ``selflow status`` must answer at once.
+Data goes to stdout, everything else to stderr; with ``--json`` stdout carries exactly one document.
+Imports neither pydantic nor Rich, because ``selflow status`` must answer at once.
 """
 
 import json
@@ -22,7 +23,9 @@ _COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What the global options asked for. A command finds it as ``ctx.obj`` of its ``typer.Context``."""
+    """What the global options asked for. A command finds it as ``ctx.obj`` of its
+    ``typer.Context``.
+    """
 
     root: Root
     environ: Mapping[str, str]
@@ -49,7 +52,8 @@ class Invocation:
         return not self.is_quiet and self.err.isatty()
 
     def settings(self, assignments: Sequence[str] = ()) -> "Loaded":
-        """Settings from every layer, those of the global options among them. Cost: 100 ms, so only when needed.
+        """Settings from every layer, those of the global options among them. Cost: 100 ms, so only
+        when needed.
 
         Raises:
             ConfigError: Names file or variable, key and next step.
@@ -76,9 +80,15 @@ class Invocation:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise NotRunningError(f"cannot read {self.root.endpoints}", "selflow up writes it anew") from error
+            raise NotRunningError(
+                f"cannot read {self.root.endpoints}", "selflow up writes it anew"
+            ) from error
         items = raw.items() if isinstance(raw, dict) else ()
-        return {name: value.rstrip("/") for name, value in items if isinstance(value, str) and name != "started_at"}
+        return {
+            name: value.rstrip("/")
+            for name, value in items
+            if isinstance(value, str) and name != "started_at"
+        }
 
     def show(self, document: object, lines: Iterable[str]) -> None:
         """Print the answer: the document with ``--json``, else the lines."""
@@ -98,19 +108,28 @@ class Invocation:
 
 
 def printable(text: str) -> str:
-    """A text from outside without control characters, so that no event can steer the owner's terminal."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in text)
+    """A text from outside without control characters, so that no event can steer the owner's
+    terminal.
+    """
+    return (
+        text
+        if text.isprintable()
+        else "".join(char if char.isprintable() else "\ufffd" for char in text)
+    )
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     """Aligned columns; a column of numbers (as its first row shows) is aligned to the right.
 
-    Control characters in cells are replaced; floats have three decimals, integers thousands separators.
+    Control characters in cells are replaced; floats have three decimals, integers thousands
+    separators.
     """
     given = [list(row) for row in rows]
     cells = [[_cell(value) for value in row] for row in given]
     is_number = [isinstance(value, int | float) for value in (given[0] if given else header)]
-    widths = [max(len(row[column]) for row in [list(header), *cells]) for column in range(len(header))]
+    widths = [
+        max(len(row[column]) for row in [list(header), *cells]) for column in range(len(header))
+    ]
     return [
         "  ".join(
             text.rjust(width) if right else text.ljust(width)

@@ -1,4 +1,6 @@
-"""Where things lie on disk: one 0700 root for all that came from the owner (``architecture.md`` 5)."""
+"""Where things lie on disk: one 0700 root for all that came from the owner
+(``architecture.md`` 5).
+"""
 
 import hashlib
 import os
@@ -88,12 +90,18 @@ class Root:
         return self.config_dir / "profiles"
 
     def socket(self, name: str) -> Path:
-        """A socket below ``run``, or below a short 0700 folder if the path would be too long for the system."""
+        """A socket below ``run``, or below a short 0700 folder if the path would be too long for
+        the system.
+        """
         path = self.run / name
-        return path if len(os.fsencode(path)) <= _SOCKET_PATH_LIMIT_BYTES else self.short_run() / name
+        return (
+            path if len(os.fsencode(path)) <= _SOCKET_PATH_LIMIT_BYTES else self.short_run() / name
+        )
 
     def short_run(self) -> Path:
-        """A short folder for sockets when the root's path is long: under XDG_RUNTIME_DIR, else /tmp."""
+        """A short folder for sockets when the root's path is long: under XDG_RUNTIME_DIR, else
+        /tmp.
+        """
         base = os.environ.get("XDG_RUNTIME_DIR") or "/tmp"  # noqa: S108  (made 0700 and owned by us, see make)
         digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:10]
         return Path(base) / f"selflow-{os.getuid()}-{digest}"
@@ -130,10 +138,13 @@ def private_folder(folder: Path) -> Path:
         status = folder.stat()
     except OSError as error:
         raise ConfigError(
-            f"cannot make the folder {folder}: {error.strerror}", "choose another root with --home or SELFLOW_HOME"
+            f"cannot make the folder {folder}: {error.strerror}",
+            "choose another root with --home or SELFLOW_HOME",
         ) from error
     if status.st_uid != os.getuid():
-        raise ConfigError(f"the folder {folder} belongs to another user", "choose another root with --home")
+        raise ConfigError(
+            f"the folder {folder} belongs to another user", "choose another root with --home"
+        )
     if status.st_mode & 0o077:
         folder.chmod(0o700)
     return folder

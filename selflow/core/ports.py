@@ -1,4 +1,6 @@
-"""What rules of one floor expect of each other. They meet through these objects, never by imports."""
+"""What rules of one floor expect of each other. They meet through these objects, never by
+imports.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -15,8 +17,8 @@ class EventSink(Protocol):
     def append(self, source: str, batch_id: int, records: Sequence[bytes]) -> Credits:
         """Store a batch of encoded records (``codec.encode_record``) in one durable transaction.
 
-        Returns only once the batch is durable. A repeated ``(source, batch_id)`` is answered with the
-        sequence numbers of the first time and stores nothing.
+        Returns only once the batch is durable. A repeated ``(source, batch_id)`` is answered with
+        the sequence numbers of the first time and stores nothing.
 
         Raises:
             StoreError: Nothing of the batch was stored; the caller keeps it and asks again.

@@ -12,18 +12,24 @@ from selflow.core.steps import Step
 
 @dataclass(frozen=True, slots=True)
 class LabelScores:
-    """The chances that a member of the next step is each of these labels; together with ``other_p`` they sum to 1."""
+    """The chances that a member of the next step is each of these labels; together with ``other_p``
+    they sum to 1.
+    """
 
     labels: tuple[str, ...]
     """Labels that the model has a token for; the same tuple in every answer of one base."""
     p: NDArray[np.float32]
     """(len(labels),)"""
     other_p: float
-    """Everything the model has no token for: labels it was never shown, and labels too rare for a token."""
+    """Everything the model has no token for: labels it was never shown, and labels too rare for a
+    token.
+    """
 
 
 class NextScorer(Protocol):
-    """One agent (or the base) as a judge of what comes next: ``selflow.lm`` makes it, ``selflow.predict`` asks it."""
+    """One agent (or the base) as a judge of what comes next: ``selflow.lm`` makes it,
+    ``selflow.predict`` asks it.
+    """
 
     @property
     def name(self) -> str:

@@ -1,4 +1,6 @@
-"""Every setting: its type, unit, bounds and what it means, each explained under itself (``interfaces.md`` 14)."""
+"""Every setting: its type, unit, bounds and what it means, each explained under itself
+(``interfaces.md`` 14).
+"""
 
 import re
 from typing import Annotated, Literal, Self
@@ -27,7 +29,9 @@ LAPTOP_KNOBS: dict[str, str] = {
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "1.0",
     "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "1",
 }
-"""Ray internals that make a session fit a laptop (``ray.md`` 8). SelFlow also runs with none of them."""
+"""Ray internals that make a session fit a laptop (``ray.md`` 8). SelFlow also runs with none of
+them.
+"""
 
 
 class Section(BaseModel):
@@ -45,8 +49,15 @@ class FileSource(Section):
     include: tuple[str, ...] = ()
     """Only paths that match one of these globs; empty means all."""
     exclude: tuple[str, ...] = ()
-    """Never paths that match one of these globs, besides the built-in list (VCS internals, caches, build output)."""
-    events: tuple[Literal["create", "modify", "delete", "move"], ...] = ("create", "modify", "delete", "move")
+    """Never paths that match one of these globs, besides the built-in list (VCS internals, caches,
+    build output).
+    """
+    events: tuple[Literal["create", "modify", "delete", "move"], ...] = (
+        "create",
+        "modify",
+        "delete",
+        "move",
+    )
     """Which changes count."""
     coalesce_s: Annotated[float, Field(gt=0, le=60)] = 0.5
     """Changes of one path within this time are one event."""
@@ -81,17 +92,23 @@ class PrivacySettings(Section):
     exclude_apps: tuple[str, ...] = ()
     """Programs whose events are dropped, by name, case-insensitive."""
     anonymize: bool = True
-    """Replace secrets, tokens, e-mail addresses and card numbers by typed slots before an event is stored."""
+    """Replace secrets, tokens, e-mail addresses and card numbers by typed slots before an event is
+    stored.
+    """
     redact_patterns: tuple[str, ...] = ()
     """Regular expressions of your own; with ``anonymize`` each match becomes ``<SECRET>``."""
 
     @model_validator(mode="after")
     def _every_pattern_can_match(self) -> Self:
-        for place, pattern in enumerate(self.redact_patterns):  # named by place: the pattern may tell what is secret
+        for place, pattern in enumerate(
+            self.redact_patterns
+        ):  # named by place: the pattern may tell what is secret
             try:
                 is_empty_too = re.compile(pattern).match("") is not None
             except re.error as error:
-                raise ValueError(f"privacy.redact_patterns[{place}] is no regular expression: {error.msg}") from error
+                raise ValueError(
+                    f"privacy.redact_patterns[{place}] is no regular expression: {error.msg}"
+                ) from error
             if is_empty_too:
                 raise ValueError(f"privacy.redact_patterns[{place}] matches the empty text")
         return self
@@ -190,7 +207,8 @@ class LmSettings(Section):
     """The language model under all agents."""
 
     base: str = "auto"
-    """``auto``: a SmolLM2 whose weights are on this machine, else ``tiny``; or ``tiny``, a folder, or an id in the
+    """``auto``: a SmolLM2 whose weights are on this machine, else ``tiny``; or ``tiny``, a folder,
+    or an id in the
     local Hugging Face cache."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where it computes."""
@@ -223,7 +241,9 @@ class TuneSettings(Section):
     """The search for an agent's settings."""
 
     scheduler: Literal["keep_two", "asha"] = "keep_two"
-    """``keep_two``: all to an eighth of the budget, the best two to the end. ``asha``: for many trials side by side."""
+    """``keep_two``: all to an eighth of the budget, the best two to the end. ``asha``: for many
+    trials side by side.
+    """
     num_samples: Annotated[int, Field(ge=1, le=64)] = 8
     """Configurations tried in one search."""
     time_budget_s: Annotated[float, Field(gt=0)] = 900.0
@@ -239,7 +259,8 @@ class TuneSettings(Section):
     def _every_slot_has_a_sample(self) -> Self:
         if self.max_concurrent > self.num_samples:
             raise ValueError(
-                f"tune.max_concurrent ({self.max_concurrent}) exceeds tune.num_samples ({self.num_samples})"
+                f"tune.max_concurrent ({self.max_concurrent}) exceeds tune.num_samples "
+                f"({self.num_samples})"
             )
         return self
 
@@ -261,7 +282,9 @@ class RouterSettings(Section):
     """Who answers a routed request."""
 
     policy: Literal["thompson", "epsilon_greedy"] = "thompson"
-    """``thompson`` forgets by ``discount``; ``epsilon_greedy`` tries others in ``epsilon`` of all requests."""
+    """``thompson`` forgets by ``discount``; ``epsilon_greedy`` tries others in ``epsilon`` of all
+    requests.
+    """
     epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share of requests that the epsilon-greedy policy tries others in."""
     floor: Annotated[float, Field(ge=0, le=0.1)] = 0.02
@@ -276,7 +299,9 @@ class RaySettings(Section):
     """The Ray session."""
 
     address: str | None = None
-    """An existing cluster to attach to; None looks for one that the owner started, else starts our own."""
+    """An existing cluster to attach to; None looks for one that the owner started, else starts our
+    own.
+    """
     dashboard: bool = True
     """Ray's dashboard, on loopback behind Ray's token. ``--lean`` turns it off (216 MB less)."""
     dashboard_port: Annotated[int, Field(ge=1024, le=65_535)] = 8265
@@ -285,7 +310,9 @@ class RaySettings(Section):
     """Cores that tasks may use; None is the physical cores less one, at least two."""
     object_store_bytes: Annotated[int, Field(ge=80_000_000)] = 268_435_456
     """Ray's shared memory."""
-    knobs: dict[Annotated[str, Field(pattern=r"^RAY_\w+$")], str] = Field(default_factory=LAPTOP_KNOBS.copy)
+    knobs: dict[Annotated[str, Field(pattern=r"^RAY_\w+$")], str] = Field(
+        default_factory=LAPTOP_KNOBS.copy
+    )
     """Environment of the Ray processes."""
 
 

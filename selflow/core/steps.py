@@ -9,7 +9,9 @@ _ESCAPED = re.compile(r"\\([\\x])")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What happened at once: labels as a set in first-seen order, at ``ts_us`` (UTC microseconds)."""
+    """What happened at once: labels as a set in first-seen order, at ``ts_us`` (UTC
+    microseconds).
+    """
 
     ts_us: int
     labels: tuple[str, ...]

@@ -19,8 +19,8 @@ MOST_CUTS = 200
 class Micro:
     """m small groups of n windows that every family takes as points.
 
-    ``owner`` (n,) is -1 for a window that all families leave out; ``is_near`` (n,) is false in a sparse region and
-    farther than ``radius`` from the group's centroid.
+    ``owner`` (n,) is -1 for a window that all families leave out; ``is_near`` (n,) is false in a
+    sparse region and farther than ``radius`` from the group's centroid.
     """
 
     centroids: Floats
@@ -32,8 +32,9 @@ class Micro:
 def micro_clusters(x: Floats, seed: int) -> Micro:
     """k-means to about 4 sqrt(n) groups of at least 3 windows on average.
 
-    A window is sparse if its 10th neighbour is farther than the median + 4 MAD of all; a group with more than half of
-    its windows sparse is left out. This looks at the geometry of ``x`` (n, 16) alone, before any family.
+    A window is sparse if its 10th neighbour is farther than the median + 4 MAD of all; a group with
+    more than half of its windows sparse is left out. This looks at the geometry of ``x`` (n, 16)
+    alone, before any family.
     """
     from sklearn.cluster import MiniBatchKMeans
     from sklearn.neighbors import NearestNeighbors
@@ -47,7 +48,9 @@ def micro_clusters(x: Floats, seed: int) -> Micro:
     size = np.bincount(owner, minlength=m)
     kept = (size > 0) & (2 * np.bincount(owner, is_sparse, m) <= size)
     place = np.where(kept, np.cumsum(kept) - 1, -1)
-    return Micro(centroids[kept], place[owner], kept[owner] & ~is_sparse & (distance <= radius), radius)
+    return Micro(
+        centroids[kept], place[owner], kept[owner] & ~is_sparse & (distance <= radius), radius
+    )
 
 
 def _limit(values: Floats, deviations: float) -> float:
@@ -56,9 +59,11 @@ def _limit(values: Floats, deviations: float) -> float:
 
 
 def co_association(labels: Labels) -> Floats:
-    """(m, m) share of the partitions (p, m) that keep two points together; noise casts no vote, and none is 0.
+    """(m, m) share of the partitions (p, m) that keep two points together; noise casts no vote, and
+    none is 0.
 
-    Cost: O(p m^2) time, about 16 m^2 bytes. Source: Fred and Jain 2005, evidence accumulation; our noise has no vote.
+    Cost: O(p m^2) time, about 16 m^2 bytes. Source: Fred and Jain 2005, evidence accumulation; our
+    noise has no vote.
     """
     together, seen = np.zeros((2, labels.shape[1], labels.shape[1]))
     for row in labels:
@@ -69,11 +74,13 @@ def co_association(labels: Labels) -> Floats:
 
 
 def consensus(together: Floats, mass: Floats) -> Labels:
-    """(m,) average linkage on disagreement, cut at 4 to 24 clusters where lifetime times covered mass is largest.
+    """(m,) average linkage on disagreement, cut at 4 to 24 clusters where lifetime times covered
+    mass is largest.
 
-    ``together`` is (m, m), ``mass`` (m,) the share of *all* windows. A cluster holds at least 1% of it and its members
-    lie with it in half of the partitions; all else is noise. Weighing lifetime by what is covered keeps a cut from
-    being chosen that lives long because it calls almost everything noise. 0 is the heaviest cluster.
+    ``together`` is (m, m), ``mass`` (m,) the share of *all* windows. A cluster holds at least 1% of
+    it and its members lie with it in half of the partitions; all else is noise. Weighing lifetime
+    by what is covered keeps a cut from being chosen that lives long because it calls almost
+    everything noise. 0 is the heaviest cluster.
     """
     from scipy.cluster.hierarchy import cut_tree, linkage
     from scipy.spatial.distance import squareform

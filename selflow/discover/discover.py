@@ -57,7 +57,9 @@ class Clustered:
 
     @classmethod
     def load(cls, folder: Path) -> "Clustered":
-        """From the folder that holds ``files()``; raises ArtifactError if its arrays are missing or not whole."""
+        """From the folder that holds ``files()``; raises ArtifactError if its arrays are missing or
+        not whole.
+        """
         blocks = unpacked(folder / "windows.npz")
         document = _DOCUMENT.validate_json((folder / "clustered.json").read_bytes())
         return cls(ClusterModel.load(folder), blocks, blocks.pop("day"), *document)
@@ -95,7 +97,8 @@ def cluster(
     progress: Progress | None = None,
     families: Families = FAMILIES,
 ) -> Clustered:
-    """Windows of ``steps``, the consensus of ``families`` on them, and how far each cluster is agreed on.
+    """Windows of ``steps``, the consensus of ``families`` on them, and how far each cluster is
+    agreed on.
 
     Below 10 days or 60 windows nothing is clustered. Nothing but the arguments has a part in it.
     """
@@ -103,7 +106,11 @@ def cluster(
     windows = windows_of(events)
     n, days = len(windows.day), len(np.unique(windows.day))
     if days < LEAST_DAYS or n < LEAST_WINDOWS:
-        few = f"days: {days} of {LEAST_DAYS}" if days < LEAST_DAYS else f"windows: {n} of {LEAST_WINDOWS}"
+        few = (
+            f"days: {days} of {LEAST_DAYS}"
+            if days < LEAST_DAYS
+            else f"windows: {n} of {LEAST_WINDOWS}"
+        )
         no = np.zeros((n, 0))
         patterns = describe(events, windows, no, np.zeros(n, np.int32), np.zeros(0))
         report = Report(n, days, 0, 0.0, 0.0, {}, f"not enough {few}")
@@ -113,7 +120,9 @@ def cluster(
     blocks = blocks_of(encoder, events, windows)
     found = measured(blocks, windows.day, settings.bootstraps, seed, families, progress)
     centroids, radius = found.micro.centroids, np.array(found.micro.radius)
-    model = ClusterModel(encoder["kinds"], encoder["text"], found.mean, found.axes, centroids, radius, found.groups)
+    model = ClusterModel(
+        encoder["kinds"], encoder["text"], found.mean, found.axes, centroids, radius, found.groups
+    )
     x = (stacked(blocks) - found.mean) @ found.axes
     patterns = describe(events, windows, x, found.labels, found.agreement)
     report = Report(n, days, len(patterns) - 1, found.s, found.coverage, found.families, "")
@@ -126,7 +135,8 @@ def null_numbers(settings: DiscoverSettings) -> range:
 
 
 def null_score(clustered: Clustered, number: int, families: Families = FAMILIES) -> NullScore:
-    """S of null data set ``number``: each block's rows in an order of their own, the whole procedure repeated.
+    """S of null data set ``number``: each block's rows in an order of their own, the whole
+    procedure repeated.
 
     Four bootstraps per family. Independent of all other numbers, so that they may run side by side.
     """
@@ -147,10 +157,15 @@ def conclude(clustered: Clustered, nulls: Sequence[NullScore], settings: Discove
         report = replace(report, s_null=s_null, s_star=_corrected(report.s, s_null), c_star=c_star)
     *clusters, everything = clustered.patterns
     wants = (settings.min_agreement, settings.min_events)
-    admitted = [each for each in clusters if (each.agreement or 0) >= wants[0] and each.events >= wants[1]]
+    admitted = [
+        each for each in clusters if (each.agreement or 0) >= wants[0] and each.events >= wants[1]
+    ]
     if not admitted:
         best = max((each.agreement or 0 for each in clusters), default=0)
-        why = report.note or f"no cluster has agreement {wants[0]:.2f} and {wants[1]:,} events (best {best:.2f})"
+        why = (
+            report.note
+            or f"no cluster has agreement {wants[0]:.2f} and {wants[1]:,} events (best {best:.2f})"
+        )
         report = replace(report, note=f"{why}; the whole stream is the one pattern")
     admitted.sort(key=lambda each: -each.windows)
     return Found(clustered.model, tuple(admitted) or (everything,), report)

@@ -18,7 +18,9 @@ MIN_SHARES = (0.04, 0.024, 0.014, 0.0084, 0.005)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a family sees: m micro-clusters with their mass, and r windows (rows) with the micro-cluster of each."""
+    """What a family sees: m micro-clusters with their mass, and r windows (rows) with the
+    micro-cluster of each.
+    """
 
     points: Floats
     mass: Floats
@@ -32,14 +34,19 @@ Families = Mapping[str, Family]
 
 
 def hdbscan(sample: Sample, k: int, _seed: int) -> Labels:
-    """Dense regions of the windows; of five smallest sizes the one that finds nearest to ``k`` of them.
+    """Dense regions of the windows; of five smallest sizes the one that finds nearest to ``k`` of
+    them.
 
-    A micro-cluster takes the label most of its windows bear. Source: Campello, Moulavi and Sander 2013.
+    A micro-cluster takes the label most of its windows bear. Source: Campello, Moulavi and Sander
+    2013.
     """
     from hdbscan import HDBSCAN
 
     sizes = [max(3, round(share * len(sample.rows))) for share in MIN_SHARES]
-    fits = [HDBSCAN(size, min_samples=MIN_SAMPLES, core_dist_n_jobs=1).fit_predict(sample.rows) for size in sizes]
+    fits = [
+        HDBSCAN(size, min_samples=MIN_SAMPLES, core_dist_n_jobs=1).fit_predict(sample.rows)
+        for size in sizes
+    ]
     best = min(fits, key=lambda fit: abs(int(fit.max()) + 1 - k))
     votes = np.zeros((len(sample.points), best.max() + 2), np.int32)
     np.add.at(votes, (sample.owner, best + 1), 1)
@@ -61,9 +68,13 @@ def spectral(sample: Sample, k: int, seed: int) -> Labels:
     graph[edge] = np.exp(-squared[edge] / np.outer(scale, scale)[edge])
     graph = np.maximum(graph, graph.T)
     root = 1 / np.sqrt(graph.sum(1) + 1e-12)
-    vectors = eigh(graph * np.outer(root, root), subset_by_index=[len(graph) - k, len(graph) - 1])[1]
+    vectors = eigh(graph * np.outer(root, root), subset_by_index=[len(graph) - k, len(graph) - 1])[
+        1
+    ]
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-12
-    return _labels(KMeans(k, n_init=4, random_state=seed).fit_predict(vectors, sample_weight=sample.mass))
+    return _labels(
+        KMeans(k, n_init=4, random_state=seed).fit_predict(vectors, sample_weight=sample.mass)
+    )
 
 
 def gmm(sample: Sample, k: int, seed: int) -> Labels:
@@ -72,7 +83,9 @@ def gmm(sample: Sample, k: int, seed: int) -> Labels:
 
     ridge = 0.01 * sample.rows.var(0).mean() + 1e-9
     return _labels(
-        GaussianMixture(k, reg_covar=ridge, tol=0.01, random_state=seed).fit(sample.rows).predict(sample.points)
+        GaussianMixture(k, reg_covar=ridge, tol=0.01, random_state=seed)
+        .fit(sample.rows)
+        .predict(sample.points)
     )
 
 

@@ -28,7 +28,9 @@ def words(text: str) -> list[str]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Linear algebra on one thread: on matrices of this size more of them cost many times what they give."""
+    """Linear algebra on one thread: on matrices of this size more of them cost many times what they
+    give.
+    """
     import sklearn.cluster  # noqa: F401 - only what is loaded can be limited
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -38,10 +40,12 @@ def one_thread() -> Iterator[None]:
 
 @one_thread()
 def fit_encoder(events: Events, seed: int) -> dict[str, Floats]:
-    """Block to (4096, width): inverse document frequency of hashed words and letter groups, then main directions.
+    """Block to (4096, width): inverse document frequency of hashed words and letter groups, then
+    main directions.
 
-    A label counts as often as it happened, but never over 5% of all. The directions are turned at random, so that each
-    column carries the same share of its block: to leave out a column is not to leave out its signal.
+    A label counts as often as it happened, but never over 5% of all. The directions are turned at
+    random, so that each column carries the same share of its block: to leave out a column is not to
+    leave out its signal.
     """
     from sklearn.utils.extmath import randomized_svd
 
@@ -51,14 +55,17 @@ def fit_encoder(events: Events, seed: int) -> dict[str, Floats]:
     encoder = {}
     for name, hashed in _hashed(events.labels).items():
         idf = np.log((1 + len(counts)) / (1 + np.bincount(hashed.indices, minlength=HASHES))) + 1
-        axes = randomized_svd(hashed.multiply(idf).multiply(weight).tocsr(), WIDTHS[name], random_state=seed)[2]
+        axes = randomized_svd(
+            hashed.multiply(idf).multiply(weight).tocsr(), WIDTHS[name], random_state=seed
+        )[2]
         turn, _ = np.linalg.qr(rng.standard_normal((len(axes), len(axes))))
         encoder[name] = idf[:, None] * (axes.T @ turn)
     return encoder
 
 
 def blocks_of(encoder: Mapping[str, Floats], events: Events, windows: Windows) -> dict[str, Floats]:
-    """The mean of each column over the events of each window; zeros for an empty window. It looks at nothing else.
+    """The mean of each column over the events of each window; zeros for an empty window. It looks
+    at nothing else.
 
     Cost: about 20 us per event.
     """
@@ -67,17 +74,25 @@ def blocks_of(encoder: Mapping[str, Floats], events: Events, windows: Windows) -
     size = windows.stop - windows.start
     ends = np.concatenate([[0], np.cumsum(size)])
     rows = np.arange(ends[-1]) - np.repeat(ends[:-1] - windows.start, size)
-    pool = csr_array((np.repeat(1 / np.maximum(size, 1), size), rows, ends), shape=(len(size), len(events.step)))
+    pool = csr_array(
+        (np.repeat(1 / np.maximum(size, 1), size), rows, ends), shape=(len(size), len(events.step))
+    )
     columns = {"time": _time(events.ts_us), "counts": _counts(events)}
-    columns |= {name: (hashed @ encoder[name])[events.label] for name, hashed in _hashed(events.labels).items()}
+    columns |= {
+        name: (hashed @ encoder[name])[events.label]
+        for name, hashed in _hashed(events.labels).items()
+    }
     return {name: pool @ values for name, values in columns.items()}
 
 
-def fit_axes(blocks: Blocks, weight: Floats, keep: NDArray[np.bool_] | None = None) -> tuple[Floats, Floats]:
-    """Each block divided by its own first singular value, then the main directions of all: mean (d,), axes (d, 16).
+def fit_axes(
+    blocks: Blocks, weight: Floats, keep: NDArray[np.bool_] | None = None
+) -> tuple[Floats, Floats]:
+    """Each block divided by its own first singular value, then the main directions of all: mean
+    (d,), axes (d, 16).
 
-    ``weight`` (n,) says how much a window counts, ``keep`` (d,) which columns of the stacked blocks may be used.
-    Source: Escofier and Pages 1994, multiple factor analysis.
+    ``weight`` (n,) says how much a window counts, ``keep`` (d,) which columns of the stacked blocks
+    may be used. Source: Escofier and Pages 1994, multiple factor analysis.
     """
     rows, share = stacked(blocks), weight / weight.sum()
     mean = share @ rows
@@ -93,7 +108,9 @@ def fit_axes(blocks: Blocks, weight: Floats, keep: NDArray[np.bool_] | None = No
 
 
 def stacked(blocks: Blocks) -> Floats:
-    """(n, d): the blocks side by side in the order of their names, whatever order they were given in."""
+    """(n, d): the blocks side by side in the order of their names, whatever order they were given
+    in.
+    """
     return np.hstack([blocks[name] for name in sorted(blocks)])
 
 
@@ -117,22 +134,34 @@ def _parts(label: str) -> list[str]:
     *folders, name = subject.split("/")
     stem, _, extension = name.rpartition(".")
     marked = [f"kind:{kind}", f"ext:{extension if stem else ''}", f"under:{'/'.join(folders[-2:])}"]
-    return marked + [f"dir:{folder}" for folder in folders[-2:]] + [f"word:{word}" for word in words(stem or name)]
+    return (
+        marked
+        + [f"dir:{folder}" for folder in folders[-2:]]
+        + [f"word:{word}" for word in words(stem or name)]
+    )
 
 
 def _time(ts_us: Ints) -> Floats:
     days = ts_us // DAY_US
-    month = days.astype("datetime64[D]").astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    month = (
+        days.astype("datetime64[D]")
+        .astype("datetime64[M]")
+        .astype("datetime64[D]")
+        .astype(np.int64)
+    )
     turns = (ts_us % DAY_US / DAY_US, ts_us % (7 * DAY_US) / (7 * DAY_US), (days - month) / 31)
     return np.column_stack([wave(2 * np.pi * turn) for turn in turns for wave in (np.sin, np.cos)])
 
 
 def _counts(events: Events) -> Floats:
-    """(e, 3) logs of the gap before the step (at most an hour), its size, its user's events in the hour before.
+    """(e, 3) logs of the gap before the step (at most an hour), its size, its user's events in the
+    hour before.
 
     It looks back only, so that a window's columns never depend on what comes after it.
     """
-    _, first, step, size = np.unique(events.step, return_index=True, return_inverse=True, return_counts=True)
+    _, first, step, size = np.unique(
+        events.step, return_index=True, return_inverse=True, return_counts=True
+    )
     row = first[step]
     gap_us = np.clip(events.ts_us - events.ts_us[row - 1], 0, HOUR_US)
     gap_us[row == np.searchsorted(events.user, events.user)] = HOUR_US

@@ -12,13 +12,17 @@ SAME = 0.5
 
 
 def identify(
-    current: Sequence[Pattern], previous: Sequence[Pattern], shared: tuple[Labels, Labels] | None = None
+    current: Sequence[Pattern],
+    previous: Sequence[Pattern],
+    shared: tuple[Labels, Labels] | None = None,
 ) -> tuple[Pattern, ...]:
-    """The current patterns, each under the name of the previous pattern that it is most like, from 0.5 on.
+    """The current patterns, each under the name of the previous pattern that it is most like, from
+    0.5 on.
 
-    Likeness is half the Jaccard index of steps, half the cosine of words; pairs are chosen together (Hungarian method).
-    ``shared`` holds the same steps as the current and as the previous model assign them, those with noise are left out;
-    without it the words alone decide. ``everything`` is nothing but itself.
+    Likeness is half the Jaccard index of steps, half the cosine of words; pairs are chosen together
+    (Hungarian method). ``shared`` holds the same steps as the current and as the previous model
+    assign them, those with noise are left out; without it the words alone decide. ``everything`` is
+    nothing but itself.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -27,7 +31,9 @@ def identify(
     pairs = zip(*linear_sum_assignment(-likeness), strict=True)
     kept = {new: previous[old].name for new, old in pairs if likeness[new, old] >= SAME}
     fresh = [place for place in range(len(current)) if place not in kept]
-    kept |= zip(fresh, unique([current[place].name for place in fresh], set(kept.values())), strict=True)
+    kept |= zip(
+        fresh, unique([current[place].name for place in fresh], set(kept.values())), strict=True
+    )
     return tuple(replace(pattern, name=kept[place]) for place, pattern in enumerate(current))
 
 

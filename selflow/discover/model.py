@@ -20,9 +20,11 @@ _FILE = "clusters.npz"
 
 @dataclass(frozen=True, slots=True)
 class ClusterModel:
-    """Encoder (kinds, text), projection (mean, axes) and micro-clusters of one cycle; ``groups`` are their clusters.
+    """Encoder (kinds, text), projection (mean, axes) and micro-clusters of one cycle; ``groups``
+    are their clusters.
 
-    A window farther than ``radius`` () from every centroid is noise; without a micro-cluster every one is.
+    A window farther than ``radius`` () from every centroid is noise; without a micro-cluster every
+    one is.
     """
 
     kinds: Floats
@@ -34,9 +36,11 @@ class ClusterModel:
     groups: Labels
 
     def assign_before(self, steps: Sequence[Step]) -> Labels:
-        """(n,) for each step the cluster of the at most 16 events of its user before it; -1 for noise or none.
+        """(n,) for each step the cluster of the at most 16 events of its user before it; -1 for
+        noise or none.
 
-        Steps of one user stand in order of time. Nothing at or after a step has a part in its answer.
+        Steps of one user stand in order of time. Nothing at or after a step has a part in its
+        answer.
         """
         events = events_of(steps)
         if not len(self.groups) or not len(events.label):
@@ -46,7 +50,8 @@ class ClusterModel:
         x = (stacked(blocks) - self.mean) @ self.axes
         nearest = ((self.centroids**2).sum(1) - 2 * (x @ self.centroids.T)).argmin(1)
         size = windows.stop - windows.start
-        reach = self.radius * np.sqrt(WINDOW_EVENTS / np.maximum(size, 1))  # the mean of few events strays farther
+        # The mean of few events strays farther
+        reach = self.radius * np.sqrt(WINDOW_EVENTS / np.maximum(size, 1))
         is_near = np.linalg.norm(x - self.centroids[nearest], axis=1) <= reach
         return np.where(is_near & (size > 0), self.groups[nearest], np.int32(-1))
 
@@ -56,7 +61,9 @@ class ClusterModel:
 
     @classmethod
     def load(cls, folder: Path) -> "ClusterModel":
-        """From the folder that holds ``files()``; raises ArtifactError if it is missing or not whole."""
+        """From the folder that holds ``files()``; raises ArtifactError if it is missing or not
+        whole.
+        """
         return cls(**unpacked(folder / _FILE))
 
 

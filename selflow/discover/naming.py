@@ -18,10 +18,11 @@ Terms = tuple[tuple[str, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A cluster of windows, as an owner sees it: its most telling words and the labels of its most typical windows.
+    """A cluster of windows, as an owner sees it: its most telling words and the labels of its most
+    typical windows.
 
-    ``number`` is that of its model, -1 for everything; ``share`` is of all windows, ``hours`` of its events by hour
-    (UTC); ``agreement`` is J, None where it was not measured.
+    ``number`` is that of its model, -1 for everything; ``share`` is of all windows, ``hours`` of
+    its events by hour (UTC); ``agreement`` is J, None where it was not measured.
     """
 
     number: int
@@ -35,7 +36,9 @@ class Pattern:
     medoids: tuple[tuple[str, ...], ...]
 
 
-def describe(events: Events, windows: Windows, x: Floats, labels: Labels, agreement: Floats) -> tuple[Pattern, ...]:
+def describe(
+    events: Events, windows: Windows, x: Floats, labels: Labels, agreement: Floats
+) -> tuple[Pattern, ...]:
     """One pattern per cluster, then ``everything``; their names differ.
 
     ``x`` (n, 16) and ``labels`` (n,) are the windows' places and clusters, ``agreement`` (k,) is J.
@@ -47,21 +50,36 @@ def describe(events: Events, windows: Windows, x: Floats, labels: Labels, agreem
     texts = [words(label_event(label)[1]) for label in events.labels]
     counts = [Counter(word for row in each for word in texts[events.label[row]]) for each in rows]
     terms = [*_telling(counts[:k]), *_telling(counts[k:])]
-    names = [*unique(["-".join(word for word, _ in each[:NAME_TERMS]) for each in terms[:k]], {EVERYTHING}), EVERYTHING]
+    names = [
+        *unique(
+            ["-".join(word for word, _ in each[:NAME_TERMS]) for each in terms[:k]], {EVERYTHING}
+        ),
+        EVERYTHING,
+    ]
     found = []
-    for (number, j), name, telling, members, row in zip(about, names, terms, own, rows, strict=True):
+    for (number, j), name, telling, members, row in zip(
+        about, names, terms, own, rows, strict=True
+    ):
         apart = ((x[members] - x[members].mean(0)) ** 2).sum(1) if len(members) else members
         near = members[np.argsort(apart, kind="stable")[:MEDOIDS]]
         spans = [events.label[windows.start[place] : windows.stop[place]] for place in near]
         medoids = tuple(tuple(events.labels[label] for label in span) for span in spans)
-        hours = tuple((np.bincount(events.ts_us[row] // HOUR_US % 24, minlength=24) / max(1, len(row))).tolist())
+        hours = tuple(
+            (
+                np.bincount(events.ts_us[row] // HOUR_US % 24, minlength=24) / max(1, len(row))
+            ).tolist()
+        )
         share = len(members) / max(1, len(labels))
-        found.append(Pattern(number, name, telling, len(members), len(row), share, j, hours, medoids))
+        found.append(
+            Pattern(number, name, telling, len(members), len(row), share, j, hours, medoids)
+        )
     return tuple(found)
 
 
 def unique(names: list[str], taken: set[str]) -> list[str]:
-    """Each name in letters, digits and hyphens (at most 63), with a number behind it where it is taken."""
+    """Each name in letters, digits and hyphens (at most 63), with a number behind it where it is
+    taken.
+    """
     given: list[str] = []
     for name in names:
         plain = re.sub(r"[^a-z0-9]+", "-", name).strip("-")[:56].rstrip("-") or "pattern"
@@ -79,7 +97,8 @@ def _rows(windows: Windows, own: Ints) -> Ints:
 
 
 def _telling(counts: list[Counter[str]]) -> list[Terms]:
-    """c-TF-IDF: a word's share of its cluster times log(1 + mean words of a cluster / its count in all).
+    """c-TF-IDF: a word's share of its cluster times log(1 + mean words of a cluster / its count in
+    all).
 
     Source: Grootendorst 2022. Single letters and bare numbers tell nothing and are left out.
     """

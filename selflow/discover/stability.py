@@ -1,4 +1,6 @@
-"""Agreement that cannot be faked: five families must find a cluster again on days that they did not see."""
+"""Agreement that cannot be faked: five families must find a cluster again on days that they did not
+see.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +9,14 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from selflow.discover.consensus import K_MAX, K_MIN, Micro, co_association, consensus, micro_clusters
+from selflow.discover.consensus import (
+    K_MAX,
+    K_MIN,
+    Micro,
+    co_association,
+    consensus,
+    micro_clusters,
+)
 from selflow.discover.families import Families, Labels, Sample
 from selflow.discover.features import Blocks, Floats, columns_of, fit_axes, one_thread, stacked
 from selflow.discover.windows import Ints
@@ -20,11 +29,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A clustering of n windows: cluster of each micro-cluster (groups) and window (labels), and what is agreed on.
+    """A clustering of n windows: cluster of each micro-cluster (groups) and window (labels), and
+    what is agreed on.
 
-    ``agreement`` (k,) is J: the mean over families and bootstraps of a cluster's Jaccard index on days not seen;
-    ``coverage`` the share of all windows that are in a cluster, ``s`` the sum over clusters of that share times J.
-    ``families`` holds k, AMI and ARI with the consensus by family, and the type of the error by which a fit failed.
+    ``agreement`` (k,) is J: the mean over families and bootstraps of a cluster's Jaccard index on
+    days not seen; ``coverage`` the share of all windows that are in a cluster, ``s`` the sum over
+    clusters of that share times J. ``families`` holds k, AMI and ARI with the consensus by family,
+    and the type of the error by which a fit failed.
     """
 
     mean: Floats
@@ -40,7 +51,9 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class _Draw:
-    """One family's bootstrap: ``inside`` are the micro-clusters on its days, ``points`` (m, 16) all in its columns."""
+    """One family's bootstrap: ``inside`` are the micro-clusters on its days, ``points`` (m, 16) all
+    in its columns.
+    """
 
     name: str
     seed: int
@@ -52,32 +65,49 @@ class _Draw:
 
 @one_thread()
 def measured(
-    blocks: Blocks, day: Ints, bootstraps: int, seed: int, families: Families, progress: Progress | None = None
+    blocks: Blocks,
+    day: Ints,
+    bootstraps: int,
+    seed: int,
+    families: Families,
+    progress: Progress | None = None,
 ) -> Measured:
-    """The consensus of ``families`` over ``bootstraps`` draws of days and columns each, and its agreement.
+    """The consensus of ``families`` over ``bootstraps`` draws of days and columns each, and its
+    agreement.
 
-    Each draw is fitted twice: with its own number of clusters for the consensus, with the shared one for the agreement.
-    A family that raises casts no vote, counts 0 and is named. ``progress`` is told the fits done and those there are.
-    Source: Fred and Jain 2005 (consensus), Hennig 2007 (J); here J is out of bag and a missing family counts 0.
+    Each draw is fitted twice: with its own number of clusters for the consensus, with the shared
+    one for the agreement. A family that raises casts no vote, counts 0 and is named. ``progress``
+    is told the fits done and those there are. Source: Fred and Jain 2005 (consensus), Hennig 2007
+    (J); here J is out of bag and a missing family counts 0.
     """
     mean, axes = fit_axes(blocks, np.ones(len(day)))
     micro = micro_clusters((stacked(blocks) - mean) @ axes, seed)
-    draws = [_draw(name, number, blocks, day, micro, seed) for name in families for number in range(bootstraps)]
+    draws = [
+        _draw(name, number, blocks, day, micro, seed)
+        for name in families
+        for number in range(bootstraps)
+    ]
     errors: dict[str, str] = {}
     done = iter(range(1, 2 * len(draws) + 1))
 
     def fit(draw: _Draw, k: int) -> Labels:
         found = np.full(len(micro.centroids), -1, np.int32)
         try:
-            found[draw.inside] = families[draw.name](draw.sample, min(k, len(draw.inside) // 2), draw.seed)
+            found[draw.inside] = families[draw.name](
+                draw.sample, min(k, len(draw.inside) // 2), draw.seed
+            )
         except Exception as error:  # noqa: BLE001 - whatever it is, the fit counts 0 and the report names it
             errors.setdefault(draw.name, type(error).__name__)
         if progress:
             progress(next(done), 2 * len(draws))
         return found
 
-    jitter = np.exp(np.random.default_rng([seed, 2]).uniform(np.log(K_MIN), np.log(K_MAX + 1), len(draws))).astype(int)
-    together = co_association(np.array([fit(draw, int(k)) for draw, k in zip(draws, jitter, strict=True)]))
+    jitter = np.exp(
+        np.random.default_rng([seed, 2]).uniform(np.log(K_MIN), np.log(K_MAX + 1), len(draws))
+    ).astype(int)
+    together = co_association(
+        np.array([fit(draw, int(k)) for draw, k in zip(draws, jitter, strict=True)])
+    )
     mass = np.bincount(micro.owner + 1, minlength=len(together) + 1)[1:] / len(day)
     groups = consensus(together, mass)
     labels = np.where(micro.is_near, groups[micro.owner], -1).astype(np.int32)
@@ -87,8 +117,20 @@ def measured(
     agreement = np.mean(found, axis=0) if k else np.zeros(0)
     share = np.bincount(labels + 1, minlength=k + 1)[1:] / len(day)
     own = {name: [theirs for draw, theirs in again if draw.name == name] for name in families}
-    reports = {name: {**_likeness(labels, own[name]), "error": errors.get(name, "")} for name in families}
-    return Measured(mean, axes, micro, groups, labels, agreement, float(share @ agreement), float(share.sum()), reports)
+    reports = {
+        name: {**_likeness(labels, own[name]), "error": errors.get(name, "")} for name in families
+    }
+    return Measured(
+        mean,
+        axes,
+        micro,
+        groups,
+        labels,
+        agreement,
+        float(share @ agreement),
+        float(share.sum()),
+        reports,
+    )
 
 
 def _draw(name: str, number: int, blocks: Blocks, day: Ints, micro: Micro, seed: int) -> _Draw:
@@ -103,7 +145,8 @@ def _draw(name: str, number: int, blocks: Blocks, day: Ints, micro: Micro, seed:
     x = (stacked(blocks) - mean) @ axes
     weight = np.where(micro.owner >= 0, times, 0)
     mass = np.asarray(np.bincount(micro.owner + 1, weight, len(micro.centroids) + 1), np.float64)
-    # A group without a window on these days is placed by its other windows: it has no vote, but will be compared.
+    # A group without a window on these days is placed by its other windows: it has no vote, but
+    # will be compared.
     pull = np.where(mass[micro.owner + 1] > 0, weight, 1)
     sums = [np.bincount(micro.owner + 1, column, len(mass))[1:] for column in (pull, *(pull * x.T))]
     points = np.transpose(sums[1:]) / sums[0][:, None]
@@ -111,12 +154,16 @@ def _draw(name: str, number: int, blocks: Blocks, day: Ints, micro: Micro, seed:
     # Without replacement: a window that is drawn twice would be a dense region of its own.
     order = np.argsort(rng.exponential(size=len(x)) / np.maximum(weight, 1e-9), kind="stable")
     rows = np.sort(order[: min(ROWS, np.count_nonzero(weight))])
-    sample = Sample(points[inside], mass[1:][inside], x[rows], np.searchsorted(inside, micro.owner[rows]))
+    sample = Sample(
+        points[inside], mass[1:][inside], x[rows], np.searchsorted(inside, micro.owner[rows])
+    )
     return _Draw(name, int(rng.integers(2**31)), sample, inside, points, times == 0)
 
 
 def _filled(found: Labels, draw: _Draw) -> Labels:
-    """Noise takes the label of its nearest labelled neighbour; if it is over 30% of the mass, all becomes noise."""
+    """Noise takes the label of its nearest labelled neighbour; if it is over 30% of the mass, all
+    becomes noise.
+    """
     has = np.flatnonzero(found >= 0)
     if draw.sample.mass @ (found[draw.inside] < 0) > MOST_NOISE * draw.sample.mass.sum():
         return np.full_like(found, -1)
@@ -125,7 +172,9 @@ def _filled(found: Labels, draw: _Draw) -> Labels:
 
 
 def _recovered(labels: Labels, theirs: Labels, is_out: NDArray[np.bool_], k: int) -> Floats:
-    """(k,) the best Jaccard index of each cluster with one of theirs, on the days that were not drawn."""
+    """(k,) the best Jaccard index of each cluster with one of theirs, on the days that were not
+    drawn.
+    """
     used = is_out & (labels >= 0) & (theirs >= 0)
     both = np.zeros((k, theirs.max(initial=0) + 1))
     np.add.at(both, (labels[used], theirs[used]), 1)
@@ -135,11 +184,16 @@ def _recovered(labels: Labels, theirs: Labels, is_out: NDArray[np.bool_], k: int
 
 
 def _likeness(labels: Labels, theirs: list[Labels]) -> dict[str, float | str]:
-    """Mean number of clusters, AMI and ARI with the consensus on windows that are in a cluster; a failed fit is 0."""
+    """Mean number of clusters, AMI and ARI with the consensus on windows that are in a cluster; a
+    failed fit is 0.
+    """
     from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
     used = labels >= 0
     fits = [row[used] for row in theirs if row.max(initial=-1) >= 0]
     measures = (lambda _, row: len(np.unique(row)), adjusted_mutual_info_score, adjusted_rand_score)
-    means = [sum(measure(labels[used], row) for row in fits) / max(1, len(theirs)) for measure in measures]
+    means = [
+        sum(measure(labels[used], row) for row in fits) / max(1, len(theirs))
+        for measure in measures
+    ]
     return dict(zip(("k", "ami", "ari"), map(float, means), strict=True))

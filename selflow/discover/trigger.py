@@ -6,7 +6,9 @@ from selflow.core.settings import BufferSettings
 def missing_for_cycle(
     new_events: int, size_bytes: int, templates: int, days: int, limits: BufferSettings
 ) -> tuple[str, ...]:
-    """Name what keeps a cycle from starting; empty means go. ``templates`` and ``days`` count different ones (UTC)."""
+    """Name what keeps a cycle from starting; empty means go. ``templates`` and ``days`` count
+    different ones (UTC).
+    """
     is_full = size_bytes >= limits.trigger_fraction * limits.budget_bytes
     wants = {
         "size": is_full or new_events >= limits.trigger_events,

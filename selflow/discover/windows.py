@@ -20,7 +20,8 @@ SHORT_EVENTS, WINDOW_EVENTS, STRIDE_EVENTS = 8, 16, 8
 class Events:
     """e rows, one per label of a step; the rows of one user lie together, oldest first.
 
-    ``label`` holds places in the different ``labels``, ``step`` places in the steps that were given.
+    ``label`` holds places in the different ``labels``, ``step`` places in the steps that were
+    given.
     """
 
     labels: tuple[str, ...]
@@ -32,7 +33,9 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """n runs of rows, from ``start`` to before ``stop``; a ``day`` (UTC) is the one on which their session began."""
+    """n runs of rows, from ``start`` to before ``stop``; a ``day`` (UTC) is the one on which their
+    session began.
+    """
 
     start: Ints
     stop: Ints
@@ -52,9 +55,11 @@ def events_of(steps: Sequence[Step]) -> Events:
 
 
 def windows_of(events: Events) -> Windows:
-    """Windows of 8 to 16 events of one session, each 8 events after the one before; a short session is one window.
+    """Windows of 8 to 16 events of one session, each 8 events after the one before; a short session
+    is one window.
 
-    A session ends after an hour without events; a session of under 8 events is joined to its neighbour of the same day.
+    A session ends after an hour without events; a session of under 8 events is joined to its
+    neighbour of the same day.
     """
     rows = [
         (start, min(start + WINDOW_EVENTS, stop), events.ts_us[first] // DAY_US)
@@ -65,7 +70,9 @@ def windows_of(events: Events) -> Windows:
 
 
 def windows_before(events: Events, steps: int) -> Windows:
-    """For each step the at most 16 events of its user before it, of the session of the last one; else none."""
+    """For each step the at most 16 events of its user before it, of the session of the last one;
+    else none.
+    """
     start, stop = np.zeros((2, steps), np.int64)
     place, row = np.unique(events.step, return_index=True)
     cuts = np.concatenate([[0], _cuts(events)])
@@ -87,7 +94,11 @@ def _sessions(events: Events) -> list[tuple[int, int]]:
     for first, stop in pairwise([0, *_cuts(events).tolist(), len(day)]):
         begin, _ = found[-1] if found else (first, first)
         is_short = min(stop - first, first - begin) < SHORT_EVENTS
-        is_near = events.user[first - 1] == events.user[first] and day[first - 1] == day[first] if found else False
+        is_near = (
+            events.user[first - 1] == events.user[first] and day[first - 1] == day[first]
+            if found
+            else False
+        )
         if is_short and is_near:
             found[-1] = (begin, stop)
         elif stop > first:

@@ -1,4 +1,6 @@
-"""When to keep, make or replace a service: the supervisor's rule, without Ray and without a clock."""
+"""When to keep, make or replace a service: the supervisor's rule, without Ray and without a
+clock.
+"""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -7,9 +9,13 @@ from typing import Literal
 from selflow.core.health import Health
 
 Seen = Health | Literal["absent", "dead", "silent"]
-"""What one check found: an answer, no such service, a service known to be dead, or no answer in time."""
+"""What one check found: an answer, no such service, a service known to be dead, or no answer in
+time.
+"""
 Action = Literal["keep", "create", "replace", "retire"]
-"""``replace`` kills first; ``retire`` lets a healthy service of an older version or settings end gracefully."""
+"""``replace`` kills first; ``retire`` lets a healthy service of an older version or settings end
+gracefully.
+"""
 
 FIRST_BACKOFF_S = 1.0
 LAST_BACKOFF_S = 60.0
@@ -39,8 +45,8 @@ class Watch:
             now_s: Monotonic seconds.
 
         Returns:
-            ``keep`` also while a back-off runs (1, 2, 4 ... 60 s after deaths that follow each other) and while
-            fewer than ``misses_allowed`` checks in a row went unanswered.
+            ``keep`` also while a back-off runs (1, 2, 4 ... 60 s after deaths that follow each
+            other) and while fewer than ``misses_allowed`` checks in a row went unanswered.
         """
         if isinstance(seen, Health):
             return self._alive(seen, now_s)

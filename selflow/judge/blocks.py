@@ -1,4 +1,6 @@
-"""Sessions of a stream, and the blocks of them that the bootstrap draws whole because steps within hang together."""
+"""Sessions of a stream, and the blocks of them that the bootstrap draws whole because steps within
+hang together.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,15 +10,19 @@ Ids = NDArray[np.int64]
 
 
 def sessions(ts_us: Ids, gap_s: float = SESSION_GAP_S) -> Ids:
-    """(n,) number of each step's session, growing from 0; a longer pause than ``gap_s`` begins the next one."""
+    """(n,) number of each step's session, growing from 0; a longer pause than ``gap_s`` begins the
+    next one.
+    """
     return np.cumsum(np.diff(ts_us, prepend=ts_us[:1]) > gap_s * 1e6)
 
 
 def block_starts(session: Ids) -> Ids:
-    """(k,) places where the blocks of a stream, or of a part of it, begin; none for fewer than 20 steps.
+    """(k,) places where the blocks of a stream, or of a part of it, begin; none for fewer than 20
+    steps.
 
-    Sessions are joined to at least 20 steps. One is cut, into equal pieces of at least 20, only where it would hold
-    more than a 50th of all steps by itself: a few blocks leave nothing to draw from.
+    Sessions are joined to at least 20 steps. One is cut, into equal pieces of at least 20, only
+    where it would hold more than a 50th of all steps by itself: a few blocks leave nothing to draw
+    from.
     """
     starts, n = [0], len(session)
     longest = max(BLOCK_STEPS, n // WANTED_BLOCKS)

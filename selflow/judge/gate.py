@@ -1,4 +1,6 @@
-"""May a candidate serve? The pool with it against the pool without it, on steps that nothing has learned from."""
+"""May a candidate serve? The pool with it against the pool without it, on steps that nothing has
+learned from.
+"""
 
 import hashlib
 import json
@@ -18,11 +20,14 @@ OPENINGS, LEAST_BLOCKS, DRAWS = 5, 5, 2_000
 CLIP_BITS, MARGIN_SD, MAX_HIT_LOSS = 4.0, 0.1, 0.01
 MAX_ECE, MAX_ECE_RISE, ECE_BINS = 0.05, 0.01, 15
 Floats = NDArray[np.float64]
-Check = tuple[bool, str, dict[str, float]]  # whether a demand is met, the sentence about it, its figures
+# Whether a demand is met, the sentence about it, its figures
+Check = tuple[bool, str, dict[str, float]]
 
 
 class Outcomes(NamedTuple):
-    """How a pool did on each of n steps, (n,) each: ``outcome`` is the part of the step that its first guess was."""
+    """How a pool did on each of n steps, (n,) each: ``outcome`` is the part of the step that its
+    first guess was.
+    """
 
     log_loss_bits: Floats
     hit_at_5: NDArray[np.bool_]
@@ -30,16 +35,22 @@ class Outcomes(NamedTuple):
     outcome: Floats
 
     def ece(self) -> float:
-        """Mean distance of stated from observed chance over 15 bins of equal mass, beyond what chance alone shows."""
+        """Mean distance of stated from observed chance over 15 bins of equal mass, beyond what
+        chance alone shows.
+        """
         bins = np.array_split(np.argsort(self.confidence, kind="stable"), ECE_BINS)
         spread = np.abs(self.confidence * (1.0 - self.confidence)) * 2 / np.pi
-        beyond = [abs((self.confidence - self.outcome)[part].sum()) - spread[part].sum() ** 0.5 for part in bins]
+        beyond = [
+            abs((self.confidence - self.outcome)[part].sum()) - spread[part].sum() ** 0.5
+            for part in bins
+        ]
         return max(0.0, float(sum(beyond))) / len(self.outcome)
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Pools over the same n gate steps, begun in the same state: without the candidate, with it, with the champion.
+    """Pools over the same n gate steps, begun in the same state: without the candidate, with it,
+    with the champion.
 
     ``in_slice`` (n,): whether a step belongs to the candidate's pattern, by what came before it.
     """
@@ -54,7 +65,10 @@ class Evidence:
         n, pools = len(self.ts_us), (self.without, self.joined, self.champion or self.joined)
         for part in (self.in_slice, *(part for pool in pools for part in pool)):
             if len(part) != n or not np.all(np.isfinite(part)):
-                raise ShapeError(f"the grades of {n:,} gate steps are not as many numbers", "grade every pool anew")
+                raise ShapeError(
+                    f"the grades of {n:,} gate steps are not as many numbers",
+                    "grade every pool anew",
+                )
 
     def gain_bits(self, over: Outcomes) -> Floats:
         """(n,) what the candidate saves over another pool; a step counts 4 bits at most."""
@@ -63,7 +77,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Sentences for the owner, of what failed or else of all that was shown, and the figures of every check."""
+    """Sentences for the owner, of what failed or else of all that was shown, and the figures of
+    every check.
+    """
 
     decision: Literal["passed", "rejected", "no_verdict"]
     reasons: tuple[str, ...]
@@ -77,7 +93,9 @@ def gate_set_id(steps: Sequence[Step]) -> str:
 
 
 def may_open(opening: int) -> bool:
-    """Whether a gate set may be looked at for the ``opening``-th time, from 1; after five it retires."""
+    """Whether a gate set may be looked at for the ``opening``-th time, from 1; after five it
+    retires.
+    """
     return opening <= OPENINGS
 
 
@@ -87,42 +105,70 @@ def alpha_at(settings: GateSettings, opening: int) -> float:
 
 
 def judge(evidence: Evidence, settings: GateSettings, opening: int, seed: int) -> Verdict:
-    """The verdict on one candidate, 20 ms for 2,000 steps; ``docs/decisions/0010-the-gate.md`` says why each demand."""
+    """The verdict on one candidate, 20 ms for 2,000 steps; ``docs/decisions/0010-the-gate.md`` says
+    why each demand.
+    """
     own, alpha = evidence.in_slice, alpha_at(settings, opening)
     n, n_own, blocks = len(own), int(own.sum()), len(block_starts(sessions(evidence.ts_us)[own]))
     numbers = {"gate_steps": n, "slice_steps": n_own, "slice_blocks": blocks, "alpha": alpha}
     if n_own < settings.min_events or blocks < LEAST_BLOCKS:
-        found = f"The gate part holds {n_own:,} steps of its own slice, in {blocks} blocks of sessions"
+        found = (
+            f"The gate part holds {n_own:,} steps of its own slice, in {blocks} blocks of sessions"
+        )
         told = f"{found}; a verdict needs {settings.min_events:,} steps and {LEAST_BLOCKS} blocks."
         return Verdict("no_verdict", (told,), numbers)
-    checks = {"slice": _gains(evidence, evidence.without, "the pool without it", settings, alpha, seed)}
+    checks = {
+        "slice": _gains(evidence, evidence.without, "the pool without it", settings, alpha, seed)
+    }
     if evidence.champion is not None:
-        checks["champion"] = _gains(evidence, evidence.champion, "the pool with the champion", settings, alpha, seed)
+        checks["champion"] = _gains(
+            evidence, evidence.champion, "the pool with the champion", settings, alpha, seed
+        )
     if n_own < n:
         checks["elsewhere"] = _non_inferiority(evidence, settings, seed)
     before, after = (float(np.mean(pool.hit_at_5)) for pool in (evidence.without, evidence.joined))
-    told = f"Hit@5 goes from {before:.3f} to {after:.3f}; a loss of more than {MAX_HIT_LOSS} is refused."
-    checks["hit_at_5"] = (after >= before - MAX_HIT_LOSS, told, {"without": before, "joined": after})
+    told = (
+        f"Hit@5 goes from {before:.3f} to {after:.3f}; a loss of more than {MAX_HIT_LOSS} is "
+        "refused."
+    )
+    checks["hit_at_5"] = (
+        after >= before - MAX_HIT_LOSS,
+        told,
+        {"without": before, "joined": after},
+    )
     before, after = evidence.without.ece(), evidence.joined.ece()
     most = max(MAX_ECE, before + MAX_ECE_RISE)
-    told = f"The calibration error goes from {before:.3f} to {after:.3f}; at most {most:.3f} is allowed."
+    told = (
+        f"The calibration error goes from {before:.3f} to {after:.3f}; at most {most:.3f} is "
+        "allowed."
+    )
     checks["ece"] = (after <= most, told, {"without": before, "joined": after})
     for name, (is_met, _, figures) in checks.items():
-        numbers |= {f"{name}_is_met": float(is_met), **{f"{name}_{key}": figure for key, figure in figures.items()}}
+        numbers |= {
+            f"{name}_is_met": float(is_met),
+            **{f"{name}_{key}": figure for key, figure in figures.items()},
+        }
     failed = tuple(told for is_met, told, _ in checks.values() if not is_met)
-    return Verdict("rejected" if failed else "passed", failed or tuple(c[1] for c in checks.values()), numbers)
+    return Verdict(
+        "rejected" if failed else "passed", failed or tuple(c[1] for c in checks.values()), numbers
+    )
 
 
 def p_not_above(gain_bits: Floats, session: Ids, floor_bits: float, seed: int) -> float:
-    """One-sided p of "the mean of the gains (n,) is at most ``floor_bits``": a studentised bootstrap over blocks.
+    """One-sided p of "the mean of the gains (n,) is at most ``floor_bits``": a studentised
+    bootstrap over blocks.
 
-    As many blocks as there are are drawn with replacement; the mean is drawn sum over drawn steps, its error that of
-    a ratio. A plain percentile errs in 7% of cases at 15 blocks and a level of 5%, this in 5 to 6.
+    As many blocks as there are are drawn with replacement; the mean is drawn sum over drawn steps,
+    its error that of a ratio. A plain percentile errs in 7% of cases at 15 blocks and a level of
+    5%, this in 5 to 6.
 
     Source: Hall 1988, percentile-t; Carlstein 1986, blocks that do not overlap.
     """
     starts = block_starts(session)
-    sums, sizes = np.add.reduceat(gain_bits, starts), np.diff(starts, append=len(session)).astype(np.float64)
+    sums, sizes = (
+        np.add.reduceat(gain_bits, starts),
+        np.diff(starts, append=len(session)).astype(np.float64),
+    )
     drawn = np.random.default_rng(seed).integers(0, len(starts), (DRAWS + 1, len(starts)))
     drawn[0] = np.arange(len(starts))  # the sample itself
     steps = sizes[drawn].sum(axis=1)
@@ -132,30 +178,45 @@ def p_not_above(gain_bits: Floats, session: Ids, floor_bits: float, seed: int) -
     return float(1 + np.sum(t >= (mean[0] - floor_bits) / error[0])) / (DRAWS + 1)
 
 
-def _gains(evidence: Evidence, other: Outcomes, named: str, settings: GateSettings, alpha: float, seed: int) -> Check:
+def _gains(
+    evidence: Evidence, other: Outcomes, named: str, settings: GateSettings, alpha: float, seed: int
+) -> Check:
     own = evidence.in_slice
     gain_bits = evidence.gain_bits(other)[own]
     p = p_not_above(gain_bits, sessions(evidence.ts_us)[own], 0.0, seed)
     plain_bits = float((other.log_loss_bits - evidence.joined.log_loss_bits)[own].mean())
-    mean_bits = min(float(gain_bits.mean()), plain_bits)  # neither a few wonders nor disasters that clipping hides
+    # Neither a few wonders nor disasters that clipping hides
+    mean_bits = min(float(gain_bits.mean()), plain_bits)
     told = (
-        f"On the {len(gain_bits):,} steps of its own slice it saves {mean_bits:+.3f} bit per step over {named}, with"
-        f" p = {p:.4f}; at least {settings.min_gain_bits:.3f} bit and a p of at most {alpha:.4f} are asked."
+        f"On the {len(gain_bits):,} steps of its own slice it saves {mean_bits:+.3f} bit "
+        f"per step over {named}, with"
+        f" p = {p:.4f}; at least {settings.min_gain_bits:.3f} bit and a p of at most "
+        f"{alpha:.4f} are asked."
     )
-    return (p <= alpha and mean_bits >= settings.min_gain_bits, told, {"gain_bits": mean_bits, "p": p})
+    return (
+        p <= alpha and mean_bits >= settings.min_gain_bits,
+        told,
+        {"gain_bits": mean_bits, "p": p},
+    )
 
 
 def _non_inferiority(evidence: Evidence, settings: GateSettings, seed: int) -> Check:
     rest, session = ~evidence.in_slice, sessions(evidence.ts_us)[~evidence.in_slice]
     gain_bits = evidence.gain_bits(evidence.without)
     n, mean_bits, whole_bits = len(session), float(gain_bits[rest].mean()), float(gain_bits.mean())
-    if n < settings.min_events or len(block_starts(session)) < LEAST_BLOCKS:  # too few to show anything themselves
-        told = f"Over all {len(gain_bits):,} gate steps it saves {whole_bits:+.3f} bit per step; a loss is refused."
+    if (
+        n < settings.min_events or len(block_starts(session)) < LEAST_BLOCKS
+    ):  # too few to show anything themselves
+        told = (
+            f"Over all {len(gain_bits):,} gate steps it saves {whole_bits:+.3f} bit per "
+            "step; a loss is refused."
+        )
         return (whole_bits >= 0.0, told, {"gain_bits": mean_bits, "whole_gain_bits": whole_bits})
     margin_bits = MARGIN_SD * float(gain_bits.std())
     p = p_not_above(gain_bits[rest], session, -margin_bits, seed)
     told = (
-        f"On the {n:,} other steps it saves {mean_bits:+.3f} bit per step; that it loses less than {margin_bits:.3f}"
+        f"On the {n:,} other steps it saves {mean_bits:+.3f} bit per step; that it loses "
+        f"less than {margin_bits:.3f}"
         f" bit there has p = {p:.4f}, and at most {settings.alpha:.4f} is asked."
     )
     return (p <= settings.alpha, told, {"gain_bits": mean_bits, "margin_bits": margin_bits, "p": p})

@@ -14,7 +14,9 @@ LEAST_STEPS, SLACK_FRACTION = 100, 0.02
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Half-open ranges of places; what lies between ``tune`` and ``gate`` is in no part: the embargo."""
+    """Half-open ranges of places; what lies between ``tune`` and ``gate`` is in no part: the
+    embargo.
+    """
 
     train: tuple[int, int]
     tune: tuple[int, int]
@@ -24,21 +26,30 @@ class Split:
 def split_by_time(steps: Sequence[Step], gap_s: float = SESSION_GAP_S) -> Split:
     """The first 70% train, the next 10% tune, without their last session, and the last 20% gate.
 
-    Both cuts move by up to 2% of all steps to the nearest pause, so that no session stands on two sides; where there
-    is none the session is divided. Of a long session only the last 2% of all steps are left out.
+    Both cuts move by up to 2% of all steps to the nearest pause, so that no session stands on two
+    sides; where there is none the session is divided. Of a long session only the last 2% of all
+    steps are left out.
 
     Raises:
-        UsageError: There are fewer than 100 steps.
-        ShapeError: The steps are not in the order of time.
+        UsageError: There are fewer than 100 steps. ShapeError: The steps are not in the order of
+        time.
     """
     n = len(steps)
     if n < LEAST_STEPS:
-        raise UsageError(f"too few steps to learn from and to judge on: {n}", f"collect at least {LEAST_STEPS}")
+        raise UsageError(
+            f"too few steps to learn from and to judge on: {n}", f"collect at least {LEAST_STEPS}"
+        )
     ts_us = np.array([step.ts_us for step in steps], dtype=np.int64)
     if np.any(np.diff(ts_us) < 0):
         raise ShapeError("the steps are not in the order of time", "sort them by ts_us")
-    slack, starts = int(n * SLACK_FRACTION), np.flatnonzero(np.diff(sessions(ts_us, gap_s), prepend=-1))
-    nearest = [(int(starts[np.argmin(np.abs(starts - wanted))]), wanted) for wanted in (n * 7 // 10, n * 8 // 10)]
+    slack, starts = (
+        int(n * SLACK_FRACTION),
+        np.flatnonzero(np.diff(sessions(ts_us, gap_s), prepend=-1)),
+    )
+    nearest = [
+        (int(starts[np.argmin(np.abs(starts - wanted))]), wanted)
+        for wanted in (n * 7 // 10, n * 8 // 10)
+    ]
     tune, gate = (start if abs(start - wanted) <= slack else wanted for start, wanted in nearest)
     embargo = max(int(starts[starts < gate][-1]), gate - slack)
     return Split((0, tune), (tune, embargo), (gate, n))

@@ -1,4 +1,6 @@
-"""The base under all agents: grown here from nothing, or a model from this machine fitted to the owner's labels."""
+"""The base under all agents: grown here from nothing, or a model from this machine fitted to the
+owner's labels.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,9 +21,15 @@ from selflow.lm.loaded import MODULES, UNREADABLE, read_model
 from selflow.lm.tiny import Draft, corpus, fresh
 from selflow.lm.training import BaseReport, Course, Progress, train_base
 
-PREFERRED = ("HuggingFaceTB/SmolLM2-135M-Instruct", "HuggingFaceTB/SmolLM2-135M", "HuggingFaceTB/SmolLM2-360M")
+PREFERRED = (
+    "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "HuggingFaceTB/SmolLM2-135M",
+    "HuggingFaceTB/SmolLM2-360M",
+)
 _TEXT_PASSES = 10
-"""How often an epoch of the embedded base reads the seed corpus, at most: never more words than steps."""
+"""How often an epoch of the embedded base reads the seed corpus, at most: never more words than
+steps.
+"""
 _MIXED = 8
 """Blocks of steps for one of words among them; the other words come first (decision 0009)."""
 _ADOPT_TOKENS = 65_536
@@ -38,7 +46,9 @@ def device_of(device: Literal["auto", "cpu", "cuda"]) -> str:
     """
     has_cuda = torch.cuda.is_available()
     if device == "cuda" and not has_cuda:
-        raise ConfigError("lm.device is cuda, and torch finds no CUDA device here", "set lm.device to auto or cpu")
+        raise ConfigError(
+            "lm.device is cuda, and torch finds no CUDA device here", "set lm.device to auto or cpu"
+        )
     return "cuda" if has_cuda and device != "cpu" else "cpu"
 
 
@@ -57,23 +67,30 @@ def resolve_base(value: str) -> Path | None:
     found = folder if (folder / "config.json").is_file() else cached
     if found is None:
         raise ConfigError(
-            f"lm.base is {value!r}: neither a folder with a config.json nor a model in the local Hugging Face cache",
-            "set lm.base to tiny, auto, a model's folder, or an id whose files are already in the cache",
+            f"lm.base is {value!r}: neither a folder with a config.json nor a model in "
+            "the local Hugging Face cache",
+            "set lm.base to tiny, auto, a model's folder, or an id whose files are "
+            "already in the cache",
         )
     return found
 
 
 def grow_tiny(
-    steps: Sequence[Step], settings: LmSettings, seed: int, out: Path, clock: Clock, progress: Progress
+    steps: Sequence[Step],
+    settings: LmSettings,
+    seed: int,
+    out: Path,
+    clock: Clock,
+    progress: Progress,
 ) -> BaseReport:
-    """Train the embedded base from nothing on the seed corpus and the steps; the same steps give the same bits.
+    """Train the embedded base from nothing on the seed corpus and the steps; the same steps give
+    the same bits.
 
-    Until ``out`` is a whole base, ``partial`` in it holds the last finished epoch: a call after a kill goes on from
-    there. ``progress`` is told how many optimiser steps of how many are done.
+    Until ``out`` is a whole base, ``partial`` in it holds the last finished epoch: a call after a
+    kill goes on from there. ``progress`` is told how many optimiser steps of how many are done.
 
     Raises:
-        UsageError: There is no step.
-        TrainingDivergedError: The loss is no number, or explodes.
+        UsageError: There is no step. TrainingDivergedError: The loss is no number, or explodes.
 
     Cost: about 4,200 tokens per second on one core.
     """
@@ -88,23 +105,31 @@ def grow_tiny(
         passes = max(1, min(_TEXT_PASSES, len(ids) // len(words)))
         spoken, done = blocks_of(np.tile(words, passes), rng), blocks_of(ids, rng)
         some = len(done) // _MIXED
-        return np.concatenate([spoken[some:], rng.permutation(np.concatenate([spoken[:some], done]))])
+        return np.concatenate(
+            [spoken[some:], rng.permutation(np.concatenate([spoken[:some], done]))]
+        )
 
     course = Course(f"{seed}", blocks, batch=1, rate=3e-3)
     return train_base(draft, course, settings, device_of(settings.device), out, clock, progress)
 
 
 def adopt(
-    source: Path, steps: Sequence[Step], settings: LmSettings, seed: int, out: Path, clock: Clock, progress: Progress
+    source: Path,
+    steps: Sequence[Step],
+    settings: LmSettings,
+    seed: int,
+    out: Path,
+    clock: Clock,
+    progress: Progress,
 ) -> BaseReport:
-    """Give a local causal LM our tokens: each new row begins as the mean of its sub-words' rows, and they alone learn.
+    """Give a local causal LM our tokens: each new row begins as the mean of its sub-words' rows,
+    and they alone learn.
 
     ``source`` is a transformers folder in safetensors form, of a family with Llama's module names.
 
     Raises:
-        ConfigError: It is no such model.
-        UsageError: There is no step.
-        TrainingDivergedError: The loss is no number, or explodes.
+        ConfigError: It is no such model. UsageError: There is no step. TrainingDivergedError: The
+        loss is no number, or explodes.
     """
     draft = _foreign(source, _frequent(steps))
     lines = Lines(draft.epoch, draft.tokenizer)
@@ -126,13 +151,17 @@ def _cached(name: str) -> Path | None:
 
 def _frequent(steps: Sequence[Step]) -> list[str]:
     if not steps:
-        raise UsageError("there is no step to make a base of", "import or collect some events first")
+        raise UsageError(
+            "there is no step to make a base of", "import or collect some events first"
+        )
     counts = Counter(label for step in steps for label in step.labels)
     return [label for label, count in counts.most_common(MAX_LABELS) if count >= _LEAST_COUNT]
 
 
 def _foreign(source: Path, labels: Sequence[str]) -> Draft:
-    """Load it, see that an adapter and a distribution over labels can be had of it, and add our tokens."""
+    """Load it, see that an adapter and a distribution over labels can be had of it, and add our
+    tokens.
+    """
     next_step = "set lm.base to tiny, or to a Llama-shaped causal model in safetensors form"
     try:
         model, tokenizer = read_model(source)
@@ -141,12 +170,25 @@ def _foreign(source: Path, labels: Sequence[str]) -> Draft:
             plain = out.hidden_states[-1] @ model.get_output_embeddings().weight.T
             is_plain = torch.allclose(plain, out.logits, atol=1e-3)
     except UNREADABLE as error:
-        raise ConfigError(f"lm.base: {source} holds no causal language model that loads", next_step) from error
+        raise ConfigError(
+            f"lm.base: {source} holds no causal language model that loads", next_step
+        ) from error
     modules = {name.rpartition(".")[2] for name, _ in model.named_modules()}
-    if not is_plain or not modules.issuperset(MODULES) or tokenizer.eos_token_id is None or not tokenizer.is_fast:
-        raise ConfigError(f"lm.base: the model in {source} is of a family that cannot carry our agents", next_step)
+    if (
+        not is_plain
+        or not modules.issuperset(MODULES)
+        or tokenizer.eos_token_id is None
+        or not tokenizer.is_fast
+    ):
+        raise ConfigError(
+            f"lm.base: the model in {source} is of a family that cannot carry our agents", next_step
+        )
     is_cached = source.parent.name == "snapshots"
-    name = source.parent.parent.name.removeprefix("models--").replace("--", "/") if is_cached else source.name
+    name = (
+        source.parent.parent.name.removeprefix("models--").replace("--", "/")
+        if is_cached
+        else source.name
+    )
     reach = min(_MAX_CONTEXT, getattr(model.config, "max_position_embeddings", _MAX_CONTEXT))
     epoch = extend(tokenizer, labels, name, "adopted", reach)
     if len(tokenizer) > len(model.get_input_embeddings().weight):
@@ -155,18 +197,24 @@ def _foreign(source: Path, labels: Sequence[str]) -> Draft:
 
 
 def _learn_new_rows_only(draft: Draft) -> None:
-    """Start our tokens' rows from what their texts mean to the model, and freeze everything else."""
+    """Start our tokens' rows from what their texts mean to the model, and freeze everything
+    else.
+    """
     model, epoch = draft.model, draft.epoch
     texts = {token: f"after {2**place - 1} seconds" for place, token in enumerate(epoch.gap_ids)}
     texts |= {token: f"at {place}:00" for place, token in enumerate(epoch.hour_ids)}
     texts |= {epoch.text_id: "text", epoch.end_text_id: "end"}
-    texts |= {token: spelled(label) for token, label in zip(epoch.label_ids, epoch.labels, strict=True)}
+    texts |= {
+        token: spelled(label) for token, label in zip(epoch.label_ids, epoch.labels, strict=True)
+    }
     ours = torch.zeros(len(model.get_input_embeddings().weight), 1)
     ours[list(texts)] = 1.0
     model.requires_grad_(requires_grad=False)
     for weight in {model.get_input_embeddings().weight, model.get_output_embeddings().weight}:
         for token, text in texts.items():
-            words = draft.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+            words = draft.tokenizer.encode(
+                text, add_special_tokens=False, split_special_tokens=True
+            )
             weight.data[token] = weight.data[[word for word in words if word not in texts]].mean(0)
         weight.requires_grad_(requires_grad=True)
         weight.register_hook(lambda gradient: gradient * ours.to(gradient.device))

@@ -1,4 +1,6 @@
-"""What an agent is grown from, as one file. Without torch: whoever only writes it must not load that."""
+"""What an agent is grown from, as one file. Without torch: whoever only writes it must not load
+that.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +16,9 @@ DATA_SCHEMA = "selflow.lm.data/1"
 
 @dataclass(frozen=True, slots=True)
 class AgentData:
-    """A stream, and which of its steps (ascending) an agent learns to predict and its settings are chosen by."""
+    """A stream, and which of its steps (ascending) an agent learns to predict and its settings are
+    chosen by.
+    """
 
     steps: Sequence[Step]
     train: Sequence[int]
@@ -36,7 +40,9 @@ class AgentData:
             schema, rows, train, tune = msgpack.unpackb(path.read_bytes())
             if schema != DATA_SCHEMA:
                 raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the file)
-            return cls([Step(ts_us, tuple(labels), user) for ts_us, labels, user in rows], train, tune)
+            return cls(
+                [Step(ts_us, tuple(labels), user) for ts_us, labels, user in rows], train, tune
+            )
         except (OSError, ValueError, TypeError, msgpack.UnpackException) as error:
             raise ArtifactError(
                 f"{path.name} is no data of an agent ({DATA_SCHEMA})", "begin the search anew"

@@ -1,4 +1,6 @@
-"""What a base was made for: its labels and the tokens that stand for them (``epoch.json`` in the base's folder)."""
+"""What a base was made for: its labels and the tokens that stand for them (``epoch.json`` in the
+base's folder).
+"""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +24,9 @@ MAX_LABELS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """A base's vocabulary for steps. Fixed for the base's life: adapters and scores hold only on it."""
+    """A base's vocabulary for steps. Fixed for the base's life: adapters and scores hold only on
+    it.
+    """
 
     name: str
     """``selflow-tiny``, or the name of the foreign base."""
@@ -57,11 +61,15 @@ class Epoch:
             document: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
             if document.pop("schema") != SCHEMA:
                 raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the file)
-            fields: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
+            fields: Any = {
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in document.items()
+            }
             return cls(**fields)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactError(
-                f"{folder.name} is no base: its {FILE} is missing or not {SCHEMA}", "a learning cycle makes a new base"
+                f"{folder.name} is no base: its {FILE} is missing or not {SCHEMA}",
+                "a learning cycle makes a new base",
             ) from error
 
 
@@ -71,16 +79,21 @@ def spelled(label: str) -> str:
     return f"{kind} {subject}" if kind else subject
 
 
-def extend(tokenizer: Tokenizer, labels: Sequence[str], name: str, kind: Kind, max_context: int) -> Epoch:
+def extend(
+    tokenizer: Tokenizer, labels: Sequence[str], name: str, kind: Kind, max_context: int
+) -> Epoch:
     """Give the tokenizer our tokens behind all that it has.
 
-    A token reads ``<kind: subject>`` of its label, with a number behind it where that is taken. ``labels`` are at most
-    ``MAX_LABELS``, most frequent first.
+    A token reads ``<kind: subject>`` of its label, with a number behind it where that is taken.
+    ``labels`` are at most ``MAX_LABELS``, most frequent first.
     """
     from tokenizers import AddedToken
 
     gaps, hours = [f"<g{i}>" for i in range(GAPS)], [f"<h{i}>" for i in range(HOURS)]
-    grammar = [AddedToken(token, special=True, normalized=False) for token in (*gaps, *hours, "<text>", "</text>")]
+    grammar = [
+        AddedToken(token, special=True, normalized=False)
+        for token in (*gaps, *hours, "<text>", "</text>")
+    ]
     tokenizer.add_tokens(grammar, special_tokens=True)
     taken, contents = set(tokenizer.get_vocab()), list[str]()
     for label in labels:

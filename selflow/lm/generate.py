@@ -1,4 +1,6 @@
-"""Text from a base and its adapters: rows that decode side by side, each under its own adapter and its own chance."""
+"""Text from a base and its adapters: rows that decode side by side, each under its own adapter and
+its own chance.
+"""
 
 from collections.abc import Callable, Collection, Sequence
 
@@ -14,13 +16,17 @@ _UNFINISHED = "\ufffd"
 
 
 class Batch:
-    """Rows over one key-value cache, padded on the left. ``logits`` (rows, vocabulary) are those of the next token.
+    """Rows over one key-value cache, padded on the left. ``logits`` (rows, vocabulary) are those of
+    the next token.
 
-    A row's logits are those of the same prompt alone, to 1e-4. Cost: one prefill of the longest row's width, then
-    one forward pass of one token per ``advance``; rows that have ended cost nothing more.
+    A row's logits are those of the same prompt alone, to 1e-4. Cost: one prefill of the longest
+    row's width, then one forward pass of one token per ``advance``; rows that have ended cost
+    nothing more.
     """
 
-    def __init__(self, loaded: LoadedBase, prompts: Sequence[Sequence[int]], adapters: Sequence[str | None]) -> None:
+    def __init__(
+        self, loaded: LoadedBase, prompts: Sequence[Sequence[int]], adapters: Sequence[str | None]
+    ) -> None:
         self._loaded = loaded
         self._adapters = list(adapters)
         width = max(map(len, prompts))
@@ -57,9 +63,13 @@ class Batch:
 
 
 class Row:
-    """One text in the making: draws its tokens and tells the text that no later token can change."""
+    """One text in the making: draws its tokens and tells the text that no later token can
+    change.
+    """
 
-    def __init__(self, sampling: Sampling, decode: Callable[[list[int]], str], ends: Collection[int]) -> None:
+    def __init__(
+        self, sampling: Sampling, decode: Callable[[list[int]], str], ends: Collection[int]
+    ) -> None:
         self._sampling = sampling
         self._decode = decode
         self._ends = ends
@@ -90,12 +100,15 @@ class Row:
     def take(self, token: int) -> str:
         """Append a token; returns the text that is certain now and was not told before.
 
-        What may turn out to begin a stop text, or half of a character, is held back until that is decided.
+        What may turn out to begin a stop text, or half of a character, is held back until that is
+        decided.
         """
         self._ids.append(token)
         has_ended = token in self._ends
         text = self._decode(self._ids[:-1] if has_ended else self._ids)
-        found = [place for stop in self._sampling.stop if (place := text.find(stop, self._told)) >= 0]
+        found = [
+            place for stop in self._sampling.stop if (place := text.find(stop, self._told)) >= 0
+        ]
         if found or has_ended:
             self.finish_reason = "stop"
         elif len(self._ids) >= self._sampling.max_tokens:
@@ -106,5 +119,10 @@ class Row:
 
     def _certain(self, text: str) -> int:
         whole = len(text) - text.endswith(_UNFINISHED)
-        held = (n for stop in self._sampling.stop for n in range(1, len(stop)) if text.endswith(stop[:n], 0, whole))
+        held = (
+            n
+            for stop in self._sampling.stop
+            for n in range(1, len(stop))
+            if text.endswith(stop[:n], 0, whole)
+        )
         return whole - max(held, default=0)

@@ -1,7 +1,8 @@
 """One base and all its adapters in one process: texts and scores, in batches that mix adapters.
 
-One thread alone touches the model. It makes up to eight texts side by side and does everything else (scores, loading,
-unloading) between two of their tokens, so that a prediction never waits for a whole text.
+One thread alone touches the model. It makes up to eight texts side by side and does everything else
+(scores, loading, unloading) between two of their tokens, so that a prediction never waits for a
+whole text.
 """
 
 import logging
@@ -42,7 +43,8 @@ class AgentHost:
         ends = self._loaded.model.generation_config.eos_token_id
         self._ends = {self._loaded.epoch.eos_id, *(ends if isinstance(ends, list) else [ends])}
         self.context_tokens = self._loaded.epoch.max_context
-        self.encode(" ")  # settles the tokenizer's modes: from now on threads may encode side by side
+        # Settles the tokenizer's modes: from now on threads may encode side by side
+        self.encode(" ")
         self._kept: set[str] = set()
         self._making: set[str | None] = set()
         self._wake = Condition()
@@ -74,11 +76,15 @@ class AgentHost:
         self._do(job)
 
     def scorers(self, adapters: Mapping[str, str]) -> dict[str, NextScorer]:
-        """By agent name, who scores the next step under which loaded adapter; all of them in one pass of the model."""
+        """By agent name, who scores the next step under which loaded adapter; all of them in one
+        pass of the model.
+        """
         panel = _Panel(self, tuple(adapters.values()))
         return {name: _Scorer(name, place, panel) for place, name in enumerate(adapters)}
 
-    def score(self, adapters: Sequence[str], history: Sequence[Step], now_us: int) -> list[LabelScores]:
+    def score(
+        self, adapters: Sequence[str], history: Sequence[Step], now_us: int
+    ) -> list[LabelScores]:
         """What each adapter says of the next step.
 
         Raises:
@@ -94,13 +100,21 @@ class AgentHost:
         if tokenizer.chat_template is None:
             lines = [f"{message['role']}: {message['content']}\n" for message in prompt]
             return list(tokenizer("".join([*lines, "assistant:"]))["input_ids"])
-        text = tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True)
+        text = tokenizer.apply_chat_template(
+            list(prompt), tokenize=False, add_generation_prompt=True
+        )
         return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def generate(
-        self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None, folder: Path | None = None
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        adapter: str | None = None,
+        folder: Path | None = None,
     ) -> Generation:
-        """Begin a text of at least one prompt token; an adapter that is not loaded is loaded from its folder for it."""
+        """Begin a text of at least one prompt token; an adapter that is not loaded is loaded from
+        its folder for it.
+        """
         made = Generation(prompt, sampling, adapter, folder)
         with self._wake:
             if self._is_closing:
@@ -173,7 +187,9 @@ class AgentHost:
 
     def _decode(self, asked: Sequence[Generation]) -> None:
         rows = [(each, Row(each.sampling, self._text, self._ends)) for each in asked]
-        batch = Batch(self._loaded, [each.prompt for each in asked], [each.adapter for each in asked])
+        batch = Batch(
+            self._loaded, [each.prompt for each in asked], [each.adapter for each in asked]
+        )
         while rows:
             kept, tokens = [], []
             for place, (each, row) in enumerate(rows):
@@ -192,7 +208,11 @@ class AgentHost:
                 batch.advance(kept, tokens)
 
     def _text(self, ids: list[int]) -> str:
-        return str(self._loaded.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return str(
+            self._loaded.tokenizer.decode(
+                ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+        )
 
     def _ensure(self, adapter: str, folder: Path) -> None:
         if adapter not in self._loaded.adapters:
@@ -204,7 +224,9 @@ class AgentHost:
 
 
 class _Panel:
-    """Several agents asked of the same moment one after another: the model runs once for all of them."""
+    """Several agents asked of the same moment one after another: the model runs once for all of
+    them.
+    """
 
     def __init__(self, host: AgentHost, adapters: tuple[str, ...]) -> None:
         self._host = host
@@ -229,7 +251,9 @@ class _Scorer:
 
 
 def _ours(error: Exception) -> SelFlowError:
-    """An error that a caller can be told: never the text of a foreign one, which may hold the owner's data."""
+    """An error that a caller can be told: never the text of a foreign one, which may hold the
+    owner's data.
+    """
     if isinstance(error, SelFlowError):
         return error
     _log.error("the agents' model failed: %s", place_of(error))

@@ -1,4 +1,6 @@
-"""Steps as tokens: ``<gap><hour> label label ..``, one step after the other, and that row in windows."""
+"""Steps as tokens: ``<gap><hour> label label ..``, one step after the other, and that row in
+windows.
+"""
 
 import math
 from collections.abc import Sequence
@@ -33,7 +35,9 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The tokens from ``first`` on that are read at once, up to where the last target's labels would begin."""
+    """The tokens from ``first`` on that are read at once, up to where the last target's labels
+    would begin.
+    """
 
     first: int
     targets: tuple[int, ...]
@@ -46,7 +50,9 @@ class Lines:
         """``tokenizer`` spells the labels that have no token."""
         self._epoch = epoch
         self._tokenizer = tokenizer
-        self._ids = {label: (token,) for label, token in zip(epoch.labels, epoch.label_ids, strict=True)}
+        self._ids = {
+            label: (token,) for label, token in zip(epoch.labels, epoch.label_ids, strict=True)
+        }
         self._places = {label: place for place, label in enumerate(epoch.labels)}
 
     def head(self, ts_us: int, before_us: int | None) -> tuple[int, int]:
@@ -64,11 +70,15 @@ class Lines:
         return (self._epoch.text_id, *words[:MAX_SUBWORDS], self._epoch.end_text_id)
 
     def members(self, step: Step) -> list[int]:
-        """Which label each written member is; ``len(epoch.labels)`` stands for all without a token."""
+        """Which label each written member is; ``len(epoch.labels)`` stands for all without
+        a token.
+        """
         return [self._places.get(label, len(self._places)) for label in step.labels[:MAX_MEMBERS]]
 
     def encode(self, steps: Sequence[Step], rng: np.random.Generator | None = None) -> Encoded:
-        """The steps' tokens, members in first-seen order, or shuffled by ``rng``; as many tokens either way."""
+        """The steps' tokens, members in first-seen order, or shuffled by ``rng``; as many tokens
+        either way.
+        """
         ids: list[int] = []
         starts = [0]
         before_us: int | None = None
@@ -86,8 +96,8 @@ class Lines:
 def windows(starts: Ids, targets: Sequence[int], context: int) -> list[Window]:
     """Windows of at most ``WINDOW`` tokens with each target (ascending) in one of them.
 
-    At least ``context`` tokens stand before a target, or all there are. Cut from left to right: later steps change no
-    window's first token.
+    At least ``context`` tokens stand before a target, or all there are. Cut from left to right:
+    later steps change no window's first token.
     """
     found: list[Window] = []
     first, own = 0, list[int]()
@@ -102,7 +112,9 @@ def windows(starts: Ids, targets: Sequence[int], context: int) -> list[Window]:
 
 
 def fill(encoded: Encoded, group: Sequence[Window], rows: int) -> tuple[Ids, Ids, Ids]:
-    """Tokens (rows, WINDOW) of some windows, zeros behind them; row and column where each target's labels begin."""
+    """Tokens (rows, WINDOW) of some windows, zeros behind them; row and column where each target's
+    labels begin.
+    """
     ids = np.zeros((rows, WINDOW), np.int64)
     at = []
     for row, window in enumerate(group):
@@ -114,6 +126,10 @@ def fill(encoded: Encoded, group: Sequence[Window], rows: int) -> tuple[Ids, Ids
 
 
 def blocks_of(ids: Ids, rng: np.random.Generator) -> Ids:
-    """(N, WINDOW): a row of tokens in blocks, cut at other places and ordered anew by every ``rng``."""
-    blocks = np.resize(np.roll(ids, -int(rng.integers(WINDOW))), (math.ceil(len(ids) / WINDOW), WINDOW))
+    """(N, WINDOW): a row of tokens in blocks, cut at other places and ordered anew by every
+    ``rng``.
+    """
+    blocks = np.resize(
+        np.roll(ids, -int(rng.integers(WINDOW))), (math.ceil(len(ids) / WINDOW), WINDOW)
+    )
     return rng.permutation(blocks)

@@ -1,4 +1,6 @@
-"""A base in memory and the adapters on it. Nothing is fetched; nothing but safetensors and JSON is read."""
+"""A base in memory and the adapters on it. Nothing is fetched; nothing but safetensors and JSON is
+read.
+"""
 
 import hashlib
 import json
@@ -18,7 +20,11 @@ from selflow.lm.epoch import Epoch
 from selflow.lm.lines import Lines
 
 AGENT_SCHEMA = "selflow.lm.agent/1"
-AGENT_FILE, CONFIG_FILE, WEIGHTS_FILE = "agent.json", "adapter_config.json", "adapter_model.safetensors"
+AGENT_FILE, CONFIG_FILE, WEIGHTS_FILE = (
+    "agent.json",
+    "adapter_config.json",
+    "adapter_model.safetensors",
+)
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """What an adapter adapts in each of its layers."""
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError)
@@ -44,18 +50,23 @@ class LoadedBase:
         return cast("torch.device", self.model.device)
 
     def rows(self, names: Sequence[str | None]) -> dict[str, list[str]]:
-        """Arguments that give each row of a batch its adapter (None: the base alone), for the model and ``generate``.
+        """Arguments that give each row of a batch its adapter (None: the base alone), for the model
+        and ``generate``.
 
         Raises:
             UsageError: An adapter was never added.
         """
         if missing := [name for name in names if name is not None and name not in self.adapters]:
-            raise UsageError(f"there is no agent {missing[0]!r} on this base", "`selflow agents` names them")
+            raise UsageError(
+                f"there is no agent {missing[0]!r} on this base", "`selflow agents` names them"
+            )
         every = ["__base__" if name is None else key(name) for name in names]
         return {"adapter_names": every} if self.adapters else {}
 
     def hidden(self, ids: torch.Tensor, names: Sequence[str | None] | None = None) -> torch.Tensor:
-        """(B, T, D) outputs of the last layer for tokens (B, T), padded on the right; None is PEFT's active adapter."""
+        """(B, T, D) outputs of the last layer for tokens (B, T), padded on the right; None is
+        PEFT's active adapter.
+        """
         rows = self.rows(names) if names is not None else {}
         out = self.model(ids, output_hidden_states=True, logits_to_keep=1, use_cache=False, **rows)
         return cast("torch.Tensor", out.hidden_states[-1])
@@ -71,12 +82,18 @@ def load_base(folder: Path, device: str = "cpu") -> LoadedBase:
     try:
         model, tokenizer = read_model(folder)
     except UNREADABLE as error:
-        raise ArtifactError(f"base {folder.name} does not load", "a learning cycle makes a new one") from error
-    return LoadedBase(model.to(device), tokenizer, epoch, folder_sha256(folder), Lines(epoch, tokenizer))
+        raise ArtifactError(
+            f"base {folder.name} does not load", "a learning cycle makes a new one"
+        ) from error
+    return LoadedBase(
+        model.to(device), tokenizer, epoch, folder_sha256(folder), Lines(epoch, tokenizer)
+    )
 
 
 def read_model(folder: Path) -> tuple[Any, Any]:
-    """Model (float32, for evaluation) and tokenizer of a transformers folder; raises what transformers raises."""
+    """Model (float32, for evaluation) and tokenizer of a transformers folder; raises what
+    transformers raises.
+    """
     hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     model: Any = AutoModelForCausalLM.from_pretrained(
         folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
@@ -103,7 +120,9 @@ def add_adapter(loaded: LoadedBase, name: str, folder: Path) -> None:
         loaded.model.load_adapter(folder, adapter_name=key(name), torch_device=str(loaded.device))
     except UNREADABLE as error:
         remove_adapter(loaded, name)
-        raise ArtifactError(f"adapter {folder.name} does not fit its base", "let a cycle grow it anew") from error
+        raise ArtifactError(
+            f"adapter {folder.name} does not fit its base", "let a cycle grow it anew"
+        ) from error
     loaded.model.eval()
 
 
@@ -118,26 +137,38 @@ def remove_adapter(loaded: LoadedBase, name: str) -> None:
 
 
 def write_adapter(loaded: LoadedBase, name: str, folder: Path) -> None:
-    """Write an adapter as PEFT reads it, with ``agent.json``; the same adapter gives the same bytes."""
+    """Write an adapter as PEFT reads it, with ``agent.json``; the same adapter gives the same
+    bytes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     weights = get_peft_model_state_dict(loaded.model, adapter_name=key(name))
-    save_file({name: weights[name].contiguous().cpu() for name in sorted(weights)}, folder / WEIGHTS_FILE)
+    save_file(
+        {name: weights[name].contiguous().cpu() for name in sorted(weights)}, folder / WEIGHTS_FILE
+    )
     config = loaded.model.peft_config[key(name)].to_dict()
     config |= {"base_model_name_or_path": loaded.sha256, "inference_mode": True}
     agent = {"schema": AGENT_SCHEMA, "base": loaded.sha256, "base_name": loaded.epoch.name}
     for file, document in ((CONFIG_FILE, config), (AGENT_FILE, agent)):
-        (folder / file).write_text(json.dumps(document, sort_keys=True, default=sorted), encoding="utf-8")
+        (folder / file).write_text(
+            json.dumps(document, sort_keys=True, default=sorted), encoding="utf-8"
+        )
 
 
 def key(name: str) -> str:
-    """An adapter's name inside PEFT, whose module dictionaries know no dots and refuse the names of their methods."""
+    """An adapter's name inside PEFT, whose module dictionaries know no dots and refuse the names of
+    their methods.
+    """
     return "agent:" + name.replace(".", ":")
 
 
 def folder_sha256(folder: Path) -> str:
-    """SHA-256 over the names and contents of a folder's files by the artifact store's rule: the artifact's id."""
+    """SHA-256 over the names and contents of a folder's files by the artifact store's rule: the
+    artifact's id.
+    """
     lines = []
-    for name, path in sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*")):
+    for name, path in sorted(
+        (path.relative_to(folder).as_posix(), path) for path in folder.rglob("*")
+    ):
         if path.is_file():
             with path.open("rb") as file:
                 lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
@@ -146,15 +177,25 @@ def folder_sha256(folder: Path) -> str:
 
 def _check_adapter(folder: Path, base_sha256: str) -> None:
     try:
-        agent, config = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (AGENT_FILE, CONFIG_FILE))
-        is_ours = agent["schema"] == AGENT_SCHEMA and config["peft_type"] == "LORA" and not config.get("auto_mapping")
+        agent, config = (
+            json.loads((folder / name).read_text(encoding="utf-8"))
+            for name in (AGENT_FILE, CONFIG_FILE)
+        )
+        is_ours = (
+            agent["schema"] == AGENT_SCHEMA
+            and config["peft_type"] == "LORA"
+            and not config.get("auto_mapping")
+        )
         made_for = str(agent["base"])
     except UNREADABLE as error:
-        raise ArtifactError(f"{folder.name} is no adapter: {AGENT_FILE} or {CONFIG_FILE} is broken") from error
+        raise ArtifactError(
+            f"{folder.name} is no adapter: {AGENT_FILE} or {CONFIG_FILE} is broken"
+        ) from error
     if not is_ours or not (folder / WEIGHTS_FILE).is_file():
         raise ArtifactError(f"{folder.name} is no LoRA adapter of this version in safetensors form")
     if made_for != base_sha256:
         raise ArtifactError(
-            f"adapter {folder.name} was made for base {made_for[:12]}; this base is {base_sha256[:12]}",
+            f"adapter {folder.name} was made for base {made_for[:12]}; this base is "
+            f"{base_sha256[:12]}",
             "let a learning cycle grow the agent on this base",
         )

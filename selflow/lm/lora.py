@@ -1,4 +1,6 @@
-"""An agent's adapter: its data, and a training of it that can stop, go on, and begin anew on the loaded base."""
+"""An agent's adapter: its data, and a training of it that can stop, go on, and begin anew on the
+loaded base.
+"""
 
 import hashlib
 import math
@@ -19,7 +21,9 @@ from selflow.lm.scoring import bits, head_logits, score_targets
 from selflow.lm.training import Descent
 
 _CONTEXT = 64
-"""Tokens before the first target of a window in training; fewer than in scoring, so that less is read twice."""
+"""Tokens before the first target of a window in training; fewer than in scoring, so that less is
+read twice.
+"""
 Config = Mapping[str, float]
 _NAME = "agent"
 _STATE = "run.safetensors"
@@ -29,8 +33,9 @@ _STATE = "run.safetensors"
 class Advance:
     """How far a training is (``fraction`` of the full run), and how good its adapter.
 
-    ``tune_bits`` is the mean over the tune steps of -log2 of their members' chance, ``train_loss_bits`` the same over
-    the targets of the last twenty optimiser steps. ``tokens`` and ``steps`` are those so far.
+    ``tune_bits`` is the mean over the tune steps of -log2 of their members' chance,
+    ``train_loss_bits`` the same over the targets of the last twenty optimiser steps. ``tokens`` and
+    ``steps`` are those so far.
     """
 
     fraction: float
@@ -44,16 +49,24 @@ class LoraRun:
     """One adapter in training. The base is loaded once and never changes."""
 
     def __init__(
-        self, base_folder: Path, data: AgentData, lora: LoraSettings, config: Config, seed: int, device: str = "cpu"
+        self,
+        base_folder: Path,
+        data: AgentData,
+        lora: LoraSettings,
+        config: Config,
+        seed: int,
+        device: str = "cpu",
     ) -> None:
         """Load the base and begin, as ``reset`` says.
 
         Raises:
-            ArtifactError: The folder is no base.
-            ShapeError: There is nothing to learn or nothing to tune on.
+            ArtifactError: The folder is no base. ShapeError: There is nothing to learn or nothing
+            to tune on.
         """
         if not data.train or not data.tune:
-            raise ShapeError(f"an agent has {len(data.train)} steps to learn and {len(data.tune)} to tune on")
+            raise ShapeError(
+                f"an agent has {len(data.train)} steps to learn and {len(data.tune)} to tune on"
+            )
         self._loaded = load_base(base_folder, device)
         self._data, self._lora = data, lora
         self._encoded = self._loaded.lines.encode(data.steps)
@@ -62,10 +75,15 @@ class LoraRun:
         self.reset(config, seed)
 
     def reset(self, config: Config, seed: int) -> None:
-        """Begin anew with a fresh adapter. ``config`` may name its ``learning_rate`` and ``rank`` (scaled alike)."""
+        """Begin anew with a fresh adapter. ``config`` may name its ``learning_rate`` and ``rank``
+        (scaled alike).
+        """
         loaded, lora = self._loaded, self._lora
         remove_adapter(loaded, _NAME)
-        rank, rate = int(config.get("rank", lora.rank)), float(config.get("learning_rate", lora.learning_rate))
+        rank, rate = (
+            int(config.get("rank", lora.rank)),
+            float(config.get("learning_rate", lora.learning_rate)),
+        )
         layers = loaded.model.config.num_hidden_layers
         adapted = layers if lora.layers == "all" else max(1, layers // 3)
         adapter = LoraConfig(
@@ -82,13 +100,16 @@ class LoraRun:
             loaded.model = get_peft_model(loaded.model, adapter, adapter_name=key(_NAME))
         loaded.adapters.add(_NAME)
         self._per_epoch = math.ceil(len(self._windows) / lora.batch_size)
-        self._descent = Descent(loaded.model, f"an agent of rank {rank}", rate, 0.99, self._per_epoch * lora.epochs)
+        self._descent = Descent(
+            loaded.model, f"an agent of rank {rank}", rate, 0.99, self._per_epoch * lora.epochs
+        )
         names = f"{seed} {rank} {rate} {lora} {loaded.sha256} {list(self._data.train)}".encode()
         self._of = hashlib.sha256(names + self._encoded.ids.tobytes()).hexdigest()
         self._seed, self._tokens, self._epoch = seed, 0, -1
 
     def advance(self, to_fraction: float, should_stop: Callable[[], bool] | None = None) -> Advance:
-        """Train up to this part of the full run, or until ``should_stop`` says so between two steps; then score.
+        """Train up to this part of the full run, or until ``should_stop`` says so between two
+        steps; then score.
 
         Raises:
             TrainingDivergedError: The loss is no number, or explodes.
@@ -99,7 +120,8 @@ class LoraRun:
                 break
             chance = np.random.SeedSequence([self._seed, len(descent.losses)]).generate_state(1)
             with torch.random.fork_rng(devices=()):
-                torch.manual_seed(int(chance[0]))  # dropout depends on the place in the run alone: nothing to save
+                # Dropout depends on the place in the run alone: nothing to save
+                torch.manual_seed(int(chance[0]))
                 descent.step(self._loss(*divmod(len(descent.losses), self._per_epoch)))
         model.eval()
         p, other_p = score_targets(self._loaded, _NAME, self._encoded, self._data.tune)
@@ -119,7 +141,9 @@ class LoraRun:
         """
         document = self._descent.load(folder / _STATE, self._of)
         if not document:
-            raise ArtifactError(f"{folder.name} holds no state of this run", "begin the search anew")
+            raise ArtifactError(
+                f"{folder.name} holds no state of this run", "begin the search anew"
+            )
         self._tokens = document["tokens"]
 
     def export(self, folder: Path) -> None:
@@ -127,7 +151,9 @@ class LoraRun:
         write_adapter(self._loaded, _NAME, folder)
 
     def _loss(self, epoch: int, place: int) -> torch.Tensor:
-        """What the members of a batch's targets cost, by the very rule that scores them, in nats."""
+        """What the members of a batch's targets cost, by the very rule that scores them, in
+        nats.
+        """
         if epoch != self._epoch:
             rng = np.random.default_rng([self._seed, epoch])
             self._shuffled = self._loaded.lines.encode(self._data.steps, rng)
@@ -141,4 +167,6 @@ class LoraRun:
         truth = [self._truth[target] for window in group for target in window.targets]
         sizes = np.array([len(members) for members in truth])
         share = torch.from_numpy(1.0 / np.repeat(sizes, sizes) / len(truth)).to(chances)
-        return -(chances[np.repeat(np.arange(len(truth)), sizes), np.concatenate(truth)] * share).sum()
+        return -(
+            chances[np.repeat(np.arange(len(truth)), sizes), np.concatenate(truth)] * share
+        ).sum()

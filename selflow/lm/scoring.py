@@ -15,37 +15,61 @@ CONTEXT = 128
 """Tokens that every scored step has before it, or all of its past."""
 BATCH = 16
 _ROWS = 256
-"""Rows of one product with the label tokens. No product's shape depends on how many steps there are: only then are a
+"""Rows of one product with the label tokens. No product's shape depends on how many steps there
+are: only then are a
 step's scores the same bits whatever comes later."""
 
 Floats = NDArray[np.float32]
 
 
 def score_steps(
-    loaded: LoadedBase, adapter: str | None, steps: Sequence[Step], first: int, last: int, batch: int = BATCH
+    loaded: LoadedBase,
+    adapter: str | None,
+    steps: Sequence[Step],
+    first: int,
+    last: int,
+    batch: int = BATCH,
 ) -> tuple[Floats, Floats]:
-    """What an agent (None: the base alone) says before each of ``steps[first:last]``, from the steps before it.
+    """What an agent (None: the base alone) says before each of ``steps[first:last]``, from the
+    steps before it.
 
     Returns:
         (n, L) chances of the base's labels, and (n,) of all others; each row sums to 1.
 
     Cost: 11,000 tokens of steps per second on one core for the embedded base.
     """
-    return score_targets(loaded, adapter, loaded.lines.encode(steps[:last]), range(first, last), batch)
+    return score_targets(
+        loaded, adapter, loaded.lines.encode(steps[:last]), range(first, last), batch
+    )
 
 
 def score_targets(
-    loaded: LoadedBase, adapter: str | None, encoded: Encoded, targets: Sequence[int], batch: int = BATCH
+    loaded: LoadedBase,
+    adapter: str | None,
+    encoded: Encoded,
+    targets: Sequence[int],
+    batch: int = BATCH,
 ) -> tuple[Floats, Floats]:
     """The same for any steps, in ascending order; ``batch`` windows are read side by side."""
     cut, hidden = windows(encoded.starts, targets, CONTEXT), []
     with torch.inference_mode():
         for begin in range(0, len(cut), batch):
             ids, rows, columns = fill(encoded, cut[begin : begin + batch], batch)
-            hidden.append(loaded.hidden(torch.from_numpy(ids).to(loaded.device), [adapter] * batch)[rows, columns])
-        hidden.append(torch.zeros(-len(targets) % _ROWS, loaded.model.config.hidden_size, device=loaded.device))
+            hidden.append(
+                loaded.hidden(torch.from_numpy(ids).to(loaded.device), [adapter] * batch)[
+                    rows, columns
+                ]
+            )
+        hidden.append(
+            torch.zeros(
+                -len(targets) % _ROWS, loaded.model.config.hidden_size, device=loaded.device
+            )
+        )
         every = torch.cat(hidden)
-        parts = [_chances(loaded, every[begin : begin + _ROWS]) for begin in range(0, max(1, len(every)), _ROWS)]
+        parts = [
+            _chances(loaded, every[begin : begin + _ROWS])
+            for begin in range(0, max(1, len(every)), _ROWS)
+        ]
     p = np.concatenate(parts)[: len(targets)]
     return p[:, :-1], p[:, -1]
 
@@ -53,7 +77,8 @@ def score_targets(
 def score_next(
     loaded: LoadedBase, adapters: Sequence[str | None], history: Sequence[Step], now_us: int
 ) -> list[LabelScores]:
-    """What each of these agents says of the step after ``history`` (oldest first), asked at ``now_us``.
+    """What each of these agents says of the step after ``history`` (oldest first), asked at
+    ``now_us``.
 
     Cost: one pass for all; 14 ms for one agent on the embedded base and 24 steps (95 tokens).
     """
@@ -67,7 +92,9 @@ def score_next(
 
 
 def head_logits(loaded: LoadedBase, hidden: torch.Tensor) -> torch.Tensor:
-    """(k, L + 1) for hidden states (k, D) where labels begin: the base's labels, and ``<text>`` for all others."""
+    """(k, L + 1) for hidden states (k, D) where labels begin: the base's labels, and ``<text>`` for
+    all others.
+    """
     tokens = torch.tensor([*loaded.epoch.label_ids, loaded.epoch.text_id], device=hidden.device)
     weight: torch.Tensor = loaded.model.get_output_embeddings().weight
     return hidden @ weight[tokens].T

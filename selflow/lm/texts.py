@@ -10,7 +10,9 @@ from selflow.core.errors import SelFlowError
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a text goes on. ``temperature`` 0 takes the likeliest token; the same ``seed`` gives the same text."""
+    """How a text goes on. ``temperature`` 0 takes the likeliest token; the same ``seed`` gives the
+    same text.
+    """
 
     max_tokens: int = 16
     temperature: float = 1.0
@@ -31,7 +33,9 @@ class Piece:
 class Generation:
     """One text that is being made, for the event loop on which it was asked for."""
 
-    def __init__(self, prompt: Sequence[int], sampling: Sampling, adapter: str | None, folder: Path | None) -> None:
+    def __init__(
+        self, prompt: Sequence[int], sampling: Sampling, adapter: str | None, folder: Path | None
+    ) -> None:
         self.prompt = prompt
         self.sampling = sampling
         self.adapter = adapter

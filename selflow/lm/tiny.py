@@ -43,10 +43,11 @@ def corpus() -> list[str]:
 
 
 def fresh(labels: Sequence[str], seed: int, layers: int = LAYERS, width: int = WIDTH) -> Draft:
-    """A base with random weights whose tokenizer spells the seed corpus and these labels (most frequent first) well.
+    """A base with random weights whose tokenizer spells the seed corpus and these labels (most
+    frequent first) well.
 
-    Weights begin wider, and positions turn faster, than is usual for large models: without that, a rule that reaches
-    three steps back was not learned in the same number of optimiser steps.
+    Weights begin wider, and positions turn faster, than is usual for large models: without that, a
+    rule that reaches three steps back was not learned in the same number of optimiser steps.
     """
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -1,4 +1,6 @@
-"""Descending a loss, keeping its state over a restart, and the training of a base out of whole epochs."""
+"""Descending a loss, keeping its state over a restart, and the training of a base out of whole
+epochs.
+"""
 
 import hashlib
 import json
@@ -29,12 +31,22 @@ Progress = Callable[[int, int], None]
 
 
 class Descent:
-    """AdamW over the weights that require a gradient, for a number of steps known beforehand, saved in one file."""
+    """AdamW over the weights that require a gradient, for a number of steps known beforehand, saved
+    in one file.
+    """
 
-    def __init__(self, model: torch.nn.Module, what: str, rate: float, beta2: float, steps: int) -> None:
-        """``what`` names the training in errors. The learning rate rises over a twentieth of ``steps``, then falls."""
-        self._weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-        self._optimiser = torch.optim.AdamW(self._weights.values(), rate, (0.9, beta2), weight_decay=0.0, fused=True)
+    def __init__(
+        self, model: torch.nn.Module, what: str, rate: float, beta2: float, steps: int
+    ) -> None:
+        """``what`` names the training in errors. The learning rate rises over a twentieth of
+        ``steps``, then falls.
+        """
+        self._weights = {
+            name: weight for name, weight in model.named_parameters() if weight.requires_grad
+        }
+        self._optimiser = torch.optim.AdamW(
+            self._weights.values(), rate, (0.9, beta2), weight_decay=0.0, fused=True
+        )
         self._what, self._rate, self.steps = what, rate, steps
         self.losses: list[float] = []
         """Bits, one per step so far."""
@@ -43,7 +55,8 @@ class Descent:
         """Go one step down.
 
         Raises:
-            TrainingDivergedError: The loss is no number, or its mean over 20 steps is three times that of the first.
+            TrainingDivergedError: The loss is no number, or its mean over 20 steps is three times
+            that of the first.
         """
         self.losses.append(loss.item() / math.log(2))
         recent, done = float(np.mean(self.losses[-20:])), len(self.losses)
@@ -57,16 +70,28 @@ class Descent:
         self._optimiser.step()
 
     def save(self, path: Path, document: Mapping[str, Json]) -> None:
-        """Write weights, moments, losses and a document into one safetensors file, whole or not at all."""
+        """Write weights, moments, losses and a document into one safetensors file, whole or not at
+        all.
+        """
         state = self._optimiser.state_dict()["state"]
-        tensors = {f"{key}/{place}": value for place, moments in state.items() for key, value in moments.items()}
+        tensors = {
+            f"{key}/{place}": value
+            for place, moments in state.items()
+            for key, value in moments.items()
+        }
         tensors |= {f"weight/{name}": weight.detach() for name, weight in self._weights.items()}
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, path.with_suffix(".new"), {"selflow": json.dumps({**document, "losses": self.losses})})
+        save_file(
+            tensors,
+            path.with_suffix(".new"),
+            {"selflow": json.dumps({**document, "losses": self.losses})},
+        )
         path.with_suffix(".new").replace(path)
 
     def load(self, path: Path, of: str) -> dict[str, Any]:
-        """Go on from a saved state whose document says the same ``of``; without one ``{}``, and nothing changes."""
+        """Go on from a saved state whose document says the same ``of``; without one ``{}``, and
+        nothing changes.
+        """
         try:
             with safe_open(path, "pt") as file:
                 document: dict[str, Any] = json.loads(file.metadata()["selflow"])
@@ -89,7 +114,9 @@ class Descent:
 
 @dataclass(frozen=True, slots=True)
 class BaseReport:
-    """How a base was made: ``tokens`` are those of one epoch, losses bits per token over ten optimiser steps each."""
+    """How a base was made: ``tokens`` are those of one epoch, losses bits per token over ten
+    optimiser steps each.
+    """
 
     name: str
     parameters: int
@@ -107,7 +134,9 @@ class BaseReport:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What a base reads: (N, T) tokens of each epoch, as many in each; how many rows at once; how fast it learns."""
+    """What a base reads: (N, T) tokens of each epoch, as many in each; how many rows at once; how
+    fast it learns.
+    """
 
     origin: str
     blocks: Callable[[int], Ids]
@@ -116,18 +145,32 @@ class Course:
 
 
 def train_base(
-    draft: Draft, course: Course, settings: LmSettings, device: str, out: Path, clock: Clock, progress: Progress
+    draft: Draft,
+    course: Course,
+    settings: LmSettings,
+    device: str,
+    out: Path,
+    clock: Clock,
+    progress: Progress,
 ) -> BaseReport:
     """Train what requires a gradient and write the base to ``out``, as ``grow_tiny`` says."""
-    began_s, blocks, state = clock.monotonic_s(), course.blocks(0), out / "partial" / "state.safetensors"
+    began_s, blocks, state = (
+        clock.monotonic_s(),
+        course.blocks(0),
+        out / "partial" / "state.safetensors",
+    )
     of = f"{course.origin} {settings.base_epochs} {draft.epoch}"
     of = hashlib.sha256(of.encode() + blocks.tobytes()).hexdigest()
     per_epoch = math.ceil(len(blocks) / course.batch)
     model = draft.model.to(device).train()
-    descent = Descent(model, f"the base {draft.epoch.name}", course.rate, 0.95, per_epoch * settings.base_epochs)
+    descent = Descent(
+        model, f"the base {draft.epoch.name}", course.rate, 0.95, per_epoch * settings.base_epochs
+    )
     before_s = spent_s = float(descent.load(state, of).get("spent_s", 0.0))
     done = len(descent.losses) // per_epoch
-    while done < settings.base_epochs and (done == 0 or spent_s * (done + 1) / done <= settings.base_budget_s):
+    while done < settings.base_epochs and (
+        done == 0 or spent_s * (done + 1) / done <= settings.base_budget_s
+    ):
         for part in np.split(course.blocks(done), range(course.batch, len(blocks), course.batch)):
             descent.step(_loss(draft, torch.from_numpy(part).to(device)))
             progress(len(descent.losses), descent.steps)
@@ -137,7 +180,9 @@ def train_base(
     shutil.rmtree(state.parent)
     first, last = (float(np.mean(few)) for few in (descent.losses[:10], descent.losses[-10:]))
     labels = len(draft.epoch.labels)
-    return BaseReport(draft.epoch.name, model.num_parameters(), labels, blocks.size, done, first, last, spent_s)
+    return BaseReport(
+        draft.epoch.name, model.num_parameters(), labels, blocks.size, done, first, last, spent_s
+    )
 
 
 def _loss(draft: Draft, ids: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,11 @@
-"""Agents as experts of the pool: what a language model says of the next step, over the known labels and NEW.
+"""Agents as experts of the pool: what a language model says of the next step, over the known labels
+and NEW.
 
-A label that the model has a token for gets the model's own chance, or gives it to NEW while nobody knows the label.
-What the model leaves for all others (``other_p``) is shared by known labels without a token, by decayed counts of how
-often they came, and NEW. A model that fails leaves everything: then the counts speak alone.
+A label that the model has a token for gets the model's own chance, or gives it to NEW while nobody
+knows the label. What the model leaves for all others (``other_p``) is shared by known labels
+without a token, by decayed counts of how often they came, and NEW. A model that fails leaves
+everything: then the
+counts speak alone.
 """
 
 from collections.abc import Sequence
@@ -24,7 +27,9 @@ _SILENCE = LabelScores((), np.zeros(0, np.float32), 1.0)
 
 
 class _Counting:
-    """What came, in counts that are worth half after 200 steps; a member counts its part of the step."""
+    """What came, in counts that are worth half after 200 steps; a member counts its part of the
+    step.
+    """
 
     def __init__(self, name: str) -> None:
         self.names = (PREFIX + name,)
@@ -51,7 +56,9 @@ class _Counting:
 
 
 class ModelExpert(_Counting):
-    """An agent that is asked as it goes; ``failures`` counts the questions that its scorer could not answer."""
+    """An agent that is asked as it goes; ``failures`` counts the questions that its scorer could
+    not answer.
+    """
 
     def __init__(self, scorer: NextScorer) -> None:
         super().__init__(scorer.name)
@@ -68,13 +75,18 @@ class ModelExpert(_Counting):
 
 
 class RecordedExpert(_Counting):
-    """An agent whose scores were made beforehand, in batches: one row per step, in the order of learning.
+    """An agent whose scores were made beforehand, in batches: one row per step, in the order of
+    learning.
 
     ``p`` (n, L) are the chances of ``labels``, ``other_p`` (n,) is the rest of each row.
     """
 
     def __init__(
-        self, name: str, labels: tuple[str, ...], p: NDArray[np.float32], other_p: NDArray[np.floating]
+        self,
+        name: str,
+        labels: tuple[str, ...],
+        p: NDArray[np.float32],
+        other_p: NDArray[np.floating],
     ) -> None:
         super().__init__(name)
         self._record = name, labels, p, other_p
@@ -87,8 +99,13 @@ class RecordedExpert(_Counting):
     def ask(self, view: View) -> "AgentAnswer":
         name, labels, p, other_p = self._record
         if self._row >= len(p):
-            raise ShapeError(f"{name} was recorded for {len(p):,} steps", "record it for every step that it is asked")
-        return AgentAnswer(LabelScores(labels, p[self._row], float(other_p[self._row])), self, view.vocabulary)
+            raise ShapeError(
+                f"{name} was recorded for {len(p):,} steps",
+                "record it for every step that it is asked",
+            )
+        return AgentAnswer(
+            LabelScores(labels, p[self._row], float(other_p[self._row])), self, view.vocabulary
+        )
 
     def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
         super().learn(view, members, fresh)

@@ -1,9 +1,10 @@
 """The simple rules that every claim about prediction is held against.
 
-Each gives a ranked list and a smoothed probability: p(y) = (1 - new) * (0.9 * share(y) + 0.1 * frequency(y)), where
-share is the rule's own (its list's) and new the rate of labels never seen before. Of several users, counts and rows
-are everybody's (that makes them stronger), while the last steps and the order of last use are each user's own.
-Sources: IPAM, Davison and Hirsh 1998 (row decay .8); rank fusion, Cormack et al. 2009 with constant 1.
+Each gives a ranked list and a smoothed probability: p(y) = (1 - new) * (0.9 * share(y) + 0.1 *
+frequency(y)), where share is the rule's own (its list's) and new the rate of labels never seen
+before. Of several users, counts and rows are everybody's (that makes them stronger), while the last
+steps and the order of last use are each user's own. Sources: IPAM, Davison and Hirsh 1998 (row
+decay .8); rank fusion, Cormack et al. 2009 with constant 1.
 """
 
 from collections import defaultdict
@@ -59,21 +60,33 @@ class Baselines:
         """The grade of every rule on the next step."""
         history = self._history.get(step.user, ())
         last = history[-1] if history else ()
-        shares = self._shares(step.user, last[:_MEMBERS], history[0][:_MEMBERS] if len(history) > 1 else ())
+        shares = self._shares(
+            step.user, last[:_MEMBERS], history[0][:_MEMBERS] if len(history) > 1 else ()
+        )
         barred = frozenset(last) if self._bars_current else frozenset[str]()
         known = [label for label in step.labels if label in self._all.counts]
-        grades = {name: self._grade(share, named, step, known, barred) for name, (share, named) in shares.items()}
+        grades = {
+            name: self._grade(share, named, step, known, barred)
+            for name, (share, named) in shares.items()
+        }
         self._learn(step, history, len(step.labels) - len(known))
         return grades
 
-    def _shares(self, user: str, last: Sequence[str], before: Sequence[str]) -> dict[str, tuple[Shares, list[str]]]:
+    def _shares(
+        self, user: str, last: Sequence[str], before: Sequence[str]
+    ) -> dict[str, tuple[Shares, list[str]]]:
         """By rule, its shares and its list."""
         own = self._own[user]
         everybody = self._all
         filled = dict.fromkeys([*own.leaders, *everybody.leaders])
-        counted, known, all_events = own.counts, everybody.counts, everybody.total + len(everybody.counts)
+        counted, known, all_events = (
+            own.counts,
+            everybody.counts,
+            everybody.total + len(everybody.counts),
+        )
         frequent = {
-            label: (counted.get(label, 0) + (known.get(label, 0) + 1.0) / all_events) / (own.total + 1.0)
+            label: (counted.get(label, 0) + (known.get(label, 0) + 1.0) / all_events)
+            / (own.total + 1.0)
             for label in filled
         }
         recent = dict(zip(reversed(self._recent[user]), _RECIPROCALS, strict=False))
@@ -88,7 +101,10 @@ class Baselines:
             "ipam": self._ipam_shares(last),
         }
         fused: defaultdict[str, float] = defaultdict(float)
-        ranked = {name: sorted(shares, key=shares.__getitem__, reverse=True) for name, shares in lists.items()}
+        ranked = {
+            name: sorted(shares, key=shares.__getitem__, reverse=True)
+            for name, shares in lists.items()
+        }
         for named in ranked.values():
             for label, worth in zip(named, _RECIPROCALS, strict=False):
                 fused[label] += worth
@@ -112,22 +128,29 @@ class Baselines:
 
     def _frequency(self, user: str, label: str) -> float:
         own = self._own[user]
-        everybody = (self._all.counts.get(label, 0) + 1.0) / (self._all.total + len(self._all.counts))
+        everybody = (self._all.counts.get(label, 0) + 1.0) / (
+            self._all.total + len(self._all.counts)
+        )
         return (own.counts.get(label, 0) + everybody) / (own.total + 1.0)
 
-    def _grade(self, shares: Shares, named: list[str], step: Step, known: list[str], barred: frozenset[str]) -> Grade:
+    def _grade(
+        self, shares: Shares, named: list[str], step: Step, known: list[str], barred: frozenset[str]
+    ) -> Grade:
         total = sum(shares.values()) or 1.0
         new = (self._fresh + 0.5) / (self._members + 1.0)
 
         def p_of(label: str) -> float:
             return (1.0 - new) * (
-                _OWN * shares.get(label, 0.0) / total + (1 - _OWN) * self._frequency(step.user, label)
+                _OWN * shares.get(label, 0.0) / total
+                + (1 - _OWN) * self._frequency(step.user, label)
             )
 
         left = max(1e-9, 1.0 - sum(p_of(label) for label in barred)) if barred else 1.0
         named = list(islice((label for label in named if label not in barred), TOP))
         hits = [label in step.labels for label in named]
-        bits = log_loss_bits([p_of(label) / left for label in known], new / left, len(step.labels) - len(known))
+        bits = log_loss_bits(
+            [p_of(label) / left for label in known], new / left, len(step.labels) - len(known)
+        )
         hit = any(hits[:1])
         first = p_of(named[0]) / left if named else 0.0
         return Grade(hit, any(hits), bits, first, hit / len(step.labels))

@@ -14,9 +14,11 @@ _MIN_STEPS = 200
 
 
 class Temperature:
-    """p^(1/T), renormalised, with the T that had the lowest log-loss over the last 2,000 live steps.
+    """p^(1/T), renormalised, with the T that had the lowest log-loss over the last 2,000 live
+    steps.
 
-    The losses at all temperatures of the grid are kept, so a refit (every 50 steps, from the past only) is a sum.
+    The losses at all temperatures of the grid are kept, so a refit (every 50 steps, from the past
+    only) is a sum.
     """
 
     def __init__(self) -> None:
@@ -33,7 +35,9 @@ class Temperature:
         return whole[:-1], float(whole[-1])
 
     def learn(self, p: Floats, outside: float, shares: Floats) -> None:
-        """Take in one step. ``shares``: (n + 1,), the part of the step's members at each candidate and outside."""
+        """Take in one step. ``shares``: (n + 1,), the part of the step's members at each candidate
+        and outside.
+        """
         log_p = np.log(np.maximum(np.append(p, outside), 1e-12))
         powered = np.exp(log_p / TEMPERATURES[:, None])
         hit = shares > 0
@@ -45,7 +49,11 @@ class Temperature:
             self.value = float(TEMPERATURES[int(np.argmin(seen.sum(axis=0)))])
 
     def dump(self) -> Packed:
-        return [self.value, self._steps, pack_array(self._losses[: min(self._steps, _WINDOW_STEPS)])]
+        return [
+            self.value,
+            self._steps,
+            pack_array(self._losses[: min(self._steps, _WINDOW_STEPS)]),
+        ]
 
     def restore(self, packed: Packed) -> None:
         self.value, self._steps, losses = packed
@@ -59,7 +67,8 @@ def expected_calibration_error(
 
     Args:
         confidence: The probability given to the first label of each list.
-        outcome: What came of it: 1 or 0, or for a set step the part of its members that this label is.
+        outcome: What came of it: 1 or 0, or for a set step the part of its members that this label
+            is.
         bins: Bins of (nearly) equal numbers of steps.
     """
     if not len(confidence):

@@ -1,4 +1,6 @@
-"""The experts that SelFlow ships, one factory each by entry point; every one keeps the laws of an expert."""
+"""The experts that SelFlow ships, one factory each by entry point; every one keeps the laws of an
+expert.
+"""
 
 from collections.abc import Callable
 from importlib.metadata import entry_points
@@ -14,7 +16,9 @@ Factory = Callable[[int], Expert]
 
 
 def discovered_experts(seed: int) -> dict[str, Expert]:
-    """By name, one of each expert that installed packages offer in the entry-point group ``selflow.experts``."""
+    """By name, one of each expert that installed packages offer in the entry-point group
+    ``selflow.experts``.
+    """
     return {point.name: point.load()(seed) for point in entry_points(group="selflow.experts")}
 
 

@@ -2,9 +2,10 @@
 
     p(y | c) = (N(c, y) + p_lower(y)) / (N(c) + 1)
 
-per half-life, so a context never seen answers like the shorter one. NEW has its own estimate of the same form.
-A step of n labels counts each with 1 / sqrt(n): between "any member" and "one drawn at random".
-Source: PPM with one pseudo-count of escape; decay per visit of the context as in IPAM (Davison and Hirsh 1998).
+per half-life, so a context never seen answers like the shorter one. NEW has its own estimate of the
+same form. A step of n labels counts each with 1 / sqrt(n): between "any member" and "one drawn at
+random". Source: PPM with one pseudo-count of escape; decay per visit of the context as in IPAM
+(Davison and Hirsh 1998).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -37,13 +38,19 @@ def earlier_labels(view: View) -> list[int]:
 
 def companion_keys(view: View, members: Iterable[int] | None = None) -> list[int]:
     """One row per label: of the members of the last step, if none are given."""
-    return [view.user << 2 * _LABEL_BITS | int(a) for a in (view.last if members is None else members)]
+    return [
+        view.user << 2 * _LABEL_BITS | int(a) for a in (view.last if members is None else members)
+    ]
 
 
 def label_pairs(view: View) -> list[int]:
     """One row per pair of a member of the last step and one of the step before."""
     top = view.user << 2 * _LABEL_BITS
-    return [top | b << _LABEL_BITS | a for a in view.last[:_PAIR_MEMBERS] for b in view.before[:_PAIR_MEMBERS]]
+    return [
+        top | b << _LABEL_BITS | a
+        for a in view.last[:_PAIR_MEMBERS]
+        for b in view.before[:_PAIR_MEMBERS]
+    ]
 
 
 def last_folders(view: View) -> list[int]:
@@ -79,7 +86,12 @@ class CountExperts:
     """Contexts that share one chain of escape; each is K variants, one per half-life."""
 
     def __init__(
-        self, contexts: Sequence[Context], prefix: str = "", *, is_shared: bool = False, max_rows: int = 30_000
+        self,
+        contexts: Sequence[Context],
+        prefix: str = "",
+        *,
+        is_shared: bool = False,
+        max_rows: int = 30_000,
     ) -> None:
         """``is_shared`` counts the steps of all users together, each in its own user's context."""
         self._contexts = tuple(contexts)
@@ -102,7 +114,9 @@ class CountExperts:
             table.forget(gone, partial(key_labels, labels_in_key=context.labels_in_key))
 
     def self_shares(self, view: View, candidates: Sequence[int]) -> Floats:
-        """(n,): how often each label was followed by itself, from the order-1 rows; .1 where nothing is known."""
+        """(n,): how often each label was followed by itself, from the order-1 rows; .1 where
+        nothing is known.
+        """
         table = self._tables[[c.name for c in self._contexts].index("order1")]
         top = view.user << 2 * _LABEL_BITS
         return np.array([_self_share(table.row(top | y), y) for y in candidates])
@@ -133,7 +147,9 @@ def _self_share(row: Row | None, label: int) -> float:
 class CountAnswer:
     """The evidence of all contexts of one moment, chained by escape."""
 
-    def __init__(self, contexts: Sequence[Context], evidence: Sequence[Evidence], known: int) -> None:
+    def __init__(
+        self, contexts: Sequence[Context], evidence: Sequence[Evidence], known: int
+    ) -> None:
         self._contexts = contexts
         self.evidence = {c.name: e for c, e in zip(contexts, evidence, strict=True)}
         self._known = known

@@ -1,4 +1,6 @@
-"""All experts together: count experts in a pool, the rankers on top of it, and the pool of them all."""
+"""All experts together: count experts in a pool, the rankers on top of it, and the pool of them
+all.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +15,12 @@ from selflow.predict.calibration import Temperature
 from selflow.predict.composition import OWN, SHARED
 from selflow.predict.counts import CountExperts, companion_keys, key_labels
 from selflow.predict.experts import Expert, View
-from selflow.predict.features import STRUCTURAL, Situation, log_probability_features, structural_features
+from selflow.predict.features import (
+    STRUCTURAL,
+    Situation,
+    log_probability_features,
+    structural_features,
+)
 from selflow.predict.linear import LinearRanker
 from selflow.predict.memory import UserMemory
 from selflow.predict.packing import Packed
@@ -50,13 +57,17 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What everybody says at one moment. Rows: the experts, the two rankers, then those that entered."""
+    """What everybody says at one moment. Rows: the experts, the two rankers, then those that
+    entered.
+    """
 
     view: View
     ids: Ids
     """(m,): the candidates, then known labels that were asked for besides."""
     n: int
-    """How many of them are candidates; what the rankers see comes first, then what only guests propose."""
+    """How many of them are candidates; what the rankers see comes first, then what only guests
+    propose.
+    """
     p: Floats
     """(experts + 2 + guests, m)"""
     fresh: Floats
@@ -76,7 +87,9 @@ class Opinion:
     """What NEW may be called; their probabilities are part of ``pool_fresh``."""
 
     def ranked(self, limit: int) -> list[int]:
-        """The guesses: places of candidates in their order, with -1 - i for the i-th of the offered where it is due."""
+        """The guesses: places of candidates in their order, with -1 - i for the i-th of the offered
+        where it is due.
+        """
         made: list[int] = []
         waiting = list(range(len(self.offered)))
         for place in self.order[:limit].tolist():
@@ -96,7 +109,9 @@ class Opinion:
     def of(self, row: int) -> "Opinion":
         """As if this one had been asked alone."""
         order = np.argsort(-self.p[row, : self.n], kind="stable")
-        return replace(self, pool=self.p[row], pool_fresh=float(self.fresh[row]), order=order, offered=())
+        return replace(
+            self, pool=self.p[row], pool_fresh=float(self.fresh[row]), order=order, offered=()
+        )
 
     def places(self, known: Sequence[int]) -> Ids:
         """Where these labels stand in ``ids``."""
@@ -117,7 +132,9 @@ class Ensemble:
 
     def __init__(self, *, is_shared: bool, alpha: float, extra: Sequence[Expert]) -> None:
         self._own = CountExperts(OWN)
-        shared: list[Expert] = [CountExperts(SHARED, "shared_", is_shared=True)] if is_shared else []
+        shared: list[Expert] = (
+            [CountExperts(SHARED, "shared_", is_shared=True)] if is_shared else []
+        )
         plain: list[Expert] = [] if is_shared else [LinearRanker()]
         self._experts: list[Expert] = [self._own, RecencyExpert(), *plain, *shared]
         self._guests: list[Expert] = []
@@ -144,7 +161,9 @@ class Ensemble:
     def leave(self, name: str) -> None:
         found = [guest for guest in self._guests if {name, PREFIX + name} & {*guest.names}]
         if not found:
-            raise UsageError(f"no expert {name!r} has entered", f"{len(self._guests)} have: see expert_names")
+            raise UsageError(
+                f"no expert {name!r} has entered", f"{len(self._guests)} have: see expert_names"
+            )
         for each in found[0].names:
             self.pool.archive(each)
         self._guests.remove(found[0])
@@ -156,7 +175,9 @@ class Ensemble:
             raise UsageError(f"the pool has no expert {name!r}", "see expert_names")
         return found[0]
 
-    def ask(self, view: View, memory: UserMemory, also: Sequence[int], barred: Sequence[int]) -> Opinion:
+    def ask(
+        self, view: View, memory: UserMemory, also: Sequence[int], barred: Sequence[int]
+    ) -> Opinion:
         """Everybody's opinion on the candidates and on the labels in ``also``; changes nothing.
 
         ``barred`` labels are known not to come: their mass goes to all others in proportion.
@@ -164,8 +185,15 @@ class Ensemble:
         counts = self._own.ask(view)
         answers = [counts, *(expert.ask(view) for expert in self._experts[1:])]
         companions = self._companions.evidence(companion_keys(view), view.vocabulary.end)
-        proposals = [view.last, *(answer.candidates() for answer in answers), view.before[:8], companions.leaders(8)]
-        candidates = list(dict.fromkeys([*barred, *(y for proposal in proposals for y in proposal)]))[:_MAX_CANDIDATES]
+        proposals = [
+            view.last,
+            *(answer.candidates() for answer in answers),
+            view.before[:8],
+            companions.leaders(8),
+        ]
+        candidates = list(
+            dict.fromkeys([*barred, *(y for proposal in proposals for y in proposal)])
+        )[:_MAX_CANDIDATES]
         n = len(candidates)
         guests = [guest.ask(view) for guest in self._guests]
         more = (y for answer in guests for y in answer.candidates())
@@ -180,7 +208,12 @@ class Ensemble:
         return self._judge(ids, (n, len(taken)), (p, fresh), situation, len(barred))
 
     def _judge(
-        self, ids: Ids, sizes: tuple[int, int], said: tuple[Floats, Floats], situation: Situation, barred: int
+        self,
+        ids: Ids,
+        sizes: tuple[int, int],
+        said: tuple[Floats, Floats],
+        situation: Situation,
+        barred: int,
     ) -> Opinion:
         (n, named), (p, fresh), own = sizes, said, len(self.names)
         pool = self._count_pool.mix(p[:own])
@@ -199,7 +232,10 @@ class Ensemble:
         rows = np.concatenate([ranking.p[:, :-1], pool[n:] * left], axis=1)
         more = left[:, 0] * pool_fresh
         _bar(rows, more, barred)
-        p, fresh = np.concatenate([p[:own], rows, p[own:]]), np.concatenate([fresh[:own], more, fresh[own:]])
+        p, fresh = (
+            np.concatenate([p[:own], rows, p[own:]]),
+            np.concatenate([fresh[:own], more, fresh[own:]]),
+        )
         mixed = self.pool.mix(p)
         raw = mixed[:named]
         rest = max(_TINY, 1.0 - float(raw.sum()))
@@ -208,28 +244,50 @@ class Ensemble:
         final_fresh = float(self.pool.mix(fresh)) * calm_rest / rest
         worth = self._worth(p, calm, rows[1, :named])
         order = self._name(ids[:named], worth, situation.view)
-        return Opinion(situation.view, ids, named, p, fresh, final, final_fresh, order, raw, features, ranking, worth)
+        return Opinion(
+            situation.view,
+            ids,
+            named,
+            p,
+            fresh,
+            final,
+            final_fresh,
+            order,
+            raw,
+            features,
+            ranking,
+            worth,
+        )
 
     def _worth(self, p: Floats, calm: Floats, named: Floats) -> Floats:
-        """What naming each candidate first is worth: half by pool and naming head, half by the plain ranker.
+        """What naming each candidate first is worth: half by pool and naming head, half by the
+        plain ranker.
 
-        The plain ranker errs elsewhere, so together they name better than each alone (decision 0002). What the pool
-        trusts guests with, they name with: no ranker has heard them.
+        The plain ranker errs elsewhere, so together they name better than each alone (decision
+        0002). What the pool trusts guests with, they name with: no ranker has heard them.
         """
         both = (calm + named) / 2.0
         worth = both if self._plain is None else (both + p[self._plain, : len(calm)]) / 2.0
-        return worth + float(self.pool.weights[len(self.names) + len(RANKERS) :].sum()) * (calm - worth)
+        return worth + float(self.pool.weights[len(self.names) + len(RANKERS) :].sum()) * (
+            calm - worth
+        )
 
     def _name(self, ids: Ids, worth: Floats, view: View) -> Ids:
-        """The order in which to name candidates so that early on one of the step's members is named.
+        """The order in which to name candidates so that early on one of the step's members is
+        named.
 
-        Greedy: a candidate that mostly comes together with one named already adds little, so it is worth only the
-        part of its steps without that one. On steps of one label this is the order of ``worth``.
+        Greedy: a candidate that mostly comes together with one named already adds little, so it is
+        worth only the part of its steps without that one. On steps of one label this is the order
+        of ``worth``.
         """
         order = np.argsort(-worth, kind="stable")
         left = dict.fromkeys(order[:_WEIGHED].tolist())
         keys = companion_keys(view, ids[list(left)])
-        rows = {i: row for i, key in zip(left, keys, strict=True) if (row := self._companions.row(key)) is not None}
+        rows = {
+            i: row
+            for i, key in zip(left, keys, strict=True)
+            if (row := self._companions.row(key)) is not None
+        }
         if not rows:
             return order
         labels = ids.tolist()
@@ -292,7 +350,14 @@ class Ensemble:
 
     def _parts(self) -> list[Restorable]:
         learners: list[Restorable] = [self._companions, self._rankers, self._inputs]
-        return [*self._experts, *learners, self._count_pool, self.pool, self._temperature, *self._guests]
+        return [
+            *self._experts,
+            *learners,
+            self._count_pool,
+            self.pool,
+            self._temperature,
+            *self._guests,
+        ]
 
 
 def _bar(p: Floats, fresh: Floats, barred: int) -> None:

@@ -1,4 +1,6 @@
-"""Test, then train: how well every expert and every simple rule would have predicted a stream, step by step."""
+"""Test, then train: how well every expert and every simple rule would have predicted a stream, step
+by step.
+"""
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +26,9 @@ Row = tuple[int, str, str | None, str]
 """(ts_us, label, group or None, user)"""
 
 Grow = Callable[[Sequence[Step]], tuple[int, Sequence[RecordedExpert]]]
-"""From all steps: where agents that were grown from those before it enter, and the agents, recorded from there on."""
+"""From all steps: where agents that were grown from those before it enter, and the agents, recorded
+from there on.
+"""
 
 _PROGRESS_STEPS, _BESIDE_STEPS = 200, 2000
 
@@ -49,16 +53,22 @@ def evaluate_rows(
         progress: Called with (steps done, steps in all) now and then, and at the end.
 
     Returns:
-        ``{"experts": {NAME: {"steps", "hit@1", "hit@5", "log_loss_bits", "ece"}}}``: the pool first, with agents then
-        ``pool_counts`` (the pool without them), then the baselines, then every expert.
+        ``{"experts": {NAME: {"steps", "hit@1", "hit@5", "log_loss_bits", "ece"}}}``: the pool
+        first, with agents then ``pool_counts`` (the pool without them), then the baselines, then
+        every expert.
 
     Raises:
         UsageError: There is no row.
     """
     if program:
-        rows = ((ts_us, event_label(SHELL_KIND, program_of(label)), group, user) for ts_us, label, group, user in rows)
+        rows = (
+            (ts_us, event_label(SHELL_KIND, program_of(label)), group, user)
+            for ts_us, label, group, user in rows
+        )
     steps = steps_from_rows(rows)
-    figures = evaluate_steps(steps, mode=mode, has_users=has_users, prior=shipped(), grow=grow, progress=progress)
+    figures = evaluate_steps(
+        steps, mode=mode, has_users=has_users, prior=shipped(), grow=grow, progress=progress
+    )
     return {"experts": figures}
 
 
@@ -96,11 +106,17 @@ def evaluate_steps(
             tallies["pool"].add(grade_pool(opinion, truth))
             if counts:
                 tallies["pool_counts"].add(counts.learn(step))
-        return {**{name: tally.figures() for name, tally in tallies.items()}, **simple(), **board.figures()}
+        return {
+            **{name: tally.figures() for name, tally in tallies.items()},
+            **simple(),
+            **board.figures(),
+        }
 
 
 @contextmanager
-def _beside(steps: Sequence[Step], enter: int, *, bars_current: bool) -> Iterator[Callable[[], Figures]]:
+def _beside(
+    steps: Sequence[Step], enter: int, *, bars_current: bool
+) -> Iterator[Callable[[], Figures]]:
     """The simple rules' figures, of a long stream made on another core in the meantime."""
     if len(steps) < _BESIDE_STEPS:
         yield lambda: _simple(steps, enter, bars_current=bars_current)

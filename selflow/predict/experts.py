@@ -14,7 +14,9 @@ from selflow.predict.table import Floats, Ids
 from selflow.predict.vocabulary import Vocabulary
 
 MAX_MEMBERS = 12
-"""Of a step that serves as context at most so many labels count: a commit of hundreds is one context, not hundreds."""
+"""Of a step that serves as context at most so many labels count: a commit of hundreds is one
+context, not hundreds.
+"""
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,13 @@ class Answer(Protocol):
 
 
 class ListedAnswer:
-    """Listed labels with a chance each, one chance for every other known label (it ends the curve), and NEW."""
+    """Listed labels with a chance each, one chance for every other known label (it ends the curve),
+    and NEW.
+    """
 
-    def __init__(self, rank: dict[int, int], curve: Floats, fresh: float, proposed: Sequence[int]) -> None:
+    def __init__(
+        self, rank: dict[int, int], curve: Floats, fresh: float, proposed: Sequence[int]
+    ) -> None:
         self._rank, self._curve, self._fresh, self._proposed = rank, curve, fresh, proposed
 
     def candidates(self) -> Sequence[int]:
@@ -85,7 +91,9 @@ class ListedAnswer:
 
     def score(self, ids: Ids) -> tuple[Floats, Floats]:
         end = len(self._rank)
-        return self._curve.take([[self._rank.get(y, end) for y in ids.tolist()]]), np.array([self._fresh])
+        return self._curve.take([[self._rank.get(y, end) for y in ids.tolist()]]), np.array(
+            [self._fresh]
+        )
 
 
 class Expert(Protocol):
@@ -101,7 +109,9 @@ class Expert(Protocol):
         ...
 
     def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
-        """The step that came: its distinct label ids, known ones first; the last ``fresh`` of them are new."""
+        """The step that came: its distinct label ids, known ones first; the last ``fresh`` of them
+        are new.
+        """
         ...
 
     def forget(self, gone: frozenset[int]) -> None:

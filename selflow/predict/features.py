@@ -1,4 +1,6 @@
-"""What the ranker sees of each candidate: what the count experts say, and what the label's own past tells."""
+"""What the ranker sees of each candidate: what the count experts say, and what the label's own past
+tells.
+"""
 
 import math
 from collections.abc import Sequence
@@ -31,19 +33,25 @@ class Situation:
 
 
 def log_probability_features(pool: Floats, p: Floats) -> Floats:
-    """(n, 1 + experts): the log of the count pool's probability, and how far each expert is from it."""
+    """(n, 1 + experts): the log of the count pool's probability, and how far each expert is from
+    it.
+    """
     log_pool = np.log(np.maximum(pool, _FLOOR_P))
     return np.concatenate([log_pool[None], np.log(np.maximum(p, _FLOOR_P)) - log_pool]).T
 
 
 def structural_features(ids: Ids, candidates: Sequence[int], now: Situation) -> Floats:
-    """(n, STRUCTURAL). Ages in steps and seconds, shares from the last step, membership, names, and products."""
+    """(n, STRUCTURAL). Ages in steps and seconds, shares from the last step, membership, names, and
+    products.
+    """
     if not candidates:
         return np.zeros((0, STRUCTURAL))
     last, before = now.view.last, now.view.before
     ages = _ages(candidates, now)
     shares = _shares(ids, now)
-    inside = np.array([[float(y in last) for y in candidates], [float(y in before) for y in candidates]])
+    inside = np.array(
+        [[float(y in last) for y in candidates], [float(y in before) for y in candidates]]
+    )
     names = _names(candidates, now.view, last)
     gap, size = now.view.gap, math.log1p(now.memory.last_members)
     log_age, inverse_age = ages[0], ages[1]
@@ -62,10 +70,14 @@ def structural_features(ids: Ids, candidates: Sequence[int], now: Situation) -> 
 
 
 def _ages(candidates: Sequence[int], now: Situation) -> Floats:
-    """(9, n): log age, its inverse, recency rank, its log, seconds, steps per use, its square, the times used."""
+    """(9, n): log age, its inverse, recency rank, its log, seconds, steps per use, its square, the
+    times used.
+    """
     seen, rank, steps = now.memory.seen, now.view.rank, now.memory.steps
     never = Seen(-_NEVER_STEPS, now.view.now_us - _NEVER_US, 0)
-    step, ts_us, times = np.array(list(zip(*[seen.get(y, never) for y in candidates], strict=True)), dtype=np.float64)
+    step, ts_us, times = np.array(
+        list(zip(*[seen.get(y, never) for y in candidates], strict=True)), dtype=np.float64
+    )
     age = steps - step
     since_s = (now.view.now_us - ts_us) / 1e6
     place = np.array([rank.get(y, len(rank)) for y in candidates], dtype=np.float64)
@@ -86,7 +98,9 @@ def _ages(candidates: Sequence[int], now: Situation) -> Floats:
 
 
 def _shares(ids: Ids, now: Situation) -> Floats:
-    """(5, n): logs of the best and mean share from the last step, mean and best companionship, share of itself."""
+    """(5, n): logs of the best and mean share from the last step, mean and best companionship,
+    share of itself.
+    """
     followers = now.counts.evidence["order1"]
     contexts = max(1, len(now.view.last))
     best = followers.best(ids, contexts)
@@ -97,7 +111,9 @@ def _shares(ids: Ids, now: Situation) -> Floats:
 
 
 def _names(candidates: Sequence[int], view: View, last: Sequence[int]) -> Floats:
-    """(4, n): same folder, same extension, likeness of the name, same kind as a member of the last step."""
+    """(4, n): same folder, same extension, likeness of the name, same kind as a member of the last
+    step.
+    """
     vocabulary = view.vocabulary
     around = [vocabulary.traits(a) for a in last]
     folders, extensions = {t.folder for t in around}, {t.extension for t in around}

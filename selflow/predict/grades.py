@@ -1,8 +1,9 @@
 """How good an answer was, and the sums of that over a stream.
 
-A step may hold several labels. A guess hits if it names any of them. The log-loss is the mean over the members of
--log2 p(member); a label never seen before is NEW. The calibration error compares the first guess's probability with
-the part of the step's members that it is (for a step of one label: hit or miss).
+A step may hold several labels. A guess hits if it names any of them. The log-loss is the mean over
+the members of -log2 p(member); a label never seen before is NEW. The calibration error compares the
+first guess's probability with the part of the step's members that it is (for a step of one label:
+hit or miss).
 """
 
 import math
@@ -41,7 +42,9 @@ class Tally:
         self.grades.append(grade)
 
     def outcomes(self) -> tuple[Floats, NDArray[np.bool_], Floats, Floats]:
-        """(n,) each: log-loss in bits, hit at 5, what the first guess was given, the part of the step that it was."""
+        """(n,) each: log-loss in bits, hit at 5, what the first guess was given, the part of the
+        step that it was.
+        """
         rows = [(g.log_loss_bits, g.hit_at_5, g.confidence, g.outcome) for g in self.grades]
         bits, hit_at_5, confidence, outcome = np.array(rows, dtype=np.float64).reshape(-1, 4).T
         return bits, hit_at_5 > 0.0, confidence, outcome
@@ -97,10 +100,14 @@ class Board:
         at_1: Floats = np.zeros(len(self._names))
         at_5, first = at_1, at_1
         if opinion.n:
-            tilt = 1e-9 * np.arange(opinion.n) - 1.0  # of equals the first leads, without a slow stable sort
+            # Of equals the first leads, without a slow stable sort
+            tilt = 1e-9 * np.arange(opinion.n) - 1.0
             order = np.argsort(opinion.p[:, : opinion.n] * tilt, axis=1)[:, :TOP]
             hits = came[order]
-            at_1, at_5 = hits[:, 0].astype(np.float64), np.asarray(hits.any(axis=1), dtype=np.float64)
+            at_1, at_5 = (
+                hits[:, 0].astype(np.float64),
+                np.asarray(hits.any(axis=1), dtype=np.float64),
+            )
             first = opinion.p[np.arange(len(order)), order[:, 0]]
         self._steps += 1
         self._sums += np.array([at_1, at_5, logs / -truth.members])
@@ -113,7 +120,15 @@ class Board:
         confidence, outcome = np.array(self._confidence), np.array(self._outcome)
         found: dict[str, dict[str, float | int]] = {}
         for i, name in enumerate(self._names):
-            error = expected_calibration_error(confidence[:, i], outcome[:, i]) if self._steps else 0.0
+            error = (
+                expected_calibration_error(confidence[:, i], outcome[:, i]) if self._steps else 0.0
+            )
             at_1, at_5, bits = (float(x) / n for x in self._sums[:, i])
-            found[name] = {"steps": self._steps, "hit@1": at_1, "hit@5": at_5, "log_loss_bits": bits, "ece": error}
+            found[name] = {
+                "steps": self._steps,
+                "hit@1": at_1,
+                "hit@5": at_5,
+                "log_loss_bits": bits,
+                "ece": error,
+            }
         return found

@@ -1,8 +1,9 @@
 """The plain ranker: a linear softmax over its own candidates, one Adagrad step per event.
 
-It sees little (decayed counts, age, followers, companions, names) and keeps its own undecayed tables, so it errs
-elsewhere than the Newton rankers, which see what the count experts say. Its features and its pace are those of the
-first design; nothing was tuned. Source: Adagrad, Duchi et al. 2011.
+It sees little (decayed counts, age, followers, companions, names) and keeps its own undecayed
+tables, so it errs elsewhere than the Newton rankers, which see what the count experts say. Its
+features and its pace are those of the first design; nothing was tuned. Source: Adagrad, Duchi et
+al. 2011.
 """
 
 import math
@@ -34,7 +35,9 @@ class _Past:
 
     def __init__(self) -> None:
         self.steps = 0
-        self.counts: dict[int, list[float]] = {}  # label -> decayed count per half-life, last step, first step
+        self.counts: dict[
+            int, list[float]
+        ] = {}  # label -> decayed count per half-life, last step, first step
         self.follow: dict[int, Row] = {}
         self.followed: Row = {}
         self.together: dict[int, Row] = {}
@@ -75,7 +78,10 @@ class _Past:
         self.hot = [y for y in self.hot if y not in gone]
 
     def dump(self) -> Packed:
-        rows = [[[y, list(row.items())] for y, row in table.items()] for table in (self.follow, self.together)]
+        rows = [
+            [[y, list(row.items())] for y, row in table.items()]
+            for table in (self.follow, self.together)
+        ]
         flat = [list(table.items()) for table in (self.followed, self.uses)]
         return [self.steps, list(self.counts.items()), *rows, *flat, self.hot]
 
@@ -85,12 +91,16 @@ class _Past:
         past.steps, counts, follow, together, followed, uses, past.hot = packed
         past.counts = {y: list(row) for y, row in counts}
         past.followed, past.uses = dict(followed), dict(uses)
-        past.follow, past.together = ({y: dict(row) for y, row in table} for table in (follow, together))
+        past.follow, past.together = (
+            {y: dict(row) for y, row in table} for table in (follow, together)
+        )
         return past
 
 
 class LinearRanker:
-    """An expert: its softmax over at most 80 candidates, the rest evenly over the other known labels, and NEW."""
+    """An expert: its softmax over at most 80 candidates, the rest evenly over the other known
+    labels, and NEW.
+    """
 
     def __init__(self) -> None:
         self.names = ("ranker_plain",)
@@ -98,7 +108,9 @@ class LinearRanker:
         self._squares: Floats = np.full(WIDTH, 0.1)
         self._rates: Floats = np.array([0.5, 0.5, 1.0])  # NEW, not a candidate, steps
         self._users: dict[int, _Past] = {}
-        self._asked: tuple[View, LinearAnswer] | None = None  # learning a step follows asking for it
+        self._asked: tuple[View, LinearAnswer] | None = (
+            None  # learning a step follows asking for it
+        )
 
     def ask(self, view: View) -> "LinearAnswer":
         if self._asked is None or self._asked[0] is not view:
@@ -108,7 +120,11 @@ class LinearRanker:
     def _answer(self, view: View) -> "LinearAnswer":
         past = self._users.get(view.user)
         candidates = _candidates(past, view) if past is not None else []
-        features = _features(past, view, candidates) if past is not None and candidates else np.zeros((0, WIDTH))
+        features = (
+            _features(past, view, candidates)
+            if past is not None and candidates
+            else np.zeros((0, WIDTH))
+        )
         scores = features @ self._weights
         grown = np.exp(scores - scores.max(initial=0.0))
         fresh, other = (float(rate / self._rates[2]) for rate in self._rates[:2])
@@ -143,14 +159,22 @@ class LinearRanker:
 
     def restore(self, packed: Packed) -> None:
         weights, squares, rates, users = packed
-        self._weights, self._squares, self._rates = (unpack_array(x) for x in (weights, squares, rates))
+        self._weights, self._squares, self._rates = (
+            unpack_array(x) for x in (weights, squares, rates)
+        )
         self._users = {user: _Past.restore(past) for user, past in users}
         self._asked = None
 
 
 class LinearAnswer(ListedAnswer):
     def __init__(
-        self, candidates: list[int], features: Floats, shares: Floats, fresh: float, other: float, known: int
+        self,
+        candidates: list[int],
+        features: Floats,
+        shares: Floats,
+        fresh: float,
+        other: float,
+        known: int,
     ) -> None:
         self.features, self.shares = features, shares
         self.places = {y: place for place, y in enumerate(candidates)}
@@ -158,7 +182,9 @@ class LinearAnswer(ListedAnswer):
         mass = max(0.0, 1.0 - fresh) if known else 0.0
         outside = min(mass, other) if candidates else mass
         curve = np.append(shares * (mass - (outside if others else 0.0)), outside / max(1, others))
-        proposed = [candidates[place] for place in np.argsort(-shares, kind="stable")[:_HOT].tolist()]
+        proposed = [
+            candidates[place] for place in np.argsort(-shares, kind="stable")[:_HOT].tolist()
+        ]
         super().__init__(self.places, curve, fresh if known else 1.0, proposed)
 
 
@@ -172,7 +198,9 @@ def _candidates(past: _Past, view: View) -> list[int]:
 
 
 def _features(past: _Past, view: View, candidates: Sequence[int]) -> Floats:
-    """(n, WIDTH): fifteen plain features and eight products of them with gap and size of the last step."""
+    """(n, WIDTH): fifteen plain features and eight products of them with gap and size of the last
+    step.
+    """
     last, before, rank = view.last, view.before, view.rank
     vocabulary = view.vocabulary
     around = [vocabulary.traits(a) for a in last]
@@ -186,7 +214,11 @@ def _features(past: _Past, view: View, candidates: Sequence[int]) -> Floats:
     made[:3] = np.log1p(counts[:3] * np.exp2(_RATES * age))
     made[3], made[4] = np.log(age), 1.0 / age
     made[5] = [1.0 / (1.0 + rank.get(y, len(rank))) for y in candidates]
-    made[6], made[7], made[8] = shares.max(axis=0), shares.sum(axis=0) / len(shares), company.max(axis=0)
+    made[6], made[7], made[8] = (
+        shares.max(axis=0),
+        shares.sum(axis=0) / len(shares),
+        company.max(axis=0),
+    )
     made[6:9] = np.log(made[6:9] + 0.01)
     made[9] = [y in last for y in candidates]
     made[10] = [y in before for y in candidates]
@@ -194,16 +226,23 @@ def _features(past: _Past, view: View, candidates: Sequence[int]) -> Floats:
     made[12] = [t.extension in extensions for t in own]
     made[13] = vocabulary.likeness(candidates, last[:_NEAR])
     made[14] = np.log1p(past.steps - counts[4])
-    # The products: what gap and size of the last step do to membership, followers, names, age and companions.
+    # The products: what gap and size of the last step do to membership, followers, names, age and
+    # companions.
     made[15:20] = made[[9, 6, 13, 4, 8]] * view.gap
     made[20:] = made[[9, 6, 13]] * math.log1p(len(last))
     return made.T
 
 
-def _ratios(table: dict[int, Row], uses: Row, last: Sequence[int], candidates: Sequence[int]) -> Floats:
-    """(members of the last step, n): how often each candidate came with a member, by how often that was used."""
+def _ratios(
+    table: dict[int, Row], uses: Row, last: Sequence[int], candidates: Sequence[int]
+) -> Floats:
+    """(members of the last step, n): how often each candidate came with a member, by how often that
+    was used.
+    """
     rows = [(table.get(a, {}), uses.get(a, 0.0) + 1.0) for a in last] or [({}, 1.0)]
-    return np.array([[row[y] / weight if y in row else 0.0 for y in candidates] for row, weight in rows])
+    return np.array(
+        [[row[y] / weight if y in row else 0.0 for y in candidates] for row, weight in rows]
+    )
 
 
 def _add(row: Row, labels: Iterable[int]) -> None:

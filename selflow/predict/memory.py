@@ -39,7 +39,10 @@ class UserMemory:
         for y in reversed(members):
             old = self.seen.pop(y, None)
             self.seen[y] = Seen(self.steps, ts_us, old.times + 1 if old else 1)
-        earlier = *self.history[1 - HISTORY_STEPS : -1], *(step[:_EARLIER_MEMBERS] for step in self.history[-1:])
+        earlier = (
+            *self.history[1 - HISTORY_STEPS : -1],
+            *(step[:_EARLIER_MEMBERS] for step in self.history[-1:]),
+        )
         self.history = (*earlier, tuple(members[:_LAST_MEMBERS]))
         self.moments = (*self.moments[1 - HISTORY_STEPS :], ts_us)
         self.last_members = len(members)
@@ -59,7 +62,14 @@ class UserMemory:
 
     def dump(self) -> Packed:
         flat = [x for y, s in self.seen.items() for x in (y, s.step, s.ts_us, s.times)]
-        return [self.user, self.steps, self.moments, [list(s) for s in self.history], self.last_members, flat]
+        return [
+            self.user,
+            self.steps,
+            self.moments,
+            [list(s) for s in self.history],
+            self.last_members,
+            flat,
+        ]
 
     @classmethod
     def restore(cls, packed: Packed) -> "UserMemory":

@@ -41,7 +41,11 @@ def unpack_state(schema: str, data: bytes) -> Packed:
     try:
         raw = msgpack.unpackb(data, strict_map_key=False)
     except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise ShapeError(f"{len(data):,} bytes are not a saved state", "learn again from the event log") from error
+        raise ShapeError(
+            f"{len(data):,} bytes are not a saved state", "learn again from the event log"
+        ) from error
     if not isinstance(raw, dict) or raw.get("schema") != schema:
-        raise ShapeError(f"the saved state is not of schema {schema}", "learn again from the event log")
+        raise ShapeError(
+            f"the saved state is not of schema {schema}", "learn again from the event log"
+        )
     return raw["state"]

@@ -1,8 +1,9 @@
 """Fixed share: the mixture of experts that tracks whichever is best now.
 
-p = sum_i w_i p_i; after the step w_i <- (1 - alpha) w_i p_i / Z + alpha / N. The share alpha / N keeps every expert
-close enough to come back, at a cost of at most log2(1 / (1 - alpha)) bits per step (0.0145 at alpha 0.01).
-Source: Herbster and Warmuth 1998, with the share given to all experts alike.
+p = sum_i w_i p_i; after the step w_i <- (1 - alpha) w_i p_i / Z + alpha / N. The share alpha / N
+keeps every expert close enough to come back, at a cost of at most log2(1 / (1 - alpha)) bits per
+step (0.0145 at alpha 0.01). Source: Herbster and Warmuth 1998, with the share given to all experts
+alike.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,9 @@ from selflow.predict.packing import Packed, pack_array, unpack_array
 from selflow.predict.table import Floats
 
 _FLOOR = 1e-5
-"""Added to each probability before it is weighed, so that one miss does not silence an expert for good."""
+"""Added to each probability before it is weighed, so that one miss does not silence an expert for
+good.
+"""
 
 
 class FixedSharePool:
@@ -28,7 +31,9 @@ class FixedSharePool:
     def add(self, name: str) -> None:
         """A new expert starts with alpha / N of all weight, N counting itself."""
         if name in self.names:
-            raise UsageError(f"the pool has an expert {name!r} already", "give the new one another name")
+            raise UsageError(
+                f"the pool has an expert {name!r} already", "give the new one another name"
+            )
         share = self.alpha / (len(self.names) + 1) if self.names else 1.0
         self.names = (*self.names, name)
         self.weights = np.append(self.weights * (1.0 - share), share)
@@ -36,7 +41,9 @@ class FixedSharePool:
     def archive(self, name: str) -> None:
         """An expert leaves; its weight goes back to the others in proportion to theirs."""
         if name not in self.names:
-            raise UsageError(f"the pool has no expert {name!r}", f"it has {len(self.names)}: see names")
+            raise UsageError(
+                f"the pool has no expert {name!r}", f"it has {len(self.names)}: see names"
+            )
         place = self.names.index(name)
         self.names = self.names[:place] + self.names[place + 1 :]
         left = np.delete(self.weights, place)
@@ -53,7 +60,8 @@ class FixedSharePool:
 
         Args:
             p: (n, m), each expert's probability of each outcome of the step (its labels, and NEW).
-            counts: (m,), how many members of the step each outcome stands for. A set step counts as one
+            counts: (m,), how many members of the step each outcome stands for. A set step counts as
+                one
                 observation: the geometric mean over its members.
         """
         log_p = np.log(p + _FLOOR) @ counts / counts.sum()

@@ -1,7 +1,7 @@
 """What comes next, from what came: the one door to prediction.
 
-Every step is predicted before it is learned (test, then train), and nothing that is learned depends on anything
-later. The state is a pure function of the steps: same steps, same answers, bit for bit.
+Every step is predicted before it is learned (test, then train), and nothing that is learned depends
+on anything later. The state is a pure function of the steps: same steps, same answers, bit for bit.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,9 @@ _SAID_SO = 3
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """One label of an answer, its probability, and who said so: names with their part of that probability."""
+    """One label of an answer, its probability, and who said so: names with their part of that
+    probability.
+    """
 
     label: str
     p: float
@@ -41,7 +43,8 @@ class Guess:
 class Prediction:
     """A ranked answer. The guesses' probabilities and ``other_p`` sum to 1.
 
-    ``other_p`` is everything that is not listed; ``new_p``, a part of it, is a label that was never seen before either.
+    ``other_p`` is everything that is not listed; ``new_p``, a part of it, is a label that was never
+    seen before either.
     """
 
     guesses: tuple[Guess, ...]
@@ -52,11 +55,13 @@ class Prediction:
 
 
 class Predictor:
-    """Count experts in a fixed-share pool, online rankers on top, calibrated; survives restarts by save and load.
+    """Count experts in a fixed-share pool, online rankers on top, calibrated; survives restarts by
+    save and load.
 
-    A step of several labels counts as one step: ``p`` is the chance that a member drawn from the next step is that
-    label. Memory is bounded: at most ``max_labels`` labels, 500 users and 30,000 rows per context; the label, user or
-    row not used for longest goes first. Cost: about 2 ms per step learned, 1 ms per prediction.
+    A step of several labels counts as one step: ``p`` is the chance that a member drawn from the
+    next step is that label. Memory is bounded: at most ``max_labels`` labels, 500 users and 30,000
+    rows per context; the label, user or row not used for longest goes first. Cost: about 2 ms per
+    step learned, 1 ms per prediction.
     """
 
     def __init__(
@@ -72,8 +77,10 @@ class Predictor:
         """A predictor that knows nothing but the prior.
 
         Args:
-            is_shared: Several users: each has its own past, and experts over all users' counts join in.
-            bars_current: The labels of the user's last step cannot come next (``steps.switches``).
+            is_shared: Several users: each has its own past, and experts over all users' counts join
+                in.
+            bars_current: The labels of the user's last step cannot come next
+                (``steps.switches``).
             max_labels: Labels that are known at once.
             alpha: The pool's share: .01 for a long stream, .03 for a short one.
             prior: Weights to start from, and names for commands never seen (``prior.shipped()``).
@@ -96,19 +103,26 @@ class Predictor:
         return self._ensemble.pool.names
 
     def enter(self, expert: Expert) -> None:
-        """Let an expert join the pool with weight alpha / N; UsageError if one of its name is there."""
+        """Let an expert join the pool with weight alpha / N; UsageError if one of its name is
+        there.
+        """
         self._ensemble.enter(expert)
 
     def leave(self, name: str) -> None:
-        """Take out an expert that has entered, by its name or its agent's; the others get its weight in proportion."""
+        """Take out an expert that has entered, by its name or its agent's; the others get its
+        weight in proportion.
+        """
         self._ensemble.leave(name)
 
-    def predict(self, context: Sequence[Step] | None, now_us: int, top_k: int, expert: str | None = None) -> Prediction:
+    def predict(
+        self, context: Sequence[Step] | None, now_us: int, top_k: int, expert: str | None = None
+    ) -> Prediction:
         """The likeliest labels of the next step.
 
         Args:
-            context: None asks after the learned stream. Steps are taken as if they had just followed it (for the
-                user of the last of them); labels that were never learned say nothing. No state changes.
+            context: None asks after the learned stream. Steps are taken as if they had just
+                followed it (for the user of the last of them); labels that were never learned say
+                nothing. No state changes.
             now_us: The moment of asking.
             top_k: How many labels.
             expert: Who answers alone, by its name or its agent's; None is the pool.
@@ -125,7 +139,9 @@ class Predictor:
         other_p = max(0.0, 1.0 - sum(guess.p for guess in guesses))
         named = zip(self._ensemble.pool.names, weights.tolist(), strict=True)
         ranked = tuple(sorted((item for item in named if item[1] > 0.0), key=lambda item: -item[1]))
-        new_p = max(0.0, opinion.pool_fresh - sum(opinion.chance(place) for place in places if place < 0))
+        new_p = max(
+            0.0, opinion.pool_fresh - sum(opinion.chance(place) for place in places if place < 0)
+        )
         return Prediction(guesses, other_p, min(new_p, other_p), ranked)
 
     def learn(self, step: Step) -> Grade:
@@ -133,7 +149,9 @@ class Predictor:
         return grade_pool(*self.test_then_train(step))
 
     def test_then_train(self, step: Step) -> tuple[Opinion, Truth]:
-        """As ``learn``; returns everybody's opinion and the truth, for whoever grades every expert."""
+        """As ``learn``; returns everybody's opinion and the truth, for whoever grades every
+        expert.
+        """
         _refuse_empty(step)
         memory = self._memory_of(step.user)
         opinion, truth, members = self._take_in(memory, step)
@@ -144,10 +162,12 @@ class Predictor:
         return opinion, truth
 
     def learn_outcome(self, context: Sequence[Step] | None, step: Step) -> Grade:
-        """Learn what followed a context that is not in the stream, such as that of a request with its outcome.
+        """Learn what followed a context that is not in the stream, such as that of a request with
+        its outcome.
 
-        Counts, weights, rankers and calibration learn it exactly as if the context had been the latest steps. The
-        user's own past (last steps, last use, clock) stays as it is: the step did not happen in the stream.
+        Counts, weights, rankers and calibration learn it exactly as if the context had been the
+        latest steps. The user's own past (last steps, last use, clock) stays as it is: the step did
+        not happen in the stream.
         """
         _refuse_empty(step)
         if context:
@@ -161,12 +181,26 @@ class Predictor:
         return self._ensemble.as_prior()
 
     def save(self) -> bytes:
-        """The whole state. ``load`` gives a predictor that answers and goes on bit for bit alike."""
+        """The whole state. ``load`` gives a predictor that answers and goes on bit for bit
+        alike.
+        """
         users = [[name, memory.dump()] for name, memory in self._users.items()]
-        state = [self._settings, self.steps_learned, self._users_ever, self._vocabulary.dump(), users]
+        state = [
+            self._settings,
+            self.steps_learned,
+            self._users_ever,
+            self._vocabulary.dump(),
+            users,
+        ]
         return pack_state(
             STATE_SCHEMA,
-            [*state, self._ensemble.pool.alpha, list(self.expert_names), self._ensemble.dump(), *self._shared.dump()],
+            [
+                *state,
+                self._ensemble.pool.alpha,
+                list(self.expert_names),
+                self._ensemble.dump(),
+                *self._shared.dump(),
+            ],
         )
 
     @classmethod
@@ -174,12 +208,29 @@ class Predictor:
         """The predictor that was saved; ``experts``: fresh ones of the same names as it had.
 
         Raises:
-            ShapeError: The bytes are no saved predictor of this version, or its experts were others.
+            ShapeError: The bytes are no saved predictor of this version, or its experts were
+            others.
         """
         state = unpack_state(STATE_SCHEMA, data)
         try:
-            (is_shared, bars, max_labels), learned, ever, vocabulary, users, alpha, names, ensemble, *shared = state
-            predictor = cls(is_shared=is_shared, bars_current=bars, max_labels=max_labels, alpha=alpha, experts=experts)
+            (
+                (is_shared, bars, max_labels),
+                learned,
+                ever,
+                vocabulary,
+                users,
+                alpha,
+                names,
+                ensemble,
+                *shared,
+            ) = state
+            predictor = cls(
+                is_shared=is_shared,
+                bars_current=bars,
+                max_labels=max_labels,
+                alpha=alpha,
+                experts=experts,
+            )
             if list(predictor.expert_names) != names:
                 raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the bytes)
             predictor._vocabulary.restore(vocabulary)
@@ -188,7 +239,8 @@ class Predictor:
             predictor._shared = SharedCounts.restore(shared)
         except (ValueError, TypeError, KeyError, UsageError) as error:
             raise ShapeError(
-                f"{len(data):,} bytes are not a predictor with these experts", "learn again from the event log"
+                f"{len(data):,} bytes are not a predictor with these experts",
+                "learn again from the event log",
             ) from error
         predictor.steps_learned, predictor._users_ever = learned, ever
         return predictor
@@ -207,7 +259,9 @@ class Predictor:
         return opinion, truth, members
 
     def _opinion(self, memory: UserMemory, now_us: int, also: Sequence[int]) -> Opinion:
-        view = View(memory.user, now_us, memory.history, memory.recent(), self._vocabulary, memory.moments)
+        view = View(
+            memory.user, now_us, memory.history, memory.recent(), self._vocabulary, memory.moments
+        )
         barred = memory.history[-1] if self._bars_current and memory.history else ()
         opinion = self._ensemble.ask(view, memory, also, barred)
         offered = self._shared.offer(view, opinion.pool_fresh)
@@ -239,7 +293,9 @@ class Predictor:
         said = np.argsort(-parts, kind="stable")[:_SAID_SO]
         names = self._ensemble.pool.names
         experts = tuple((names[i], float(parts[i])) for i in said if parts[i] > 0.0)
-        return Guess(self._vocabulary.label(int(opinion.ids[place])), float(opinion.pool[place]), experts)
+        return Guess(
+            self._vocabulary.label(int(opinion.ids[place])), float(opinion.pool[place]), experts
+        )
 
     def _stay_bounded(self) -> None:
         gone = self._vocabulary.surplus()

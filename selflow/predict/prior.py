@@ -1,6 +1,8 @@
-"""What a new owner's predictor starts from: weights that say how far to trust what, and names of common programs.
+"""What a new owner's predictor starts from: weights that say how far to trust what, and names of
+common programs.
 
-``bench/make_prior.py`` makes both files, from changelogs, simulated shells and manual pages; nobody is scored on them.
+``bench/make_prior.py`` makes both files, from changelogs, simulated shells and manual pages; nobody
+is scored on them.
 """
 
 from collections.abc import Mapping
@@ -18,7 +20,9 @@ PRIOR_FILE = "prior.msgpack"
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """Packed states: the rankers' weights and the scales of their inputs. The programs have a file of their own."""
+    """Packed states: the rankers' weights and the scales of their inputs. The programs have a file
+    of their own.
+    """
 
     rankers: Packed
     inputs: Packed
@@ -38,7 +42,9 @@ def decode_prior(data: bytes) -> Prior:
     """
     state = unpack_state(PRIOR_SCHEMA, data)
     if not isinstance(state, list) or len(state) != 2:
-        raise ShapeError(f"{len(data):,} bytes are not a prior", "make it again with bench/make_prior.py")
+        raise ShapeError(
+            f"{len(data):,} bytes are not a prior", "make it again with bench/make_prior.py"
+        )
     return Prior(*state)
 
 

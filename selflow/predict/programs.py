@@ -24,10 +24,12 @@ _SPLIT = re.compile(r"\s*(?:\|\|?|&&?|;)\s*|\s+")
 
 
 def program_of(line: str) -> str:
-    """The program that a shell line runs first: ``FOO=1 sudo -u me /usr/bin/git log | less`` gives ``git``.
+    """The program that a shell line runs first: ``FOO=1 sudo -u me /usr/bin/git log | less`` gives
+    ``git``.
 
-    Assignments, wrappers (``sudo``, ``env``, ``time``, ...) with their options, opening brackets, quotes and the
-    folder are taken off. A line that holds nothing but those gives its last wrapper, an empty line ``""``.
+    Assignments, wrappers (``sudo``, ``env``, ``time``, ...) with their options, opening brackets,
+    quotes and the folder are taken off. A line that holds nothing but those gives its last wrapper,
+    an empty line ``""``.
     """
     words = [word for word in _SPLIT.split(line.strip().lstrip("({! \t")) if word]
     place = 0

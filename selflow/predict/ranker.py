@@ -1,9 +1,11 @@
-"""The online ranker: a softmax over the candidates of one step, learned by Newton steps from the first event.
+"""The online ranker: a softmax over the candidates of one step, learned by Newton steps from the
+first event.
 
-The score is linear in the features and in 24 fixed random tanh units of them. One more outcome, "outside", stands
-for everything that is no candidate: it takes its share from the count pool, so the whole stays a distribution over
-known labels and NEW. The curvature is kept whole (features overlap heavily) and forgets slowly.
-Source: online Newton step (Hazan et al. 2007) on the softmax loss; random features, Rahimi and Recht 2008.
+The score is linear in the features and in 24 fixed random tanh units of them. One more outcome,
+"outside", stands for everything that is no candidate: it takes its share from the count pool, so
+the whole stays a distribution over known labels and NEW. The curvature is kept whole (features
+overlap heavily) and forgets slowly. Source: online Newton step (Hazan et al. 2007) on the softmax
+loss; random features, Rahimi and Recht 2008.
 """
 
 from dataclasses import dataclass
@@ -37,14 +39,16 @@ class Ranking:
 class Rankers:
     """Two heads over the same inputs, and one curvature.
 
-    Head 0 ("member") fits the chance that a member drawn from the step is this label: its log-loss is that of the
-    pool. Head 1 ("any") fits which one label to name so that the step holds it. On steps of one label they agree.
+    Head 0 ("member") fits the chance that a member drawn from the step is this label: its log-loss
+    is that of the pool. Head 1 ("any") fits which one label to name so that the step holds it. On
+    steps of one label they agree.
     """
 
     def __init__(self, width: int) -> None:
         inputs = width + HIDDEN + 2
         start: Floats = np.zeros((inputs, HEADS))
-        # It starts as the count pool itself: weight 1 on the pool's log-probability (the first feature).
+        # It starts as the count pool itself: weight 1 on the pool's log-probability (the first
+        # feature).
         start[0] = start[width + HIDDEN] = 1.0
         self._weights = start
         self._precision: Floats = np.full(inputs, _PRECISION)
@@ -60,7 +64,8 @@ class Rankers:
         return Ranking((grown / grown.sum(axis=0)).T, inputs)
 
     def learn(self, ranking: Ranking, came: Ids, members: int) -> None:
-        """One Newton step. ``came``: places of the candidates that came, of ``members`` labels in the step.
+        """One Newton step. ``came``: places of the candidates that came, of ``members`` labels in
+        the step.
 
         The curvature forgets over 2,000 steps; so after the first 200 its inverse is held for 16.
         Cost: O(n width^2 + width^3 / 8), about 150 us for 60 candidates.
@@ -76,7 +81,9 @@ class Rankers:
         centred = (ranking.inputs - member @ ranking.inputs) * np.sqrt(member)[:, None]
         self._curvature *= _FORGET
         self._curvature += centred.T @ centred
-        self._curvature.reshape(-1)[:: len(self._precision) + 1] += (1.0 - _FORGET) * self._precision
+        self._curvature.reshape(-1)[:: len(self._precision) + 1] += (
+            1.0 - _FORGET
+        ) * self._precision
         self._steps += 1
         if self._steps < _EXACT_STEPS or self._steps % _HOLD_STEPS == 0:
             self._inverse = np.asarray(np.linalg.inv(self._curvature), dtype=np.float64)
@@ -92,7 +99,9 @@ class Rankers:
         self._curvature = np.diag(self._precision * firmness)
 
     def dump(self) -> Packed:
-        return [pack_array(x) for x in (self._weights, self._curvature, self._inverse)] + [self._steps]
+        return [pack_array(x) for x in (self._weights, self._curvature, self._inverse)] + [
+            self._steps
+        ]
 
     def restore(self, packed: Packed) -> None:
         """Take over dumped rankers."""
@@ -101,7 +110,8 @@ class Rankers:
 
 
 class Inputs:
-    """Features to inputs: the features as they are, and random tanh units of them at mean 0 and spread 1.
+    """Features to inputs: the features as they are, and random tanh units of them at mean 0 and
+    spread 1.
 
     Mean and spread are followed over about 500 steps; after those, every eighth step is enough.
     """

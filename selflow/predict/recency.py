@@ -1,4 +1,6 @@
-"""The recency expert: what is used again soon, learned as a distribution over places in the list of last use."""
+"""The recency expert: what is used again soon, learned as a distribution over places in the list of
+last use.
+"""
 
 from collections.abc import Sequence
 
@@ -13,7 +15,8 @@ _DECAY = 2.0 ** (-1 / 500)
 
 
 class RecencyExpert:
-    """P(place in the user's list of last use), decayed over 500 steps; the same curve for all users.
+    """P(place in the user's list of last use), decayed over 500 steps; the same curve for all
+    users.
 
     Labels beyond the list share the mass of "further back" evenly; NEW has its own decayed rate.
     """

@@ -1,9 +1,11 @@
-"""Program names that many people type: what a command that is NEW may be called on an owner's first day.
+"""Program names that many people type: what a command that is NEW may be called on an owner's first
+day.
 
-The counts say in how many families of public manual pages a program is run. They are no expert of the pool: among
-known labels they say nothing that the owner's own counts do not say better (decision 0013). They only name what NEW may
-be, p(label) = p(NEW) * p(on the list | NEW) * count / counts of all that have not come; the second part is learned as
-(hits + 1/2) / (asked + 1). Log-losses and the chance of every known label stay as they are.
+The counts say in how many families of public manual pages a program is run. They are no expert of
+the pool: among known labels they say nothing that the owner's own counts do not say better
+(decision 0013). They only name what NEW may be, p(label) = p(NEW) * p(on the list | NEW) * count /
+counts of all that have not come; the second part is learned as (hits + 1/2) / (asked + 1).
+Log-losses and the chance of every known label stay as they are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +42,9 @@ def decode_counts(data: bytes) -> tuple[str, dict[str, int]]:
     """
     state = unpack_state(SHARED_SCHEMA, data)
     if not isinstance(state, list) or len(state) != 3:
-        raise ShapeError(f"{len(data):,} bytes are not shared counts", "make them again with bench/make_prior.py")
+        raise ShapeError(
+            f"{len(data):,} bytes are not shared counts", "make them again with bench/make_prior.py"
+        )
     return state[0], dict(zip(state[1], state[2], strict=True))
 
 
@@ -59,9 +63,13 @@ class SharedCounts:
         self._asked = self._hits = 0
 
     def offer(self, view: View, p_new: float) -> tuple[Offer, ...]:
-        """The five likeliest names of NEW, if the last step was a command or nothing was ever learned."""
+        """The five likeliest names of NEW, if the last step was a command or nothing was ever
+        learned.
+        """
         is_start = not view.history and not len(view.vocabulary)
-        if not is_start and not any(view.vocabulary.traits(y).kind == SHELL_KIND for y in view.last):
+        if not is_start and not any(
+            view.vocabulary.traits(y).kind == SHELL_KIND for y in view.last
+        ):
             return ()
         share = p_new * (self._hits + 0.5) / (self._asked + 1.0) / max(1, self._total)
         return tuple((label, share * n) for label, n in islice(self._left.items(), _OFFERED))

@@ -1,7 +1,8 @@
-"""Streams as steps. A step is what happens at once: a commit, a save burst, one command; its labels are a set.
+"""Streams as steps. A step is what happens at once: a commit, a save burst, one command; its labels
+are a set.
 
-Predicting inside a burst would leak (the files of one commit come in alphabetical order), so bursts are
-collapsed before anything is predicted or learned.
+Predicting inside a burst would leak (the files of one commit come in alphabetical order), so bursts
+are collapsed before anything is predicted or learned.
 """
 
 from collections.abc import Iterable
@@ -22,8 +23,9 @@ BURST_GAP_S = 2.0
 def steps_from_rows(rows: Iterable[tuple[int, str, str | None, str]]) -> list[Step]:
     """Rows of (ts_us, label, group, user) as steps in time order.
 
-    The sort is stable. Rows of one user with the same group are one step at the moment of the last of them: before
-    that, not all of it is known. A row without a group (None or empty) is a step of its own.
+    The sort is stable. Rows of one user with the same group are one step at the moment of the last
+    of them: before that, not all of it is known. A row without a group (None or empty) is a step of
+    its own.
 
     Cost: O(n log n); 29,000 rows in 0.1 s.
     """
@@ -38,15 +40,19 @@ def steps_from_rows(rows: Iterable[tuple[int, str, str | None, str]]) -> list[St
 
 
 def switches(steps: Iterable[Step]) -> list[Step]:
-    """Steps with repeats collapsed: each holds only labels that its predecessor (same user) does not hold.
+    """Steps with repeats collapsed: each holds only labels that its predecessor (same user) does
+    not hold.
 
-    A step of which nothing is left is dropped, so two neighbouring steps of a user never share a label; whoever
-    predicts such a stream bars the current labels (``Predictor(bars_current=True)``).
+    A step of which nothing is left is dropped, so two neighbouring steps of a user never share a
+    label; whoever predicts such a stream bars the current labels
+    (``Predictor(bars_current=True)``).
     """
     last: dict[str, frozenset[str]] = {}
     kept: list[Step] = []
     for step in steps:
-        labels = tuple(label for label in step.labels if label not in last.get(step.user, frozenset()))
+        labels = tuple(
+            label for label in step.labels if label not in last.get(step.user, frozenset())
+        )
         if labels:
             last[step.user] = frozenset(labels)
             kept.append(Step(step.ts_us, labels, step.user))
@@ -69,11 +75,12 @@ class _Open:
 class StepBuilder:
     """Stored events, in the order of the log, as steps. What comes out depends on the events alone.
 
-    Events of one source with the same ``data["step"]`` are one step. Without it, file events (``file.*``) of one
-    source are one step as long as each comes at most ``burst_gap_s`` after the one before. Every other event is
-    a step of its own. A burst is complete when its source reports something that does not belong to it, or when
-    any event is more than ``burst_gap_s`` later; no clock is read, so a replay of the log gives the same steps.
-    Until then ``open_steps`` shows it, for use as context.
+    Events of one source with the same ``data["step"]`` are one step. Without it, file events
+    (``file.*``) of one source are one step as long as each comes at most ``burst_gap_s`` after the
+    one before. Every other event is a step of its own. A burst is complete when its source reports
+    something that does not belong to it, or when any event is more than ``burst_gap_s`` later; no
+    clock is read, so a replay of the log gives the same steps. Until then ``open_steps`` shows it,
+    for use as context.
     """
 
     def __init__(self, burst_gap_s: float = BURST_GAP_S) -> None:
@@ -109,7 +116,10 @@ class StepBuilder:
 
     def save(self) -> bytes:
         """The open bursts, for a restart."""
-        bursts = [[source, b.first_us, b.last_us, b.key, list(b.labels)] for source, b in self._open.items()]
+        bursts = [
+            [source, b.first_us, b.last_us, b.key, list(b.labels)]
+            for source, b in self._open.items()
+        ]
         return cast("bytes", msgpack.packb([STATE_SCHEMA, self._gap_us, bursts]))
 
     @classmethod
@@ -128,7 +138,8 @@ class StepBuilder:
                 builder._open[source] = _Open(first_us, last_us, key, dict.fromkeys(labels))
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise ShapeError(
-                f"{len(state):,} bytes are not saved steps ({STATE_SCHEMA})", "replay the event log instead"
+                f"{len(state):,} bytes are not saved steps ({STATE_SCHEMA})",
+                "replay the event log instead",
             ) from error
         return builder
 
@@ -138,12 +149,20 @@ class StepBuilder:
         return key != "" or abs(ts_us - burst.last_us) <= self._gap_us
 
     def _complete_before(self, ts_us: int, keep: str) -> list[Step]:
-        late = [s for s, burst in self._open.items() if s != keep and ts_us - burst.last_us > self._gap_us]
-        return sorted((self._open.pop(source).step() for source in late), key=lambda step: step.ts_us)
+        late = [
+            s
+            for s, burst in self._open.items()
+            if s != keep and ts_us - burst.last_us > self._gap_us
+        ]
+        return sorted(
+            (self._open.pop(source).step() for source in late), key=lambda step: step.ts_us
+        )
 
 
 def _burst_key(event: Event) -> str | None:
-    """The step that the event names, ``""`` for an unnamed file burst, None for an event of its own."""
+    """The step that the event names, ``""`` for an unnamed file burst, None for an event of its
+    own.
+    """
     named = event.data.get("step")
     if isinstance(named, str | int) and not isinstance(named, bool) and named != "":
         return f"={named}"

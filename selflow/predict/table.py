@@ -26,8 +26,9 @@ _TOTAL, _EVENTS, _FRESH = range(3)
 class Row:
     """What came in one context. Stored values grow instead of ageing (forward decay).
 
-    A count worth ``v`` now is stored as ``v * 2^(clock / half_life)``: only labels that come are touched, the
-    others keep their order. ``sums`` is (3, K): all entries; all members that came; those of them that were new.
+    A count worth ``v`` now is stored as ``v * 2^(clock / half_life)``: only labels that come are
+    touched, the others keep their order. ``sums`` is (3, K): all entries; all members that came;
+    those of them that were new.
     """
 
     __slots__ = ("clock", "ids", "leaders", "n", "slots", "sums", "touched", "values")
@@ -37,7 +38,8 @@ class Row:
         self.touched = 0
         self.n = 0
         self.ids: Ids = np.empty(4, np.int64)
-        self.values: Floats = np.zeros((5, K))  # its last row stays zero: what a label that never came is worth
+        # Its last row stays zero: what a label that never came is worth
+        self.values: Floats = np.zeros((5, K))
         self.sums: Floats = np.zeros((3, K))
         self.slots: dict[int, int] = {}
         self.leaders: list[list[int]] | None = [[] for _ in range(K)] if has_leaders else None
@@ -57,14 +59,18 @@ class Row:
             self.leaders = [self._lead(k, old, places) for k, old in enumerate(self.leaders)]
 
     def keep(self, limit_entries: int) -> None:
-        """Keep the entries that are strongest at the longest half-life; ties go to the one that came first."""
+        """Keep the entries that are strongest at the longest half-life; ties go to the one that
+        came first.
+        """
         order = np.argsort(-self.values[: self.n, K - 1], kind="stable")
         self._restrict(np.sort(order[:limit_entries]))
 
     def forget(self, gone: frozenset[int]) -> None:
         """Take labels out."""
         if not gone.isdisjoint(self.slots):
-            self._restrict(np.array([i for i in range(self.n) if int(self.ids[i]) not in gone], np.int64))
+            self._restrict(
+                np.array([i for i in range(self.n) if int(self.ids[i]) not in gone], np.int64)
+            )
 
     def worth(self, label: int) -> float:
         """The decayed count of one label at the longest half-life."""
@@ -94,7 +100,9 @@ class Row:
     def _lead(self, k: int, old: list[int], places: list[int]) -> list[int]:
         # A count only ever grows against the others when its label comes: the leaders are exact.
         pool = old + [place for place in places if place not in old]
-        return [pool[i] for i in np.argsort(-self.values[pool, k], kind="stable")[:_LEADERS].tolist()]
+        return [
+            pool[i] for i in np.argsort(-self.values[pool, k], kind="stable")[:_LEADERS].tolist()
+        ]
 
     def _restrict(self, kept: Ids) -> None:
         self.ids = self.ids[kept]
@@ -117,7 +125,11 @@ class Row:
         self.clock = 0
 
     def dump(self) -> Packed:
-        body = [pack_array(self.ids[: self.n]), pack_array(self.values[: self.n]), pack_array(self.sums)]
+        body = [
+            pack_array(self.ids[: self.n]),
+            pack_array(self.values[: self.n]),
+            pack_array(self.sums),
+        ]
         return [self.clock, self.touched, *body, self.leaders]
 
     @classmethod
@@ -134,8 +146,9 @@ class Row:
 class Evidence:
     """What the rows of a step's contexts say together: the mean over the contexts, row by row.
 
-    For one context with counts N and lower distribution q: p(y) = (N(y) + q(y)) / (N + 1), one pseudo-count of
-    escape. ``escape`` is the weight left to q, ``fresh`` and ``fresh_escape`` are the same for NEW.
+    For one context with counts N and lower distribution q: p(y) = (N(y) + q(y)) / (N + 1), one
+    pseudo-count of escape. ``escape`` is the weight left to q, ``fresh`` and ``fresh_escape`` are
+    the same for NEW.
     """
 
     __slots__ = ("_parts", "_scratch", "escape", "fresh", "fresh_escape")
@@ -170,18 +183,24 @@ class Evidence:
         return found
 
     def best(self, ids: Ids, contexts: int) -> Floats:
-        """(n,): the largest share that any one context gives to each label, at the longest half-life."""
+        """(n,): the largest share that any one context gives to each label, at the longest
+        half-life.
+        """
         scratch = self._scratch
         for row, worth in self._parts:
             seen = row.ids[: row.n]
-            scratch[seen, 0] = np.maximum(scratch[seen, 0], row.values[: row.n, K - 1] * worth[K - 1])
+            scratch[seen, 0] = np.maximum(
+                scratch[seen, 0], row.values[: row.n, K - 1] * worth[K - 1]
+            )
         found: Floats = scratch[ids, 0] * contexts
         for row, _ in self._parts:
             scratch[row.ids[: row.n], 0] = 0.0
         return found
 
     def leaders(self, limit: int) -> list[int]:
-        """The labels with the largest shares at the middle half-life, or at each if the row keeps leaders."""
+        """The labels with the largest shares at the middle half-life, or at each if the row keeps
+        leaders.
+        """
         if not self._parts:
             return []
         row = self._parts[0][0]
@@ -216,7 +235,9 @@ class Table:
         rows = [row for row in map(self._rows.get, keys) if row is not None]
         return Evidence(rows, len(keys) - len(rows), self._scratch)
 
-    def learn(self, keys: Iterable[int], members: Sequence[int], weight: float, fresh_events: int) -> None:
+    def learn(
+        self, keys: Iterable[int], members: Sequence[int], weight: float, fresh_events: int
+    ) -> None:
         """Count one step in each of its contexts."""
         self._tick += 1
         for key in keys:

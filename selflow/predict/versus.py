@@ -12,12 +12,16 @@ from selflow.predict.prior import Prior
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A pool that has learned the past, without any agent; what comes next can be tried again and again."""
+    """A pool that has learned the past, without any agent; what comes next can be tried again and
+    again.
+    """
 
     state: bytes
 
     @classmethod
-    def learn(cls, steps: Sequence[Step], *, alpha: float = ALPHA, prior: Prior | None = None) -> "Trained":
+    def learn(
+        cls, steps: Sequence[Step], *, alpha: float = ALPHA, prior: Prior | None = None
+    ) -> "Trained":
         """A pool after these steps."""
         predictor = Predictor(alpha=alpha, prior=prior)
         for step in steps:
@@ -25,7 +29,9 @@ class Trained:
         return cls(predictor.save())
 
     def replay(self, steps: Sequence[Step], experts: Sequence[RecordedExpert] = ()) -> Tally:
-        """Go on over later steps, with these agents entering before the first; changes neither this nor them."""
+        """Go on over later steps, with these agents entering before the first; changes neither this
+        nor them.
+        """
         predictor = Predictor.load(self.state)
         for expert in experts:
             predictor.enter(expert.anew())

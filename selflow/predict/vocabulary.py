@@ -18,7 +18,9 @@ _MAX_PAIRS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What a label's text tells: its folder and extension (hashed to 20 bits; 0 is none) and its name's words."""
+    """What a label's text tells: its folder and extension (hashed to 20 bits; 0 is none) and its
+    name's words.
+    """
 
     kind: str
     folder: int
@@ -31,7 +33,9 @@ def traits_of(label: str) -> Traits:
     kind, subject = label_event(label)
     folder, _, name = subject.rpartition("/")
     extension = name.rpartition(".")[2] if "." in name else ""
-    return Traits(kind, _hash20(folder), _hash20(extension), frozenset(_TOKEN.findall(subject.lower())))
+    return Traits(
+        kind, _hash20(folder), _hash20(extension), frozenset(_TOKEN.findall(subject.lower()))
+    )
 
 
 def _hash20(text: str) -> int:
@@ -64,9 +68,14 @@ class Vocabulary:
         return self._ids.get(label)
 
     def places(self, labels: tuple[str, ...]) -> Ids:
-        """(n,): the ids of these labels, -1 for what is not known; cheap for the tuple that was asked for last."""
+        """(n,): the ids of these labels, -1 for what is not known; cheap for the tuple that was
+        asked for last.
+        """
         if self._placed is None or self._placed[0] is not labels:
-            self._placed = labels, np.array([self._ids.get(label, -1) for label in labels], dtype=np.int64)
+            self._placed = (
+                labels,
+                np.array([self._ids.get(label, -1) for label in labels], dtype=np.int64),
+            )
         return self._placed[1]
 
     def label(self, label_id: int) -> str:
@@ -109,8 +118,12 @@ class Vocabulary:
         self._placed = None
 
     def likeness(self, labels: Sequence[int], around: Sequence[int]) -> Floats:
-        """(n,): Jaccard of the words of each name and the likest other around: ``test_app.py`` is like ``app.py``."""
-        found: Floats = np.array([self._likeness(labels, a) for a in around] or [[0.0] * len(labels)]).max(axis=0)
+        """(n,): Jaccard of the words of each name and the likest other around: ``test_app.py`` is
+        like ``app.py``.
+        """
+        found: Floats = np.array(
+            [self._likeness(labels, a) for a in around] or [[0.0] * len(labels)]
+        ).max(axis=0)
         return found
 
     def _likeness(self, labels: Sequence[int], other: int) -> list[float]:

@@ -1,4 +1,6 @@
-"""Who answers a routed request: what is believed of each arm, and the policies that choose by it."""
+"""Who answers a routed request: what is believed of each arm, and the policies that choose
+by it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,9 +18,11 @@ KEPT_WORDS, DRAWS = 100, 200
 
 @dataclass(slots=True)
 class Arm:
-    """What was heard of one arm, later words counting more; its chance of success is Beta(1 + wins, 1 + losses).
+    """What was heard of one arm, later words counting more; its chance of success is Beta(1 + wins,
+    1 + losses).
 
-    ``latency_s`` is a mean, later words counting more; ``recent`` holds key, reward and latency of the last 100 words.
+    ``latency_s`` is a mean, later words counting more; ``recent`` holds key, reward and latency of
+    the last 100 words.
     """
 
     wins: float = 0.0
@@ -33,16 +37,21 @@ class Arm:
         return float(np.quantile([word[2] for word in self.recent] or [0.0], 0.95))
 
     def hear(self, key: str, reward: float, latency_s: float, discount: float) -> None:
-        """A word with a reward in [0, 1]; one of a remembered key replaces the earlier word where that stands.
+        """A word with a reward in [0, 1]; one of a remembered key replaces the earlier word where
+        that stands.
 
-        Taken back is what the earlier reward weighs by now. More than 100 words later it is a word of its own.
+        Taken back is what the earlier reward weighs by now. More than 100 words later it is a word
+        of its own.
         """
         for age, word in enumerate(reversed(self.recent)):
             if word[0] == key:
                 change, word[1] = (reward - word[1]) * discount**age, reward
                 self.wins, self.losses = self.wins + change, self.losses - change
                 return
-        self.wins, self.losses = self.wins * discount + reward, self.losses * discount + 1.0 - reward
+        self.wins, self.losses = (
+            self.wins * discount + reward,
+            self.losses * discount + 1.0 - reward,
+        )
         self.pulls += 1
         self.latency_s += (latency_s - self.latency_s) / (self.wins + self.losses)
         self.recent = [*self.recent, [key, reward, latency_s]][-KEPT_WORDS:]
@@ -59,7 +68,9 @@ class Beliefs:
     def load(cls, document: Mapping[str, Any]) -> Self:
         """What ``dump`` made; an empty document is the belief before any feedback."""
         kept = document.get("surfaces", {}).items()
-        surfaces = {surface: {name: Arm(**arm) for name, arm in arms.items()} for surface, arms in kept}
+        surfaces = {
+            surface: {name: Arm(**arm) for name, arm in arms.items()} for surface, arms in kept
+        }
         return cls(document.get("feedback_number", 0), surfaces)
 
     def dump(self) -> dict[str, Any]:
@@ -69,7 +80,9 @@ class Beliefs:
     def posterior(self, surface: str, arms: Sequence[str]) -> tuple[Floats, Floats]:
         """Beta parameters, each (k,); 1 and 1 for an arm of which nothing was heard."""
         known = [self.surfaces.get(surface, {}).get(name, Arm()) for name in arms]
-        return 1.0 + np.array([arm.wins for arm in known]), 1.0 + np.array([arm.losses for arm in known])
+        return 1.0 + np.array([arm.wins for arm in known]), 1.0 + np.array(
+            [arm.losses for arm in known]
+        )
 
     def interval(self, surface: str, arm: str) -> tuple[float, float]:
         """Bounds of its chance of success, 95% credible."""
@@ -79,7 +92,9 @@ class Beliefs:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Who answers, the chance that it was drawn with, and whether another is believed to be better."""
+    """Who answers, the chance that it was drawn with, and whether another is believed to be
+    better.
+    """
 
     arm: str
     propensity: float
@@ -94,7 +109,9 @@ class Policy:
     settings: RouterSettings
 
     def probabilities(self, a: Floats, b: Floats, rng: np.random.Generator) -> Floats:
-        """(k,) chances by Beta parameters; 0 if an arm's 95% interval lies below another's: it is not eligible."""
+        """(k,) chances by Beta parameters; 0 if an arm's 95% interval lies below another's: it is
+        not eligible.
+        """
         low, high = _credible(a, b)
         eligible = np.flatnonzero(high >= low.max())
         k, p = len(eligible), np.zeros(len(a))
@@ -108,21 +125,34 @@ class Policy:
         p[eligible] = floor + (1.0 - floor * k) * shares
         return p
 
-    def choose(self, beliefs: Beliefs, surface: str, arms: Sequence[str], rng: np.random.Generator) -> Choice:
-        """Draw one of the arms by ``probabilities``. Raises UsageError if there is none. Cost: 0.2 ms for five."""
+    def choose(
+        self, beliefs: Beliefs, surface: str, arms: Sequence[str], rng: np.random.Generator
+    ) -> Choice:
+        """Draw one of the arms by ``probabilities``. Raises UsageError if there is none. Cost: 0.2
+        ms for five.
+        """
         if not arms:
-            raise UsageError("there is no arm to choose from", "name at least one agent, or the base")
+            raise UsageError(
+                "there is no arm to choose from", "name at least one agent, or the base"
+            )
         a, b = beliefs.posterior(surface, arms)
         p = self.probabilities(a, b, rng)
         drawn = int(rng.choice(len(arms), p=p))
-        return Choice(arms[drawn], float(p[drawn]), drawn != int(np.argmax(a / (a + b))), self.settings.policy)
+        return Choice(
+            arms[drawn], float(p[drawn]), drawn != int(np.argmax(a / (a + b))), self.settings.policy
+        )
 
 
 policy_from = Policy
 
 
 def _credible(a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    """The 95% intervals of Beta(a, b), each bound (k,). SciPy is loaded when the first is asked for."""
-    from scipy.special import betaincinv  # scipy.stats says the same, but takes a second and 73 MB to load
+    """The 95% intervals of Beta(a, b), each bound (k,). SciPy is loaded when the first is asked
+    for.
+    """
+    # Scipy.stats says the same, but takes a second and 73 MB to load
+    from scipy.special import (
+        betaincinv,
+    )
 
     return betaincinv(a, b, 0.025), betaincinv(a, b, 0.975)

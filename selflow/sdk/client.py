@@ -30,9 +30,9 @@ A = TypeVar("A", bound=Answer)
 class Client:
     """Asks a running SelFlow on this machine.
 
-    The address is ``url``, else ``SELFLOW_URL``, else what the run folder says; the token is ``token``, else
-    ``SELFLOW_TOKEN``, else the file ``SELFLOW_TOKEN_FILE``, else the owner's token in the run folder. Only
-    loopback addresses are asked: the token never leaves the machine.
+    The address is ``url``, else ``SELFLOW_URL``, else what the run folder says; the token is
+    ``token``, else ``SELFLOW_TOKEN``, else the file ``SELFLOW_TOKEN_FILE``, else the owner's token
+    in the run folder. Only loopback addresses are asked: the token never leaves the machine.
 
     Args:
         url: Such as ``http://127.0.0.1:7731``.
@@ -65,11 +65,15 @@ class Client:
         kinds: Sequence[str] | None = None,
         mode: Literal["pool", "routed"] = "pool",
     ) -> PredictAnswer:
-        """What comes next, after ``context`` or after the live tail. Asked once: every call is a decision.
+        """What comes next, after ``context`` or after the live tail. Asked once: every call is a
+        decision.
 
-        ``routed``: one agent, or the pool, answers alone, and feedback teaches the router whom to ask.
+        ``routed``: one agent, or the pool, answers alone, and feedback teaches the router whom to
+        ask.
         """
-        body: dict[str, Json] = {"top_k": top_k} if mode == "pool" else {"top_k": top_k, "mode": mode}
+        body: dict[str, Json] = (
+            {"top_k": top_k} if mode == "pool" else {"top_k": top_k, "mode": mode}
+        )
         if context is not None:
             body["context"] = [event_to_json(event) for event in context]
         if kinds is not None:
@@ -85,7 +89,9 @@ class Client:
         tags: Mapping[str, str] | None = None,
         dryrun: bool = False,
     ) -> FeedbackAnswer:
-        """Say how good a decision was. Carries an idempotency key, so that a lost answer may be asked for again."""
+        """Say how good a decision was. Carries an idempotency key, so that a lost answer may be
+        asked for again.
+        """
         body: dict[str, Json] = {
             "decision_id": decision_id,
             "metric_name": metric,
@@ -97,24 +103,37 @@ class Client:
 
     def models(self) -> list[Model]:
         """The router, the base and its agents."""
-        return _parsed(ModelList, self._send("GET", "/v1/models", b"", self._authorization(), attempts=_ATTEMPTS)).data
+        return _parsed(
+            ModelList,
+            self._send("GET", "/v1/models", b"", self._authorization(), attempts=_ATTEMPTS),
+        ).data
 
     def health(self) -> HealthAnswer:
-        """Whether it serves, and how well. A starting service is an ApiError with code ``starting``."""
+        """Whether it serves, and how well. A starting service is an ApiError with code
+        ``starting``.
+        """
         return _parsed(HealthAnswer, self._send("GET", "/health", b"", {}, attempts=1))
 
     def metrics(self) -> str:
         """Counters in the Prometheus text format."""
-        return self._send("GET", "/metrics", b"", self._authorization(), attempts=_ATTEMPTS).decode()
+        return self._send(
+            "GET", "/metrics", b"", self._authorization(), attempts=_ATTEMPTS
+        ).decode()
 
     def _post(self, path: str, body: Mapping[str, Json], key: str = "") -> bytes:
         headers = {**self._authorization(), "Content-Type": "application/json"}
         if key:
             headers["Idempotency-Key"] = key
-        return self._send("POST", path, json.dumps(body).encode(), headers, attempts=_ATTEMPTS if key else 1)
+        return self._send(
+            "POST", path, json.dumps(body).encode(), headers, attempts=_ATTEMPTS if key else 1
+        )
 
-    def _send(self, method: str, path: str, body: bytes, headers: Mapping[str, str], *, attempts: int) -> bytes:
-        """Ask, and ask again where that can do no harm: after a lost answer, or when told to wait."""
+    def _send(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], *, attempts: int
+    ) -> bytes:
+        """Ask, and ask again where that can do no harm: after a lost answer, or when told
+        to wait.
+        """
         host, port = self._address()
         left = attempts
         while True:
@@ -129,7 +148,9 @@ class Client:
                 raise _not_running(f"nothing listens at {host}:{port}") from error
             except (OSError, http.client.HTTPException) as error:
                 if not left:
-                    raise _not_running(f"{host}:{port} gave no answer ({type(error).__name__})") from error
+                    raise _not_running(
+                        f"{host}:{port} gave no answer ({type(error).__name__})"
+                    ) from error
             else:
                 if answer.status < 400:
                     return content
@@ -149,9 +170,13 @@ class Client:
         except ValueError:
             port = None
         if parts.scheme != "http" or not parts.hostname or port is None:
-            raise UsageError("the address is not of the form http://HOST:PORT", "see `selflow url inference`")
+            raise UsageError(
+                "the address is not of the form http://HOST:PORT", "see `selflow url inference`"
+            )
         if parts.hostname not in _LOOPBACK:
-            raise RefusedError(f"{parts.hostname} is not this machine", "the client asks loopback addresses only")
+            raise RefusedError(
+                f"{parts.hostname} is not this machine", "the client asks loopback addresses only"
+            )
         return parts.hostname, port
 
     def _endpoint(self) -> str:
@@ -195,14 +220,24 @@ def _api_error(status: int, content: bytes) -> ApiError:
     if isinstance(told, dict) and isinstance(told.get("error"), dict):  # OpenAI's envelope
         told = {**told["error"], "detail": told["error"].get("message", "")}
     if not isinstance(told, dict) or "code" not in told:
-        return ApiError(status, "unknown", f"an answer of {len(content):,} bytes without SelFlow's envelope")
+        return ApiError(
+            status, "unknown", f"an answer of {len(content):,} bytes without SelFlow's envelope"
+        )
     fields = [f"{field.get('loc')}: {field.get('msg')}" for field in told.get("field_errors", ())]
     detail = "; ".join([str(told.get("detail", "")), *fields])
-    return ApiError(status, str(told["code"]), detail, str(told.get("hint", "")), str(told.get("request_id", "")))
+    return ApiError(
+        status,
+        str(told["code"]),
+        detail,
+        str(told.get("hint", "")),
+        str(told.get("request_id", "")),
+    )
 
 
 def _parsed(model: type[A], content: bytes) -> A:
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
-        raise ApiError(200, "unknown", f"the answer is no {model.__name__}; is the server of this version?") from error
+        raise ApiError(
+            200, "unknown", f"the answer is no {model.__name__}; is the server of this version?"
+        ) from error

@@ -1,7 +1,8 @@
 """Sending events over ZeroMQ, so that none is lost and none is stored twice.
 
-A batch stays with the client until the server acknowledges it. It is sent again, under the same number, after a
-time without an answer and after an ``unavailable``; the server knows the number and stores it once.
+A batch stays with the client until the server acknowledges it. It is sent again, under the same
+number, after a time without an answer and after an ``unavailable``; the server knows the number and
+stores it once.
 """
 
 import secrets
@@ -32,7 +33,9 @@ _MAX_KEPT_RESULTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of one batch: events stored (now or when it came first), dropped by privacy rules, rejected."""
+    """What became of one batch: events stored (now or when it came first), dropped by privacy
+    rules, rejected.
+    """
 
     batch_id: int
     accepted: int
@@ -44,9 +47,9 @@ class BatchResult:
 class Pace:
     """When a client sends again, and how much it keeps.
 
-    ``resend_after_s``: a batch without an answer for this long is sent again. ``retry_s``: the wait after an
-    ``unavailable``, and between two looks at an empty credit. ``max_pending_batches``: beyond this many, ``send``
-    waits for acknowledgements, for up to ``timeout_s``.
+    ``resend_after_s``: a batch without an answer for this long is sent again. ``retry_s``: the wait
+    after an ``unavailable``, and between two looks at an empty credit. ``max_pending_batches``:
+    beyond this many, ``send`` waits for acknowledgements, for up to ``timeout_s``.
     """
 
     resend_after_s: float = 5.0
@@ -63,7 +66,8 @@ class _Pending:
 
 
 def content_batch_id(place: int, events: Sequence[Event]) -> int:
-    """A number made from what a batch holds and its place in its file: the same file gives the same numbers.
+    """A number made from what a batch holds and its place in its file: the same file gives the same
+    numbers.
 
     Changing this makes every file that was imported before import a second time.
     """
@@ -77,7 +81,8 @@ def batches(events: Iterable[Event], source: str, limits: WireLimits) -> Iterato
     """Events in groups that fit one batch; lazy.
 
     Raises:
-        WireError: ``too_large`` if one event alone does not fit, ``bad_event`` if it cannot be encoded.
+        WireError: ``too_large`` if one event alone does not fit, ``bad_event`` if it cannot be
+        encoded.
     """
     group: list[Event] = []
     size_bytes = 0
@@ -86,10 +91,17 @@ def batches(events: Iterable[Event], source: str, limits: WireLimits) -> Iterato
         try:
             event_bytes = len(encode_batch("", 0, [event]))
         except (ValueError, TypeError, OverflowError) as error:
-            raise WireError("bad_event", f"event {place} holds something that is no JSON or no Unicode") from error
+            raise WireError(
+                "bad_event", f"event {place} holds something that is no JSON or no Unicode"
+            ) from error
         if event_bytes > room_bytes:
-            raise WireError("too_large", f"event {place} has {event_bytes:,} bytes; a batch holds {room_bytes:,}")
-        if group and (size_bytes + event_bytes > room_bytes or len(group) == limits.max_batch_events):
+            raise WireError(
+                "too_large",
+                f"event {place} has {event_bytes:,} bytes; a batch holds {room_bytes:,}",
+            )
+        if group and (
+            size_bytes + event_bytes > room_bytes or len(group) == limits.max_batch_events
+        ):
             yield group
             group, size_bytes = [], 0
         group.append(event)
@@ -101,8 +113,8 @@ def batches(events: Iterable[Event], source: str, limits: WireLimits) -> Iterato
 class IngestClient:
     """A sender with no thread of its own: replies are read whenever it is called. For one thread.
 
-    Batch numbers start at a random 64-bit number, so two runs of a program do not meet: two runs of a million
-    batches each overlap with a chance of 1e-13, whatever the clock does.
+    Batch numbers start at a random 64-bit number, so two runs of a program do not meet: two runs of
+    a million batches each overlap with a chance of 1e-13, whatever the clock does.
 
     Args:
         address: ``ipc://PATH`` or ``tcp://127.0.0.1:PORT``.
@@ -143,10 +155,12 @@ class IngestClient:
         self._socket.connect(address)
 
     def send(self, events: Iterable[Event]) -> None:
-        """Hand events over; returns once they wait here or are sent, not once they are stored (see ``flush``).
+        """Hand events over; returns once they wait here or are sent, not once they are stored (see
+        ``flush``).
 
         Raises:
-            NotRunningError: If too many batches wait and none is acknowledged in time. Those stay and are sent
+            NotRunningError: If too many batches wait and none is acknowledged in time. Those stay
+            and are sent
                 by later calls; of ``events``, those that are not yet in a batch are not taken.
             RefusedError: If the token is refused, or the owner has not consented to the source.
             WireError: ``too_large`` for an event that fits no batch.
@@ -156,14 +170,23 @@ class IngestClient:
             self._next_id = (self._next_id + 1) % (1 << 64)
 
     def send_batch(self, batch_id: int, events: Sequence[Event]) -> None:
-        """Hand over one batch under a number of the caller's (``content_batch_id``), so that it is stored once.
+        """Hand over one batch under a number of the caller's (``content_batch_id``), so that it is
+        stored once.
 
         Raises: As ``send``.
         """
         payload = encode_batch(self._source, batch_id, events)
-        if len(payload) > self._limits.max_batch_bytes or len(events) > self._limits.max_batch_events:
-            raise WireError("too_large", f"batch of {len(payload):,} bytes and {len(events):,} events; see batches()")
-        self._pump_until(lambda: len(self._pending) < self._pace.max_pending_batches, self._pace.timeout_s)
+        if (
+            len(payload) > self._limits.max_batch_bytes
+            or len(events) > self._limits.max_batch_events
+        ):
+            raise WireError(
+                "too_large",
+                f"batch of {len(payload):,} bytes and {len(events):,} events; see batches()",
+            )
+        self._pump_until(
+            lambda: len(self._pending) < self._pace.max_pending_batches, self._pace.timeout_s
+        )
         self._pending.setdefault(batch_id, _Pending(batch_id, payload))
         self._pump(0.0)
 
@@ -188,7 +211,8 @@ class IngestClient:
             left_s = deadline_s - self._clock.monotonic_s()
             if left_s <= 0:
                 raise NotRunningError(
-                    f"{self._address} has not acknowledged {len(self._pending)} batches in {timeout_s:g} s",
+                    f"{self._address} has not acknowledged {len(self._pending)} batches "
+                    f"in {timeout_s:g} s",
                     "they are kept; see what runs: selflow status",
                 )
             self._pump(min(left_s, _LOOK_S))
@@ -205,7 +229,9 @@ class IngestClient:
             wait_ms = 0
 
     def _expire(self, now_s: float) -> None:
-        """From the first batch that waited too long for its answer, all are sent again, in their order."""
+        """From the first batch that waited too long for its answer, all are sent again, in their
+        order.
+        """
         is_late = False
         for batch in self._pending.values():
             if batch.sent_at_s is not None:
@@ -219,7 +245,9 @@ class IngestClient:
             if in_flight >= max(1, self._credits):
                 return
             if batch.sent_at_s is None:
-                frames = [_PROTOCOL, batch.payload] + ([self._token.encode()] if self._token else [])
+                frames = [_PROTOCOL, batch.payload] + (
+                    [self._token.encode()] if self._token else []
+                )
                 try:
                     self._socket.send_multipart(frames, zmq.NOBLOCK)
                 except zmq.Again:
@@ -243,7 +271,9 @@ class IngestClient:
             if code in _REFUSALS:
                 raise RefusedError(f"{self._address}: {reply.get('message', '')}", _REFUSALS[code])
             if code == "no_consent":
-                raise RefusedError(str(reply.get("message", "")), "selflow init --list shows what is allowed")
+                raise RefusedError(
+                    str(reply.get("message", "")), "selflow init --list shows what is allowed"
+                )
             raise WireError(code, str(reply.get("message", "")))
         self._hold_until_s = self._clock.monotonic_s() + self._pace.retry_s
         if (batch := self._pending.get(reply.get("batch_id"))) is not None:
@@ -253,9 +283,13 @@ class IngestClient:
         self._credits = int(reply["credits"])
         if not self._credits:
             self._hold_until_s = self._clock.monotonic_s() + self._pace.retry_s
-        if self._pending.pop(reply["batch_id"], None) is not None:  # a batch sent twice is answered twice
+        if (
+            self._pending.pop(reply["batch_id"], None) is not None
+        ):  # a batch sent twice is answered twice
             rejected = tuple(Rejected(item["index"], item["code"]) for item in reply["rejected"])
-            self._results.append(BatchResult(reply["batch_id"], reply["accepted"], reply["dropped"], rejected))
+            self._results.append(
+                BatchResult(reply["batch_id"], reply["accepted"], reply["dropped"], rejected)
+            )
 
     def _forget_sent(self) -> None:
         for batch in self._pending.values():
@@ -267,7 +301,9 @@ class IngestClient:
         return len(self._pending)
 
     def close(self) -> None:
-        """Leave at once; what is pending is dropped, so call ``flush`` first. May be called twice."""
+        """Leave at once; what is pending is dropped, so call ``flush`` first. May be called
+        twice.
+        """
         self._socket.close()
         self._context.term()
 

@@ -1,7 +1,8 @@
-"""The inference API's own models (``interfaces.md`` 5, 6, 10): what the gateway checks and what the client returns.
+"""The inference API's own models (``interfaces.md`` 5, 6, 10): what the gateway checks and what the
+client returns.
 
-Requests refuse unknown fields by name (those of OpenAI's routes name and ignore them); answers may grow, so readers
-ignore fields that they do not know.
+Requests refuse unknown fields by name (those of OpenAI's routes name and ignore them); answers may
+grow, so readers ignore fields that they do not know.
 """
 
 from collections.abc import Sequence
@@ -32,12 +33,19 @@ class Answer(BaseModel):
 
 
 class PredictRequest(Request):
-    """``POST /v1/predict``. Events of the context are checked by ``selflow.core.codec``, one by one."""
+    """``POST /v1/predict``. Events of the context are checked by ``selflow.core.codec``, one by
+    one.
+    """
 
-    context: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_CONTEXT_EVENTS)] | None = None
+    context: (
+        Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_CONTEXT_EVENTS)] | None
+    ) = None
     horizon: Literal[1] = 1
     top_k: Annotated[int, Field(ge=1, le=KEPT_PREDICTIONS)] = 5
-    kinds: Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=64)] | None = None
+    kinds: (
+        Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=64)]
+        | None
+    ) = None
     mode: Literal["pool", "routed"] = "pool"
 
 
@@ -49,7 +57,9 @@ class Share(Answer):
 
 
 class Guess(Answer):
-    """One possible next event. ``because`` names patterns, ``experts`` who put it there and how much, largest first."""
+    """One possible next event. ``because`` names patterns, ``experts`` who put it there and how
+    much, largest first.
+    """
 
     kind: str
     subject: str
@@ -82,7 +92,11 @@ class FeedbackRequest(Request):
 
     @model_validator(mode="after")
     def _exactly_one_id(self) -> Self:
-        given = [name for name in ("inference_id", "decision_id", "episode_id") if getattr(self, name) is not None]
+        given = [
+            name
+            for name in ("inference_id", "decision_id", "episode_id")
+            if getattr(self, name) is not None
+        ]
         if len(given) != 1:
             raise ValueError("exactly one of decision_id, inference_id and episode_id")
         return self
@@ -96,7 +110,9 @@ class OutcomeLabel(Request):
 
 
 class FeedbackAnswer(Answer):
-    """What was stored (no id after a dry run) and, for the metric ``outcome``, how good the decision was."""
+    """What was stored (no id after a dry run) and, for the metric ``outcome``, how good the
+    decision was.
+    """
 
     feedback_id: str | None
     hit_at_1: bool | None = None
@@ -107,7 +123,8 @@ class FeedbackAnswer(Answer):
 class HealthAnswer(Answer):
     """``GET /health``; no user data.
 
-    ``lag_events`` are stored and not learned from yet; ``config_hash`` is that of the settings it runs on.
+    ``lag_events`` are stored and not learned from yet; ``config_hash`` is that of the settings it
+    runs on.
     """
 
     status: Literal["ok", "degraded"]
@@ -172,7 +189,9 @@ class StreamOptions(Request):
 
 
 class TextRequest(BaseModel):
-    """What ``POST /v1/completions`` and ``POST /v1/chat/completions`` share. Null is as good as absent."""
+    """What ``POST /v1/completions`` and ``POST /v1/chat/completions`` share. Null is as good as
+    absent.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
@@ -194,7 +213,9 @@ class TextRequest(BaseModel):
         given = {name: value for name, value in raw.items() if value is not None}
         for name in UNSUPPORTED.keys() & given.keys():
             if given.pop(name) not in UNSUPPORTED[name]:
-                raise PydanticCustomError("unsupported_parameter", "{param} is not supported", {"param": name})
+                raise PydanticCustomError(
+                    "unsupported_parameter", "{param} is not supported", {"param": name}
+                )
         if isinstance(given.get("stop"), str):
             given["stop"] = [given["stop"]]
         return given
@@ -216,7 +237,9 @@ class Part(Request):
     @classmethod
     def _only_text(cls, raw: Any) -> Any:  # noqa: ANN401
         if raw != "text":
-            raise PydanticCustomError("unsupported_parameter", "only text is supported", {"param": "messages"})
+            raise PydanticCustomError(
+                "unsupported_parameter", "only text is supported", {"param": "messages"}
+            )
         return raw
 
 
@@ -229,7 +252,11 @@ class Message(Request):
     @property
     def text(self) -> str:
         """All of it."""
-        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        return (
+            self.content
+            if isinstance(self.content, str)
+            else "".join(part.text for part in self.content)
+        )
 
 
 class ChatRequest(TextRequest):

@@ -26,22 +26,31 @@ def agents(ctx: typer.Context) -> None:
     if not items:
         call.note("there is no agent yet; selflow learn grows them")
     names = ("agent", "version", "status", "created_at")
-    rows = [[*(i[n] for n in names), i["verdict"]["decision"], i["verdict"]["numbers"].get(_GAIN)] for i in items]
+    rows = [
+        [*(i[n] for n in names), i["verdict"]["decision"], i["verdict"]["numbers"].get(_GAIN)]
+        for i in items
+    ]
     call.show({"items": items, "next": None}, table([*names, "verdict", "gain, bits"], rows))
 
 
 @app.command()
 def show(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An agent, or one version: NAME@VERSION.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="An agent, or one version: NAME@VERSION.")
+    ],
 ) -> None:
-    """Show a version, the champion or else the newest: its verdict with all numbers, and the trials of its search."""
+    """Show a version, the champion or else the newest: its verdict with all numbers, and the trials
+    of its search.
+    """
     call: Invocation = ctx.obj
     found = [item for item in _items(call) if name in {item["id"], item["agent"]}]
     if not found:
         raise UsageError(f"there is no agent {printable(name)}", "selflow agents lists them")
     chosen = next((item for item in found if item["status"] == "champion"), found[0])
-    trials = CatalogReader(call.root.catalog).learned(Trial, cycle_id=chosen["cycle_id"], agent=chosen["agent"])
+    trials = CatalogReader(call.root.catalog).learned(
+        Trial, cycle_id=chosen["cycle_id"], agent=chosen["agent"]
+    )
     call.show({**chosen, "trials": [document(each) for each in trials]}, _lines(chosen, trials))
 
 
@@ -57,9 +66,15 @@ def rollback(
     """Let the version serve again that served before."""
     call: Invocation = ctx.obj
     if dry_run:
-        serving = [item for item in _items(call) if (item["agent"], item["status"]) == (name, "champion")]
-        told = [f"{item['id']} serves, before it {item['previous_id'] or 'none'}" for item in serving]
-        call.show({"items": serving, "dry_run": True}, told or [f"no version of {printable(name)} serves"])
+        serving = [
+            item for item in _items(call) if (item["agent"], item["status"]) == (name, "champion")
+        ]
+        told = [
+            f"{item['id']} serves, before it {item['previous_id'] or 'none'}" for item in serving
+        ]
+        call.show(
+            {"items": serving, "dry_run": True}, told or [f"no version of {printable(name)} serves"]
+        )
         return
     with open_catalog(call) as catalog:
         version = catalog.agents.rollback(name, SystemClock().now_us(), OWNER)
@@ -77,13 +92,16 @@ def _items(call: Invocation) -> list[dict[str, Any]]:
 def _lines(item: Mapping[str, Any], trials: list[Trial]) -> Iterator[str]:
     verdict = item["verdict"]
     yield f"{item['id']}: {item['status']}, registered {item['created_at']} by {item['cycle_id']}"
-    yield f"verdict: {verdict['decision']}, opening {verdict['opening']} of its gate set, alpha {verdict['alpha']:.4f}"
+    opening = f"opening {verdict['opening']} of its gate set, alpha {verdict['alpha']:.4f}"
+    yield f"verdict: {verdict['decision']}, {opening}"
     yield from (f"  {printable(reason)}" for reason in verdict["reasons"])
     yield ""
     yield from table(["number", "value"], _flat(verdict["numbers"]))
     if trials:
         yield ""
-        rows = [[each.state, each.tune_bits, each.seconds, each.config, each.error] for each in trials]
+        rows = [
+            [each.state, each.tune_bits, each.seconds, each.config, each.error] for each in trials
+        ]
         yield from table(["trial", "tune bits", "seconds", "configuration", "error"], rows)
 
 

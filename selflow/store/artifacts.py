@@ -1,7 +1,7 @@
 """Immutable folders addressed by the hash of their content.
 
-The hash is the SHA-256 of the manifest: one line ``<sha256 of the file>  <relative name>`` per file, sorted by name.
-Changing that changes every hash.
+The hash is the SHA-256 of the manifest: one line ``<sha256 of the file>  <relative name>`` per
+file, sorted by name. Changing that changes every hash.
 """
 
 import contextlib
@@ -35,12 +35,15 @@ class ArtifactStore:
                     _remove(left)
 
     def put(self, content: Mapping[str, bytes] | Path) -> str:
-        """Store files by relative name, or a copy of a folder, and return the hash. Putting again changes nothing.
+        """Store files by relative name, or a copy of a folder, and return the hash. Putting again
+        changes nothing.
 
         Raises:
-            ArtifactError: There is no file, a name would leave the folder, or the folder holds something else than
+            ArtifactError: There is no file, a name would leave the folder, or the folder holds
+            something else than
                 files and folders.
-            StoreError: The disk refused; nothing is left but an unfinished folder, swept at the next opening.
+            StoreError: The disk refused; nothing is left but an unfinished folder, swept at the
+            next opening.
 
         Cost: two passes over the content, one fsync per file.
         """
@@ -59,18 +62,24 @@ class ArtifactStore:
                 ) from error
 
     def get(self, sha256: str) -> Path:
-        """The folder of an artifact, after every file was read and compared. Nobody may write there.
+        """The folder of an artifact, after every file was read and compared. Nobody may write
+        there.
 
         Raises:
             ArtifactError: It is not there, or its content is not what was put in.
         """
         path = self._folder / sha256
         if not _HASH.fullmatch(sha256) or not path.is_dir():
-            raise ArtifactError(f"there is no artifact {sha256[:64]!r}", "`selflow status` names the one that serves")
+            raise ArtifactError(
+                f"there is no artifact {sha256[:64]!r}",
+                "`selflow status` names the one that serves",
+            )
         try:
             found = _hash_of(_manifest(path))
         except OSError as error:
-            raise ArtifactError(f"artifact {sha256} cannot be read: {error.strerror}", "restore a backup") from error
+            raise ArtifactError(
+                f"artifact {sha256} cannot be read: {error.strerror}", "restore a backup"
+            ) from error
         if found != sha256:
             raise ArtifactError(
                 f"artifact {sha256} was changed on disk: its content hashes to {found}",
@@ -129,8 +138,14 @@ def _fill(folder: Path, content: Mapping[str, bytes] | Path) -> str:
             shutil.copyfile(content / name, folder / name)
     else:
         for name, data in content.items():
-            if not name or not name.isprintable() or any(part in {"", ".", ".."} for part in name.split("/")):
-                raise ArtifactError(f"{name!r} is no name below an artifact's folder", "use names such as a/b.json")
+            if (
+                not name
+                or not name.isprintable()
+                or any(part in {"", ".", ".."} for part in name.split("/"))
+            ):
+                raise ArtifactError(
+                    f"{name!r} is no name below an artifact's folder", "use names such as a/b.json"
+                )
             _make_parents(folder, name)
             (folder / name).write_bytes(data)
     manifest = _manifest(folder)
@@ -149,10 +164,14 @@ def _manifest(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise ArtifactError(f"{path.name!r} is neither a file nor a folder", "an artifact holds nothing else")
+            raise ArtifactError(
+                f"{path.name!r} is neither a file nor a folder", "an artifact holds nothing else"
+            )
         if path.is_file():
             with path.open("rb") as file:
-                found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+                found[path.relative_to(folder).as_posix()] = hashlib.file_digest(
+                    file, "sha256"
+                ).hexdigest()
     return dict(sorted(found.items()))
 
 
@@ -162,7 +181,9 @@ def _hash_of(manifest: Mapping[str, str]) -> str:
 
 
 def _seal(folder: Path) -> None:
-    """Put every file and folder on the disk for good, read-only; the top folder stays writable for its renaming."""
+    """Put every file and folder on the disk for good, read-only; the top folder stays writable for
+    its renaming.
+    """
     for path in (*sorted(folder.rglob("*"), reverse=True), folder):
         if path.is_dir():
             sync_folder(path)

@@ -1,4 +1,6 @@
-"""The audit log: every act carries the hash of the one before it, so that no row can be changed unseen."""
+"""The audit log: every act carries the hash of the one before it, so that no row can be changed
+unseen.
+"""
 
 import hashlib
 import json
@@ -32,22 +34,32 @@ class AuditLog:
         self._database = database
 
     def append(
-        self, now_us: int, actor: str, action: str, subject: str = "", details: Mapping[str, Json] | None = None
+        self,
+        now_us: int,
+        actor: str,
+        action: str,
+        subject: str = "",
+        details: Mapping[str, Json] | None = None,
     ) -> AuditEntry:
-        """Write down that ``actor`` did ``action`` to ``subject``; ids and settings only, never event content."""
+        """Write down that ``actor`` did ``action`` to ``subject``; ids and settings only, never
+        event content.
+        """
         with self._database.write() as connection:
             return chain(connection, now_us, actor, action, subject, details)
 
     def entries(self, after_seq: int, limit_rows: int) -> list[AuditEntry]:
         """At most ``limit_rows`` entries after a number, oldest first."""
-        chosen = sa.select(audit).where(audit.c.seq > after_seq).order_by(audit.c.seq).limit(limit_rows)
+        chosen = (
+            sa.select(audit).where(audit.c.seq > after_seq).order_by(audit.c.seq).limit(limit_rows)
+        )
         with self._database.read() as connection:
             return [_entry(row) for row in connection.execute(chosen)]
 
     def verify(self) -> AuditCheck:
         """Follow the whole chain. A changed, removed or reordered row is named; also a removed end.
 
-        Who can rewrite the whole table and its head can forge it: the chain shows tampering, it does not prevent it.
+        Who can rewrite the whole table and its head can forge it: the chain shows tampering, it
+        does not prevent it.
         """
         with self._database.read() as connection:
             before = (0, FIRST_HASH)
@@ -72,7 +84,9 @@ def chain(
 ) -> AuditEntry:
     """Append an entry in a transaction that writes already, together with what it tells of."""
     last_seq, prev_hash = _head(connection)
-    unsigned = AuditEntry(last_seq + 1, now_us, actor, action, subject, dict(details or {}), prev_hash, "")
+    unsigned = AuditEntry(
+        last_seq + 1, now_us, actor, action, subject, dict(details or {}), prev_hash, ""
+    )
     sha256 = _hash_of(unsigned)
     connection.execute(
         audit.insert().values(
@@ -89,7 +103,9 @@ def chain(
     moved = connection.execute(audit_head.update().values(seq=unsigned.seq, hash=sha256))
     if moved.rowcount == 0:
         connection.execute(audit_head.insert().values(id=_HEAD, seq=unsigned.seq, hash=sha256))
-    return AuditEntry(unsigned.seq, now_us, actor, action, subject, unsigned.details, prev_hash, sha256)
+    return AuditEntry(
+        unsigned.seq, now_us, actor, action, subject, unsigned.details, prev_hash, sha256
+    )
 
 
 def _head(connection: Connection) -> tuple[int, str]:
@@ -107,8 +123,18 @@ def _fault(entry: AuditEntry, before_seq: int, before_hash: str) -> str:
 
 def _hash_of(entry: AuditEntry) -> str:
     """SHA-256 of the entry without its hash. Changing this breaks every chain."""
-    parts = [entry.seq, entry.at_us, entry.actor, entry.action, entry.subject, dict(entry.details), entry.prev_hash]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    parts = [
+        entry.seq,
+        entry.at_us,
+        entry.actor,
+        entry.action,
+        entry.subject,
+        dict(entry.details),
+        entry.prev_hash,
+    ]
+    return hashlib.sha256(
+        json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
 
 
 def _entry(row: Row[tuple[object, ...]]) -> AuditEntry:

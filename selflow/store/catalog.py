@@ -1,4 +1,6 @@
-"""The catalog: all that SelFlow knows besides the events themselves, one small object per subject."""
+"""The catalog: all that SelFlow knows besides the events themselves, one small object per
+subject.
+"""
 
 from pathlib import Path
 from typing import Self
@@ -50,8 +52,8 @@ class Catalog:
             url: The setting ``store.catalog_url``.
 
         Raises:
-            ConfigError: The URL cannot be used.
-            StoreError: Written by a newer version, no catalog, locked, or not ours to read.
+            ConfigError: The URL cannot be used. StoreError: Written by a newer version, no catalog,
+            locked, or not ours to read.
         """
         database = Database(path, url)
         try:

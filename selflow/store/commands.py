@@ -34,8 +34,10 @@ class Kind:
 KINDS = (
     Kind(
         FILES,
-        "that a file below the folders you name was created, changed, moved or deleted: its path and the time",
-        "what is in a file; anything in version control internals, caches, build output and your excluded paths",
+        "that a file below the folders you name was created, changed, moved or deleted: "
+        "its path and the time",
+        "what is in a file; anything in version control internals, caches, build output "
+        "and your excluded paths",
     ),
     Kind(
         "system_metrics",
@@ -49,7 +51,8 @@ KINDS = (
     ),
     Kind(
         "ingest",
-        "events that your programs send over the local socket, with secrets replaced before they are stored",
+        "events that your programs send over the local socket, with secrets replaced "
+        "before they are stored",
         "anything that a program does not send by itself",
         is_watched=False,
     ),
@@ -59,30 +62,45 @@ _BY_NAME = {kind.name: kind for kind in KINDS}
 
 def init(
     ctx: typer.Context,
-    grant: Annotated[list[str] | None, typer.Option(metavar="KIND", help="Allow this kind; may be repeated.")] = None,
-    revoke: Annotated[list[str] | None, typer.Option(metavar="KIND", help="Take it back; may be repeated.")] = None,
+    grant: Annotated[
+        list[str] | None, typer.Option(metavar="KIND", help="Allow this kind; may be repeated.")
+    ] = None,
+    revoke: Annotated[
+        list[str] | None, typer.Option(metavar="KIND", help="Take it back; may be repeated.")
+    ] = None,
     watch: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="Allow file_system for this folder; may be repeated.")
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Allow file_system for this folder; may be repeated."),
     ] = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Allow every kind.")] = False,
-    list_all: Annotated[bool, typer.Option("--list", help="Show what was allowed, and change nothing.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be recorded, and record nothing.")] = False,
+    list_all: Annotated[
+        bool, typer.Option("--list", help="Show what was allowed, and change nothing.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be recorded, and record nothing.")
+    ] = False,
 ) -> None:
     """Record what SelFlow may collect, source by source.
 
-    Without options it explains each kind and asks. Kinds: file_system, system_metrics, shell_history, ingest.
-    Nothing is collected before this.
+    Without options it explains each kind and asks. Kinds: file_system, system_metrics,
+    shell_history, ingest. Nothing is collected before this.
     """
     call: Invocation = ctx.obj
     for name in [*(grant or ()), *(revoke or ())]:
         if name not in _BY_NAME and not (name == IMPORT and name in (revoke or ())):
-            raise UsageError(f"no kind of source is called {name!r}", f"there are: {', '.join(_BY_NAME)}")
+            raise UsageError(
+                f"no kind of source is called {name!r}", f"there are: {', '.join(_BY_NAME)}"
+            )
     if list_all:
         _list(call)
         return
     folders = [_folder(call, path) for path in watch or ()]
-    wanted = [kind for kind in KINDS if yes or kind.name in (grant or ()) or (kind.name == FILES and folders)]
+    wanted = [
+        kind
+        for kind in KINDS
+        if yes or kind.name in (grant or ()) or (kind.name == FILES and folders)
+    ]
     if not wanted and not revoke:
         wanted, folders = _ask(call)
     _record(call, wanted, tuple(folders), revoke or (), is_dry=dry_run, is_sweeping=yes)
@@ -122,7 +140,10 @@ def _list(call: Invocation) -> None:
         }
         for name in [*_BY_NAME, *sorted(given.keys() - _BY_NAME)]
     ]
-    rows = [[i["source"], "yes" if i["is_granted"] else "no", i["granted_at"], i["revoked_at"]] for i in items]
+    rows = [
+        [i["source"], "yes" if i["is_granted"] else "no", i["granted_at"], i["revoked_at"]]
+        for i in items
+    ]
     call.show({"items": items}, table(["source", "allowed", "since", "taken back"], rows))
 
 
@@ -140,7 +161,9 @@ def _ask(call: Invocation) -> tuple[list[Kind], list[str]]:
             continue
         if kind.name == FILES:
             folders = [
-                _folder(call, Path(text)) for text in _answer(call, "  folders, separated by :  ").split(":") if text
+                _folder(call, Path(text))
+                for text in _answer(call, "  folders, separated by :  ").split(":")
+                if text
             ]
         wanted.append(kind)
     return wanted, folders
@@ -164,7 +187,11 @@ def _record(
     """Write consents and, if the owner has none yet, the settings file; show what was done."""
     sources = _sources(call)
     before = _given(call).get(FILES)
-    allowed = before.details.get("paths", ()) if before is not None and before.revoked_at_us is None else ()
+    allowed = (
+        before.details.get("paths", ())
+        if before is not None and before.revoked_at_us is None
+        else ()
+    )
     folders = tuple(dict.fromkeys([*sources.get(FILES, ()), *allowed, *folders]))
     if not folders and any(kind.name == FILES for kind in wanted):
         if not is_sweeping:
@@ -183,7 +210,9 @@ def _record(
     call.show(document, _told(document, wanted))
 
 
-def _write(call: Invocation, wanted: Iterable[Kind], folders: tuple[str, ...], revoked: Iterable[str]) -> None:
+def _write(
+    call: Invocation, wanted: Iterable[Kind], folders: tuple[str, ...], revoked: Iterable[str]
+) -> None:
     now_us = SystemClock().now_us()
     with open_catalog(call) as catalog:
         for kind in wanted:
@@ -249,7 +278,8 @@ def _told(document: Mapping[str, Any], wanted: Iterable[Kind]) -> Iterator[str]:
     if settings["written"]:
         yield f"written: {settings['file']}"
     if settings["to_add"]:
-        yield f"to be added to {settings['file']}, which SelFlow never rewrites:\n{settings['to_add']}".rstrip()
+        yield f"to be added to {settings['file']}, which SelFlow never rewrites:"
+        yield settings["to_add"].rstrip()
 
 
 def _folder(call: Invocation, path: Path) -> str:

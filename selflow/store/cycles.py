@@ -18,7 +18,9 @@ _OPEN = ("requested", "running")
 
 
 class Cycles:
-    """One cycle is open at a time. Whoever works for one that is not open any more is told so by a StoreError."""
+    """One cycle is open at a time. Whoever works for one that is not open any more is told so by a
+    StoreError.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -49,11 +51,16 @@ class Cycles:
             StoreError: The cycle has ended, perhaps by the owner's word: stop.
         """
         with self._database.write() as connection:
-            put(connection, replace(_opened(connection, cycle_id), stage=stage, done_fraction=done_fraction))
+            put(
+                connection,
+                replace(_opened(connection, cycle_id), stage=stage, done_fraction=done_fraction),
+            )
             if not find(connection, Stage, cycle_id=cycle_id, name=stage):
                 put(connection, Stage(cycle_id, stage, now_us, None, None, {}))
 
-    def finish(self, cycle_id: str, state: Literal["done", "failed"], error: str, now_us: int) -> bool:
+    def finish(
+        self, cycle_id: str, state: Literal["done", "failed"], error: str, now_us: int
+    ) -> bool:
         """End a cycle; False if it had ended already, and the end of that time stands."""
         return self._end(cycle_id, state, error, now_us)
 
@@ -67,11 +74,16 @@ class Cycles:
 
     def latest(self, limit_rows: int) -> list[Cycle]:
         """The newest cycles, newest first."""
-        return sorted(self._database.records(Cycle), key=lambda each: -each.requested_at_us)[:limit_rows]
+        return sorted(self._database.records(Cycle), key=lambda each: -each.requested_at_us)[
+            :limit_rows
+        ]
 
     def stage(self, cycle_id: str, name: str) -> Stage | None:
         """What a finished stage left; None while it is not done."""
-        return next((each for each in self.stages(cycle_id) if each.name == name and each.finished_at_us), None)
+        return next(
+            (each for each in self.stages(cycle_id) if each.name == name and each.finished_at_us),
+            None,
+        )
 
     def stage_done(
         self,
@@ -82,7 +94,8 @@ class Cycles:
         result: Mapping[str, Json],
         now_us: int,
     ) -> Stage:
-        """Journal a stage together with its artifact and lineage; a stage that was done already stays as it was.
+        """Journal a stage together with its artifact and lineage; a stage that was done already
+        stays as it was.
 
         Raises:
             StoreError: The cycle has ended.
@@ -90,13 +103,19 @@ class Cycles:
         with self._database.write() as connection:
             if artifact is not None:
                 keep_artifact(connection, artifact, parents, now_us)
-            return journal(connection, cycle_id, name, artifact.sha256 if artifact else None, result, now_us)
+            return journal(
+                connection, cycle_id, name, artifact.sha256 if artifact else None, result, now_us
+            )
 
     def stages(self, cycle_id: str) -> list[Stage]:
         """The stages that have begun, in their order."""
-        return sorted(self._database.records(Stage, cycle_id=cycle_id), key=lambda each: each.started_at_us)
+        return sorted(
+            self._database.records(Stage, cycle_id=cycle_id), key=lambda each: each.started_at_us
+        )
 
-    def _end(self, cycle_id: str, state: Literal["done", "failed", "cancelled"], error: str, now_us: int) -> bool:
+    def _end(
+        self, cycle_id: str, state: Literal["done", "failed", "cancelled"], error: str, now_us: int
+    ) -> bool:
         with self._database.write() as connection:
             for cycle in find(connection, Cycle, id=cycle_id, state=_OPEN):
                 put(connection, replace(cycle, state=state, error=error, finished_at_us=now_us))
@@ -105,14 +124,22 @@ class Cycles:
 
 
 def journal(
-    connection: Connection, cycle_id: str, name: str, sha256: str | None, result: Mapping[str, Json], now_us: int
+    connection: Connection,
+    cycle_id: str,
+    name: str,
+    sha256: str | None,
+    result: Mapping[str, Json],
+    now_us: int,
 ) -> Stage:
     """Write down that a stage is done, in a transaction that writes already."""
     _opened(connection, cycle_id)
     begun = next(iter(find(connection, Stage, cycle_id=cycle_id, name=name)), None)
     if begun is not None and begun.finished_at_us:
         return begun
-    return put(connection, Stage(cycle_id, name, begun.started_at_us if begun else now_us, now_us, sha256, result))
+    return put(
+        connection,
+        Stage(cycle_id, name, begun.started_at_us if begun else now_us, now_us, sha256, result),
+    )
 
 
 def _opened(connection: Connection, cycle_id: str) -> Cycle:

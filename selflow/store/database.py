@@ -1,4 +1,6 @@
-"""The catalog's engine: SQLite in WAL mode, or whatever a SQLAlchemy URL names; transactions and their errors."""
+"""The catalog's engine: SQLite in WAL mode, or whatever a SQLAlchemy URL names; transactions and
+their errors.
+"""
 
 import contextlib
 import os
@@ -92,7 +94,9 @@ def _parse(path: Path, url: str) -> URL:
             "store.catalog_url is no SQLAlchemy URL", "write sqlite, or DRIVER://USER@HOST/DATABASE"
         ) from error
     if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
-        raise ConfigError("store.catalog_url names no file", "write sqlite, or sqlite:////path/to/catalog.db")
+        raise ConfigError(
+            "store.catalog_url names no file", "write sqlite, or sqlite:////path/to/catalog.db"
+        )
     return parsed
 
 
@@ -102,7 +106,8 @@ def _make_engine(url: URL) -> Engine:
         return sa.create_engine(url, hide_parameters=True)
     except (sa.exc.ArgumentError, ImportError) as error:
         raise ConfigError(
-            f"store.catalog_url names {url.drivername}, which is not installed", "install its driver, or write sqlite"
+            f"store.catalog_url names {url.drivername}, which is not installed",
+            "install its driver, or write sqlite",
         ) from error
 
 
@@ -110,23 +115,28 @@ def _make_private(path: Path) -> None:
     """Make the file before SQLite does, with mode 0600; its journals take over the mode."""
     private_folder(path.parent)
     try:
-        # Never open an existing one here: closing it would drop the locks of SQLite connections in this process.
+        # Never open an existing one here: closing it would drop the locks of SQLite connections in
+        # this process.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         path.chmod(0o600)
     except OSError as error:
-        raise StoreError(f"cannot open the catalog {path}: {error.strerror}", "check that the file is yours") from error
+        raise StoreError(
+            f"cannot open the catalog {path}: {error.strerror}", "check that the file is yours"
+        ) from error
 
 
 def _prepare(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN401  (SQLAlchemy's own record)
-    # The driver would begin transactions by itself, and only before some statements; _begin does it instead.
+    # The driver would begin transactions by itself, and only before some statements; _begin does it
+    # instead.
     connection.isolation_level = None
     for pragma in _PRAGMAS:
         connection.execute(pragma)
 
 
 def _begin(connection: Connection) -> None:
-    # A transaction that reads first and writes later can fail at the write: writers take the lock at once.
+    # A transaction that reads first and writes later can fail at the write: writers take the lock
+    # at once.
     is_writing = connection.get_execution_options().get("is_writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
 

@@ -45,11 +45,20 @@ class Decisions:
     def find(self, decision_id: str) -> Decision | None:
         """The decision of an id."""
         with self._database.read() as connection:
-            row = connection.execute(sa.select(decisions).where(decisions.c.id == decision_id)).first()
+            row = connection.execute(
+                sa.select(decisions).where(decisions.c.id == decision_id)
+            ).first()
         if row is None:
             return None
         return Decision(
-            row.id, row.at_us, row.mode, row.upto_seq, row.predictions, row.experts, row.context, row.routing
+            row.id,
+            row.at_us,
+            row.mode,
+            row.upto_seq,
+            row.predictions,
+            row.experts,
+            row.context,
+            row.routing,
         )
 
 
@@ -68,7 +77,8 @@ class FeedbackLog:
         now_us: int,
         idempotency_key: str | None = None,
     ) -> str:
-        """Keep a word on a decision and return its id; the earlier one of the same metric is superseded, and stays.
+        """Keep a word on a decision and return its id; the earlier one of the same metric is
+        superseded, and stays.
 
         A repeated key is answered with the id of the first time and stores nothing.
 
@@ -77,7 +87,9 @@ class FeedbackLog:
         """
         with self._database.write() as connection:
             if idempotency_key is not None:
-                known = sa.select(feedback.c.id).where(feedback.c.idempotency_key == idempotency_key)
+                known = sa.select(feedback.c.id).where(
+                    feedback.c.idempotency_key == idempotency_key
+                )
                 first_time = connection.execute(known).scalar()
                 if first_time is not None:
                     return str(first_time)
@@ -100,18 +112,32 @@ class FeedbackLog:
             return made
 
     def after(self, number: int, limit_rows: int) -> list[Feedback]:
-        """At most ``limit_rows`` words after a number, oldest first: a learner's cursor is the last number it saw."""
-        chosen = sa.select(feedback).where(feedback.c.number > number).order_by(feedback.c.number).limit(limit_rows)
+        """At most ``limit_rows`` words after a number, oldest first: a learner's cursor is the last
+        number it saw.
+        """
+        chosen = (
+            sa.select(feedback)
+            .where(feedback.c.number > number)
+            .order_by(feedback.c.number)
+            .limit(limit_rows)
+        )
         with self._database.read() as connection:
             return [_feedback(row) for row in connection.execute(chosen)]
 
     def routed_after(self, number: int, limit_rows: int) -> list[Feedback]:
-        """``after`` for those decisions alone that the router made, each with its ``routing`` and ``predictions``."""
+        """``after`` for those decisions alone that the router made, each with its ``routing`` and
+        ``predictions``.
+        """
         joined = sa.select(feedback, decisions.c.routing, decisions.c.predictions).join(decisions)
         later = (feedback.c.number > number) & decisions.c.routing.is_not(None)
         with self._database.read() as connection:
-            rows = connection.execute(joined.where(later).order_by(feedback.c.number).limit(limit_rows))
-            return [replace(_feedback(row), routing=row.routing, predictions=row.predictions) for row in rows]
+            rows = connection.execute(
+                joined.where(later).order_by(feedback.c.number).limit(limit_rows)
+            )
+            return [
+                replace(_feedback(row), routing=row.routing, predictions=row.predictions)
+                for row in rows
+            ]
 
 
 class Routing:
@@ -134,23 +160,42 @@ class Routing:
             before = next(iter(find(connection, Beliefs)), Beliefs(0, {}, 0, 0))
             if feedback_number < before.feedback_number:
                 raise StoreError(
-                    f"beliefs up to feedback {feedback_number} are older than those up to {before.feedback_number}",
+                    f"beliefs up to feedback {feedback_number} are older than those up "
+                    f"to {before.feedback_number}",
                     "begin from the snapshot that is kept",
                 )
-            return put(connection, Beliefs(before.number + 1, dict(beliefs), feedback_number, now_us))
+            return put(
+                connection, Beliefs(before.number + 1, dict(beliefs), feedback_number, now_us)
+            )
 
 
 def _refuse_unanswerable(connection: Connection, decision_id: str, now_us: int) -> None:
-    at_us = connection.execute(sa.select(decisions.c.at_us).where(decisions.c.id == decision_id)).scalar()
+    at_us = connection.execute(
+        sa.select(decisions.c.at_us).where(decisions.c.id == decision_id)
+    ).scalar()
     if at_us is None:
         raise ApiError(
-            404, "decision_not_found", "there is no decision of this id", "send the decision_id of a /v1/predict answer"
+            404,
+            "decision_not_found",
+            "there is no decision of this id",
+            "send the decision_id of a /v1/predict answer",
         )
     if now_us - at_us > FEEDBACK_LIMIT_US:
-        raise ApiError(409, "too_late", f"the decision is {(now_us - at_us) / 86_400e6:.0f} days old; the limit is 30")
+        raise ApiError(
+            409,
+            "too_late",
+            f"the decision is {(now_us - at_us) / 86_400e6:.0f} days old; the limit is 30",
+        )
 
 
 def _feedback(row: Row[Any]) -> Feedback:
     return Feedback(
-        row.number, row.id, row.decision_id, row.metric, row.value, row.tags, row.at_us, is_superseded=row.superseded
+        row.number,
+        row.id,
+        row.decision_id,
+        row.metric,
+        row.value,
+        row.tags,
+        row.at_us,
+        is_superseded=row.superseded,
     )

@@ -18,14 +18,18 @@ CONSENT = "import"
 
 
 class ImportBook:
-    """What the owner imported, run by run. An import is the owner's own act: it carries its consent with it."""
+    """What the owner imported, run by run. An import is the owner's own act: it carries its consent
+    with it.
+    """
 
     def __init__(self, catalog: Catalog, events: Path, clock: Clock) -> None:
         """Keep the book in ``catalog``, and look batches up in the log below ``events``."""
         self._catalog = catalog
         self._events = events
         self._clock = clock
-        self._log = open_environment(events, 0, is_reader=True) if (events / "data.mdb").exists() else None
+        self._log = (
+            open_environment(events, 0, is_reader=True) if (events / "data.mdb").exists() else None
+        )
 
     @classmethod
     @contextmanager
@@ -49,16 +53,23 @@ class ImportBook:
 
     def allow(self) -> bool:
         """Note the owner's consent to imports; False if it stood already."""
-        if any(each.source == CONSENT and each.revoked_at_us is None for each in self._catalog.consents.list_all()):
+        if any(
+            each.source == CONSENT and each.revoked_at_us is None
+            for each in self._catalog.consents.list_all()
+        ):
             return False
-        self._catalog.consents.grant(CONSENT, {"by": "the act of importing"}, self._clock.now_us(), OWNER)
+        self._catalog.consents.grant(
+            CONSENT, {"by": "the act of importing"}, self._clock.now_us(), OWNER
+        )
         return True
 
     def start(self, label: str, path: Path, source: str) -> str:
         """Note a new run; returns its id."""
         now_us = self._clock.now_us()
         import_id = self._catalog.imports.start(label, _digest(path), source, now_us)
-        self._catalog.audit.append(now_us, OWNER, "import.start", import_id, {"label": label, "source": source})
+        self._catalog.audit.append(
+            now_us, OWNER, "import.start", import_id, {"label": label, "source": source}
+        )
         return import_id
 
     def progress(self, import_id: str, events: int, accepted: int, rejected: int) -> None:
@@ -70,9 +81,15 @@ class ImportBook:
         self._catalog.imports.finish(import_id, state, self._clock.now_us())
 
     def ends(self, path: Path, source: str) -> list[int]:
-        """After how many events earlier runs of this file ended: a file that has grown is cut there again."""
+        """After how many events earlier runs of this file ended: a file that has grown is cut there
+        again.
+        """
         digest = _digest(path)
-        runs = [run for run in self._catalog.imports.list_all() if (run.path_sha256, run.source) == (digest, source)]
+        runs = [
+            run
+            for run in self._catalog.imports.list_all()
+            if (run.path_sha256, run.source) == (digest, source)
+        ]
         return sorted({run.rows for run in runs if run.rows})
 
     def stored(self, source: str, batch_id: int) -> int | None:

@@ -20,7 +20,8 @@ class Imports:
         """A new run; returns its id."""
         with self._database.write() as connection:
             return put(
-                connection, Import(new_id("imp"), label, path_sha256, source, 0, 0, 0, now_us, None, "running")
+                connection,
+                Import(new_id("imp"), label, path_sha256, source, 0, 0, 0, now_us, None, "running"),
             ).id
 
     def progress(self, import_id: str, rows: int, accepted: int, rejected: int) -> None:
@@ -41,7 +42,9 @@ class Imports:
 
     def list_all(self) -> list[Import]:
         """Every run, oldest first."""
-        return sorted(self._database.records(Import), key=lambda each: (each.started_at_us, each.id))
+        return sorted(
+            self._database.records(Import), key=lambda each: (each.started_at_us, each.id)
+        )
 
     def _change(self, import_id: str, **values: Any) -> None:  # noqa: ANN401  (fields of an Import)
         with self._database.write() as connection:

@@ -1,4 +1,6 @@
-"""What cycles found and made on the way to agents: patterns, the base under all agents, trials of searches."""
+"""What cycles found and made on the way to agents: patterns, the base under all agents, trials of
+searches.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,8 +25,11 @@ class Patterns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, cycle_id: str, found: Sequence[Mapping[str, Any]], now_us: int) -> dict[str, str]:
-        """Keep what a cycle found, and return the ids by name; a living pattern that it did not find is absent.
+    def record(
+        self, cycle_id: str, found: Sequence[Mapping[str, Any]], now_us: int
+    ) -> dict[str, str]:
+        """Keep what a cycle found, and return the ids by name; a living pattern that it did not
+        find is absent.
 
         Args:
             cycle_id: The cycle.
@@ -43,15 +48,24 @@ class Patterns:
             ids = {}
             for seen in found:
                 before = known.get(seen["name"])
-                pattern_id, since_us = (before.id, before.created_at_us) if before else (new_id("pat"), now_us)
+                pattern_id, since_us = (
+                    (before.id, before.created_at_us) if before else (new_id("pat"), now_us)
+                )
                 values = {key: seen[key] for key in _FOUND}
-                put(connection, Pattern(pattern_id, seen["name"], "alive", cycle_id, since_us, **values))
+                put(
+                    connection,
+                    Pattern(pattern_id, seen["name"], "alive", cycle_id, since_us, **values),
+                )
                 ids[seen["name"]] = pattern_id
             return ids
 
     def found_before(self, cycle_id: str) -> list[Any]:
-        """The patterns that the newest finished discovery of another cycle found, as it journalled them."""
-        done = [each for each in self._database.records(Stage, name="discover") if each.finished_at_us]
+        """The patterns that the newest finished discovery of another cycle found, as it journalled
+        them.
+        """
+        done = [
+            each for each in self._database.records(Stage, name="discover") if each.finished_at_us
+        ]
         others = [each for each in done if each.cycle_id != cycle_id]
         newest: Any = max(others, key=lambda each: each.started_at_us).result if others else {}
         return list(newest.get("patterns", []))
@@ -82,19 +96,24 @@ class Trials:
         self._database = database
 
     def record(self, cycle_id: str, agent: str, trials: Sequence[Mapping[str, Any]]) -> None:
-        """Keep one search, each trial with ``config``, ``state``, ``tune_bits``, ``seconds`` and ``error``.
+        """Keep one search, each trial with ``config``, ``state``, ``tune_bits``, ``seconds`` and
+        ``error``.
 
         Recorded again, it replaces itself.
         """
         with self._database.write() as connection:
             table = TABLES[Trial]
-            connection.execute(table.delete().where(table.c.cycle_id == cycle_id, table.c.agent == agent))
+            connection.execute(
+                table.delete().where(table.c.cycle_id == cycle_id, table.c.agent == agent)
+            )
             for place, each in enumerate(trials):
                 values = {key: each[key] for key in _TRIED}
                 put(connection, Trial(f"{cycle_id}/{agent}/{place:03}", cycle_id, agent, **values))
 
     def winners(self, agent: str) -> list[Mapping[str, Json]]:
-        """The configuration that won the last search for an agent; empty if none ever finished a trial."""
+        """The configuration that won the last search for an agent; empty if none ever finished a
+        trial.
+        """
         tried, cycles = TABLES[Trial], TABLES[Cycle]
         finished = (tried.c.agent == agent) & (tried.c.state == "finished")
         newest = sa.select(tried.c.config).join(cycles).where(finished)

@@ -23,7 +23,9 @@ _PATIENCE_S = 120.0
 def learn(
     ctx: typer.Context,
     *,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show the stages until the cycle has ended.")] = True,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Show the stages until the cycle has ended.")
+    ] = True,
     cancel: Annotated[bool, typer.Option("--cancel", help="End the cycle that is open.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the cycle that is open, and change nothing.")
@@ -31,16 +33,22 @@ def learn(
 ) -> None:
     """Begin a learning cycle.
 
-    One is open at a time: if one is, its stages are shown. Ctrl-C leaves it running. Exit code 1 if it fails.
+    One is open at a time: if one is, its stages are shown. Ctrl-C leaves it running. Exit code 1 if
+    it fails.
     """
     call: Invocation = ctx.obj
     if not call.endpoints() and not cancel:
-        raise NotRunningError("SelFlow is not running, so nobody can learn", "start it with: selflow up")
+        raise NotRunningError(
+            "SelFlow is not running, so nobody can learn", "start it with: selflow up"
+        )
     clock = SystemClock()
     with open_catalog(call) as catalog:
         cycle = catalog.cycles.open()
         if dry_run or (cancel and cycle is None):
-            call.show({"cycle": cycle and document(cycle)}, [f"open: {cycle.id}" if cycle else "no cycle is open"])
+            call.show(
+                {"cycle": cycle and document(cycle)},
+                [f"open: {cycle.id}" if cycle else "no cycle is open"],
+            )
             return
         if cancel:
             catalog.cycles.cancel(cycle.id, clock.now_us())
@@ -51,7 +59,9 @@ def learn(
             cycle = follow(call, catalog, cycle, clock)
         stages = [document(each) for each in catalog.cycles.stages(cycle.id)]
     if cycle.state in {"failed", "cancelled"}:
-        raise StoreError(f"{cycle.id} is {cycle.state}: {cycle.error or 'by its owner'}", "see selflow logs")
+        raise StoreError(
+            f"{cycle.id} is {cycle.state}: {cycle.error or 'by its owner'}", "see selflow logs"
+        )
     call.show({"cycle": document(cycle), "stages": stages}, [f"{cycle.id} is {cycle.state}"])
 
 
@@ -72,22 +82,34 @@ def follow(call: Invocation, catalog: "Catalog", cycle: Cycle, clock: Clock) -> 
             if last_us != spoke_us:
                 spoke_us, heard_s = last_us, clock.monotonic_s()
             elif clock.monotonic_s() - heard_s > _PATIENCE_S:
-                raise NotRunningError("SelFlow has stopped; the cycle goes on where it was", "start it: selflow up")
+                raise NotRunningError(
+                    "SelFlow has stopped; the cycle goes on where it was", "start it: selflow up"
+                )
     except KeyboardInterrupt:
-        call.note(f"{cycle.id} goes on; look with selflow status or selflow learn, end it with selflow learn --cancel")
+        call.note(
+            f"{cycle.id} goes on; look with selflow status or selflow learn, end it with "
+            "selflow learn --cancel"
+        )
         raise
     return cycle
 
 
 def _tell(call: Invocation, cycle: Cycle, stages: Iterable[Stage], told: set[str]) -> None:
-    """A line for each stage that has ended since, and how far the one is that is worked on, if a person looks."""
+    """A line for each stage that has ended since, and how far the one is that is worked on, if a
+    person looks.
+    """
     clear = "\r\x1b[2K" if call.may_animate else ""
     for stage in stages:
         if stage.finished_at_us and stage.name not in told:
             told.add(stage.name)
-            call.note(f"{clear}{printable(stage.name)}: {(stage.finished_at_us - stage.started_at_us) / 1e6:.1f} s")
+            call.note(
+                f"{clear}{printable(stage.name)}: "
+                f"{(stage.finished_at_us - stage.started_at_us) / 1e6:.1f} s"
+            )
     if clear:
         call.err.write(
-            f"{clear}{printable(cycle.stage)} {cycle.done_fraction:.0%}" if not cycle.finished_at_us else clear
+            f"{clear}{printable(cycle.stage)} {cycle.done_fraction:.0%}"
+            if not cycle.finished_at_us
+            else clear
         )
         call.err.flush()

@@ -29,7 +29,8 @@ from selflow.store.log_format import (
 )
 
 CYCLE = "cycle"
-"""The cursor behind which the learning cycle has consumed everything; what follows is the buffer."""
+"""The cursor behind which the learning cycle has consumed everything; what follows is the buffer.
+"""
 _TS_BYTES = 8
 _Answer = TypeVar("_Answer")
 
@@ -37,7 +38,9 @@ _Answer = TypeVar("_Answer")
 class LogReader:
     """Reads a log that another process may be writing. Safe for threads: one call at a time."""
 
-    def __init__(self, folder: Path, budget_bytes: int, map_bytes: int = 0, *, is_reader: bool = True) -> None:
+    def __init__(
+        self, folder: Path, budget_bytes: int, map_bytes: int = 0, *, is_reader: bool = True
+    ) -> None:
         self._folder = folder
         self._budget_bytes = budget_bytes
         self._lock = RLock()
@@ -45,7 +48,8 @@ class LogReader:
         self._env, self._tables = open_environment(folder, map_bytes, is_reader=is_reader)
 
     def read(self, after_seq: int, limit_events: int) -> list[Stored]:
-        """At most ``limit_events`` events whose sequence number is greater than ``after_seq``, in order.
+        """At most ``limit_events`` events whose sequence number is greater than ``after_seq``, in
+        order.
 
         Raises:
             StoreError: A record cannot be decoded; the message names its sequence number.
@@ -60,8 +64,12 @@ class LogReader:
                     break
             return found
 
-    def scan(self, since_us: int, until_us: int, limit_events: int, *, newest_first: bool = False) -> list[Stored]:
-        """At most ``limit_events`` events with ``since_us <= ts_us < until_us``, by time, then sequence number."""
+    def scan(
+        self, since_us: int, until_us: int, limit_events: int, *, newest_first: bool = False
+    ) -> list[Stored]:
+        """At most ``limit_events`` events with ``since_us <= ts_us < until_us``, by time, then
+        sequence number.
+        """
         low, high = PAIR.pack(max(0, since_us), 0), PAIR.pack(max(0, until_us), 0)
         if limit_events <= 0 or low >= high:
             return []
@@ -80,7 +88,9 @@ class LogReader:
             return _number(txn, name.encode(), self._tables.cursors)
 
     def fill(self) -> Fill:
-        """How many events the log holds, and how many and how large those after the cycle's cursor are."""
+        """How many events the log holds, and how many and how large those after the cycle's cursor
+        are.
+        """
         with self._view() as txn:
             last_seq = _number(txn, LAST_SEQ, self._tables.meta)
             return Fill(
@@ -165,21 +175,25 @@ class EventLog(LogReader):
         return LogReader(folder, budget_bytes)
 
     def append(self, source: str, batch_id: int, records: Sequence[bytes]) -> Credits:
-        """Store a batch of encoded records in one durable transaction; a repeated one stores nothing.
+        """Store a batch of encoded records in one durable transaction; a repeated one stores
+        nothing.
 
         Returns:
-            The sequence numbers, those of the first time for a repeated ``(source, batch_id)``. A batch without
-            records is remembered too; its numbers are 0.
+            The sequence numbers, those of the first time for a repeated ``(source, batch_id)``. A
+            batch without records is remembered too; its numbers are 0.
 
         Raises:
             ShapeError: A record is too short to be one, or source or batch_id cannot be a key.
             StoreError: The disk refused; nothing of the batch was stored.
 
-        Cost: one durable commit; 500 records of 265 bytes took 8 ms (median) on 2 shared cores and ext4.
+        Cost: one durable commit; 500 records of 265 bytes took 8 ms (median) on 2 shared cores and
+        ext4.
         """
         _check_batch(source, batch_id, records)
         size_bytes = sum(map(len, records))
-        return self._write(lambda txn: self._put_batch(txn, batch_key(source, batch_id), records), size_bytes)
+        return self._write(
+            lambda txn: self._put_batch(txn, batch_key(source, batch_id), records), size_bytes
+        )
 
     def set_cursor(self, name: str, seq: int) -> None:
         """Remember durably that everything up to ``seq`` is done with.
@@ -209,11 +223,14 @@ class EventLog(LogReader):
             _, added = cursor.putmulti(numbered, append=True)
         if added != len(records):
             raise StoreError(
-                f"the event log {self._folder} holds sequence numbers above its last one, {before:,}",
+                f"the event log {self._folder} holds sequence numbers above its last "
+                f"one, {before:,}",
                 "it is damaged: restore the folder from a backup",
             )
         with txn.cursor(self._tables.times) as cursor:
-            cursor.putmulti([(U64.pack(record_ts_us(record)) + seq, b"") for seq, record in numbered])
+            cursor.putmulti(
+                [(U64.pack(record_ts_us(record)) + seq, b"") for seq, record in numbered]
+            )
         first_seq, last_seq = (before + 1, before + len(records)) if records else (0, 0)
         txn.put(key, PAIR.pack(first_seq, last_seq), db=self._tables.batches)
         if records:
@@ -225,7 +242,10 @@ class EventLog(LogReader):
     def _put_cursor(self, txn: lmdb.Transaction, name: str, seq: int) -> None:
         last_seq = _number(txn, LAST_SEQ, self._tables.meta)
         if not 0 <= seq <= last_seq:
-            raise ShapeError(f"cursor {name}: {seq:,} is not between 0 and the last sequence number, {last_seq:,}")
+            raise ShapeError(
+                f"cursor {name}: {seq:,} is not between 0 and the last sequence number, "
+                f"{last_seq:,}"
+            )
         txn.put(name.encode(), U64.pack(seq), db=self._tables.cursors)
         if name == CYCLE:
             with txn.cursor(self._tables.log) as cursor:
@@ -234,7 +254,9 @@ class EventLog(LogReader):
             txn.put(BUFFER_BYTES, U64.pack(size_bytes), db=self._tables.meta)
 
     def _write(self, action: Callable[[lmdb.Transaction], _Answer], size_bytes: int) -> _Answer:
-        """Run ``action`` in one transaction, in a larger map if it does not fit; leaving ``with`` commits and syncs."""
+        """Run ``action`` in one transaction, in a larger map if it does not fit; leaving ``with``
+        commits and syncs.
+        """
         with self._lock:
             self._refuse_closed()
             while True:
@@ -263,9 +285,11 @@ class EventLog(LogReader):
     def _refused(self, error: lmdb.Error, size_bytes: int) -> StoreError:
         free_bytes = shutil.disk_usage(self._folder).free
         return StoreError(
-            f"cannot write {size_bytes:,} bytes to the event log {self._folder} ({type(error).__name__}); "
+            f"cannot write {size_bytes:,} bytes to the event log {self._folder} "
+            f"({type(error).__name__}); "
             f"{free_bytes:,} bytes are free on its disk",
-            "nothing of the batch was stored: free some space or raise the limit, then send it again",
+            "nothing of the batch was stored: free some space or raise the limit, then "
+            "send it again",
         )
 
     def _reopen(self) -> None:
@@ -276,15 +300,21 @@ class EventLog(LogReader):
 
 def _check_batch(source: str, batch_id: int, records: Sequence[bytes]) -> None:
     if not 0 < len(source.encode()) <= MAX_SOURCE_BYTES:
-        raise ShapeError(f"a source has 1 to {MAX_SOURCE_BYTES} bytes, not {len(source.encode()):,}")
+        raise ShapeError(
+            f"a source has 1 to {MAX_SOURCE_BYTES} bytes, not {len(source.encode()):,}"
+        )
     if not 0 <= batch_id < 1 << 64:
         raise ShapeError("batch_id is an unsigned 64-bit integer")
     for index, record in enumerate(records):
         if len(record) <= _TS_BYTES:
-            raise ShapeError(f"record {index} of {len(records)} has {len(record)} bytes; its header alone has 8")
+            raise ShapeError(
+                f"record {index} of {len(records)} has {len(record)} bytes; its header alone has 8"
+            )
 
 
-def _between(cursor: lmdb.Cursor, low: bytes, high: bytes, *, newest_first: bool) -> Iterator[bytes]:
+def _between(
+    cursor: lmdb.Cursor, low: bytes, high: bytes, *, newest_first: bool
+) -> Iterator[bytes]:
     """The keys from ``low`` to before ``high``, forwards or backwards."""
     if newest_first:
         found = cursor.prev() if cursor.set_range(high) else cursor.last()

@@ -1,4 +1,6 @@
-"""How the event log lies in LMDB (``docs/decisions/0004-store.md``). Changing anything here changes every log."""
+"""How the event log lies in LMDB (``docs/decisions/0004-store.md``). Changing anything here changes
+every log.
+"""
 
 import struct
 from dataclasses import dataclass
@@ -25,9 +27,11 @@ MAX_SOURCE_BYTES = 400
 class Tables:
     """The sub-databases of one open environment.
 
-    ``log``: seq -> record. ``times``: (ts_us, seq) -> nothing. ``batches``: source, 0, batch_id -> (first_seq,
-    last_seq), both 0 for a batch without events. ``cursors``: name -> seq. ``meta``: format, last_seq (which no
-    deletion lowers) and buffer_bytes (the size of the records after the cycle's cursor).
+    ``log``: seq -> record. ``times``: (ts_us, seq) -> nothing. ``batches``: source, 0, batch_id ->
+    (first_seq, last_seq), both 0 for a batch without events. ``cursors``: name -> seq. ``meta``:
+    format, last_seq (which no deletion lowers) and buffer_bytes (the size of the records after the
+    cycle's
+    cursor).
     """
 
     log: Any
@@ -42,11 +46,14 @@ def batch_key(source: str, batch_id: int) -> bytes:
     return source.encode() + b"\0" + U64.pack(batch_id)
 
 
-def open_environment(folder: Path, map_bytes: int, *, is_reader: bool) -> tuple[lmdb.Environment, Tables]:
+def open_environment(
+    folder: Path, map_bytes: int, *, is_reader: bool
+) -> tuple[lmdb.Environment, Tables]:
     """Open the LMDB environment and its sub-databases; a writer makes what is missing.
 
     Raises:
-        StoreError: Not there (reader), unreadable, of a newer format, or open twice in this process.
+        StoreError: Not there (reader), unreadable, of a newer format, or open twice in this
+        process.
     """
     try:
         env = lmdb.open(
@@ -72,7 +79,8 @@ def open_environment(folder: Path, map_bytes: int, *, is_reader: bool) -> tuple[
 
 
 def _open_tables(env: lmdb.Environment, folder: Path, *, is_reader: bool) -> Tables:
-    # Each handle in a transaction of its own: those opened in a read transaction of ours would end with it.
+    # Each handle in a transaction of its own: those opened in a read transaction of ours would end
+    # with it.
     tables = Tables(*(env.open_db(name.encode(), create=not is_reader) for name in _NAMES))
     with env.begin(write=not is_reader) as txn:
         stored = txn.get(_FORMAT_KEY, db=tables.meta)
@@ -93,5 +101,6 @@ def _unreadable(folder: Path, error: lmdb.Error) -> StoreError:
         return StoreError(f"there is no event log at {folder}", "start SelFlow with `selflow up`")
     return StoreError(
         f"cannot open the event log {folder} ({type(error).__name__})",
-        "check that its files are yours and readable; if the disk damaged them, restore the folder from a backup",
+        "check that its files are yours and readable; if the disk damaged them, restore "
+        "the folder from a backup",
     )

@@ -28,8 +28,12 @@ class Predictors:
         metrics: Mapping[str, Json],
         now_us: int,
     ) -> Predictor:
-        """Make an artifact the champion, in one transaction with its lineage; the champion before it steps back."""
-        made = Predictor(new_id("prd"), artifact.sha256, upto_seq, now_us, "champion", dict(metrics))
+        """Make an artifact the champion, in one transaction with its lineage; the champion before
+        it steps back.
+        """
+        made = Predictor(
+            new_id("prd"), artifact.sha256, upto_seq, now_us, "champion", dict(metrics)
+        )
         with self._database.write() as connection:
             keep_artifact(connection, artifact, parents, now_us)
             for before in find(connection, Predictor, status="champion"):
@@ -42,15 +46,27 @@ class Predictors:
 
     def parents(self, sha256: str) -> list[Parent]:
         """What an artifact was made from."""
-        chosen = sa.select(lineage).where(lineage.c.child == sha256).order_by(lineage.c.first_seq, lineage.c.parent_id)
+        chosen = (
+            sa.select(lineage)
+            .where(lineage.c.child == sha256)
+            .order_by(lineage.c.first_seq, lineage.c.parent_id)
+        )
         with self._database.read() as connection:
             rows = connection.execute(chosen)
-            return [Parent(row.parent_kind, row.parent_id, row.first_seq, row.last_seq) for row in rows]
+            return [
+                Parent(row.parent_kind, row.parent_id, row.first_seq, row.last_seq) for row in rows
+            ]
 
 
-def keep_artifact(connection: Connection, artifact: Artifact, parents: Sequence[Parent], now_us: int) -> None:
-    """Add the artifact and those parents that are not known yet: the same content may be made twice."""
-    known = connection.execute(sa.select(artifacts.c.sha256).where(artifacts.c.sha256 == artifact.sha256)).first()
+def keep_artifact(
+    connection: Connection, artifact: Artifact, parents: Sequence[Parent], now_us: int
+) -> None:
+    """Add the artifact and those parents that are not known yet: the same content may be made
+    twice.
+    """
+    known = connection.execute(
+        sa.select(artifacts.c.sha256).where(artifacts.c.sha256 == artifact.sha256)
+    ).first()
     if known is None:
         connection.execute(
             artifacts.insert().values(

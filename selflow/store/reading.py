@@ -1,4 +1,5 @@
-"""Read access to the SQLite catalog with the standard library alone: the command line must answer in 300 ms.
+"""Read access to the SQLite catalog with the standard library alone: the command line must answer
+in 300 ms.
 
 No SQLAlchemy and no Alembic may be imported here, not even indirectly.
 """
@@ -26,7 +27,9 @@ _COUNTED = ("decisions", "feedback", "predictors", "artifacts", "imports", "audi
 
 
 class CatalogReader:
-    """Answers from the catalog as it is now; a catalog that does not exist yet is empty. Never writes."""
+    """Answers from the catalog as it is now; a catalog that does not exist yet is empty. Never
+    writes.
+    """
 
     def __init__(self, path: Path) -> None:
         """Name the SQLite file; it is opened for each call and never kept open."""
@@ -48,8 +51,12 @@ class CatalogReader:
     def facts(self) -> dict[str, Json]:
         """What the session says of itself, by key."""
         rows = self._rows("SELECT key, value FROM session")
-        # SQLite's JSON column has numeric affinity: a number comes back as a number, everything else as JSON text.
-        return {row["key"]: json.loads(value) if isinstance(value := row["value"], str) else value for row in rows}
+        # SQLite's JSON column has numeric affinity: a number comes back as a number, everything
+        # else as JSON text.
+        return {
+            row["key"]: json.loads(value) if isinstance(value := row["value"], str) else value
+            for row in rows
+        }
 
     def champion(self) -> Predictor | None:
         """The predictor that serves."""
@@ -57,8 +64,14 @@ class CatalogReader:
 
     def counts(self) -> dict[str, int]:
         """Rows per table; 0 for each while there is no catalog."""
-        parts = " UNION ALL ".join(f"SELECT '{name}' AS name, count(*) AS n FROM {name}" for name in _COUNTED)  # noqa: S608  (our own names)
-        return {**dict.fromkeys(_COUNTED, 0), **{row["name"]: row["n"] for row in self._rows(parts)}}
+        parts = " UNION ALL ".join(
+            f"SELECT '{name}' AS name, count(*) AS n FROM {name}"  # noqa: S608  (our own names)
+            for name in _COUNTED
+        )
+        return {
+            **dict.fromkeys(_COUNTED, 0),
+            **{row["name"]: row["n"] for row in self._rows(parts)},
+        }
 
     def decisions(self, limit_rows: int) -> list[Decision]:
         """The newest decisions, newest first."""
@@ -67,17 +80,21 @@ class CatalogReader:
 
     def imports(self, limit_rows: int) -> list[Import]:
         """The newest runs of importers, newest first."""
-        return sorted(self.learned(Import), key=lambda each: (-each.started_at_us, each.id))[:limit_rows]
+        return sorted(self.learned(Import), key=lambda each: (-each.started_at_us, each.id))[
+            :limit_rows
+        ]
 
     def learned(self, kind: type[T], **equal: str) -> list[T]:
-        """The cycles, stages, patterns, agent versions, ... whose fields have these values, in the order written.
+        """The cycles, stages, patterns, agent versions, ... whose fields have these values, in the
+        order written.
 
         None from a catalog that was not opened since their table came.
         """
         if not self._rows("SELECT 1 FROM sqlite_master WHERE name = ?", kind.table):
             return []
         wanted = "".join(f" AND {field} = ?" for field in equal)
-        rows = self._rows(f"SELECT * FROM {kind.table} WHERE 1{wanted} ORDER BY rowid", *equal.values())  # noqa: S608  (ours)
+        query = f"SELECT * FROM {kind.table} WHERE 1{wanted} ORDER BY rowid"  # noqa: S608  (ours)
+        rows = self._rows(query, *equal.values())
         texts = [field.name for field in fields(kind) if holds(field)[0] is None]
         return [kind(**{**row, **{each: json.loads(row[each]) for each in texts}}) for row in rows]
 
@@ -91,13 +108,16 @@ class CatalogReader:
             word = getattr(error, "sqlite_errorname", type(error).__name__)
             raise StoreError(
                 f"cannot read the catalog {self._path} ({word})",
-                "`selflow up` brings an older catalog up to date; a newer one needs the SelFlow that wrote it",
+                "`selflow up` brings an older catalog up to date; a newer one needs the "
+                "SelFlow that wrote it",
             ) from error
 
     @contextlib.contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
         address = f"file:{quote(str(self._path.absolute()))}?mode=ro"
-        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S)) as connection:
+        with contextlib.closing(
+            sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S)
+        ) as connection:
             connection.row_factory = sqlite3.Row
             yield connection
 

@@ -1,4 +1,5 @@
-"""What the catalog's rows mean, for those who write them (``catalog``) and those who only read (``reading``).
+"""What the catalog's rows mean, for those who write them (``catalog``) and those who only read
+(``reading``).
 
 Moments are UTC microseconds since 1970.
 """
@@ -36,7 +37,9 @@ class Consent(Row):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A bearer token without its secret. ``only`` narrows it to some areas; empty is no narrowing."""
+    """A bearer token without its secret. ``only`` narrows it to some areas; empty is no
+    narrowing.
+    """
 
     id: str
     scope: Scope
@@ -68,7 +71,9 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """What an artifact was made from: events of the log (``kind`` ``events``) or another artifact."""
+    """What an artifact was made from: events of the log (``kind`` ``events``) or another
+    artifact.
+    """
 
     kind: str
     id: str
@@ -78,7 +83,9 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Predictor(Row):
-    """What predicts, learned from the events up to ``upto_seq``; the champion is the one that serves."""
+    """What predicts, learned from the events up to ``upto_seq``; the champion is the one that
+    serves.
+    """
 
     table = "predictors"
     id: str
@@ -91,7 +98,9 @@ class Predictor(Row):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One answered prediction. ``context`` is what the caller sent; None if the live tail was used."""
+    """One answered prediction. ``context`` is what the caller sent; None if the live tail
+    was used.
+    """
 
     id: str
     at_us: int
@@ -101,7 +110,9 @@ class Decision:
     experts: Sequence[Json]
     context: Sequence[Json] | None = None
     routing: Mapping[str, Json] | None = None
-    """How the router chose who answers: arm, surface, version, propensity, policy, snapshot and the like."""
+    """How the router chose who answers: arm, surface, version, propensity, policy, snapshot and the
+    like.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +165,9 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class Cycle(Row):
-    """One learning cycle on the events up to ``upto_seq``; ``requested`` and ``running`` ones are open."""
+    """One learning cycle on the events up to ``upto_seq``; ``requested`` and ``running`` ones are
+    open.
+    """
 
     table = "cycles"
     id: str
@@ -172,7 +185,9 @@ class Cycle(Row):
 
 @dataclass(frozen=True, slots=True)
 class Stage(Row):
-    """One stage of a cycle; done once ``finished_at_us`` is there. ``sha256`` is the artifact that it made, if any."""
+    """One stage of a cycle; done once ``finished_at_us`` is there. ``sha256`` is the artifact that
+    it made, if any.
+    """
 
     table = "stages"
     cycle_id: str
@@ -216,7 +231,9 @@ class Base(Row):
 
 @dataclass(frozen=True, slots=True)
 class Trial(Row):
-    """One configuration that a search tried; ``tune_bits`` is its log-loss on the tune part, None if it has none."""
+    """One configuration that a search tried; ``tune_bits`` is its log-loss on the tune part, None
+    if it has none.
+    """
 
     table = "trials"
     id: str
@@ -231,7 +248,9 @@ class Trial(Row):
 
 @dataclass(frozen=True, slots=True)
 class AgentVersion(Row):
-    """An adapter, ``id`` NAME@VERSION. The champion serves, retired ones did; ``previous_id`` served before it."""
+    """An adapter, ``id`` NAME@VERSION. The champion serves, retired ones did; ``previous_id``
+    served before it.
+    """
 
     table = "agent_versions"
     id: str
@@ -249,7 +268,9 @@ class AgentVersion(Row):
 
 @dataclass(frozen=True, slots=True)
 class Verdict(Row):
-    """What the gate said. The judge fills the first six; the catalog knows the rest when it registers the version."""
+    """What the gate said. The judge fills the first six; the catalog knows the rest when it
+    registers the version.
+    """
 
     table = "verdicts"
     decision: Literal["passed", "rejected", "no_verdict"]
@@ -278,7 +299,9 @@ class Opening(Row):
 
 @dataclass(frozen=True, slots=True)
 class Beliefs(Row):
-    """The router's beliefs after the feedback up to ``feedback_number``; ``number`` grows with every snapshot."""
+    """The router's beliefs after the feedback up to ``feedback_number``; ``number`` grows with
+    every snapshot.
+    """
 
     table = "routing"
     number: int
@@ -299,4 +322,7 @@ def holds(field: Field[Any]) -> tuple[type | None, bool]:
 def document(record: Row) -> dict[str, Any]:
     """The record in the API's shape: moments in RFC 3339."""
     values = {each.name: getattr(record, each.name) for each in fields(record)}
-    return {k.removesuffix("_us"): rfc3339(v) if k.endswith("at_us") and v else v for k, v in values.items()}
+    return {
+        k.removesuffix("_us"): rfc3339(v) if k.endswith("at_us") and v else v
+        for k, v in values.items()
+    }

@@ -1,4 +1,6 @@
-"""Brings the catalog to this program's schema. Alembic is imported only if there is something to do."""
+"""Brings the catalog to this program's schema. Alembic is imported only if there is something to
+do.
+"""
 
 from pathlib import Path
 
@@ -29,7 +31,8 @@ def migrate(database: Database) -> None:
             return
         if version > HEAD:
             raise StoreError(
-                f"the catalog {database.name} has schema {version}; this program knows {HEAD} and older ones",
+                f"the catalog {database.name} has schema {version}; this program knows "
+                f"{HEAD} and older ones",
                 "start the newer SelFlow that wrote it",
             )
         _upgrade(connection)
@@ -47,6 +50,8 @@ def _upgrade(connection: Connection) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option(
+        "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
+    )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

@@ -21,7 +21,9 @@ class Services:
         """Keep what a service just said of itself."""
         values = {**asdict(health), "restarts": restarts, "seen_at_us": now_us}
         with self._database.write() as connection:
-            changed = connection.execute(services.update().where(services.c.name == health.name).values(values))
+            changed = connection.execute(
+                services.update().where(services.c.name == health.name).values(values)
+            )
             if changed.rowcount == 0:
                 connection.execute(services.insert().values(values))
 
@@ -29,7 +31,9 @@ class Services:
         """Change the state of a service that said nothing; False if it was never seen."""
         with self._database.write() as connection:
             changed = connection.execute(
-                services.update().where(services.c.name == name).values(state=state, seen_at_us=now_us)
+                services.update()
+                .where(services.c.name == name)
+                .values(state=state, seen_at_us=now_us)
             )
             return bool(changed.rowcount)
 
@@ -38,13 +42,19 @@ class Services:
         names = [column for column in services.c if column.name not in {"restarts", "seen_at_us"}]
         with self._database.read() as connection:
             return [
-                Service(Health(**{column.name: row._mapping[column] for column in names}), row.restarts, row.seen_at_us)  # noqa: SLF001
+                Service(
+                    Health(**{column.name: row._mapping[column] for column in names}),  # noqa: SLF001
+                    row.restarts,
+                    row.seen_at_us,
+                )
                 for row in connection.execute(sa.select(services).order_by(services.c.name))
             ]
 
 
 class Facts:
-    """Key and value: how Ray was started or attached, warnings, and what else the session must tell."""
+    """Key and value: how Ray was started or attached, warnings, and what else the session must
+    tell.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -53,14 +63,19 @@ class Facts:
         """Keep a fact; the one before it under this key is gone."""
         values = {"value": value, "at_us": now_us}
         with self._database.write() as connection:
-            changed = connection.execute(session.update().where(session.c.key == key).values(values))
+            changed = connection.execute(
+                session.update().where(session.c.key == key).values(values)
+            )
             if changed.rowcount == 0:
                 connection.execute(session.insert().values(key=key, **values))
 
     def get_all(self) -> dict[str, Json]:
         """Every fact by its key."""
         with self._database.read() as connection:
-            return {row.key: row.value for row in connection.execute(sa.select(session).order_by(session.c.key))}
+            return {
+                row.key: row.value
+                for row in connection.execute(sa.select(session).order_by(session.c.key))
+            }
 
     def clear(self) -> None:
         """Forget every fact and service: a new session begins."""

@@ -1,6 +1,7 @@
 """Acknowledged batches that wait for the buffer: one file each, durable before ``put`` returns.
 
-A file is a header (magic, CRC-32 and length of the body) and a msgpack body ``[source, batch_id, records]``.
+A file is a header (magic, CRC-32 and length of the body) and a msgpack body ``[source, batch_id,
+records]``.
 """
 
 import os
@@ -55,7 +56,8 @@ class Spool:
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         """Open ``<root>/spool`` and check every file in it.
 
-        A file that a crash cut short, or that the disk damaged, is kept aside under the ending ``.damaged``.
+        A file that a crash cut short, or that the disk damaged, is kept aside under the ending
+        ``.damaged``.
 
         Raises:
             StoreError: Another process holds this spool.
@@ -90,7 +92,8 @@ class Spool:
                 raise StoreError(
                     f"the spool {self._folder} holds {self._size_bytes:,} bytes and its limit is "
                     f"{self._limit_bytes:,}; a batch of {len(content):,} bytes does not fit",
-                    "the buffer does not take events: `selflow status` says why; send the batch again later",
+                    "the buffer does not take events: `selflow status` says why; send "
+                    "the batch again later",
                 )
             path = self._folder / f"{self._next_number:0{_DIGITS}d}{_ENDING}"
             self._next_number += 1
@@ -153,7 +156,8 @@ class Spool:
                 path.rename(path.with_name(path.name + _DAMAGED))
         except OSError as error:
             raise StoreError(
-                f"cannot read the spooled batch {path}: {error.strerror}", "check the disk and that the file is yours"
+                f"cannot read the spooled batch {path}: {error.strerror}",
+                "check the disk and that the file is yours",
             ) from error
         return batch
 
@@ -171,7 +175,8 @@ class Spool:
                 raise
         except OSError as error:
             raise StoreError(
-                f"cannot keep a batch of {len(content):,} bytes in the spool {self._folder}: {error.strerror}",
+                f"cannot keep a batch of {len(content):,} bytes in the spool "
+                f"{self._folder}: {error.strerror}",
                 "free some space, then send the batch again",
             ) from error
 

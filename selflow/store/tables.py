@@ -1,9 +1,20 @@
-"""The tables of the catalog as the newest migration leaves them; a test compares the two. More are in ``rows``.
+"""The tables of the catalog as the newest migration leaves them; a test compares the two. More are
+in ``rows``.
 
 Every moment is an integer of UTC microseconds and its column ends with ``_us``.
 """
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Integer, MetaData, String, Table
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+)
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",

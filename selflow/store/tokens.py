@@ -48,7 +48,9 @@ class Tokens:
                 f"scopes: {', '.join(_SCOPES)}; areas: {', '.join(AREAS)}",
             )
         if label == _OWNER:
-            raise UsageError(f"the label {_OWNER} is kept for the owner's own token", "choose another label")
+            raise UsageError(
+                f"the label {_OWNER} is kept for the owner's own token", "choose another label"
+            )
         if expires_at_us is not None and expires_at_us <= now_us:
             raise UsageError("the token would end before it begins", "choose an end in the future")
         token = Token(new_id("tok"), scope, tuple(sorted(only)), label, now_us, expires_at_us, None)
@@ -64,10 +66,14 @@ class Tokens:
             return _insert(connection, token, _OWNER)
 
     def verify(self, secret: str, now_us: int) -> Grant | None:
-        """What the token may do; None if it is unknown, revoked or expired. Takes the same time for each."""
+        """What the token may do; None if it is unknown, revoked or expired. Takes the same time for
+        each.
+        """
         wanted, found = _sha256(secret), None
         with self._database.read() as connection:
-            for row in connection.execute(sa.select(tokens).where(tokens.c.revoked_at_us.is_(None))):
+            for row in connection.execute(
+                sa.select(tokens).where(tokens.c.revoked_at_us.is_(None))
+            ):
                 if hmac.compare_digest(row.sha256, wanted):
                     found = row
         if found is None or (found.expires_at_us is not None and found.expires_at_us <= now_us):
@@ -78,7 +84,9 @@ class Tokens:
         """End a token; False if it did not stand."""
         standing = (tokens.c.id == token_id) & tokens.c.revoked_at_us.is_(None)
         with self._database.write() as connection:
-            changed = connection.execute(tokens.update().where(standing).values(revoked_at_us=now_us))
+            changed = connection.execute(
+                tokens.update().where(standing).values(revoked_at_us=now_us)
+            )
             if changed.rowcount:
                 chain(connection, now_us, actor, "token.revoke", token_id)
             return bool(changed.rowcount)
@@ -96,7 +104,9 @@ class Tokens:
                     row.expires_at_us,
                     row.revoked_at_us,
                 )
-                for row in connection.execute(sa.select(tokens).order_by(tokens.c.created_at_us, tokens.c.id))
+                for row in connection.execute(
+                    sa.select(tokens).order_by(tokens.c.created_at_us, tokens.c.id)
+                )
             ]
 
 

@@ -1,4 +1,6 @@
-"""One local Ray for the whole folder; each test gets a namespace-wide clean slate and a state root of its own."""
+"""One local Ray for the whole folder; each test gets a namespace-wide clean slate and a state root
+of its own.
+"""
 
 import os
 import shutil
@@ -61,7 +63,9 @@ def compose(ray_session: Any, root: Root, settings: Settings) -> Iterator[Callab
     from actors import composition
     from actors.launch import RaySession, free_ports
 
-    def make(version: str = "test", *, serving: bool = False, wanted: Settings | None = None) -> Any:
+    def make(
+        version: str = "test", *, serving: bool = False, wanted: Settings | None = None
+    ) -> Any:
         chosen = wanted or settings
         session = RaySession("local", is_ours=False, dashboard_port=None)
         composition.prepare_catalog(root, chosen, session, serving=serving)

@@ -1,4 +1,6 @@
-"""A training run without torch: its tune loss is a parabola over the logarithm of the learning rate."""
+"""A training run without torch: its tune loss is a parabola over the logarithm of the learning
+rate.
+"""
 
 import json
 import math
@@ -27,10 +29,18 @@ class FakeAdvance:
 
 
 class FakeRun:
-    """What goes wrong at which rank stands in the data file; what it did is written beside it, a line each."""
+    """What goes wrong at which rank stands in the data file; what it did is written beside it, a
+    line each.
+    """
 
     def __init__(
-        self, base: Path, data: Path, lora: LoraSettings, config: Mapping[str, Any], seed: int, device: str
+        self,
+        base: Path,
+        data: Path,
+        lora: LoraSettings,
+        config: Mapping[str, Any],
+        seed: int,
+        device: str,
     ) -> None:
         self._notes = data.with_suffix(".notes")
         self._faults = json.loads(data.read_text())

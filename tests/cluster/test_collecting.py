@@ -1,4 +1,6 @@
-"""The collector's settings, in a real collector: what is dropped, redacted, refused, and who may come in over TCP."""
+"""The collector's settings, in a real collector: what is dropped, redacted, refused, and who may
+come in over TCP.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,12 +24,16 @@ def stored() -> list[Event]:
     return [each.event for each in BufferLink().read(0, 1_000)]
 
 
-@pytest.mark.setting("privacy.exclude_paths", "privacy.exclude_apps", "privacy.anonymize", "ingest.max_future_s")
+@pytest.mark.setting(
+    "privacy.exclude_paths", "privacy.exclude_apps", "privacy.anonymize", "ingest.max_future_s"
+)
 def test_privacy_and_limits_hold_before_anything_is_stored(
     compose: Callable[..., Any], consent: Callable[[str], None], root: Root
 ) -> None:
     privacy = PrivacySettings(exclude_paths=("*.secret",), exclude_apps=("vault",), anonymize=False)
-    compose(wanted=Settings(supervisor=QUICK, privacy=privacy, ingest=IngestSettings(max_future_s=5.0)))
+    compose(
+        wanted=Settings(supervisor=QUICK, privacy=privacy, ingest=IngestSettings(max_future_s=5.0))
+    )
     consent("ingest")
     now_us = SystemClock().now_us()
     with IngestClient(f"ipc://{root.socket('ingest.sock')}", "program") as client:
@@ -47,7 +53,9 @@ def test_privacy_and_limits_hold_before_anything_is_stored(
     assert [event.subject for event in stored()] == ["plain.txt", MAIL]
 
 
-@pytest.mark.setting("ingest.tcp_port", "privacy.anonymize", "ingest.max_batch_events", "ingest.max_event_bytes")
+@pytest.mark.setting(
+    "ingest.tcp_port", "privacy.anonymize", "ingest.max_batch_events", "ingest.max_event_bytes"
+)
 def test_over_tcp_only_a_token_brings_events_in_and_they_are_redacted(
     compose: Callable[..., Any], consent: Callable[[str], None], root: Root
 ) -> None:

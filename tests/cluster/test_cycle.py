@@ -30,7 +30,10 @@ def ask(root: Root, records: list[bytes]) -> str:
 
 
 def steps(count: int) -> list[bytes]:
-    return [encode_record(Event(MINUTE_US * i, "test", "task.run", f"job {i * i % 23}")) for i in range(1, count + 1)]
+    return [
+        encode_record(Event(MINUTE_US * i, "test", "task.run", f"job {i * i % 23}"))
+        for i in range(1, count + 1)
+    ]
 
 
 def test_too_few_events_end_a_cycle_with_what_to_do(compose: Compose, root: Root) -> None:
@@ -75,5 +78,7 @@ def test_a_new_cycle_gets_back_what_a_dead_search_held(compose: Compose, root: R
     cycle_id = ask(root, steps(5))
 
     wait_until(lambda: bool(reader.learned(Cycle, id=cycle_id)[0].finished_at_us))
-    assert "too few steps" in reader.learned(Cycle, id=cycle_id)[0].error, "its first task got a core"
+    assert "too few steps" in reader.learned(Cycle, id=cycle_id)[0].error, (
+        "its first task got a core"
+    )
     assert ray.util.placement_group_table(held)["state"] == "REMOVED"

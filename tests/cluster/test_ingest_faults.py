@@ -13,7 +13,9 @@ from tests.cluster.conftest import kill
 from tests.cluster.test_services import is_new, pid_of
 from tests.waiting import wait_until
 
-EVENTS = [Event(1_600_000_000_000_000 + i, "world", "file.modify", f"file-{i}.py") for i in range(6_000)]
+EVENTS = [
+    Event(1_600_000_000_000_000 + i, "world", "file.modify", f"file-{i}.py") for i in range(6_000)
+]
 
 
 @pytest.mark.parametrize("victim", ["buffer", "collector", "supervisor"])
@@ -39,7 +41,9 @@ def test_a_service_killed_in_the_middle_of_ingest_loses_and_doubles_nothing(
     assert stored == Counter(event.subject for event in EVENTS)
 
 
-def test_without_consent_the_door_answers_and_nothing_is_collected(compose: Callable[..., Any], root: Root) -> None:
+def test_without_consent_the_door_answers_and_nothing_is_collected(
+    compose: Callable[..., Any], root: Root
+) -> None:
     from actors.links import BufferLink
     from selflow.core.errors import RefusedError
 

@@ -1,4 +1,6 @@
-"""The search for an agent's settings, with runs that train nothing: what is tried, what fails, what goes on."""
+"""The search for an agent's settings, with runs that train nothing: what is tried, what fails, what
+goes on.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -26,7 +28,11 @@ class World:
     def __init__(self, folder: Path, faults: Mapping[str, str] | None = None, **tune: Any) -> None:
         from tune.search import SearchJob
 
-        rank, has_slot, gpu_share = tune.pop("rank", 8), tune.pop("has_slot", False), tune.pop("gpu_share", 0.0)
+        rank, has_slot, gpu_share = (
+            tune.pop("rank", 8),
+            tune.pop("has_slot", False),
+            tune.pop("gpu_share", 0.0),
+        )
         self.data = folder / "data.json"
         self.data.write_text(json.dumps(faults or {}))
         self.told: list[Any] = []
@@ -82,7 +88,9 @@ def plain(ray_session: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
 def troubled(ray_session: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
     """One trial diverges, one stands still, one dies once in the middle."""
     faults = {"4": "nan", "16": "freeze", "8@3": "die-once"}
-    return World(tmp_path_factory.mktemp("troubled"), faults, num_samples=3, step_limit_s=5.0).search()
+    return World(
+        tmp_path_factory.mktemp("troubled"), faults, num_samples=3, step_limit_s=5.0
+    ).search()
 
 
 @pytest.mark.setting("tune.num_samples")
@@ -93,7 +101,9 @@ def test_all_samples_reach_the_rung_and_two_the_end(plain: World) -> None:
     assert [trial.state for trial in plain.told] == ["rung"] * 5 + ["finished"] * 2
 
 
-def test_the_search_begins_with_the_last_winners_and_the_owners_settings_each_once(plain: World) -> None:
+def test_the_search_begins_with_the_last_winners_and_the_owners_settings_each_once(
+    plain: World,
+) -> None:
     asked = [*WARM, {"learning_rate": LoraSettings().learning_rate, "rank": 8}]
 
     assert [trial.config for trial in plain.told[:3]] == asked
@@ -137,14 +147,20 @@ def test_a_track_keeps_its_last_state_and_its_best_adapter(plain: World) -> None
 
 
 def test_a_loss_that_is_no_number_is_named_and_the_others_finish(troubled: World) -> None:
-    assert (troubled.by_rank[4].state, troubled.by_rank[4].error) == ("failed", "its tune loss is nan bits")
+    assert (troubled.by_rank[4].state, troubled.by_rank[4].error) == (
+        "failed",
+        "its tune loss is nan bits",
+    )
     assert troubled.by_rank[4].tune_bits is None
     assert troubled.by_rank[8].state == "finished"
 
 
 @pytest.mark.setting("tune.step_limit_s")
 def test_a_hung_trial_is_ended_without_a_second_chance(troubled: World) -> None:
-    assert (troubled.by_rank[16].state, troubled.by_rank[16].error) == ("failed", "reported nothing for 5 s")
+    assert (troubled.by_rank[16].state, troubled.by_rank[16].error) == (
+        "failed",
+        "reported nothing for 5 s",
+    )
     assert troubled.notes("advance").count("16 0 1") == 1
     wait_until(lambda: not any(psutil.pid_exists(int(pid)) for pid in troubled.notes("pid")))
 
@@ -152,7 +168,12 @@ def test_a_hung_trial_is_ended_without_a_second_chance(troubled: World) -> None:
 def test_a_trial_that_is_killed_goes_on_at_its_last_eighth(troubled: World) -> None:
     advanced = [note for note in troubled.notes("advance") if note.startswith("8 ")]
 
-    assert advanced == ["8 0 1", "8 1 2", "8 2 3", *(f"8 {eighth - 1} {eighth}" for eighth in range(3, 9))]
+    assert advanced == [
+        "8 0 1",
+        "8 1 2",
+        "8 2 3",
+        *(f"8 {eighth - 1} {eighth}" for eighth in range(3, 9)),
+    ]
     assert troubled.found.config["rank"] == 8
 
 
@@ -169,14 +190,17 @@ def test_asha_is_one_phase_and_says_nothing(make: Make, capfd: pytest.CaptureFix
 
 @pytest.mark.setting("tune.max_concurrent")
 def test_trials_run_side_by_side(make: Make) -> None:
-    world = make({"4@1": "meet", "16@1": "meet"}, scheduler="asha", num_samples=2, max_concurrent=2).search()
+    world = make(
+        {"4@1": "meet", "16@1": "meet"}, scheduler="asha", num_samples=2, max_concurrent=2
+    ).search()
 
     assert len(world.notes("load")) == 2
 
 
 def test_a_search_in_which_all_fail_says_how_many_and_the_last_reason(make: Make) -> None:
     with pytest.raises(
-        ArtifactError, match="no adapter for writing: 2 of 2 trials failed, the last: failed for good"
+        ArtifactError,
+        match="no adapter for writing: 2 of 2 trials failed, the last: failed for good",
     ) as e:
         make({"4": "named", "16": "unknown"}, num_samples=2).search()
 
@@ -193,7 +217,9 @@ def test_the_time_budget_ends_a_search_with_what_it_has(make: Make) -> None:
 
 
 @pytest.mark.setting("tune.time_budget_s")
-@pytest.mark.parametrize("needed", [{"has_slot": True}, {"gpu_share": 0.2}], ids=["train_slot", "gpu"])
+@pytest.mark.parametrize(
+    "needed", [{"has_slot": True}, {"gpu_share": 0.2}], ids=["train_slot", "gpu"]
+)
 def test_trials_wait_for_what_this_session_lacks(make: Make, needed: dict[str, Any]) -> None:
     with pytest.raises(ArtifactError, match="no adapter for writing: the time was over"):
         make(**needed, num_samples=1, time_budget_s=1.0).search()
@@ -205,7 +231,13 @@ def test_a_killed_search_goes_on_at_its_last_eighth_and_gets_its_cores_back(
 ) -> None:
     import ray
 
-    world = make({"4@4": "slow 5"}, scheduler=scheduler, num_samples=1, trial_cpus=2, time_budget_s=60.0 * PATIENCE)
+    world = make(
+        {"4@4": "slow 5"},
+        scheduler=scheduler,
+        num_samples=1,
+        trial_cpus=2,
+        time_budget_s=60.0 * PATIENCE,
+    )
     pid_file = world.data.with_name("pid")
     running = ray.remote(num_cpus=0, max_retries=0)(_search_and_say_who).remote(world.job, pid_file)
     wait_until(lambda: "4 3 4" in world.notes("advance"), limit_s=90)
@@ -213,7 +245,9 @@ def test_a_killed_search_goes_on_at_its_last_eighth_and_gets_its_cores_back(
     kill(int(pid_file.read_text()))
     with pytest.raises(ray.exceptions.WorkerCrashedError):
         ray.get(running, timeout=90 * PATIENCE)
-    wait_until(lambda: not any(psutil.pid_exists(int(pid)) for pid in world.notes("pid")), limit_s=90)
+    wait_until(
+        lambda: not any(psutil.pid_exists(int(pid)) for pid in world.notes("pid")), limit_s=90
+    )
     world.search()
 
     assert [trial.state for trial in world.found.trials] == ["finished"]

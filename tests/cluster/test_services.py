@@ -54,7 +54,9 @@ def test_a_killed_service_comes_back_by_itself(compose: Compose, name: str) -> N
     assert not psutil.pid_exists(old_pid)
 
 
-def test_what_was_appended_survives_the_buffer_and_a_repeat_stores_nothing(compose: Compose) -> None:
+def test_what_was_appended_survives_the_buffer_and_a_repeat_stores_nothing(
+    compose: Compose,
+) -> None:
     from actors.links import BufferLink
 
     compose()
@@ -66,7 +68,11 @@ def test_what_was_appended_survives_the_buffer_and_a_repeat_stores_nothing(compo
 
     again = link.append("test", 7, RECORDS)
 
-    assert (again.first_seq, again.last_seq, again.is_repeat) == (first.first_seq, first.last_seq, True)
+    assert (again.first_seq, again.last_seq, again.is_repeat) == (
+        first.first_seq,
+        first.last_seq,
+        True,
+    )
     assert [stored.seq for stored in link.read(0, 10)] == [1, 2, 3]
 
 
@@ -77,12 +83,16 @@ def test_an_append_without_a_buffer_is_refused_in_one_sentence(ray_session: Any)
         BufferLink().append("test", 1, RECORDS)
 
 
-@pytest.mark.setting("supervisor.misses", "supervisor.health_timeout_s", "supervisor.check_interval_s")
+@pytest.mark.setting(
+    "supervisor.misses", "supervisor.health_timeout_s", "supervisor.check_interval_s"
+)
 def test_a_service_that_hangs_is_replaced_after_the_allowed_misses(compose: Compose) -> None:
     import os
     import signal
 
-    compose(wanted=Settings(supervisor=QUICK.model_copy(update={"health_timeout_s": 0.5, "misses": 2})))
+    compose(
+        wanted=Settings(supervisor=QUICK.model_copy(update={"health_timeout_s": 0.5, "misses": 2}))
+    )
     old_pid = pid_of("buffer")
 
     os.kill(old_pid, signal.SIGSTOP)
@@ -113,7 +123,11 @@ def test_the_supervisor_writes_down_what_it_sees(compose: Compose, root: Root) -
     def seen() -> dict[str, Any]:
         return {each.health.name: each.health for each in reader.services()}
 
-    wait_until(lambda: {name: health.state for name, health in seen().items()} == dict.fromkeys(SEVEN, "ok"))
+    wait_until(
+        lambda: (
+            {name: health.state for name, health in seen().items()} == dict.fromkeys(SEVEN, "ok")
+        )
+    )
 
     assert seen()["buffer"].pid == pid_of("buffer")
 
@@ -125,7 +139,9 @@ def test_a_killed_service_counts_as_a_restart(compose: Compose, root: Root) -> N
 
     kill(old_pid)
 
-    wait_until(lambda: any(s.health.name == "buffer" and s.restarts == 1 for s in reader.services()))
+    wait_until(
+        lambda: any(s.health.name == "buffer" and s.restarts == 1 for s in reader.services())
+    )
     assert is_new("buffer", old_pid)
 
 
@@ -137,7 +153,8 @@ def test_services_at_rest_load_nothing_heavy_and_listen_on_loopback_only(compose
         module
         for name in SEVEN
         for module in ray.get(
-            handle(name).__ray_call__.remote(lambda _: sorted(__import__("sys").modules)), timeout=100
+            handle(name).__ray_call__.remote(lambda _: sorted(__import__("sys").modules)),
+            timeout=100,
         )
     }
     raylet = psutil.Process(pid_of("buffer")).parent()
@@ -151,7 +168,9 @@ def test_services_at_rest_load_nothing_heavy_and_listen_on_loopback_only(compose
 
     assert not {"torch", "transformers", "peft", "sklearn", "pandas", "ray.serve"} & loaded
     assert listening
-    assert [ip for ip in listening if not (ip.ipv4_mapped or ip if ip.version == 6 else ip).is_loopback] == []
+    assert [
+        ip for ip in listening if not (ip.ipv4_mapped or ip if ip.version == 6 else ip).is_loopback
+    ] == []
 
 
 @pytest.mark.setting("learning.automatic")
@@ -164,12 +183,20 @@ def test_a_cycle_begins_by_itself_when_enough_is_new_and_the_owner_lets_it(
     from actors.links import BufferLink
 
     limits = BufferSettings(trigger_events=3)
-    compose(wanted=Settings(supervisor=QUICK, buffer=limits, learning=LearningSettings(automatic=automatic)))
+    compose(
+        wanted=Settings(
+            supervisor=QUICK, buffer=limits, learning=LearningSettings(automatic=automatic)
+        )
+    )
     reader = CatalogReader(root.catalog)
     BufferLink().append("test", 1, RECORDS)
     if not automatic:
-        began_us = next(each.seen_at_us for each in reader.services() if each.health.name == "supervisor")
-        wait_until(lambda: any(each.seen_at_us > began_us + 6_000_000 for each in reader.services()))
+        began_us = next(
+            each.seen_at_us for each in reader.services() if each.health.name == "supervisor"
+        )
+        wait_until(
+            lambda: any(each.seen_at_us > began_us + 6_000_000 for each in reader.services())
+        )
         assert reader.learned(Cycle) == []
         return
 

@@ -46,7 +46,9 @@ class World:
     def ok(self, *args: str) -> str:
         """A command line that must work; its output."""
         done = self.run(*args)
-        assert done.returncode == 0, f"selflow {' '.join(args)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, (
+            f"selflow {' '.join(args)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
         return done.stdout
 
     def json(self, *args: str) -> Any:
@@ -59,33 +61,49 @@ class World:
         return answer
 
     def story(self) -> str:
-        """What a person would look at if something stood still: the status, what runs, the ends of the logs."""
+        """What a person would look at if something stood still: the status, what runs, the ends of
+        the logs.
+        """
         from actors.launch import session_processes
 
         told = [self.run("status").stdout]
         with suppress(psutil.Error):
-            told += [" ".join(process.cmdline()[:1]) or process.name() for process in session_processes(self.root)]
+            told += [
+                " ".join(process.cmdline()[:1]) or process.name()
+                for process in session_processes(self.root)
+            ]
         for path in sorted(self.root.log.glob("*.log")):
-            told += [f"--- {path.name}", *path.read_text(errors="replace").splitlines()[-LAST_LINES:]]
+            told += [
+                f"--- {path.name}",
+                *path.read_text(errors="replace").splitlines()[-LAST_LINES:],
+            ]
         return "\n".join(told)
 
     def pid(self, service: str) -> int:
         """The process id of a service, as status tells it."""
-        return next(int(each["pid"]) for each in self.state()["services"] if each["name"] == service)
+        return next(
+            int(each["pid"]) for each in self.state()["services"] if each["name"] == service
+        )
 
 
 def make_world(**more: str) -> World:
-    """A fresh root with a short path (sockets have 107 bytes) and an environment that knows nothing of the caller's."""
+    """A fresh root with a short path (sockets have 107 bytes) and an environment that knows nothing
+    of the caller's.
+    """
     folder = Path(tempfile.mkdtemp(prefix="sf-", dir="/tmp"))
     kept = {
-        name: os.environ[name] for name in ("PATH", "LANG", "HOME", "PYTHONDONTWRITEBYTECODE") if name in os.environ
+        name: os.environ[name]
+        for name in ("PATH", "LANG", "HOME", "PYTHONDONTWRITEBYTECODE")
+        if name in os.environ
     }
     return World(Root(folder, folder), {**kept, "SELFLOW_HOME": str(folder), **more})
 
 
 @pytest.fixture(scope="module")
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """A running SelFlow that the tests of a module share; ``SETTINGS`` of the module is its settings file."""
+    """A running SelFlow that the tests of a module share; ``SETTINGS`` of the module is its
+    settings file.
+    """
     made = make_world()
     write: Callable[[World], None] | None = getattr(request.module, "prepare", None)
     if write is not None:

@@ -21,11 +21,29 @@ def cluster() -> Iterator[str]:
     """A plain head without our resources."""
     folder = Path(tempfile.mkdtemp(prefix="sf-", dir="/tmp"))
     port = free_ports(1)[0]
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", f"--port={port}", "--num-cpus=2"]
-    command += ["--min-worker-port=0", "--max-worker-port=0", "--include-dashboard=false", f"--temp-dir={folder}"]
+    command = [
+        sys.executable,
+        "-m",
+        "ray.scripts.scripts",
+        "start",
+        "--head",
+        f"--port={port}",
+        "--num-cpus=2",
+    ]
+    command += [
+        "--min-worker-port=0",
+        "--max-worker-port=0",
+        "--include-dashboard=false",
+        f"--temp-dir={folder}",
+    ]
     command += ["--object-store-memory=100000000", "--disable-usage-stats"]
-    mark = {"SF_TEST_CLUSTER": str(folder), "SPT_NOENV": "1", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}  # ours sets some
+    mark = {
+        "SF_TEST_CLUSTER": str(folder),
+        "SPT_NOENV": "1",
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    }
+    # Ours sets some
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     subprocess.run(command, env={**plain, **mark}, check=True, capture_output=True, timeout=120)
     yield f"127.0.0.1:{port}"
     for process in psutil.process_iter():

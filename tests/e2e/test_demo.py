@@ -1,4 +1,6 @@
-"""The demo on a small part of its sample: every station really works, and nothing is left running."""
+"""The demo on a small part of its sample: every station really works, and nothing is left
+running.
+"""
 
 import json
 
@@ -11,10 +13,23 @@ def test_every_station_of_the_demo_works() -> None:
 
     assert {each["station"].strip(): each["ok"] for each in told["stations"]} == dict.fromkeys(
         [
-            *("start", "ingest", "learn", "represent", "discover", "base", "grow:everything", "judge:everything"),
+            *(
+                "start",
+                "ingest",
+                "learn",
+                "represent",
+                "discover",
+                "base",
+                "grow:everything",
+                "judge:everything",
+            ),
             *("serve", "predict", "route", "compare", "end"),
         ],
         True,
     )
     assert done.returncode == 0
-    assert [told["figures"]["asked"][who]["steps"] for who in ("pool", "routed", "rrf")] == [25, 25, 50]
+    assert [told["figures"]["asked"][who]["steps"] for who in ("pool", "routed", "rrf")] == [
+        25,
+        25,
+        50,
+    ]

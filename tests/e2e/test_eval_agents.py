@@ -1,4 +1,6 @@
-"""``selflow eval stream --agents``: agents from a file's own past, in a Ray of their own, and nothing left behind."""
+"""``selflow eval stream --agents``: agents from a file's own past, in a Ray of their own, and
+nothing left behind.
+"""
 
 import json
 from contextlib import suppress
@@ -31,10 +33,23 @@ def running(word: str) -> list[int]:
 def test_agents_join_as_experts_in_the_second_half_of_a_file(tmp_path: Path) -> None:
     steps = planted_steps(600, seed=7)
     file = tmp_path / "stream.csv"
-    file.write_text("ts,label\n" + "".join(f"{step.ts_us // 1_000_000},{step.labels[0][9:]}\n" for step in steps))
+    file.write_text(
+        "ts,label\n"
+        + "".join(f"{step.ts_us // 1_000_000},{step.labels[0][9:]}\n" for step in steps)
+    )
 
     done = make_world(**SMALL).run(
-        "--json", "--quiet", "eval", "stream", str(file), "--time", "ts", "--label", "label", "--agents", limit_s=400
+        "--json",
+        "--quiet",
+        "eval",
+        "stream",
+        str(file),
+        "--time",
+        "ts",
+        "--label",
+        "label",
+        "--agents",
+        limit_s=400,
     )
     assert done.returncode == 0, done.stderr
     experts = json.loads(done.stdout)["experts"]

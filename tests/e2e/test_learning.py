@@ -1,4 +1,6 @@
-"""The whole loop from outside, on a planted stream that an agent can help with, while everything in it is killed."""
+"""The whole loop from outside, on a planted stream that an agent can help with, while everything in
+it is killed.
+"""
 
 import signal
 import time
@@ -60,7 +62,12 @@ class Havoc:
 
     PLAN: ClassVar = {
         "discover": ("ray::ClustererShell",),
-        "base": ("ray::TrainerShell", "ray::SupervisorShell", "ray::ServeReplica", "ray::RouterShell"),
+        "base": (
+            "ray::TrainerShell",
+            "ray::SupervisorShell",
+            "ray::ServeReplica",
+            "ray::RouterShell",
+        ),
         f"grow:{AGENT}": ("ray::LoraTrial", "ray::grow_agent", "session"),
         f"judge:{AGENT}": ("ray::EvaluatorShell", "ray::BufferShell", "ray::CollectorShell"),
     }
@@ -76,7 +83,11 @@ class Havoc:
         if wanted is None or not self._is_back(stage):
             return
         if wanted == "session":
-            victims = [p for p in session_processes(self.world.root) if p.name() in {"raylet", "gcs_server"}]
+            victims = [
+                p
+                for p in session_processes(self.world.root)
+                if p.name() in {"raylet", "gcs_server"}
+            ]
         else:
             victims = processes(self.world, wanted)[:1]
         for process in victims:
@@ -94,7 +105,9 @@ class Havoc:
 
 
 class Asking:
-    """Asks for predictions all the while, as a person would who does not know what is being killed."""
+    """Asks for predictions all the while, as a person would who does not know what is being
+    killed.
+    """
 
     def __init__(self, world: World) -> None:
         self.answered = 0
@@ -154,7 +167,9 @@ def test_no_acknowledged_event_is_lost_by_it(world: World, cycle: dict[str, Any]
     assert cycle["accepted"] == len(events_of_the_planted_stream()) == len(stored)
 
 
-def test_no_stage_was_made_twice_and_nothing_is_half_registered(world: World, cycle: dict[str, Any]) -> None:
+def test_no_stage_was_made_twice_and_nothing_is_half_registered(
+    world: World, cycle: dict[str, Any]
+) -> None:
     reader = CatalogReader(world.root.catalog)
     stages = reader.learned(Stage, cycle_id=cycle["cycle"].id)
     versions = reader.learned(AgentVersion)

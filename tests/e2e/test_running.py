@@ -1,4 +1,6 @@
-"""One running SelFlow: collecting with consent only, the HTTP port, the command line, and what it survives."""
+"""One running SelFlow: collecting with consent only, the HTTP port, the command line, and what it
+survives.
+"""
 
 import http.client
 import json
@@ -38,16 +40,23 @@ def events(world: World, *filters: str) -> list[dict[str, Any]]:
     return found
 
 
-def ask(world: World, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, dict[str, Any]]:
+def ask(
+    world: World, method: str, path: str, body: bytes = b"", **headers: str
+) -> tuple[int, dict[str, Any]]:
     port = int(world.ok("url", "inference").strip().rpartition(":")[2])
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    sent = {"Authorization": f"Bearer {world.root.token.read_text()}", "Content-Type": "application/json"}
+    sent = {
+        "Authorization": f"Bearer {world.root.token.read_text()}",
+        "Content-Type": "application/json",
+    }
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, path, body, {**sent, **named})
     answer = connection.getresponse()
     content = answer.read()
     connection.close()
-    return answer.status, json.loads(content) if content.startswith(b"{") else {"text": content.decode()}
+    return answer.status, json.loads(content) if content.startswith(b"{") else {
+        "text": content.decode()
+    }
 
 
 def send(world: World, batch: list[Event]) -> int:
@@ -71,9 +80,20 @@ def test_status_tells_what_runs(world: World) -> None:
 
     assert told["state"] == "running", told["reasons"]
     assert {each["name"] for each in told["services"]} == {
-        *("buffer", "clusterer", "collector", "evaluator", "router", "serve", "supervisor", "trainer")
+        *(
+            "buffer",
+            "clusterer",
+            "collector",
+            "evaluator",
+            "router",
+            "serve",
+            "supervisor",
+            "trainer",
+        )
     }
-    assert all(psutil.pid_exists(each["pid"]) and each["memory_bytes"] > 0 for each in told["processes"])
+    assert all(
+        psutil.pid_exists(each["pid"]) and each["memory_bytes"] > 0 for each in told["processes"]
+    )
 
 
 def test_nothing_is_collected_without_consent(world: World) -> None:
@@ -91,7 +111,9 @@ def test_with_consent_files_and_metrics_come_in_and_secrets_do_not(world: World)
 
     def is_seen() -> bool:
         (folder / f"key {SECRET}.txt").write_text(os.urandom(4).hex())
-        return any(each["source"] == "files" or each["kind"].startswith("file.") for each in events(world))
+        return any(
+            each["source"] == "files" or each["kind"].startswith("file.") for each in events(world)
+        )
 
     wait_until(is_seen)
     wait_until(lambda: bool(events(world, "--kind", "metric.sample")))
@@ -115,23 +137,36 @@ def test_a_repository_is_imported_once(world: World, tmp_path: Path) -> None:
     first = world.json("import", "git", str(repository))
     again = world.json("import", "git", str(repository))
 
-    wait_until(lambda: len(events(world, "--source", "import:git")) == 6 or len(events(world)) >= before + 6)
+    wait_until(
+        lambda: (
+            len(events(world, "--source", "import:git")) == 6 or len(events(world)) >= before + 6
+        )
+    )
     assert (first["accepted"], again["accepted"]) == (6, 0)
 
 
 def test_an_answer_is_graded_and_learned_from(world: World) -> None:
     context = [
-        {"ts": 1_700_000_000 + place, "source": "t", "kind": "file.modify", "subject": f"{place % 2}.py"}
+        {
+            "ts": 1_700_000_000 + place,
+            "source": "t",
+            "kind": "file.modify",
+            "subject": f"{place % 2}.py",
+        }
         for place in range(9)
     ]
 
-    status, answer = ask(world, "POST", "/v1/predict", json.dumps({"context": context, "top_k": 3}).encode())
+    status, answer = ask(
+        world, "POST", "/v1/predict", json.dumps({"context": context, "top_k": 3}).encode()
+    )
     outcome = [{"kind": "file.modify", "subject": "1.py"}]
     body = {"decision_id": answer["decision_id"], "metric_name": "outcome", "value": outcome}
     graded, word = ask(world, "POST", "/v1/feedback", json.dumps(body).encode())
 
     assert (status, graded) == (200, 200)
-    assert sum(each["p"] for each in answer["predictions"]) + answer["other_p"] == pytest.approx(1.0)
+    assert sum(each["p"] for each in answer["predictions"]) + answer["other_p"] == pytest.approx(
+        1.0
+    )
     assert {"hit_at_1", "hit_at_5", "log_loss_bits"} <= set(word)
 
 
@@ -159,7 +194,9 @@ def test_a_bad_request_gets_one_clear_error(
 
 def test_nothing_listens_beyond_loopback_the_replica_included(world: World) -> None:
     listening = {
-        process.name(): [c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+        process.name(): [
+            c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN
+        ]
         for process in session_processes(world.root)
     }
 
@@ -180,8 +217,13 @@ def test_a_killed_replica_comes_back_and_knows_its_decisions(world: World) -> No
 
 
 @pytest.mark.parametrize("victims", ["raylet", "everything"])
-def test_the_session_dies_in_the_middle_of_ingest_and_nothing_acknowledged_is_lost(world: World, victims: str) -> None:
-    batch = [Event(1_650_000_000_000_000 + n, "program", "world.event", f"{victims}-{n}") for n in range(4_000)]
+def test_the_session_dies_in_the_middle_of_ingest_and_nothing_acknowledged_is_lost(
+    world: World, victims: str
+) -> None:
+    batch = [
+        Event(1_650_000_000_000_000 + n, "program", "world.event", f"{victims}-{n}")
+        for n in range(4_000)
+    ]
     sent = send(world, batch[:2_000])
     for process in session_processes(world.root):
         if victims == "everything" or process.name() == "raylet":
@@ -196,7 +238,9 @@ def test_the_session_dies_in_the_middle_of_ingest_and_nothing_acknowledged_is_lo
     assert {each["state"] for each in world.state()["services"]} == {"ok"}
     assert len(world.state()["services"]) == 8, "running is said of all that belongs to it"
     assert sent == len(batch)
-    assert {subject: n for subject, n in stored.items() if subject.startswith(victims)} == {e.subject: 1 for e in batch}
+    assert {subject: n for subject, n in stored.items() if subject.startswith(victims)} == {
+        e.subject: 1 for e in batch
+    }
 
 
 def test_a_second_up_finds_it_running(world: World) -> None:
@@ -212,7 +256,15 @@ def test_a_second_up_finds_it_running(world: World) -> None:
 def test_an_up_with_other_settings_brings_them_to_the_replica_and_its_port(world: World) -> None:
     old_pid = world.pid("serve")
 
-    world.ok("up", "--lean", *QUICK[:2], "--set", "serve.port=17790", "--set", "serve.max_body_bytes=5000")
+    world.ok(
+        "up",
+        "--lean",
+        *QUICK[:2],
+        "--set",
+        "serve.port=17790",
+        "--set",
+        "serve.max_body_bytes=5000",
+    )
 
     assert world.ok("url", "inference").strip() == "http://127.0.0.1:17790"
     assert world.pid("serve") != old_pid

@@ -1,4 +1,6 @@
-"""What holds in every test with a model: one thread, so that tests side by side do not wait for each other."""
+"""What holds in every test with a model: one thread, so that tests side by side do not wait for
+each other.
+"""
 
 import pytest
 import torch

@@ -1,4 +1,6 @@
-"""Making a base: the same steps give the same bits, a kill costs no finished epoch, and foreign models keep theirs."""
+"""Making a base: the same steps give the same bits, a kill costs no finished epoch, and foreign
+models keep theirs.
+"""
 
 from pathlib import Path
 
@@ -7,7 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import BertConfig, BertLMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertLMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from selflow.core.errors import ArtifactError, ConfigError, UsageError
 from selflow.core.settings import LmSettings, LoraSettings
@@ -45,7 +53,9 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_the_same_steps_give_the_same_bits_and_a_kill_costs_no_finished_epoch(grown: Path, tmp_path: Path) -> None:
+def test_the_same_steps_give_the_same_bits_and_a_kill_costs_no_finished_epoch(
+    grown: Path, tmp_path: Path
+) -> None:
     with pytest.raises(KilledError):
         grow_tiny(STEPS, TWO, 7, tmp_path, ManualClock(), killed_in_the_last_epoch)
     assert (tmp_path / "partial").is_dir()
@@ -72,7 +82,9 @@ def test_a_base_speaks_words_and_gives_labels_a_chance(grown: Path) -> None:
     loaded = load_base(grown)
     words = set(" ".join(corpus()).replace(".", " ").replace(":", " ").replace(",", " ").split())
     prompt = torch.tensor([loaded.tokenizer.encode("The file")])
-    ids = loaded.model.generate(prompt, max_new_tokens=12, do_sample=False, attention_mask=torch.ones_like(prompt))
+    ids = loaded.model.generate(
+        prompt, max_new_tokens=12, do_sample=False, attention_mask=torch.ones_like(prompt)
+    )
     text = loaded.tokenizer.decode(ids[0], skip_special_tokens=True)
 
     assert len(words.intersection(text.replace(".", " ").replace(":", " ").split())) >= 2
@@ -82,13 +94,17 @@ def test_a_base_speaks_words_and_gives_labels_a_chance(grown: Path) -> None:
 
 @pytest.mark.setting("lm.base_epochs")
 @pytest.mark.setting("lm.base_budget_s")
-@pytest.mark.parametrize(("epochs", "budget_s", "done"), [(1, 600.0, 1), (2, 600.0, 2), (2, 100.0, 1), (2, 0.001, 1)])
+@pytest.mark.parametrize(
+    ("epochs", "budget_s", "done"), [(1, 600.0, 1), (2, 600.0, 2), (2, 100.0, 1), (2, 0.001, 1)]
+)
 def test_time_ends_a_base_after_whole_epochs_and_never_before_the_first(
     tmp_path: Path, epochs: int, budget_s: float, done: int
 ) -> None:
     clock = ManualClock()
     settings = LmSettings(base_epochs=epochs, base_budget_s=budget_s)
-    report = grow_tiny(STEPS[:9], settings, 7, tmp_path, clock, lambda _done, _of: clock.advance(5.0))
+    report = grow_tiny(
+        STEPS[:9], settings, 7, tmp_path, clock, lambda _done, _of: clock.advance(5.0)
+    )
 
     assert report.epochs == done
     assert report.seconds > 60.0
@@ -102,7 +118,9 @@ def test_no_step_makes_no_base(tmp_path: Path) -> None:
 
 
 @pytest.mark.setting("lm.device")
-def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_device_that_is_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
     assert device_of("auto") == device_of("cpu") == "cpu"
@@ -113,17 +131,32 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, 
 
 
 def foreign(folder: Path, *, tied: bool = True, method: str = "llama") -> Path:
-    """A random model of SmolLM2's shape, small, with a tokenizer of its own, as transformers writes them."""
+    """A random model of SmolLM2's shape, small, with a tokenizer of its own, as transformers writes
+    them.
+    """
     bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    bpe.pre_tokenizer, bpe.decoder = (
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        decoders.ByteLevel(),
+    )
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     bpe.train_from_iterator(
-        corpus(), trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+        corpus(),
+        trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet),
     )
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|im_end|>")
-    tokenizer.chat_template = "{% for message in messages %}<|im_start|>{{ message['content'] }}<|im_end|>{% endfor %}"
-    shape = {"vocab_size": len(tokenizer), "hidden_size": 48, "intermediate_size": 96, "num_attention_heads": 3}
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|im_end|>"
+    )
+    tokenizer.chat_template = (
+        "{% for message in messages %}<|im_start|>{{ message['content'] }}<|im_end|>{% endfor %}"
+    )
+    shape = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 48,
+        "intermediate_size": 96,
+        "num_attention_heads": 3,
+    }
     torch.manual_seed(11)
     if method == "llama":
         config = LlamaConfig(
@@ -136,7 +169,9 @@ def foreign(folder: Path, *, tied: bool = True, method: str = "llama") -> Path:
         )
         LlamaForCausalLM(config).save_pretrained(folder)
     else:
-        BertLMHeadModel(BertConfig(**shape, num_hidden_layers=2, is_decoder=True)).save_pretrained(folder)
+        BertLMHeadModel(BertConfig(**shape, num_hidden_layers=2, is_decoder=True)).save_pretrained(
+            folder
+        )
     tokenizer.save_pretrained(folder)
     return folder
 
@@ -162,7 +197,9 @@ def test_a_foreign_model_learns_our_rows_and_nothing_else(tmp_path: Path, *, tie
     assert loaded.tokenizer.encode("The file is open.") == loaded.tokenizer.encode(
         "The file is open.", split_special_tokens=True
     )
-    run = LoraRun(out, AgentData(STEPS, range(50), range(50, 60)), LoraSettings(), {"learning_rate": 0.01}, 7)
+    run = LoraRun(
+        out, AgentData(STEPS, range(50), range(50, 60)), LoraSettings(), {"learning_rate": 0.01}, 7
+    )
     began, ended = run.advance(0.0), run.advance(1.0)
     run.export(tmp_path / "adapter")
     add_adapter(loaded, "agent", tmp_path / "adapter")
@@ -172,7 +209,9 @@ def test_a_foreign_model_learns_our_rows_and_nothing_else(tmp_path: Path, *, tie
 
 
 @pytest.mark.parametrize("fault", ["empty", "broken", "family"])
-def test_a_model_that_cannot_carry_agents_is_refused_with_the_setting_named(tmp_path: Path, fault: str) -> None:
+def test_a_model_that_cannot_carry_agents_is_refused_with_the_setting_named(
+    tmp_path: Path, fault: str
+) -> None:
     source = tmp_path / "model"
     if fault == "family":
         foreign(source, method="bert")
@@ -198,7 +237,9 @@ def in_the_cache(cache: Path, name: str) -> Path:
 
 
 @pytest.mark.setting("lm.base")
-def test_the_base_is_what_the_setting_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_base_is_what_the_setting_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     model = tmp_path / "model"
     model.mkdir()
@@ -230,7 +271,9 @@ def test_a_base_that_is_not_here_is_refused_and_nothing_is_fetched(
 
 def test_an_unfinished_base_is_no_base(tmp_path: Path) -> None:
     with pytest.raises(KilledError):
-        grow_tiny(single(["a", "b", "a"]), TWO, 7, tmp_path, ManualClock(), killed_in_the_last_epoch)
+        grow_tiny(
+            single(["a", "b", "a"]), TWO, 7, tmp_path, ManualClock(), killed_in_the_last_epoch
+        )
 
     with pytest.raises(ArtifactError, match="is no base"):
         load_base(tmp_path)

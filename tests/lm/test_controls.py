@@ -1,4 +1,6 @@
-"""The two controls of the gate: where an agent can help it must pass, and on the same stream shuffled it must fail."""
+"""The two controls of the gate: where an agent can help it must pass, and on the same stream
+shuffled it must fail.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +27,9 @@ EPOCHS = 4
 
 
 def verdict_on(steps: Sequence[Step], folder: Path) -> Verdict:
-    """Base and adapter from the train part, settings from the tune part, judged on the gate part."""
+    """Base and adapter from the train part, settings from the tune part, judged on the gate
+    part.
+    """
     split = split_by_time(steps)
     base = folder / "base"
     settings = LmSettings(base_epochs=EPOCHS)
@@ -43,12 +47,16 @@ def verdict_on(steps: Sequence[Step], folder: Path) -> Verdict:
     joined = pool.replay(steps[first:], [RecordedExpert("agent", loaded.epoch.labels, p, other_p)])
     moments = np.array([step.ts_us for step in steps[first:]])
     everywhere = np.ones(len(moments), dtype=bool)
-    evidence = Evidence(moments, everywhere, Outcomes(*without.outcomes()), Outcomes(*joined.outcomes()))
+    evidence = Evidence(
+        moments, everywhere, Outcomes(*without.outcomes()), Outcomes(*joined.outcomes())
+    )
     return judge(evidence, GateSettings(), 1, 7)
 
 
 @pytest.mark.parametrize(("stream", "decision"), [(list, "passed"), (shuffled_targets, "rejected")])
-def test_the_gate_knows_an_agent_that_helps_from_one_that_cannot(stream: object, decision: str, tmp_path: Path) -> None:
+def test_the_gate_knows_an_agent_that_helps_from_one_that_cannot(
+    stream: object, decision: str, tmp_path: Path
+) -> None:
     steps = planted_steps(STEPS, seed=7)
     given = steps if stream is list else shuffled_targets(steps, seed=3)
 

@@ -1,4 +1,6 @@
-"""One base with many agents: mixed batches, texts as they come, and adapters that come and go meanwhile."""
+"""One base with many agents: mixed batches, texts as they come, and adapters that come and go
+meanwhile.
+"""
 
 import asyncio
 import json
@@ -17,7 +19,10 @@ from selflow.lm.loaded import AGENT_FILE, AGENT_SCHEMA, add_adapter, load_base
 from selflow.lm.texts import Generation, Piece, Sampling
 from tests.lm.worlds import single, small_base
 
-LABELS = tuple(event_label("shell.command", command) for command in ("git status", "vim", "pytest", "git commit"))
+LABELS = tuple(
+    event_label("shell.command", command)
+    for command in ("git status", "vim", "pytest", "git commit")
+)
 GREEDY = Sampling(max_tokens=12, temperature=0.0)
 
 
@@ -26,7 +31,10 @@ def small_adapter(folder: Path, base: Path, seed: int, rank: int = 4, made_for: 
     loaded = load_base(base)
     torch.manual_seed(seed)
     config = LoraConfig(
-        task_type="CAUSAL_LM", r=rank, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False
+        task_type="CAUSAL_LM",
+        r=rank,
+        target_modules=["q_proj", "v_proj", "down_proj"],
+        init_lora_weights=False,
     )
     get_peft_model(loaded.model, config).save_pretrained(folder)
     agent = {"schema": AGENT_SCHEMA, "base": made_for or loaded.sha256}
@@ -73,7 +81,9 @@ def made(host: AgentHost, *asked: tuple[str, str | None], sampling: Sampling = G
     return asyncio.run(ask())
 
 
-def test_a_row_of_a_mixed_batch_has_the_logits_of_its_prompt_alone(folders: dict[str, Path]) -> None:
+def test_a_row_of_a_mixed_batch_has_the_logits_of_its_prompt_alone(
+    folders: dict[str, Path],
+) -> None:
     loaded = load_base(folders["base"])
     for name in ("a@1", "b@2"):
         add_adapter(loaded, name, folders[name])
@@ -92,7 +102,9 @@ def test_a_row_of_a_mixed_batch_has_the_logits_of_its_prompt_alone(folders: dict
             prompts[row] = [*prompts[row], token]
 
     assert worst < 1e-4
-    assert float((Batch(loaded, prompts[:1] * 3, [None, "a@1", "b@2"]).logits.std(dim=0)).max()) > 0.01
+    assert (
+        float((Batch(loaded, prompts[:1] * 3, [None, "a@1", "b@2"]).logits.std(dim=0)).max()) > 0.01
+    )
 
 
 def test_texts_that_are_made_together_are_those_that_are_made_alone(host: AgentHost) -> None:
@@ -109,7 +121,9 @@ def test_more_requests_than_rows_are_all_answered(host: AgentHost) -> None:
 
 def test_the_same_seed_gives_the_same_text_beside_whatever_else(host: AgentHost) -> None:
     def drawn(seed: int | None, *others: tuple[str, str | None]) -> str:
-        return made(host, ("git", "a@1"), *others, sampling=Sampling(max_tokens=16, top_p=0.9, seed=seed))[0]
+        return made(
+            host, ("git", "a@1"), *others, sampling=Sampling(max_tokens=16, top_p=0.9, seed=seed)
+        )[0]
 
     assert drawn(5) == drawn(5, ("a longer one beside it", "b@2"))
     assert len({drawn(seed) for seed in range(6)}) > 3
@@ -127,14 +141,20 @@ def test_pieces_come_in_order_and_the_last_says_why(host: AgentHost) -> None:
     assert [piece.tokens for piece in pieces] == sorted(piece.tokens for piece in pieces)
 
 
-def test_an_adapter_of_another_base_is_refused_by_the_names_of_both(host: AgentHost, folders: dict[str, Path]) -> None:
-    with pytest.raises(ArtifactError, match=r"made for base ffffffffffff; this base is [0-9a-f]{12}"):
+def test_an_adapter_of_another_base_is_refused_by_the_names_of_both(
+    host: AgentHost, folders: dict[str, Path]
+) -> None:
+    with pytest.raises(
+        ArtifactError, match=r"made for base ffffffffffff; this base is [0-9a-f]{12}"
+    ):
         host.load("x@3", folders["foreign"])
 
     assert made(host, ("git", "a@1"))
 
 
-def test_a_request_whose_adapter_fails_fails_alone(host: AgentHost, folders: dict[str, Path]) -> None:
+def test_a_request_whose_adapter_fails_fails_alone(
+    host: AgentHost, folders: dict[str, Path]
+) -> None:
     async def ask() -> tuple[list[Piece], list[Piece]]:
         good, bad = (
             host.generate(host.encode("git"), GREEDY, name, folder)
@@ -148,7 +168,9 @@ def test_a_request_whose_adapter_fails_fails_alone(host: AgentHost, folders: dic
     assert whole(asyncio.run(ask())[0]) == made(host, ("git", "a@1"))[0]
 
 
-def test_a_version_that_does_not_serve_is_loaded_for_one_text(folders: dict[str, Path], host: AgentHost) -> None:
+def test_a_version_that_does_not_serve_is_loaded_for_one_text(
+    folders: dict[str, Path], host: AgentHost
+) -> None:
     expected = made(host, ("git", "b@2"))[0]
     host.keep(["a@1"])
     assert host._loaded.adapters == {"a@1"}
@@ -177,7 +199,9 @@ def test_a_text_that_is_cancelled_ends_at_the_next_token(host: AgentHost) -> Non
     assert tokens[-1] < 100
 
 
-def test_scores_and_loading_go_on_while_a_text_is_made(host: AgentHost, folders: dict[str, Path]) -> None:
+def test_scores_and_loading_go_on_while_a_text_is_made(
+    host: AgentHost, folders: dict[str, Path]
+) -> None:
     steps = single(LABELS)
     expected = host.score(["a@1", "b@2"], steps, steps[-1].ts_us)
 
@@ -199,7 +223,9 @@ def test_scores_and_loading_go_on_while_a_text_is_made(host: AgentHost, folders:
 def test_agents_are_asked_together_and_each_says_what_it_says_alone(host: AgentHost) -> None:
     steps = single([*LABELS, *LABELS])
     together = host.scorers({"one": "a@1", "two": "b@2"})
-    alone = {name: host.scorers({name: adapter}) for name, adapter in (("one", "a@1"), ("two", "b@2"))}
+    alone = {
+        name: host.scorers({name: adapter}) for name, adapter in (("one", "a@1"), ("two", "b@2"))
+    }
     for name, scorer in together.items():
         scores = scorer.score(steps, steps[-1].ts_us + 1_000_000)
         single_scores = alone[name][name].score(steps, steps[-1].ts_us + 1_000_000)
@@ -239,7 +265,10 @@ def test_a_closed_host_ends_its_texts_and_takes_no_more(folders: dict[str, Path]
 
 
 def test_a_chat_without_a_template_is_written_as_lines(host: AgentHost) -> None:
-    messages = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "what next?"}]
+    messages = [
+        {"role": "system", "content": "be brief"},
+        {"role": "user", "content": "what next?"},
+    ]
 
     assert host.encode(messages) == host.encode("system: be brief\nuser: what next?\nassistant:")
 
@@ -278,7 +307,11 @@ def test_a_stop_text_is_never_told_and_nothing_before_it_is_lost(
 
 def test_a_narrow_nucleus_and_a_low_temperature_take_the_likeliest() -> None:
     logits = torch.tensor([0.0, 3.0, 2.9, -1.0])
-    for sampling in (Sampling(top_p=0.3, seed=1), Sampling(temperature=0.0), Sampling(temperature=1e-9)):
+    for sampling in (
+        Sampling(top_p=0.3, seed=1),
+        Sampling(temperature=0.0),
+        Sampling(temperature=1e-9),
+    ):
         row = Row(sampling, str, set())
 
         assert {row.draw(logits) for _ in range(20)} == {1}

@@ -1,4 +1,6 @@
-"""A replica with a real base and real adapters: OpenAI's own client, and a rollback while it serves."""
+"""A replica with a real base and real adapters: OpenAI's own client, and a rollback while it
+serves.
+"""
 
 import socket
 from collections.abc import Iterator
@@ -56,9 +58,13 @@ def listening(world: World) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def client(school: School) -> Iterator[openai.OpenAI]:
     with listening(school.world) as url:
-        client = openai.OpenAI(base_url=f"{url}/v1", api_key=school.world.tokens["owner"], max_retries=20)
+        client = openai.OpenAI(
+            base_url=f"{url}/v1", api_key=school.world.tokens["owner"], max_retries=20
+        )
         client.models.list()
-        client.with_options(timeout=DEADLINE_S).completions.create(model="coder", prompt="git", max_tokens=1)
+        client.with_options(timeout=DEADLINE_S).completions.create(
+            model="coder", prompt="git", max_tokens=1
+        )
         yield client
 
 
@@ -72,10 +78,17 @@ def test_the_client_lists_and_finds_models(client: openai.OpenAI, school: School
 
 def test_the_client_completes_and_reads_the_headers(client: openai.OpenAI) -> None:
     raw = client.completions.with_raw_response.create(
-        model="coder", prompt=["git", "vim app.py"], max_tokens=5, temperature=0.5, seed=3, stop=["\n\n"]
+        model="coder",
+        prompt=["git", "vim app.py"],
+        max_tokens=5,
+        temperature=0.5,
+        seed=3,
+        stop=["\n\n"],
     )
     said = raw.parse()
-    again = client.completions.create(model="coder", prompt="git", max_tokens=5, temperature=0.5, seed=3)
+    again = client.completions.create(
+        model="coder", prompt="git", max_tokens=5, temperature=0.5, seed=3
+    )
 
     assert [choice.index for choice in said.choices] == [0, 1]
     assert again.choices[0].text == said.choices[0].text
@@ -86,7 +99,9 @@ def test_the_client_completes_and_reads_the_headers(client: openai.OpenAI) -> No
 
 def test_the_client_streams_a_chat(client: openai.OpenAI) -> None:
     asked = [{"role": "user", "content": "what comes next?"}]
-    whole = client.chat.completions.create(model="small", messages=asked, max_tokens=8, temperature=0)  # type: ignore[call-overload]
+    whole = client.chat.completions.create(
+        model="small", messages=asked, max_tokens=8, temperature=0
+    )  # type: ignore[call-overload]
     chunks = list(
         client.chat.completions.create(  # type: ignore[call-overload]
             model="small",
@@ -112,15 +127,23 @@ def test_the_client_knows_our_errors(client: openai.OpenAI) -> None:
     with pytest.raises(openai.AuthenticationError) as nobody:
         client.with_options(api_key="sf_nobody").models.list()
 
-    assert (unknown.value.code, many.value.code, many.value.param) == ("model_not_found", "unsupported_parameter", "n")
+    assert (unknown.value.code, many.value.code, many.value.param) == (
+        "model_not_found",
+        "unsupported_parameter",
+        "n",
+    )
     assert nobody.value.code == "invalid_api_key"
 
 
 def test_a_client_that_leaves_frees_the_host(client: openai.OpenAI, school: School) -> None:
-    stream = client.completions.create(model="coder", prompt="git", max_tokens=200, temperature=0, stream=True)
+    stream = client.completions.create(
+        model="coder", prompt="git", max_tokens=200, temperature=0, stream=True
+    )
     first = next(iter(stream))
     stream.close()
-    answer = client.with_options(timeout=DEADLINE_S).completions.create(model="small", prompt="git", max_tokens=1)
+    answer = client.with_options(timeout=DEADLINE_S).completions.create(
+        model="small", prompt="git", max_tokens=1
+    )
     kept = "dec_" + first.id.removeprefix("cmpl-")
 
     assert answer.choices[0].finish_reason == "length"
@@ -135,7 +158,9 @@ def test_a_rollback_shows_in_answers_within_a_second(client: openai.OpenAI, scho
         wanted = school.catalog.agents.champions()[0].version
 
         def version() -> str:
-            raw = client.completions.with_raw_response.create(model="coder", prompt="git", max_tokens=6, temperature=0)
+            raw = client.completions.with_raw_response.create(
+                model="coder", prompt="git", max_tokens=6, temperature=0
+            )
             versions[raw.headers["x-selflow-version"]] = raw.parse().choices[0].text
             return raw.headers["x-selflow-version"]
 

@@ -1,4 +1,6 @@
-"""Steps as tokens and windows: nothing is lost that should be there, and nothing of later steps gets in."""
+"""Steps as tokens and windows: nothing is lost that should be there, and nothing of later steps
+gets in.
+"""
 
 from pathlib import Path
 
@@ -37,12 +39,20 @@ def test_a_label_without_a_token_is_spelled_and_comes_back(loaded: LoadedBase) -
     assert loaded.tokenizer.decode(list(loaded.lines.label("go on"))[1:-1]) == "go on"
 
 
-@pytest.mark.parametrize(("gap_s", "bin_"), [(0, 0), (1, 1), (2, 1), (3, 2), (90, 6), (10**9, GAPS - 1), (-5, 0)])
-def test_a_gap_has_the_bin_of_its_binary_logarithm(loaded: LoadedBase, gap_s: int, bin_: int) -> None:
-    assert loaded.lines.head(START_US + gap_s * 1_000_000, START_US)[0] == loaded.epoch.gap_ids[bin_]
+@pytest.mark.parametrize(
+    ("gap_s", "bin_"), [(0, 0), (1, 1), (2, 1), (3, 2), (90, 6), (10**9, GAPS - 1), (-5, 0)]
+)
+def test_a_gap_has_the_bin_of_its_binary_logarithm(
+    loaded: LoadedBase, gap_s: int, bin_: int
+) -> None:
+    assert (
+        loaded.lines.head(START_US + gap_s * 1_000_000, START_US)[0] == loaded.epoch.gap_ids[bin_]
+    )
 
 
-def test_only_the_first_members_of_a_large_step_are_written_whatever_their_order(loaded: LoadedBase) -> None:
+def test_only_the_first_members_of_a_large_step_are_written_whatever_their_order(
+    loaded: LoadedBase,
+) -> None:
     steps = [Step(START_US, tuple(f"label {i}" for i in range(40)) + KNOWN)]
     plain, mixed = loaded.lines.encode(steps), loaded.lines.encode(steps, np.random.default_rng(1))
 
@@ -62,7 +72,9 @@ def test_tokens_of_earlier_steps_know_nothing_of_later_ones(loaded: LoadedBase) 
 
 
 @pytest.mark.parametrize("targets", [range(200), range(0, 200, 7), [3, 4, 180], [199]])
-def test_each_target_is_in_one_window_with_its_context(loaded: LoadedBase, targets: list[int]) -> None:
+def test_each_target_is_in_one_window_with_its_context(
+    loaded: LoadedBase, targets: list[int]
+) -> None:
     encoded = loaded.lines.encode(work(2, 200, rare=0.2))
     cut = windows(encoded.starts, targets, 128)
     ids, rows, columns = fill(encoded, cut, len(cut))
@@ -71,7 +83,10 @@ def test_each_target_is_in_one_window_with_its_context(loaded: LoadedBase, targe
     for target, row, column in zip(targets, rows, columns, strict=True):
         start = int(encoded.starts[target])
         known = min(start, 128)
-        assert ids[row, column - 1 - known : column + 1].tolist() == encoded.ids[start - known : start + 2].tolist()
+        assert (
+            ids[row, column - 1 - known : column + 1].tolist()
+            == encoded.ids[start - known : start + 2].tolist()
+        )
         assert column < WINDOW
 
 
@@ -91,7 +106,14 @@ def test_labels_that_look_alike_have_tokens_of_their_own(tmp_path: Path) -> None
         *(f"label {i}" for i in range(MAX_LABELS - 3)),
     )
     epoch = load_base(small_base(tmp_path / "base", labels)).epoch
-    tokens = [*epoch.label_ids, *epoch.gap_ids, *epoch.hour_ids, epoch.text_id, epoch.end_text_id, epoch.eos_id]
+    tokens = [
+        *epoch.label_ids,
+        *epoch.gap_ids,
+        *epoch.hour_ids,
+        epoch.text_id,
+        epoch.end_text_id,
+        epoch.eos_id,
+    ]
 
     assert len(set(tokens)) == len(tokens)
 

@@ -1,4 +1,6 @@
-"""An agent's training: it can stop at any step, learns where there is something to learn, and says when it fails."""
+"""An agent's training: it can stop at any step, learns where there is something to learn, and says
+when it fails.
+"""
 
 import json
 import math
@@ -38,7 +40,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Step]]:
     """A stream with a rule, and a base that saw its first part."""
     out, steps = tmp_path_factory.mktemp("planted") / "base", planted_steps(PLANTED + 500, 7)
-    grow_tiny(steps[:PLANTED], LmSettings(base_epochs=4), 7, out, SystemClock(), lambda _done, _of: None)
+    grow_tiny(
+        steps[:PLANTED], LmSettings(base_epochs=4), 7, out, SystemClock(), lambda _done, _of: None
+    )
     return out, steps
 
 
@@ -54,10 +58,15 @@ def entropy_bits(steps: Sequence[Step]) -> float:
     return float(-(counts * np.log2(counts)).sum())
 
 
-def test_an_agent_knows_a_rule_that_no_count_of_labels_knows(planted: tuple[Path, list[Step]]) -> None:
+def test_an_agent_knows_a_rule_that_no_count_of_labels_knows(
+    planted: tuple[Path, list[Step]],
+) -> None:
     base, steps = planted
     data = AgentData(steps, range(PLANTED), range(PLANTED, len(steps)))
-    began, ended = LoraRun(base, data, LoraSettings(), {}, 7), LoraRun(base, data, LoraSettings(), {}, 7)
+    began, ended = (
+        LoraRun(base, data, LoraSettings(), {}, 7),
+        LoraRun(base, data, LoraSettings(), {}, 7),
+    )
 
     assert ended.advance(1.0).tune_bits < began.advance(0.0).tune_bits
     assert ended.advance(1.0).tune_bits < entropy_bits(steps) - 2.0
@@ -66,7 +75,13 @@ def test_an_agent_knows_a_rule_that_no_count_of_labels_knows(planted: tuple[Path
 def test_shuffled_targets_teach_nothing(planted: tuple[Path, list[Step]]) -> None:
     base, steps = planted
     shuffled = shuffled_targets(steps, 3)
-    run = LoraRun(base, AgentData(shuffled, range(PLANTED), range(PLANTED, len(steps))), LoraSettings(), FAST, 7)
+    run = LoraRun(
+        base,
+        AgentData(shuffled, range(PLANTED), range(PLANTED, len(steps))),
+        LoraSettings(),
+        FAST,
+        7,
+    )
 
     assert run.advance(1.0).tune_bits > entropy_bits(shuffled) - 0.05
 
@@ -87,7 +102,10 @@ def test_a_run_that_stopped_goes_on_bit_for_bit(base: Path, tmp_path: Path) -> N
 
 
 def test_a_rung_is_a_part_of_the_same_run(base: Path, tmp_path: Path) -> None:
-    run, whole = LoraRun(base, DATA, LoraSettings(), FAST, 7), LoraRun(base, DATA, LoraSettings(), FAST, 7)
+    run, whole = (
+        LoraRun(base, DATA, LoraSettings(), FAST, 7),
+        LoraRun(base, DATA, LoraSettings(), FAST, 7),
+    )
     rung = run.advance(1 / 8)
 
     assert 1 / 8 <= rung.fraction < 1.0
@@ -112,15 +130,20 @@ def test_training_changes_nothing_of_the_base(base: Path) -> None:
 
     assert folder_sha256(base) == before
     assert np.array_equal(
-        load_file(base / "model.safetensors")["model.norm.weight"], run._loaded.model.get_base_model().model.norm.weight
+        load_file(base / "model.safetensors")["model.norm.weight"],
+        run._loaded.model.get_base_model().model.norm.weight,
     )
     assert np.abs(with_agent[0].p - alone.p).max() < 1e-6
     assert np.abs(with_agent[1].p - alone.p).max() > 1e-3
 
 
 def test_only_labels_of_target_steps_are_learned(base: Path) -> None:
-    """Other labels in steps that are no target change the context alone; the truth of the targets is what counts."""
-    run = LoraRun(base, AgentData(STEPS, [299], [299]), LoraSettings(dropout=0.0, epochs=20), FAST, 7)
+    """Other labels in steps that are no target change the context alone; the truth of the targets
+    is what counts.
+    """
+    run = LoraRun(
+        base, AgentData(STEPS, [299], [299]), LoraSettings(dropout=0.0, epochs=20), FAST, 7
+    )
     began, ended = run.advance(0.0), run.advance(1.0)
 
     assert began.tune_bits > 2.0
@@ -177,8 +200,12 @@ def test_data_comes_back_as_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.setting("lora.batch_size")
 @pytest.mark.setting("lora.epochs")
-@pytest.mark.parametrize(("batch_size", "epochs", "steps"), [(1, 1, 6), (8, 1, 1), (8, 3, 3), (2, 3, 9)])
-def test_batches_and_epochs_make_the_steps(base: Path, batch_size: int, epochs: int, steps: int) -> None:
+@pytest.mark.parametrize(
+    ("batch_size", "epochs", "steps"), [(1, 1, 6), (8, 1, 1), (8, 3, 3), (2, 3, 9)]
+)
+def test_batches_and_epochs_make_the_steps(
+    base: Path, batch_size: int, epochs: int, steps: int
+) -> None:
     run = LoraRun(base, DATA, LoraSettings(batch_size=batch_size, epochs=epochs), {}, 7)
 
     assert run.advance(1.0).steps == steps
@@ -196,7 +223,13 @@ def test_batches_and_epochs_make_the_steps(base: Path, batch_size: int, epochs: 
     ],
 )
 def test_the_adapter_is_as_large_as_it_is_set(
-    base: Path, tmp_path: Path, lora: LoraSettings, config: dict[str, float], rank: int, scale: float, layers: list[int]
+    base: Path,
+    tmp_path: Path,
+    lora: LoraSettings,
+    config: dict[str, float],
+    rank: int,
+    scale: float,
+    layers: list[int],
 ) -> None:
     LoraRun(base, DATA, lora, config, 7).export(tmp_path)
     written = json.loads((tmp_path / "adapter_config.json").read_text())
@@ -214,7 +247,12 @@ def test_dropout_and_learning_rate_change_what_is_learned(base: Path, tmp_path: 
     made = {
         exported(run, tmp_path / str(place))
         for place, lora in enumerate(
-            (LoraSettings(), LoraSettings(dropout=0.3), LoraSettings(learning_rate=1e-3), LoraSettings())
+            (
+                LoraSettings(),
+                LoraSettings(dropout=0.3),
+                LoraSettings(learning_rate=1e-3),
+                LoraSettings(),
+            )
         )
         for run in [LoraRun(base, DATA, lora, {}, 7)]
         if run.advance(1.0).steps

@@ -1,4 +1,6 @@
-"""What a base and its agents say of the next step: chances, from the past alone, the same live and in retrospect."""
+"""What a base and its agents say of the next step: chances, from the past alone, the same live and
+in retrospect.
+"""
 
 import json
 import shutil
@@ -56,7 +58,9 @@ def test_chances_sum_to_one(loaded: LoadedBase) -> None:
 
 
 def test_later_steps_change_no_bit_of_earlier_scores(loaded: LoadedBase) -> None:
-    strangers = [Step(step.ts_us + 7_000_000, ("what nobody knows", KNOWN[3])) for step in STEPS[151:]]
+    strangers = [
+        Step(step.ts_us + 7_000_000, ("what nobody knows", KNOWN[3])) for step in STEPS[151:]
+    ]
     p, other_p = score_steps(loaded, "a", STEPS, 100, 300)
     again, other_again = score_steps(
         loaded, "a", [*STEPS[:150], Step(STEPS[150].ts_us, KNOWN[::-1]), *strangers], 100, 300
@@ -100,7 +104,9 @@ def test_bits_are_the_mean_over_the_members() -> None:
     assert bits(p, other_p, [[0, 2]]).tolist() == [1.5]
 
 
-def test_stock_peft_reads_the_adapter_and_gives_the_same_logits(folders: dict[str, Path], loaded: LoadedBase) -> None:
+def test_stock_peft_reads_the_adapter_and_gives_the_same_logits(
+    folders: dict[str, Path], loaded: LoadedBase
+) -> None:
     ids = torch.from_numpy(loaded.lines.encode(STEPS[:20]).ids)[None]
     plain = AutoModelForCausalLM.from_pretrained(folders["base"])
     stock = PeftModel.from_pretrained(plain, folders["a"]).eval()
@@ -117,12 +123,16 @@ def test_an_adapter_for_another_base_is_refused_and_both_are_named(
 ) -> None:
     other = folder_sha256(folders["other base"])
 
-    with pytest.raises(ArtifactError, match=f"made for base {other[:12]}; this base is {loaded.sha256[:12]}"):
+    with pytest.raises(
+        ArtifactError, match=f"made for base {other[:12]}; this base is {loaded.sha256[:12]}"
+    ):
         add_adapter(loaded, "foreign", folders["foreign"])
     assert loaded.adapters == {"a", "b.2"}
 
 
-def test_after_an_adapter_that_does_not_fit_the_base_is_as_before(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_after_an_adapter_that_does_not_fit_the_base_is_as_before(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
     folder = Path(shutil.copytree(folders["a"], tmp_path / "broken"))
     weights = folder / "adapter_model.safetensors"
     save_file({name: weight[:1] for name, weight in load_file(weights).items()}, weights)
@@ -136,7 +146,9 @@ def test_after_an_adapter_that_does_not_fit_the_base_is_as_before(folders: dict[
     assert not np.array_equal(before, score_next(loaded, ["a"], STEPS[:9], at(0))[0].p)
 
 
-@pytest.mark.parametrize("fault", ["no weights", "pickled weights", "other method", "code", "no agent.json", "shapes"])
+@pytest.mark.parametrize(
+    "fault", ["no weights", "pickled weights", "other method", "code", "no agent.json", "shapes"]
+)
 def test_what_is_no_adapter_of_ours_is_refused(
     folders: dict[str, Path], loaded: LoadedBase, tmp_path: Path, fault: str
 ) -> None:
@@ -152,7 +164,11 @@ def test_what_is_no_adapter_of_ours_is_refused(
     elif fault == "shapes":
         save_file({name: weight[:1] for name, weight in load_file(weights).items()}, weights)
     else:
-        changed = {"peft_type": "IA3"} if fault == "other method" else {"auto_mapping": {"parent_library": "os"}}
+        changed = (
+            {"peft_type": "IA3"}
+            if fault == "other method"
+            else {"auto_mapping": {"parent_library": "os"}}
+        )
         config.write_text(json.dumps({**json.loads(config.read_text()), **changed}))
     before = score_next(loaded, ["a"], STEPS[:5], at(0))[0].p
 
@@ -175,7 +191,9 @@ def test_adapters_come_and_go_without_a_trace(folders: dict[str, Path]) -> None:
         score_next(loaded, ["a"], STEPS[:9], at(0))
 
 
-def test_a_base_has_the_identity_of_its_artifact(folders: dict[str, Path], tmp_path: Path, loaded: LoadedBase) -> None:
+def test_a_base_has_the_identity_of_its_artifact(
+    folders: dict[str, Path], tmp_path: Path, loaded: LoadedBase
+) -> None:
     assert ArtifactStore(tmp_path / "artifacts").put(folders["base"]) == loaded.sha256
 
 

@@ -31,12 +31,17 @@ def small_base(folder: Path, labels: Sequence[str], seed: int = 7) -> Path:
 
 
 def work(seed: int, n: int, names: int = 12, rare: float = 0.05) -> list[Step]:
-    """Sets of one to three of some labels, minutes to hours apart; now and then a label that comes only once."""
+    """Sets of one to three of some labels, minutes to hours apart; now and then a label that comes
+    only once.
+    """
     rng = np.random.default_rng(seed)
     found, ts_us = [], START_US
     for i in range(n):
         ts_us += int(rng.choice([3, 90, 5_000], p=[0.4, 0.5, 0.1])) * 1_000_000
-        labels = [f"file.modify\x1fsrc/part{j}.py" for j in rng.choice(names, rng.integers(1, 4), replace=False)]
+        labels = [
+            f"file.modify\x1fsrc/part{j}.py"
+            for j in rng.choice(names, rng.integers(1, 4), replace=False)
+        ]
         if rng.random() < rare:
             labels.append(f"file.create\x1fnotes/once-{i}.md")
         found.append(Step(ts_us, tuple(labels)))
@@ -44,10 +49,12 @@ def work(seed: int, n: int, names: int = 12, rare: float = 0.05) -> list[Step]:
 
 
 def planted_steps(n: int, seed: int, labels: int = 12, sure: float = 0.9) -> list[Step]:
-    """Single labels in one ring of all: each step is mostly the successor in the ring of the label three steps back.
+    """Single labels in one ring of all: each step is mostly the successor in the ring of the label
+    three steps back.
 
-    The last two labels say nothing of it, no label comes again before the ring is through, and one step in ten is
-    any label: counts of contexts up to two steps, recency and hour have nothing to hold on to.
+    The last two labels say nothing of it, no label comes again before the ring is through, and one
+    step in ten is any label: counts of contexts up to two steps, recency and hour have nothing to
+    hold on to.
     """
     rng = np.random.default_rng(seed)
     ring = rng.permutation(labels)
@@ -55,11 +62,15 @@ def planted_steps(n: int, seed: int, labels: int = 12, sure: float = 0.9) -> lis
     following[ring] = np.roll(ring, -1)
     found = rng.integers(labels, size=3).tolist()
     while len(found) < n:
-        found.append(int(following[found[-3]]) if rng.random() < sure else int(rng.integers(labels)))
+        found.append(
+            int(following[found[-3]]) if rng.random() < sure else int(rng.integers(labels))
+        )
     return single([f"task.run\x1fjob {chr(97 + i % 26)}{i}" for i in found])
 
 
 def shuffled_targets(steps: Sequence[Step], seed: int) -> list[Step]:
     """The same moments and labels, but what comes when is chance."""
     order = np.random.default_rng(seed).permutation(len(steps)).tolist()
-    return [Step(step.ts_us, steps[i].labels, step.user) for step, i in zip(steps, order, strict=True)]
+    return [
+        Step(step.ts_us, steps[i].labels, step.user) for step, i in zip(steps, order, strict=True)
+    ]

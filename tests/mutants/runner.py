@@ -1,7 +1,7 @@
 """Plants one fault at a time in a copy of the tree and demands that the named tests turn red.
 
-A promise without a test that can fail is a wish. Each fault breaks one promise by a change of text; the tests that
-guard the promise must pass without the fault and fail with it, every one of them.
+A promise without a test that can fail is a wish. Each fault breaks one promise by a change of text;
+the tests that guard the promise must pass without the fault and fail with it, every one of them.
 """
 
 import argparse
@@ -23,7 +23,9 @@ TREE = Path(__file__).parents[2]
 FAULTS = Path(__file__).with_name("faults.toml")
 WORKERS = 2
 LIMIT_S = 600
-_LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "dist")
+_LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "dist"
+)
 RED = "red"
 
 
@@ -59,7 +61,9 @@ def planted(tree: Path, fault: Fault) -> Iterator[None]:
     path = tree / fault.file
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     if text.count(fault.old) != 1:
-        raise LookupError(f"the snippet stands {text.count(fault.old)} times in {fault.file}, not once")
+        raise LookupError(
+            f"the snippet stands {text.count(fault.old)} times in {fault.file}, not once"
+        )
     path.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
     try:
         yield
@@ -68,14 +72,27 @@ def planted(tree: Path, fault: Fault) -> Iterator[None]:
 
 
 def run_tests(tree: Path, tests: Sequence[str]) -> tuple[int, list[str]]:
-    """pytest in the tree: its exit status (-1: too slow) and its summary, the ids of failed tests among it."""
+    """pytest in the tree: its exit status (-1: too slow) and its summary, the ids of failed tests
+    among it.
+    """
     options = ["-q", "--tb=no", "-rfE", "-p", "no:cacheprovider"]
-    environ = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "1000"}
+    environ = {
+        **os.environ,
+        "PYTHONPATH": str(tree),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "COLUMNS": "1000",
+    }
     environ["TEST_PATIENCE"] = "1"  # of a planted fault nobody waits for long
     command = [sys.executable, "-m", "pytest", *options, *tests]
     try:
         done = subprocess.run(
-            command, cwd=tree, env=environ, capture_output=True, text=True, timeout=LIMIT_S, check=False
+            command,
+            cwd=tree,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return -1, [f"no end within {LIMIT_S} s"]
@@ -90,16 +107,26 @@ def judge(tree: Path, fault: Fault) -> str:
     except LookupError as error:
         return str(error)
     # An error is a fixture that failed: the test has seen the fault before its first line.
-    failed = [line.partition(" ")[2].split(" - ")[0] for line in lines if line.startswith(("FAILED ", "ERROR "))]
+    failed = [
+        line.partition(" ")[2].split(" - ")[0]
+        for line in lines
+        if line.startswith(("FAILED ", "ERROR "))
+    ]
     if status not in {0, 1}:
         words = next((line for line in reversed(lines) if line.strip()), "")
         return f"the tests could not run, exit status {status}: {words}"
-    blind = [test for test in fault.tests if not any(one == test or one.startswith(f"{test}[") for one in failed)]
+    blind = [
+        test
+        for test in fault.tests
+        if not any(one == test or one.startswith(f"{test}[") for one in failed)
+    ]
     return f"not seen by {', '.join(blind)}" if blind else RED
 
 
 def judge_all(faults: Sequence[Fault], trees: Sequence[Path]) -> Iterator[tuple[Fault, str, float]]:
-    """Each fault with its verdict and seconds: light ones side by side, one to a tree, then the others alone."""
+    """Each fault with its verdict and seconds: light ones side by side, one to a tree, then the
+    others alone.
+    """
     free: SimpleQueue[Path] = SimpleQueue()
     for tree in trees:
         free.put(tree)
@@ -118,19 +145,31 @@ def judge_all(faults: Sequence[Fault], trees: Sequence[Path]) -> Iterator[tuple[
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the faults whose promise or file holds one of the words given; all without a word."""
-    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description="one planted fault per promise")
-    parser.add_argument("words", nargs="*", help="only faults whose promise or file holds one of these")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.mutants", description="one planted fault per promise"
+    )
+    parser.add_argument(
+        "words", nargs="*", help="only faults whose promise or file holds one of these"
+    )
     words = parser.parse_args(arguments).words
     faults = load_faults(FAULTS)
-    faults = tuple(fault for fault in faults if not words or any(w in fault.promise + fault.file for w in words))
+    faults = tuple(
+        fault
+        for fault in faults
+        if not words or any(w in fault.promise + fault.file for w in words)
+    )
     with tempfile.TemporaryDirectory(prefix="selflow-mutants-") as folder:
         trees = [Path(folder) / str(number) for number in range(WORKERS)]
         for tree in trees:
             shutil.copytree(TREE, tree, ignore=_LEFT_OUT)
-        status, lines = run_tests(trees[0], sorted({test for fault in faults for test in fault.tests}))
+        status, lines = run_tests(
+            trees[0], sorted({test for fault in faults for test in fault.tests})
+        )
         if status != 0:
             red = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
-            sys.stdout.write("\n".join([*(red or lines[-20:]), "the tests do not pass without a fault", ""]))
+            sys.stdout.write(
+                "\n".join([*(red or lines[-20:]), "the tests do not pass without a fault", ""])
+            )
             return 1
         wrong = 0
         for fault, verdict, duration_s in judge_all(faults, trees):

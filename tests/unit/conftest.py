@@ -77,7 +77,9 @@ def _unit(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("connect", "connect_ex"):
         original = getattr(socket.socket, name)
 
-        def guarded(self: socket.socket, address: object, *, _original: object = original) -> object:
+        def guarded(
+            self: socket.socket, address: object, *, _original: object = original
+        ) -> object:
             if not is_here(self.family, address):
                 pytest.fail(f"a unit test reaches nothing but this machine: {address!r}")
             return _original(self, address)  # type: ignore[operator]

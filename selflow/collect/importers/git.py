@@ -1,7 +1,9 @@
-"""What was changed when, from the log of a local repository: times and paths, no messages, no authors.
+"""What was changed when, from the log of a local repository: times and paths, no messages, no
+authors.
 
-The repository is not trusted: nothing of it is ever on a command line, its configuration may start no program and
-reach no network, and its paths are read between NUL bytes, so a path may hold anything.
+The repository is not trusted: nothing of it is ever on a command line, its configuration may start
+no program and reach no network, and its paths are read between NUL bytes, so a path may hold
+anything.
 """
 
 import os
@@ -23,33 +25,61 @@ _CHUNK_BYTES = 65_536
 _SHORT_HASH_CHARS = 10
 _HARMLESS = (
     *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.allow=never"),
-    *("-c", "log.showSignature=false", "-c", "log.mailmap=false", "--no-pager", "--no-replace-objects"),
+    *(
+        "-c",
+        "log.showSignature=false",
+        "-c",
+        "log.mailmap=false",
+        "--no-pager",
+        "--no-replace-objects",
+    ),
 )
 _LOG = (
-    *("log", "--reverse", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--no-notes", "-z"),
-    *("--ignore-submodules=all", "--name-status", "--format=tformat:%x02%H %ct", "--diff-filter=AMDT", "HEAD", "--"),
+    *(
+        "log",
+        "--reverse",
+        "--no-renames",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--no-color",
+        "--no-notes",
+        "-z",
+    ),
+    *(
+        "--ignore-submodules=all",
+        "--name-status",
+        "--format=tformat:%x02%H %ct",
+        "--diff-filter=AMDT",
+        "HEAD",
+        "--",
+    ),
 )
 
 
 def import_git(folder: Path, progress: Progress) -> Iterator[Event]:
     """One event per path that a commit changed, oldest commit first; a commit is one step.
 
-    The subject is the whole path, so that it meets the events of the file source; ``data["step"]`` is the commit's
-    short hash. Merges show no paths. ``progress`` counts commits.
+    The subject is the whole path, so that it meets the events of the file source; ``data["step"]``
+    is the commit's short hash. Merges show no paths. ``progress`` counts commits.
 
     Args:
         folder: The repository, or a folder in it.
         progress: Filled while reading.
 
     Raises:
-        UsageError: If git is missing or the folder is no repository with commits (also later, while reading).
+        UsageError: If git is missing or the folder is no repository with commits (also later, while
+        reading).
     """
     git = shutil.which("git")
     if git is None:
         raise UsageError("git is not installed", "install git to import from repositories")
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder that exists", "give the folder of a repository")
-    root = _ask(git, folder, "rev-parse", "--show-toplevel").decode("utf-8", "replace").removesuffix("\n")
+    root = (
+        _ask(git, folder, "rev-parse", "--show-toplevel")
+        .decode("utf-8", "replace")
+        .removesuffix("\n")
+    )
     progress.total = int(_ask(git, folder, "rev-list", "--count", "--no-merges", "HEAD", "--"))
     return _events(git, folder, root, progress)
 
@@ -68,7 +98,11 @@ def _environment() -> dict[str, str]:
 
 def _ask(git: str, folder: Path, *question: str) -> bytes:
     done = subprocess.run(  # noqa: S603  (fixed arguments; the folder is the working directory)
-        [git, *_HARMLESS, *question], cwd=folder, env=_environment(), capture_output=True, check=False
+        [git, *_HARMLESS, *question],
+        cwd=folder,
+        env=_environment(),
+        capture_output=True,
+        check=False,
     )
     if done.returncode:
         raise _refused(folder, done.stderr)
@@ -77,7 +111,9 @@ def _ask(git: str, folder: Path, *question: str) -> bytes:
 
 def _refused(folder: Path, said: bytes) -> UsageError:
     if b"dubious ownership" in said:
-        return UsageError(f"{folder} belongs to another user", "git config --global --add safe.directory FOLDER")
+        return UsageError(
+            f"{folder} belongs to another user", "git config --global --add safe.directory FOLDER"
+        )
     if b"not a git repository" in said:
         return UsageError(f"{folder} is no git repository", "give the folder of a repository")
     return UsageError(f"git cannot read the commits of {folder}", "see what `git log` says there")
@@ -87,7 +123,11 @@ def _events(git: str, folder: Path, root: str, progress: Progress) -> Iterator[E
     with (
         tempfile.TemporaryFile() as said,
         subprocess.Popen(  # noqa: S603  (as above)
-            [git, *_HARMLESS, *_LOG], cwd=folder, env=_environment(), stdout=subprocess.PIPE, stderr=said
+            [git, *_HARMLESS, *_LOG],
+            cwd=folder,
+            env=_environment(),
+            stdout=subprocess.PIPE,
+            stderr=said,
         ) as process,
     ):
         try:
@@ -111,7 +151,9 @@ def _fields(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def _parsed(fields: Iterator[bytes], root: str, progress: Progress) -> Iterator[Event]:
-    """A field is a commit, or a status that a path follows; so a path is never taken for anything else."""
+    """A field is a commit, or a status that a path follows; so a path is never taken for anything
+    else.
+    """
     step, ts_us = "", 0
     for field in fields:
         commit = _COMMIT.fullmatch(field)

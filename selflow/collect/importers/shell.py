@@ -19,7 +19,9 @@ _FISH_ESCAPE = re.compile(r"\\([\\n])")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. ``ts_us`` is None where the shell wrote no time. ``line`` is where it begins, from 1."""
+    """One command. ``ts_us`` is None where the shell wrote no time. ``line`` is where it begins,
+    from 1.
+    """
 
     line: int
     text: str
@@ -37,8 +39,8 @@ def shell_of(head: bytes) -> Shell:
 def parse_history(lines: Iterable[bytes], shell: Shell, progress: Progress) -> Iterator[Command]:
     """The commands in the lines of a history file, several lines of one command together.
 
-    bash writes a time only with ``HISTTIMEFORMAT``; zsh only with ``EXTENDED_HISTORY``. Lines that belong to no
-    command are counted in ``progress``.
+    bash writes a time only with ``HISTTIMEFORMAT``; zsh only with ``EXTENDED_HISTORY``. Lines that
+    belong to no command are counted in ``progress``.
     """
     return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](enumerate(lines, start=1), progress)
 
@@ -46,8 +48,8 @@ def parse_history(lines: Iterable[bytes], shell: Shell, progress: Progress) -> I
 def import_shell(path: Path, progress: Progress) -> Iterator[Event]:
     """One ``shell.command`` event per command, oldest first as the file has them.
 
-    Commands without a time are laid one second apart, ending when the file was last written, or before the next
-    command that has one; they carry ``data["is_time_estimated"]``.
+    Commands without a time are laid one second apart, ending when the file was last written, or
+    before the next command that has one; they carry ``data["is_time_estimated"]``.
 
     Raises:
         UsageError: If the file cannot be read.
@@ -56,10 +58,14 @@ def import_shell(path: Path, progress: Progress) -> Iterator[Event]:
         written_us = int(path.stat().st_mtime * 1e6)
         lines = path.read_bytes().splitlines(keepends=True)
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", "check the path and your access to it") from error
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}", "check the path and your access to it"
+        ) from error
     progress.total = sum(map(len, lines))
     shell = shell_of(lines[0] if lines else b"")
-    return _dated(parse_history(_counted(lines, progress), shell, progress), shell, written_us, progress)
+    return _dated(
+        parse_history(_counted(lines, progress), shell, progress), shell, written_us, progress
+    )
 
 
 def as_event(command: Command, shell: Shell, ts_us: int) -> Event:
@@ -74,7 +80,9 @@ def _counted(lines: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
         yield line
 
 
-def _dated(commands: Iterator[Command], shell: Shell, written_us: int, progress: Progress) -> Iterator[Event]:
+def _dated(
+    commands: Iterator[Command], shell: Shell, written_us: int, progress: Progress
+) -> Iterator[Event]:
     waiting: list[Command] = []
     for command in commands:
         progress.rows += 1
@@ -126,7 +134,9 @@ def _zsh(lines: Iterator[tuple[int, bytes]], progress: Progress) -> Iterator[Com
         if found is None:
             yield from _whole(start, [whole], None, progress)
         else:
-            yield from _whole(start, [found[3]], int(found[1]) * 1_000_000, progress, float(found[2]))
+            yield from _whole(
+                start, [found[3]], int(found[1]) * 1_000_000, progress, float(found[2])
+            )
 
 
 def _fish(lines: Iterator[tuple[int, bytes]], progress: Progress) -> Iterator[Command]:
@@ -137,7 +147,10 @@ def _fish(lines: Iterator[tuple[int, bytes]], progress: Progress) -> Iterator[Co
         if line.startswith("- cmd: "):
             if text:
                 yield Command(start, text)
-            start, text = number, _FISH_ESCAPE.sub(lambda found: "\n" if found[1] == "n" else "\\", line[7:])
+            start, text = (
+                number,
+                _FISH_ESCAPE.sub(lambda found: "\n" if found[1] == "n" else "\\", line[7:]),
+            )
         elif line.startswith("  when: ") and text and line[8:].isdecimal():
             yield Command(start, text, int(line[8:]) * 1_000_000)
             text = ""

@@ -18,7 +18,9 @@ _MAX_SECONDS, _MAX_MILLISECONDS = 2.5e11, 2.5e14
 
 @dataclass(frozen=True, slots=True)
 class ColumnMap:
-    """Which column of a table is what; None: there is none. ``rest``: the other columns go into ``data``."""
+    """Which column of a table is what; None: there is none. ``rest``: the other columns go into
+    ``data``.
+    """
 
     ts: str
     kind: str | None = None
@@ -33,13 +35,17 @@ class ColumnMap:
         """A map from texts such as ``ts=when`` and ``subject=path``.
 
         Raises:
-            UsageError: If a pair is not ``NAME=COLUMN``, a name is unknown or given twice, or ``ts`` is missing.
+            UsageError: If a pair is not ``NAME=COLUMN``, a name is unknown or given twice, or
+            ``ts`` is missing.
         """
         named: dict[str, str] = {}
         for pair in pairs:
             name, _, column = pair.partition("=")
             if name not in _NAMES or not column or name in named:
-                raise UsageError(f"{pair!r} is no column map", f"give each once, as NAME=COLUMN: {', '.join(_NAMES)}")
+                raise UsageError(
+                    f"{pair!r} is no column map",
+                    f"give each once, as NAME=COLUMN: {', '.join(_NAMES)}",
+                )
             named[name] = column
         if "ts" not in named:
             raise UsageError("the column map does not say when", "add ts=COLUMN")
@@ -54,13 +60,16 @@ class ColumnMap:
 _NAMES = ("ts", "kind", "subject", "app", "step", "duration_s")
 
 
-def import_table(path: Path, columns: ColumnMap, source: str, progress: Progress) -> Iterator[Event]:
+def import_table(
+    path: Path, columns: ColumnMap, source: str, progress: Progress
+) -> Iterator[Event]:
     """One event per row, in the order of the file.
 
-    A moment is RFC 3339 text or a number since 1970: of seconds, or of milliseconds or microseconds where the
-    number is too large for seconds (beyond the year 9892). Without a ``kind`` column events are ``table.row``. A
-    row without a usable moment or duration, or with something no record can hold (an integer of more than 64 bits,
-    a lone surrogate), is counted in ``progress`` and passed by.
+    A moment is RFC 3339 text or a number since 1970: of seconds, or of milliseconds or microseconds
+    where the number is too large for seconds (beyond the year 9892). Without a ``kind`` column
+    events are ``table.row``. A row without a usable moment or duration, or with something no record
+    can hold (an integer of more than 64 bits, a lone surrogate), is counted in ``progress`` and
+    passed by.
 
     Args:
         path: A ``.csv`` or ``.jsonl`` file, or one with ``.gz``.
@@ -75,7 +84,9 @@ def import_table(path: Path, columns: ColumnMap, source: str, progress: Progress
     return _events(rows, columns, source, progress)
 
 
-def _events(rows: Iterator[Row], columns: ColumnMap, source: str, progress: Progress) -> Iterator[Event]:
+def _events(
+    rows: Iterator[Row], columns: ColumnMap, source: str, progress: Progress
+) -> Iterator[Event]:
     for row in rows:
         try:
             event = _event(row, columns, source)

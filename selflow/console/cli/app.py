@@ -1,10 +1,11 @@
 """The command ``selflow`` as Typer sees it: global options, and commands from entry points.
 
-A command comes in by the entry-point group ``selflow.commands``: ``name = "module:attribute"``, where the attribute
-is either a function with Typer's annotations (one command) or a ``typer.Typer`` (a command with subcommands). It finds
-its ``Invocation`` (``selflow.core.invocation``) as ``ctx.obj`` of a ``ctx: typer.Context`` parameter, raises the errors
-of ``selflow.core.errors``, and ends with another exit code by ``raise typer.Exit(code)``. Its module is imported only
-when the command is called. Our own commands come in by the same door.
+A command comes in by the entry-point group ``selflow.commands``: ``name = "module:attribute"``,
+where the attribute is either a function with Typer's annotations (one command) or a ``typer.Typer``
+(a command with subcommands). It finds its ``Invocation`` (``selflow.core.invocation``) as
+``ctx.obj`` of a ``ctx: typer.Context`` parameter, raises the errors of ``selflow.core.errors``, and
+ends with another exit code by ``raise typer.Exit(code)``. Its module is imported only when the
+command is called. Our own commands come in by the same door.
 """
 
 import os
@@ -29,9 +30,12 @@ SUMMARIES = {
     "up": "Start SelFlow, or attach it to a Ray cluster that runs.",
     "down": "End SelFlow; an attached Ray cluster is left alone.",
     "status": "Show what runs, how full the buffer is and what listens.",
-    "doctor": "Check listeners, tokens, file modes and versions; exit code 5 if something is wrong.",
+    "doctor": (
+        "Check listeners, tokens, file modes and versions; exit code 5 if something is wrong."
+    ),
     "demo": (
-        "Replay real events, grow and judge agents, serve, predict later events over HTTP, and learn from the outcomes."
+        "Replay real events, grow and judge agents, serve, predict later events over "
+        "HTTP, and learn from the outcomes."
     ),
     "import": "Bring in JSONL, CSV, shell history or a git repository.",
     "replay": "Send a recorded stream through the ingest.",
@@ -47,13 +51,17 @@ SUMMARIES = {
     "url": "Print the address of a listener.",
     "version": "Print the version.",
 }
-"""One line for each of our commands, so that ``selflow --help`` need not import them; a test compares."""
+"""One line for each of our commands, so that ``selflow --help`` need not import them; a test
+compares.
+"""
 INTERNAL = frozenset({"service"})
 """Commands that SelFlow calls itself; not listed."""
 
 
 class LazyGroup(typer.core.TyperGroup):
-    """A group that finds its commands among the installed entry points and imports one when it is called."""
+    """A group that finds its commands among the installed entry points and imports one when it is
+    called.
+    """
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  (Typer's vendored context type is private)
         """Names only: ours in the order of the work, then those of plugins."""
@@ -64,14 +72,16 @@ class LazyGroup(typer.core.TyperGroup):
         """Import the command.
 
         Raises:
-            UsageError: There is none of this name, or a plugin offers something else than a command.
+            UsageError: There is none of this name, or a plugin offers something else than a
+            command.
         """
         point = _points().get(cmd_name)
         if point is not None:
             return _as_command(point)
         near = get_close_matches(cmd_name, self.list_commands(ctx), n=1)
         raise UsageError(
-            f"no command {cmd_name!r}", f"did you mean {near[0]!r}?" if near else "selflow --help lists the commands"
+            f"no command {cmd_name!r}",
+            f"did you mean {near[0]!r}?" if near else "selflow --help lists the commands",
         )
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
@@ -90,7 +100,9 @@ class LazyGroup(typer.core.TyperGroup):
 
 @cache
 def _points() -> dict[str, EntryPoint]:
-    """Every installed command by its name; what is installed does not change while a command runs."""
+    """Every installed command by its name; what is installed does not change while a
+    command runs.
+    """
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
@@ -98,7 +110,9 @@ def _as_command(point: EntryPoint) -> Any:  # noqa: ANN401
     thing = point.load()
     if not isinstance(thing, typer.Typer):
         if not callable(thing):
-            raise UsageError(f"the entry point {point.value} is no command", "remove the plugin that brings it")
+            raise UsageError(
+                f"the entry point {point.value} is no command", "remove the plugin that brings it"
+            )
         function: Callable[..., object] = thing
         thing = typer.Typer(add_completion=False, rich_markup_mode=None)
         thing.command(point.name)(function)
@@ -119,17 +133,27 @@ app = typer.Typer(
 @app.callback()
 def options(
     ctx: typer.Context,
-    home: Annotated[str | None, typer.Option(metavar="DIR", help="State root; default SELFLOW_HOME or XDG.")] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings file instead of the owner's.")] = None,
-    profile: Annotated[str | None, typer.Option(metavar="NAME", help="Settings overlay below the owner's.")] = None,
+    home: Annotated[
+        str | None, typer.Option(metavar="DIR", help="State root; default SELFLOW_HOME or XDG.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings file instead of the owner's.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Settings overlay below the owner's.")
+    ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no notes.")] = False,
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; also NO_COLOR.")] = False,
+    no_color: Annotated[
+        bool, typer.Option("--no-color", help="No colours; also NO_COLOR.")
+    ] = False,
 ) -> None:
     """Make the invocation that every command receives."""
     flags = {"--json": as_json, "--quiet": quiet, "--no-color": no_color}
-    ctx.obj = make_invocation({flag for flag, is_given in flags.items() if is_given}, home, config, profile)
+    ctx.obj = make_invocation(
+        {flag for flag, is_given in flags.items() if is_given}, home, config, profile
+    )
 
 
 @cache
@@ -141,8 +165,7 @@ def invoke(args: Sequence[str]) -> int:
     """Run one command; returns its exit code.
 
     Raises:
-        UsageError: The command line is wrong.
-        SelFlowError: What the command raised.
+        UsageError: The command line is wrong. SelFlowError: What the command raised.
     """
     command = _group()
     if "_SELFLOW_COMPLETE" in os.environ:  # the shell asks, see --install-completion
@@ -155,11 +178,15 @@ def invoke(args: Sequence[str]) -> int:
     except typer.Abort as aborted:
         raise KeyboardInterrupt from aborted
     except typer.TyperException as error:
-        if error.format_message().startswith("Usage:"):  # no argument at all: the help is the message
+        if error.format_message().startswith(
+            "Usage:"
+        ):  # no argument at all: the help is the message
             sys.stderr.write(f"{error.format_message()}\n")
             return error.exit_code
         misused = getattr(error, "ctx", None)
         where = misused.command_path if misused else "selflow"
         # A refused value comes with pydantic's name for the kind of error.
-        raise UsageError(error.format_message().replace(": Value error,", ":"), f"{where} --help") from error
+        raise UsageError(
+            error.format_message().replace(": Value error,", ":"), f"{where} --help"
+        ) from error
     return result if isinstance(result, int) else 0

@@ -1,4 +1,6 @@
-"""``selflow import`` and ``selflow replay``: what a file holds, through the ingest that every event goes through."""
+"""``selflow import`` and ``selflow replay``: what a file holds, through the ingest that every event
+goes through.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -25,27 +27,42 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Count what is there, an
 def bring(  # noqa: PLR0913  (one parameter for each option)
     ctx: typer.Context,
     what: Annotated[Kind, typer.Argument(metavar="KIND", help="jsonl, csv, shell or git.")],
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file (also .gz), history file or repository.")],
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="PATH", help="The file (also .gz), history file or repository."),
+    ],
     columns: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="NAME=COL", help="jsonl, csv: ts, kind, subject, app, step, duration_s."),
+        typer.Option(
+            "--map",
+            metavar="NAME=COL",
+            help="jsonl, csv: ts, kind, subject, app, step, duration_s.",
+        ),
     ] = None,
-    source: Annotated[str | None, typer.Option(help="jsonl, csv: the events' source; default table.")] = None,
-    kind: Annotated[str | None, typer.Option(help="jsonl, csv: the events' kind, if no column says it.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="jsonl, csv: the events' source; default table.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="jsonl, csv: the events' kind, if no column says it.")
+    ] = None,
     *,
-    rest: Annotated[bool, typer.Option("--rest", help="jsonl, csv: keep the other columns as data.")] = False,
+    rest: Annotated[
+        bool, typer.Option("--rest", help="jsonl, csv: keep the other columns as data.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Bring in JSONL, CSV, shell history or a git repository.
 
-    Secrets are replaced before anything is stored. The same file twice adds nothing; of a file that has grown, what is
-    new. Importing is an act of yours and carries your consent with it.
+    Secrets are replaced before anything is stored. The same file twice adds nothing; of a file that
+    has grown, what is new. Importing is an act of yours and carries your consent with it.
     """
     call: Invocation = ctx.obj
     _refuse_idle(what, {"--map": columns, "--source": source, "--kind": kind, "--rest": rest})
     reading, events = _events(what, path, columns or (), source, rest=rest)
     if kind is not None:
-        events = (replace(event, kind=kind) if event.kind == "table.row" else event for event in events)
+        events = (
+            replace(event, kind=kind) if event.kind == "table.row" else event for event in events
+        )
     name = source or ("table" if what in {"csv", "jsonl"} else what)
     _bring(call, Cargo(what, path, f"import:{name}", events, reading), is_dry=dry_run)
 
@@ -53,12 +70,19 @@ def bring(  # noqa: PLR0913  (one parameter for each option)
 def replay(  # noqa: PLR0913
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSON lines, also with .gz.")],
-    time: Annotated[str, typer.Option(metavar="COL", help="The moment: RFC 3339, or a number since 1970.")],
+    time: Annotated[
+        str, typer.Option(metavar="COL", help="The moment: RFC 3339, or a number since 1970.")
+    ],
     label: Annotated[str, typer.Option(metavar="COL", help="What happened: the events' subject.")],
-    group: Annotated[str | None, typer.Option(metavar="COL", help="Rows of one value are one step.")] = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="COL", help="Rows of one value are one step.")
+    ] = None,
     kind: Annotated[str, typer.Option(help="The events' kind.")] = "table.row",
     speed: Annotated[
-        str, typer.Option(metavar="X|max", help="So many times as fast as it happened, moment by moment.")
+        str,
+        typer.Option(
+            metavar="X|max", help="So many times as fast as it happened, moment by moment."
+        ),
     ] = "max",
     *,
     dry_run: DryRun = False,
@@ -74,7 +98,9 @@ def replay(  # noqa: PLR0913
     reading = Progress()
     found = import_table(file, ColumnMap(ts=time, subject=label, step=group), "replay", reading)
     events = sorted((replace(event, kind=kind) for event in found), key=lambda event: event.ts_us)
-    _bring(call, Cargo("replay", file, "import:replay", events, reading, _speed(speed)), is_dry=dry_run)
+    _bring(
+        call, Cargo("replay", file, "import:replay", events, reading, _speed(speed)), is_dry=dry_run
+    )
 
 
 def _events(
@@ -95,8 +121,12 @@ def _events(
 
     pairs = list(columns)
     if not pairs and what == "csv":
-        raise UsageError("a CSV file needs a column map", "for example --map ts=when --map subject=path")
-    return reading, import_table(path, ColumnMap.parse(pairs or _OUR_SHAPE, rest=rest), source or "table", reading)
+        raise UsageError(
+            "a CSV file needs a column map", "for example --map ts=when --map subject=path"
+        )
+    return reading, import_table(
+        path, ColumnMap.parse(pairs or _OUR_SHAPE, rest=rest), source or "table", reading
+    )
 
 
 def _refuse_idle(what: Kind, options: dict[str, object]) -> None:
@@ -164,4 +194,7 @@ def _document(told: Delivery) -> dict[str, Any]:
 def _said(told: Delivery) -> str:
     refused = "".join(f", {n:,} refused ({code})" for code, n in told.rejected.items())
     dropped = f", {told.dropped:,} dropped by your privacy rules" if told.dropped else ""
-    return f"{told.accepted:,} events stored, {told.already_there:,} were there already{dropped}{refused}"
+    return (
+        f"{told.accepted:,} events stored, {told.already_there:,} were there "
+        f"already{dropped}{refused}"
+    )

@@ -14,12 +14,18 @@ from selflow.core.invocation import Invocation, table
 from selflow.core.settings import Settings
 
 app = typer.Typer(
-    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Show, explain, check and change settings."
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Show, explain, check and change settings.",
 )
 _OVERRIDES = "runtime overrides"
 _WIDTH = 60
 Key = Annotated[
-    str, typer.Argument(metavar="KEY", help="A dotted key such as serve.port; selflow config show lists all.")
+    str,
+    typer.Argument(
+        metavar="KEY", help="A dotted key such as serve.port; selflow config show lists all."
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be, and change nothing.")]
 
@@ -32,7 +38,10 @@ def show(ctx: typer.Context) -> None:
     items = [_item(loaded, key) for key in rules.known_keys()]
     call.show(
         {"items": items},
-        table(["key", "value", "layer"], [[i["key"], _short(_yaml(i["value"])), i["layer"]] for i in items]),
+        table(
+            ["key", "value", "layer"],
+            [[i["key"], _short(_yaml(i["value"])), i["layer"]] for i in items],
+        ),
     )
 
 
@@ -61,7 +70,11 @@ def explain(ctx: typer.Context, key: Key) -> None:
         "alias": alias,
         "is_united": name in rules.UNITED,
     }
-    lines = [f"{name}: {_yaml(item['value'])}", f"  {document['meaning']}", f"  from: {item['layer']}"]
+    lines = [
+        f"{name}: {_yaml(item['value'])}",
+        f"  {document['meaning']}",
+        f"  from: {item['layer']}",
+    ]
     lines += [f"  {layer} said: {_yaml(value)}" for layer, value in said]
     lines.append(f"  default: {_yaml(item['default'])}")
     lines += [f"  also called: {alias}"] if alias else []
@@ -74,7 +87,9 @@ def check(ctx: typer.Context) -> None:
     """Whether all layers are right and every watched folder can be read; exit code 5 on a fault."""
     call: Invocation = ctx.obj
     faults = _faults(call)
-    lines = [line for fault in faults for line in (f"fault: {fault['detail']}", f"hint: {fault['hint']}")]
+    lines = [
+        line for fault in faults for line in (f"fault: {fault['detail']}", f"hint: {fault['hint']}")
+    ]
     call.show({"ok": not faults, "faults": faults}, lines or ["the settings are right"])
     raise typer.Exit(5 if faults else 0)
 
@@ -92,7 +107,10 @@ def set_(
     name = _canonical(key)
     parsed = yaml.safe_load(value)
     if parsed is None:
-        raise ConfigError(f"{name}: no value was given", f"selflow config unset {name} goes back to the layers below")
+        raise ConfigError(
+            f"{name}: no value was given",
+            f"selflow config unset {name} goes back to the layers below",
+        )
     loaded = call.settings()
     before = _value(loaded.settings, name)
     wanted = rules.load([rules.Layer(_OVERRIDES, _nested(key, parsed))])
@@ -124,8 +142,13 @@ def trust(ctx: typer.Context, *, dry_run: DryRun = False) -> None:
     call: Invocation = ctx.obj
     path = files.project_file(call.cwd) if dry_run else files.trust_project(call.root, call.cwd)
     if path is None:
-        raise ConfigError(f"no {files.PROJECT_FILE} in {call.cwd} or above it", "go to the project's folder")
-    call.show({"path": str(path), "dry_run": dry_run}, [f"{'would trust' if dry_run else 'trusted'}: {path}"])
+        raise ConfigError(
+            f"no {files.PROJECT_FILE} in {call.cwd} or above it", "go to the project's folder"
+        )
+    call.show(
+        {"path": str(path), "dry_run": dry_run},
+        [f"{'would trust' if dry_run else 'trusted'}: {path}"],
+    )
 
 
 @app.command()
@@ -176,7 +199,9 @@ def _nested(key: str, value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
-def _change(name: str, before: object, after: object, *, is_dry: bool) -> tuple[dict[str, Any], list[str]]:
+def _change(
+    name: str, before: object, after: object, *, is_dry: bool
+) -> tuple[dict[str, Any], list[str]]:
     document = {"key": name, "before": before, "after": after, "dry_run": is_dry}
     return document, [f"{name}: {_yaml(before)} -> {_yaml(after)}{' (dry run)' if is_dry else ''}"]
 
@@ -187,10 +212,17 @@ def _faults(call: Invocation) -> list[dict[str, str]]:
     except ConfigError as error:
         return [{"detail": str(error), "hint": error.hint}]
     project = files.project_file(call.cwd)
-    if project is not None and not any("project" in dict(origin.said) for origin in loaded.origins.values()):
-        call.note(f"note: {project} has no say; selflow config trust changes that, if it is not empty")
+    if project is not None and not any(
+        "project" in dict(origin.said) for origin in loaded.origins.values()
+    ):
+        call.note(
+            f"note: {project} has no say; selflow config trust changes that, if it is not empty"
+        )
     return [
-        {"detail": f"data_sources: {error}", "hint": "correct the path, or make the folder readable"}
+        {
+            "detail": f"data_sources: {error}",
+            "hint": "correct the path, or make the folder readable",
+        }
         for source in loaded.settings.data_sources
         if source.type == "file_system"
         for error in map(_unreadable, source.paths)
@@ -212,5 +244,7 @@ def _short(text: str) -> str:
 def _yaml(value: object) -> str:
     if value is None:
         return "null"
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True, sort_keys=False).strip()
+    text = yaml.safe_dump(
+        value, default_flow_style=True, width=10_000, allow_unicode=True, sort_keys=False
+    ).strip()
     return text.removesuffix("\n...").strip()

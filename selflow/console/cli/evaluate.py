@@ -1,4 +1,6 @@
-"""``selflow eval``: how good predictors are on a file alone. No SelFlow runs, nothing is written."""
+"""``selflow eval``: how good predictors are on a file alone. No SelFlow runs, nothing is
+written.
+"""
 
 from collections.abc import Iterator
 from importlib.metadata import entry_points
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
     from selflow.predict.evaluate import Grow, Row
 
 app = typer.Typer(
-    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Judge predictors on a file alone."
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Judge predictors on a file alone.",
 )
 _FIGURES = ("steps", "hit@1", "hit@5", "log_loss_bits", "ece")
 
@@ -29,19 +34,32 @@ def judge() -> None:
 def stream(  # noqa: PLR0913  (one parameter for each option)
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSON lines, also with .gz.")],
-    time: Annotated[str, typer.Option(metavar="COL", help="The moment: RFC 3339, or a number since 1970.")],
+    time: Annotated[
+        str, typer.Option(metavar="COL", help="The moment: RFC 3339, or a number since 1970.")
+    ],
     label: Annotated[str, typer.Option(metavar="COL", help="What happened: this is predicted.")],
-    group: Annotated[str | None, typer.Option(metavar="COL", help="Rows of one value are one step.")] = None,
-    user: Annotated[str | None, typer.Option(metavar="COL", help="Whose row: each has a past of its own.")] = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="COL", help="Rows of one value are one step.")
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="COL", help="Whose row: each has a past of its own.")
+    ] = None,
     mode: Annotated[
-        Literal["all", "switch"], typer.Option(help="switch: repeats are collapsed, the current label is barred.")
+        Literal["all", "switch"],
+        typer.Option(help="switch: repeats are collapsed, the current label is barred."),
     ] = "all",
     *,
     program: Annotated[
-        bool, typer.Option("--program", help="Labels are shell lines; only the program that each runs counts.")
+        bool,
+        typer.Option(
+            "--program", help="Labels are shell lines; only the program that each runs counts."
+        ),
     ] = False,
     agents: Annotated[
-        bool, typer.Option("--agents", help="Grow agents from the first half; they join as experts in the second.")
+        bool,
+        typer.Option(
+            "--agents", help="Grow agents from the first half; they join as experts in the second."
+        ),
     ] = False,
 ) -> None:
     """Predict each step of a stream from those before it, then learn it.
@@ -55,23 +73,34 @@ def stream(  # noqa: PLR0913  (one parameter for each option)
     reading = Progress()
     rows = list(_rows(file, (time, label, group, user), reading))
     if reading.bad_rows:
-        call.note(f"{reading.bad_rows:,} rows left out: no moment, no label, or not of the file's form")
+        call.note(
+            f"{reading.bad_rows:,} rows left out: no moment, no label, or not of the file's form"
+        )
     with progress(call, f"judging {len(rows):,} rows") as show:
         grow = _grower(call) if agents else None
-        document = evaluate_rows(rows, mode=mode, program=program, has_users=user is not None, grow=grow, progress=show)
+        document = evaluate_rows(
+            rows, mode=mode, program=program, has_users=user is not None, grow=grow, progress=show
+        )
     experts = document["experts"].items()
-    lines = table(["expert", *_FIGURES], [[name, *(figures[each] for each in _FIGURES)] for name, figures in experts])
+    lines = table(
+        ["expert", *_FIGURES],
+        [[name, *(figures[each] for each in _FIGURES)] for name, figures in experts],
+    )
     call.show(document, lines)
 
 
 def _grower(call: Invocation) -> "Grow":
-    """Agents need what the command line may not load: they come in by the entry-point group ``selflow.growers``."""
+    """Agents need what the command line may not load: they come in by the entry-point group
+    ``selflow.growers``.
+    """
     (point,) = entry_points(group="selflow.growers", name="agents")
     grow = point.load()
     return lambda steps: grow(steps, call.settings().settings, call.note)
 
 
-def _rows(path: Path, columns: tuple[str, str, str | None, str | None], reading: "Progress") -> "Iterator[Row]":
+def _rows(
+    path: Path, columns: tuple[str, str, str | None, str | None], reading: "Progress"
+) -> "Iterator[Row]":
     """Rows with a moment and a label; the others are counted in ``reading``."""
     from selflow.collect.importers.table import moment_us
     from selflow.collect.tables import read_rows
@@ -87,7 +116,12 @@ def _rows(path: Path, columns: tuple[str, str, str | None, str | None], reading:
         if said is None or said == "":
             reading.skip(row.line)
             continue
-        yield ts_us, _text(said), _text(row.values.get(group or "")) or None, _text(row.values.get(user or ""))
+        yield (
+            ts_us,
+            _text(said),
+            _text(row.values.get(group or "")) or None,
+            _text(row.values.get(user or "")),
+        )
 
 
 def _text(value: object) -> str:

@@ -22,7 +22,9 @@ _FOLLOW_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which events: half-open in time, newest first from before ``cursor`` (moment, sequence number)."""
+    """Which events: half-open in time, newest first from before ``cursor`` (moment, sequence
+    number).
+    """
 
     since_us: int
     until_us: int
@@ -43,14 +45,24 @@ class Wanted:
 
 def events(  # noqa: PLR0913  (one parameter for each option)
     ctx: typer.Context,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="Not before; RFC 3339 or a date.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before; RFC 3339 or a date.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Not before; RFC 3339 or a date.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Before; RFC 3339 or a date.")
+    ] = None,
     source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
     kind: Annotated[str | None, typer.Option(help="Only of this kind.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, the newest.")] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Those before this one: `next` of an earlier answer.")] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100_000, help="At most so many, the newest.")
+    ] = 50,
+    cursor: Annotated[
+        str | None, typer.Option(help="Those before this one: `next` of an earlier answer.")
+    ] = None,
     *,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on with what arrives, until Ctrl-C.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with what arrives, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """List stored events.
 
@@ -81,7 +93,9 @@ def events(  # noqa: PLR0913  (one parameter for each option)
 
 
 def newest(reader: "LogReader", wanted: Wanted, limit: int) -> list["Stored"]:
-    """At most ``limit`` wanted events, newest first. Cost: one page of 500 after the other, until there are enough."""
+    """At most ``limit`` wanted events, newest first. Cost: one page of 500 after the other, until
+    there are enough.
+    """
     found: list[Stored] = []
     for stored in _backwards(reader, wanted):
         if wanted.covers(stored):
@@ -110,10 +124,15 @@ def _list(call: Invocation, reader: "LogReader", wanted: Wanted, limit: int) -> 
     found = newest(reader, wanted, limit + 1)
     page = found[:limit]
     following = f"{page[-1].event.ts_us}-{page[-1].seq}" if len(found) > limit else None
-    call.show({"items": [_document(s) for s in reversed(page)], "next": following}, map(_line, reversed(page)))
+    call.show(
+        {"items": [_document(s) for s in reversed(page)], "next": following},
+        map(_line, reversed(page)),
+    )
 
 
-def _follow(call: Invocation, reader: "LogReader", wanted: Wanted, limit: int, clock: Clock) -> None:
+def _follow(
+    call: Invocation, reader: "LogReader", wanted: Wanted, limit: int, clock: Clock
+) -> None:
     import json
 
     last_seq = reader.fill().last_seq
@@ -121,7 +140,9 @@ def _follow(call: Invocation, reader: "LogReader", wanted: Wanted, limit: int, c
     never = Flag()
     while True:
         for stored in batch:
-            text = json.dumps(_document(stored), ensure_ascii=False) if call.is_json else _line(stored)
+            text = (
+                json.dumps(_document(stored), ensure_ascii=False) if call.is_json else _line(stored)
+            )
             call.out.write(f"{text}\n")
         call.out.flush()
         fresh = reader.read(last_seq, _PAGE_EVENTS)
@@ -149,7 +170,9 @@ def _moment(option: str, text: str | None, default_us: int) -> int:
     try:
         return parse_ts_us(text)
     except ValueError as error:
-        raise UsageError(f"{option} is no moment", "write it as 2026-01-31 or 2026-01-31T12:00:00Z") from error
+        raise UsageError(
+            f"{option} is no moment", "write it as 2026-01-31 or 2026-01-31T12:00:00Z"
+        ) from error
 
 
 def _cursor(text: str) -> tuple[int, int]:

@@ -1,7 +1,8 @@
-"""What ``selflow status`` tells, without Ray and without Typer: what was written down, checked against the kernel.
+"""What ``selflow status`` tells, without Ray and without Typer: what was written down, checked
+against the kernel.
 
-The supervisor writes what it sees into the catalog; a killed supervisor cannot write that it is dead. So every process
-is looked at anew, and a note that is too old is called so.
+The supervisor writes what it sees into the catalog; a killed supervisor cannot write that it is
+dead. So every process is looked at anew, and a note that is too old is called so.
 """
 
 import json
@@ -26,7 +27,12 @@ _NOT_RUNNING_EXIT = 3
 _CLOCK_SLACK_US = 2_000_000
 """Start times are exact to 10 ms, but a clock that is set moves them."""
 _SLOW_ROUND_S = 30.0
-_COLOURS: Mapping[str, str] = {"running": "green", "ok": "green", "degraded": "yellow", "starting": "yellow"}
+_COLOURS: Mapping[str, str] = {
+    "running": "green",
+    "ok": "green",
+    "degraded": "yellow",
+    "starting": "yellow",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +56,17 @@ def glance(call: Invocation) -> int:
 
 
 def survey(call: Invocation, now_us: int) -> dict[str, Any]:
-    """Everything that is to be said, in the shape of ``GET /api/system`` with services and processes."""
+    """Everything that is to be said, in the shape of ``GET /api/system`` with services and
+    processes.
+    """
     catalog = CatalogReader(call.root.catalog)
     facts = catalog.facts()
     seen = [Seen(service, _is_alive(service)) for service in catalog.services()]
     marked = frozenset(processes.session_pids(call.root.path))
     ray = _ray(call, marked)
-    listeners = {name: {"url": url, "listens": listens(url)} for name, url in call.endpoints().items()}
+    listeners = {
+        name: {"url": url, "listens": listens(url)} for name, url in call.endpoints().items()
+    }
     silent_s = _silent_s(seen, facts.get("check_interval_s"), now_us)
     state, reasons = judge(seen, silent_s, ray["state"])
     champion = catalog.champion()
@@ -65,14 +75,26 @@ def survey(call: Invocation, now_us: int) -> dict[str, Any]:
         "state": state,
         "reasons": reasons,
         "ray": ray,
-        "serve": {"state": next((s.state for s in seen if s.service.health.name == "serve"), "not running")},
-        "console": {"state": "running" if listeners.get("console", {}).get("listens") else "not running"},
+        "serve": {
+            "state": next(
+                (s.state for s in seen if s.service.health.name == "serve"), "not running"
+            )
+        },
+        "console": {
+            "state": "running" if listeners.get("console", {}).get("listens") else "not running"
+        },
         "buffer": _buffer(call, facts.get("budget_bytes")),
         "champion": champion
-        and {"id": champion.id, "upto_seq": champion.upto_seq, "created_at": rfc3339(champion.created_at_us)},
+        and {
+            "id": champion.id,
+            "upto_seq": champion.upto_seq,
+            "created_at": rfc3339(champion.created_at_us),
+        },
         "cycle": as_document(cycles[-1]) if cycles else None,
         "agents": [each.id for each in catalog.learned(AgentVersion, status="champion")],
-        "consents": [consent.source for consent in catalog.consents() if consent.revoked_at_us is None],
+        "consents": [
+            consent.source for consent in catalog.consents() if consent.revoked_at_us is None
+        ],
         "endpoints": listeners,
         "services": [_service(each, now_us) for each in seen],
         "processes": _processes(seen, marked, facts.get("processes")),
@@ -82,7 +104,9 @@ def survey(call: Invocation, now_us: int) -> dict[str, Any]:
 
 
 def judge(seen: list[Seen], silent_s: float, ray_state: str) -> tuple[State, list[str]]:
-    """The state in one word, and what keeps it from being ``running``; ``silent_s`` is 0 unless it is too long."""
+    """The state in one word, and what keeps it from being ``running``; ``silent_s`` is 0 unless it
+    is too long.
+    """
     alive = {each.service.health.name for each in seen if each.is_alive}
     if not alive and ray_state == "running":
         return "degraded", ["Ray runs, but no service of ours does"]
@@ -106,8 +130,12 @@ def judge(seen: list[Seen], silent_s: float, ray_state: str) -> tuple[State, lis
 
 
 def _silent_s(seen: list[Seen], check_interval_s: object, now_us: int) -> float:
-    """How long the supervisor has said nothing, if that is longer than a slow round or three of its intervals."""
-    patience_s = max(_SLOW_ROUND_S, 3 * check_interval_s if isinstance(check_interval_s, int | float) else 0.0)
+    """How long the supervisor has said nothing, if that is longer than a slow round or three of its
+    intervals.
+    """
+    patience_s = max(
+        _SLOW_ROUND_S, 3 * check_interval_s if isinstance(check_interval_s, int | float) else 0.0
+    )
     for each in seen:
         silent_s = (now_us - each.service.seen_at_us) / 1e6
         if each.service.health.name == "supervisor" and silent_s > patience_s:
@@ -116,7 +144,9 @@ def _silent_s(seen: list[Seen], check_interval_s: object, now_us: int) -> float:
 
 
 def _is_alive(service: Service) -> bool:
-    """Whether the process that said so still is: same number, and not begun after the service in it."""
+    """Whether the process that said so still is: same number, and not begun after the service in
+    it.
+    """
     if service.health.state == "dead":
         return False
     if service.health.pid == 0:  # it is being made: the supervisor's word is all there is
@@ -126,7 +156,9 @@ def _is_alive(service: Service) -> bool:
 
 
 def _ray(call: Invocation, marked: AbstractSet[int]) -> dict[str, Any]:
-    """The session that was started or attached, and whether its core is among the living that carry its mark."""
+    """The session that was started or attached, and whether its core is among the living that carry
+    its mark.
+    """
     try:
         session = json.loads((call.root.run / "ray.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -136,12 +168,18 @@ def _ray(call: Invocation, marked: AbstractSet[int]) -> dict[str, Any]:
         is_up = bool(core) and core <= marked
     else:
         is_up = listens(session["address"])
-    told = {"address": session["address"], "is_ours": session["is_ours"], "warnings": session["warnings"]}
+    told = {
+        "address": session["address"],
+        "is_ours": session["is_ours"],
+        "warnings": session["warnings"],
+    }
     return {"state": "running" if is_up else "dead", **told}
 
 
 def _buffer(call: Invocation, noted: object) -> dict[str, Any] | None:
-    """How full it is. The budget is a setting, and loading settings would take longer than all the rest."""
+    """How full it is. The budget is a setting, and loading settings would take longer than all the
+    rest.
+    """
     fill = _fill(call)
     if fill is None:
         return None
@@ -182,18 +220,27 @@ def _service(seen: Seen, now_us: int) -> dict[str, Any]:
 
 
 def _processes(seen: list[Seen], marked: AbstractSet[int], noted: object) -> list[dict[str, Any]]:
-    """Our session's living processes, largest first: those with its mark and those that the supervisor noted."""
+    """Our session's living processes, largest first: those with its mark and those that the
+    supervisor noted.
+    """
     names = {each.service.health.pid: each.service.health.name for each in seen if each.is_alive}
     pids = {pid for pid in (*names, *marked, *_noted(noted)) if pid != os.getpid()}
     found = [process for pid in pids if (process := processes.look(pid))]
     return [
-        {"pid": p.pid, "name": names.get(p.pid, p.name), "memory_bytes": p.memory_bytes, "is_pss": p.is_pss}
+        {
+            "pid": p.pid,
+            "name": names.get(p.pid, p.name),
+            "memory_bytes": p.memory_bytes,
+            "is_pss": p.is_pss,
+        }
         for p in sorted(found, key=lambda p: (-p.memory_bytes, p.pid))
     ]
 
 
 def _noted(noted: object) -> Iterator[int]:
-    """The pids of the fact ``processes`` (rows of pid, start in seconds, title) that are still the same process."""
+    """The pids of the fact ``processes`` (rows of pid, start in seconds, title) that are still the
+    same process.
+    """
     for pid, began_s, *_ in noted if isinstance(noted, list) else ():
         now_began_us = processes.started_at_us(pid)
         if now_began_us is not None and abs(now_began_us - began_s * 1e6) <= _CLOCK_SLACK_US:
@@ -203,7 +250,11 @@ def _noted(noted: object) -> Iterator[int]:
 def _learning(cycle: dict[str, Any] | None, agents: list[str]) -> Iterator[str]:
     if cycle is not None:
         at = cycle["finished_at"] or cycle["started_at"] or cycle["requested_at"]
-        stage = f", {cycle['stage']} {cycle['done_fraction']:.0%}" if cycle["state"] == "running" else ""
+        stage = (
+            f", {cycle['stage']} {cycle['done_fraction']:.0%}"
+            if cycle["state"] == "running"
+            else ""
+        )
         error = f" ({cycle['error']})" if cycle["error"] else ""
         yield f"learning: {cycle['id']} is {cycle['state']}{stage}{printable(error)}, since {at}"
     yield f"agents: {', '.join(agents) or 'none; selflow learn'}"
@@ -211,7 +262,8 @@ def _learning(cycle: dict[str, Any] | None, agents: list[str]) -> Iterator[str]:
 
 def _lines(call: Invocation, document: dict[str, Any]) -> Iterator[str]:
     state = document["state"]
-    yield f"SelFlow {document['versions']['selflow']} is {call.paint(state, _COLOURS.get(state, 'red'))}"
+    painted = call.paint(state, _COLOURS.get(state, "red"))
+    yield f"SelFlow {document['versions']['selflow']} is {painted}"
     yield from (f"  {reason}" for reason in (*document["reasons"], *document["ray"]["warnings"]))
     yield f"root: {document['root']}"
     if buffer := document["buffer"]:
@@ -226,9 +278,13 @@ def _lines(call: Invocation, document: dict[str, Any]) -> Iterator[str]:
         yield f"{name}: {endpoint['url']}{'' if endpoint['listens'] else ' (does not listen)'}"
     if document["services"]:
         yield ""
-        rows = [[s["name"], s["state"], s["pid"], s["restarts"], s["last_error"]] for s in document["services"]]
+        rows = [
+            [s["name"], s["state"], s["pid"], s["restarts"], s["last_error"]]
+            for s in document["services"]
+        ]
         yield from table(
-            ["service", "state", "pid", "restarts", "last error"], [[*row[:2], str(row[2]), *row[3:]] for row in rows]
+            ["service", "state", "pid", "restarts", "last error"],
+            [[*row[:2], str(row[2]), *row[3:]] for row in rows],
         )
     if document["processes"]:
         yield ""

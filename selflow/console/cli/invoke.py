@@ -13,10 +13,15 @@ FLAGS = frozenset({"--json", "--quiet", "--no-color"})
 
 
 def make_invocation(
-    flags: AbstractSet[str], home: str | None = None, config: Path | None = None, profile: str | None = None
+    flags: AbstractSet[str],
+    home: str | None = None,
+    config: Path | None = None,
+    profile: str | None = None,
 ) -> Invocation:
     """Flags of ``FLAGS``, and the global options with a value."""
-    has_color = "--no-color" not in flags and "--json" not in flags and not os.environ.get("NO_COLOR")
+    has_color = (
+        "--no-color" not in flags and "--json" not in flags and not os.environ.get("NO_COLOR")
+    )
     return Invocation(
         root=find_root(home, os.environ),
         environ=os.environ,

@@ -1,4 +1,6 @@
-"""``selflow logs``: what the processes wrote. Our logs are content-free: names, ids, sizes, never an event."""
+"""``selflow logs``: what the processes wrote. Our logs are content-free: names, ids, sizes, never
+an event.
+"""
 
 import json
 from collections import deque
@@ -29,10 +31,16 @@ class LogFile:
 
 def logs(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="Only logs whose name begins so, such as collector.")] = None,
-    lines: Annotated[int, typer.Option(min=0, max=100_000, help="So many last lines of each.")] = 20,
+    name: Annotated[
+        str | None, typer.Argument(help="Only logs whose name begins so, such as collector.")
+    ] = None,
+    lines: Annotated[
+        int, typer.Option(min=0, max=100_000, help="So many last lines of each.")
+    ] = 20,
     *,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on with what is written, until Ctrl-C.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with what is written, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Show the logs.
 
@@ -74,7 +82,9 @@ def _list(call: Invocation, files: Sequence[LogFile], lines: int) -> None:
     tails = [(file, _tail(file.path, lines)) for file in files]
     items = [{"name": file.name, "path": str(file.path), "lines": tail} for file, tail in tails]
     told = (
-        line for file, tail in tails for line in (call.paint(f"==> {file.name} <==", "bold"), *map(printable, tail))
+        line
+        for file, tail in tails
+        for line in (call.paint(f"==> {file.name} <==", "bold"), *map(printable, tail))
     )
     call.show({"items": items}, told)
 

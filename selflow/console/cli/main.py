@@ -1,4 +1,6 @@
-"""The console script: exit codes, and errors as one sentence and a hint. The commands are in ``app``."""
+"""The console script: exit codes, and errors as one sentence and a hint. The commands are in
+``app``.
+"""
 
 import json
 import os
@@ -24,24 +26,34 @@ def run(args: Sequence[str]) -> int:
         code = _run(args)
         sys.stdout.flush()
     except SelFlowError as error:
-        return _fail("--json" in args, error.code, error.status, str(error), error.hint, error.exit_code)
+        return _fail(
+            "--json" in args, error.code, error.status, str(error), error.hint, error.exit_code
+        )
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
-        # The reader had enough (``selflow events | head``); what is left in the buffer must not be tried again.
+        # The reader had enough (``selflow events | head``); what is left in the buffer must not be
+        # tried again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         named = f" {error.filename}" if error.filename else ""
         detail = f"cannot use{named}: {error.strerror or type(error).__name__}"
         return _fail(
-            "--json" in args, "bad_request", 400, detail, "check that it exists, its mode and the space left", 1
+            "--json" in args,
+            "bad_request",
+            400,
+            detail,
+            "check that it exists, its mode and the space left",
+            1,
         )
     return code
 
 
 def _run(args: Sequence[str]) -> int:
-    """``status`` without Typer, whose import and parameter models cost 300 ms: bars and prompts ask for it often."""
+    """``status`` without Typer, whose import and parameter models cost 300 ms: bars and prompts ask
+    for it often.
+    """
     given = set(args)
     if given - FLAGS == {"status"} and args.count("status") == 1:
         from selflow.console.cli.glance import glance
@@ -54,7 +66,13 @@ def _run(args: Sequence[str]) -> int:
 
 def _fail(is_json: bool, code: str, status: int, detail: str, hint: str, exit_code: int) -> int:  # noqa: FBT001
     if is_json:
-        problem = {"type": f"urn:selflow:error:{code}", "status": status, "code": code, "detail": detail, "hint": hint}
+        problem = {
+            "type": f"urn:selflow:error:{code}",
+            "status": status,
+            "code": code,
+            "detail": detail,
+            "hint": hint,
+        }
         sys.stderr.write(json.dumps(problem, ensure_ascii=False) + "\n")
     else:
         sys.stderr.write(f"error: {detail}\n" + (f"hint: {hint}\n" if hint else ""))

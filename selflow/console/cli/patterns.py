@@ -12,7 +12,8 @@ _SHOWN_TERMS = 5
 def patterns(ctx: typer.Context) -> None:
     """List the patterns that live, largest first.
 
-    The agreement is that of several clusterings, from 0 to 1; of everything together it is undefined.
+    The agreement is that of several clusterings, from 0 to 1; of everything together it is
+    undefined.
     """
     call: Invocation = ctx.obj
     found = CatalogReader(call.root.catalog).learned(Pattern, state="alive")

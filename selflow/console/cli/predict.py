@@ -24,16 +24,22 @@ def predict(
     top_k: Annotated[int, typer.Option(min=1, max=50, help="So many of the likeliest.")] = 5,
     context: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What happened last: events as a JSON list or JSONL; - is stdin."),
+        typer.Option(
+            metavar="FILE", help="What happened last: events as a JSON list or JSONL; - is stdin."
+        ),
     ] = None,
-    mode: Annotated[Mode, typer.Option(help="All experts together, or one agent that the router picks.")] = "pool",
+    mode: Annotated[
+        Mode, typer.Option(help="All experts together, or one agent that the router picks.")
+    ] = "pool",
 ) -> None:
     """Ask what comes next.
 
     Without --context the live stream's tail is used.
     """
     call: Invocation = ctx.obj
-    answer = _client(call).predict(None if context is None else read_events(context), top_k=top_k, mode=mode)
+    answer = _client(call).predict(
+        None if context is None else read_events(context), top_k=top_k, mode=mode
+    )
     rows = [
         [place, guess.p, guess.kind, guess.subject, ", ".join(share.id for share in guess.experts)]
         for place, guess in enumerate(answer.predictions, 1)
@@ -50,9 +56,15 @@ feedback_app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def feedback(
     ctx: typer.Context,
     decision: Annotated[str, typer.Argument(help="The decision_id of a prediction.")],
-    metric: Annotated[str, typer.Argument(help="outcome, thumb, accepted, rating, comment or your own name.")],
-    value: Annotated[str, typer.Argument(help="JSON, such as true, -1 or 0.5; anything else is a text.")],
-    tag: Annotated[list[str] | None, typer.Option(metavar="NAME=TEXT", help="Kept with it; may be repeated.")] = None,
+    metric: Annotated[
+        str, typer.Argument(help="outcome, thumb, accepted, rating, comment or your own name.")
+    ],
+    value: Annotated[
+        str, typer.Argument(help="JSON, such as true, -1 or 0.5; anything else is a text.")
+    ],
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=TEXT", help="Kept with it; may be repeated.")
+    ] = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it and store nothing.")] = False,
 ) -> None:
@@ -60,7 +72,11 @@ def feedback(
     call: Invocation = ctx.obj
     tags = dict(_pair(text) for text in tag or ())
     answer = _client(call).feedback(decision, metric, _value(value), tags=tags, dryrun=dry_run)
-    said = f"stored as {answer.feedback_id}" if answer.feedback_id else "it would be accepted; nothing was stored"
+    said = (
+        f"stored as {answer.feedback_id}"
+        if answer.feedback_id
+        else "it would be accepted; nothing was stored"
+    )
     call.show(answer.model_dump(exclude_none=True), [said])
 
 
@@ -68,7 +84,8 @@ def read_events(path: Path) -> "list[Event]":
     """Events in the API's shape from a file.
 
     Raises:
-        UsageError: Missing, no JSON, or an event breaks the schema; the message names its place, never its content.
+        UsageError: Missing, no JSON, or an event breaks the schema; the message names its place,
+        never its content.
     """
     from selflow.core.codec import WireLimits, event_from_json
 
@@ -80,7 +97,9 @@ def read_events(path: Path) -> "list[Event]":
             wire = {k: v for k, v in raw.items() if k != "seq"} if isinstance(raw, dict) else raw
             events.append(event_from_json(wire, now_us, limits))
         except WireError as error:
-            raise UsageError(f"{path}, event {place}: {error}", "selflow events --json shows the shape") from error
+            raise UsageError(
+                f"{path}, event {place}: {error}", "selflow events --json shows the shape"
+            ) from error
     if not events:
         raise UsageError(f"{path} holds no event", "selflow events --json shows the shape")
     return events
@@ -90,11 +109,17 @@ def _documents(path: Path) -> Iterator[object]:
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {type(error).__name__}", "check the path and its mode") from error
+        raise UsageError(
+            f"cannot read {path}: {type(error).__name__}", "check the path and its mode"
+        ) from error
     try:
         whole = json.loads(text)
     except ValueError:
-        whole = [_document(path, place, line) for place, line in enumerate(text.splitlines(), 1) if line.strip()]
+        whole = [
+            _document(path, place, line)
+            for place, line in enumerate(text.splitlines(), 1)
+            if line.strip()
+        ]
     if isinstance(whole, dict) and isinstance(whole.get("items"), list):
         whole = whole["items"]
     yield from whole if isinstance(whole, list) else [whole]
@@ -104,7 +129,9 @@ def _document(path: Path, place: int, line: str) -> object:
     try:
         return json.loads(line)
     except ValueError as error:
-        raise UsageError(f"{path}, line {place} is no JSON", "a JSON list, or one object per line") from error
+        raise UsageError(
+            f"{path}, line {place} is no JSON", "a JSON list, or one object per line"
+        ) from error
 
 
 def _client(call: Invocation) -> "Client":

@@ -1,4 +1,6 @@
-"""What the kernel says of processes: alive, since when, how large. Reads /proc; psutil would cost 50 ms to import."""
+"""What the kernel says of processes: alive, since when, how large. Reads /proc; psutil would cost
+50 ms to import.
+"""
 
 import os
 from collections.abc import Iterator
@@ -10,12 +12,15 @@ _PROC = Path("/proc")
 _SESSION_MARK = "SELFLOW_RAY_SESSION"
 """Every process of our own Ray session carries the root in this variable of its environment."""
 _START_FIELD = 19
-"""``starttime`` is field 22 of ``/proc/PID/stat``: the 20th behind the closing bracket of the name."""
+"""``starttime`` is field 22 of ``/proc/PID/stat``: the 20th behind the closing bracket of the name.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One living process. ``memory_bytes`` is its proportional share (PSS) where the kernel tells, else RSS."""
+    """One living process. ``memory_bytes`` is its proportional share (PSS) where the kernel tells,
+    else RSS.
+    """
 
     pid: int
     name: str
@@ -24,7 +29,9 @@ class Process:
 
 
 def started_at_us(pid: int) -> int | None:
-    """When the living process of this number began, UTC microseconds, exact to 10 ms; None if there is none."""
+    """When the living process of this number began, UTC microseconds, exact to 10 ms; None if there
+    is none.
+    """
     try:
         stat = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -46,7 +53,9 @@ def look(pid: int) -> Process | None:
 
 
 def session_pids(root: Path) -> Iterator[int]:
-    """The processes of the Ray session that was started for this root. Cost: one read per process of this user."""
+    """The processes of the Ray session that was started for this root. Cost: one read per process
+    of this user.
+    """
     mark = f"{_SESSION_MARK}={root}".encode()
     for folder in _PROC.iterdir():
         if folder.name.isdigit():
@@ -71,7 +80,9 @@ def _pss_bytes(folder: Path) -> int | None:
 
 
 def _rss_bytes(folder: Path) -> int:
-    return int((folder / "statm").read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int((folder / "statm").read_text(encoding="utf-8").split()[1]) * os.sysconf(
+        "SC_PAGE_SIZE"
+    )
 
 
 def _name(folder: Path) -> str:

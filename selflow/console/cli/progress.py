@@ -11,7 +11,9 @@ Show = Callable[[int, int], None]
 
 @contextmanager
 def progress(call: Invocation, label: str) -> Iterator[Show]:
-    """Yield what moves the bar; without a terminal, or with ``--quiet``, it shows nothing. Rich loads on use."""
+    """Yield what moves the bar; without a terminal, or with ``--quiet``, it shows nothing. Rich
+    loads on use.
+    """
     if not call.may_animate:
         yield lambda _done, _total: None
         return
@@ -19,7 +21,12 @@ def progress(call: Invocation, label: str) -> Iterator[Show]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     console = Console(file=call.err, no_color=not call.has_color)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total or None)

@@ -29,7 +29,9 @@ _MAX_SUBJECT_CHARS = 4_096
 
 
 class Book(Protocol):
-    """Where runs are noted: ``selflow.store.import_book``, found by the entry-point group ``selflow.imports``."""
+    """Where runs are noted: ``selflow.store.import_book``, found by the entry-point group
+    ``selflow.imports``.
+    """
 
     def allow(self) -> bool:
         """Note the owner's consent to imports; False if it stood already."""
@@ -70,7 +72,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Cargo:
-    """A file's events under one source. ``speed`` 2 sends twice as fast as it happened; None sends at once."""
+    """A file's events under one source. ``speed`` 2 sends twice as fast as it happened; None sends
+    at once.
+    """
 
     label: str
     path: Path
@@ -89,11 +93,16 @@ def deliver(call: Invocation, cargo: Cargo, clock: Clock) -> Delivery:
     """
     address = call.endpoints().get("ingest")
     if address is None:
-        raise NotRunningError("SelFlow is not running, so nothing can be taken in", "start it with: selflow up")
+        raise NotRunningError(
+            "SelFlow is not running, so nothing can be taken in", "start it with: selflow up"
+        )
     from selflow.sdk.ingest import IngestClient
 
     limits = _limits(call)
-    with _book(call) as book, IngestClient(address, cargo.source, limits=limits, clock=clock) as client:
+    with (
+        _book(call) as book,
+        IngestClient(address, cargo.source, limits=limits, clock=clock) as client,
+    ):
         if book.allow():
             call.note("noted: you allow imports; selflow init --revoke import takes it back")
             clock.wait(Flag(), _CONSENT_ACTS_S)
@@ -104,7 +113,8 @@ def deliver(call: Invocation, cargo: Cargo, clock: Clock) -> Delivery:
         except BaseException:
             run.note("failed")
             call.note(
-                f"stopped after {run.delivery.events:,} events, which are safe; the same command goes on from there"
+                f"stopped after {run.delivery.events:,} events, which are safe; the same "
+                "command goes on from there"
             )
             raise
         run.note("done")
@@ -157,11 +167,15 @@ class _Run:
         self.delivery.events += sum(answered)
         self.unanswered.clear()
         told = self.delivery
-        self.book.progress(self.delivery.import_id, told.events, told.accepted, sum(told.rejected.values()))
+        self.book.progress(
+            self.delivery.import_id, told.events, told.accepted, sum(told.rejected.values())
+        )
         self.book.finish(self.delivery.import_id, state)
 
     def _fitting(self, limits: WireLimits) -> Iterator[Event]:
-        """Events that fit a batch; one that does not is refused here, as the server would, and the rest goes on."""
+        """Events that fit a batch; one that does not is refused here, as the server would, and the
+        rest goes on.
+        """
         for event in self.cargo.events:
             is_large = event.data and len(encode_record(event)) > limits.max_event_bytes
             if is_large or len(event.subject) > _MAX_SUBJECT_CHARS:
@@ -171,7 +185,9 @@ class _Run:
 
 
 def _limits(call: Invocation) -> WireLimits:
-    """Never above the defaults: batches are cut by these limits, and other cuts would be other batches."""
+    """Never above the defaults: batches are cut by these limits, and other cuts would be other
+    batches.
+    """
     section, usual = call.settings().settings.ingest, WireLimits()
     return WireLimits(
         min(section.max_batch_bytes, usual.max_batch_bytes),
@@ -186,7 +202,9 @@ def _book(call: Invocation) -> AbstractContextManager[Book]:
     return opened
 
 
-def _pieces(events: Iterator[Event], ends: Sequence[int]) -> Iterator[list[Event] | Iterator[Event]]:
+def _pieces(
+    events: Iterator[Event], ends: Sequence[int]
+) -> Iterator[list[Event] | Iterator[Event]]:
     """The events, cut after each of ``ends``; the last piece is what has been added since."""
     before = 0
     for end in ends:

@@ -1,4 +1,6 @@
-"""``selflow status`` as Typer sees it, for the forms of the command line that ``main`` does not answer directly."""
+"""``selflow status`` as Typer sees it, for the forms of the command line that ``main`` does not
+answer directly.
+"""
 
 import typer
 

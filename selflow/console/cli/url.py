@@ -11,7 +11,9 @@ from selflow.core.listening import listens
 NAMES = ("console", "inference", "aw", "ingest", "dashboard", "ray")
 
 
-def url(ctx: typer.Context, name: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}.")]) -> None:
+def url(
+    ctx: typer.Context, name: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}.")]
+) -> None:
     """Print the address of a listener.
 
     Exit code 3 if it does not listen: it is really asked for a connection.
@@ -21,7 +23,9 @@ def url(ctx: typer.Context, name: Annotated[str, typer.Argument(help=f"One of {'
         raise UsageError(f"no listener is called {name!r}", f"one of {', '.join(NAMES)}")
     address = call.endpoints().get(name)
     if address is None:
-        raise NotRunningError(f"{name} is not running", "selflow status shows what is; selflow up starts SelFlow")
+        raise NotRunningError(
+            f"{name} is not running", "selflow status shows what is; selflow up starts SelFlow"
+        )
     if not listens(address):
         raise NotRunningError(f"nothing listens at {address}", "selflow status shows what runs")
     call.show({"name": name, "url": address}, [address])

@@ -1,4 +1,6 @@
-"""Runs the migrations on the connection that ``selflow.store.schema`` opened, in its one transaction."""
+"""Runs the migrations on the connection that ``selflow.store.schema`` opened, in its one
+transaction.
+"""
 
 from alembic import context
 

@@ -13,14 +13,21 @@ def test_a_dead_session_is_rebuilt_at_once() -> None:
 
 def test_rebuilds_that_follow_each_other_wait_longer_and_longer() -> None:
     patience = Patience()
-    rebuilt_at_s = [t for t in range(16) if patience.wants_rebuild(is_alive=False, is_fresh=False, now_s=float(t))]
+    rebuilt_at_s = [
+        t
+        for t in range(16)
+        if patience.wants_rebuild(is_alive=False, is_fresh=False, now_s=float(t))
+    ]
 
     assert rebuilt_at_s == [0, 1, 3, 7, 15]
 
 
 def test_a_silent_supervisor_alone_is_given_time() -> None:
     patience = Patience()
-    asked = [patience.wants_rebuild(is_alive=True, is_fresh=False, now_s=float(t)) for t in range(STALE_CHECKS)]
+    asked = [
+        patience.wants_rebuild(is_alive=True, is_fresh=False, now_s=float(t))
+        for t in range(STALE_CHECKS)
+    ]
 
     assert asked == [False] * (STALE_CHECKS - 1) + [True]
 

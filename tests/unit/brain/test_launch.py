@@ -40,17 +40,27 @@ def test_the_dashboard_is_on_loopback_at_a_free_port_or_off(root: Root) -> None:
         busy = taken.getsockname()[1]
         port = launch.dashboard_port(RaySettings(dashboard_port=busy))
     on = command(root, RaySettings(), port)
-    off = command(root, RaySettings(dashboard=False), launch.dashboard_port(RaySettings(dashboard=False)))
+    off = command(
+        root, RaySettings(dashboard=False), launch.dashboard_port(RaySettings(dashboard=False))
+    )
 
     assert port is not None
     assert port > busy
-    assert {"--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={port}"} <= set(on)
+    assert {
+        "--include-dashboard=true",
+        "--dashboard-host=127.0.0.1",
+        f"--dashboard-port={port}",
+    } <= set(on)
     assert "--include-dashboard=false" in off
 
 
 @pytest.mark.setting("ray.knobs")
 def test_the_environment_holds_the_knobs_and_no_knob_opens_a_hole(root: Root) -> None:
-    opened = {"RAY_max_io_workers": "2", "RAY_AUTH_MODE": "disabled", "RAY_SERVE_ENABLE_HA_PROXY": "1"}
+    opened = {
+        "RAY_max_io_workers": "2",
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    }
     environment = launch.own_environment(root, RaySettings(knobs=opened), "127.0.0.1:6400")
 
     assert environment["RAY_max_io_workers"] == "2"
@@ -68,7 +78,9 @@ def test_a_cluster_that_is_named_and_does_not_answer_is_an_error_that_names_it()
         launch.find_foreign(RaySettings(address=f"127.0.0.1:{port}"), {})
 
 
-def test_the_setting_wins_over_the_environment_and_ray_s_own_note_comes_last(tmp_path: Path) -> None:
+def test_the_setting_wins_over_the_environment_and_ray_s_own_note_comes_last(
+    tmp_path: Path,
+) -> None:
     with socket.socket() as cluster:
         cluster.bind(("127.0.0.1", 0))
         cluster.listen()
@@ -79,7 +91,8 @@ def test_the_setting_wins_over_the_environment_and_ray_s_own_note_comes_last(tmp
         named = launch.find_foreign(RaySettings(address=address), {"RAY_ADDRESS": "127.0.0.1:1"})
 
     assert (noted, named) == (address, address)
-    assert launch.find_foreign(RaySettings(), {"RAY_TMPDIR": str(tmp_path)}) is None  # it no longer answers
+    # It no longer answers
+    assert launch.find_foreign(RaySettings(), {"RAY_TMPDIR": str(tmp_path)}) is None
 
 
 def test_the_start_hook_takes_the_ray_client_server_away() -> None:
@@ -113,7 +126,9 @@ def test_a_core_that_was_killed_and_is_kept_as_a_zombie_is_dead(tmp_path: Path) 
     for name in ("raylet", "gcs_server"):
         shutil.copy(shutil.which("sleep") or "", tmp_path / name)
         core.append(subprocess.Popen([tmp_path / name, "60"]))
-    session = launch.RaySession("", is_ours=True, dashboard_port=None, core_pids=tuple(each.pid for each in core))
+    session = launch.RaySession(
+        "", is_ours=True, dashboard_port=None, core_pids=tuple(each.pid for each in core)
+    )
     was_alive = launch.is_alive(session)
 
     core[0].kill()

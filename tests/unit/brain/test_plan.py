@@ -12,7 +12,13 @@ from selflow.core.settings import LmSettings, Settings
 @pytest.mark.setting("lm.device")
 @pytest.mark.parametrize(
     ("device", "gpus", "asked"),
-    [("auto", 1, {"num_gpus": 0.2}), ("cuda", 2, {"num_gpus": 0.2}), ("cpu", 1, {}), ("auto", 0, {}), ("cuda", 0, {})],
+    [
+        ("auto", 1, {"num_gpus": 0.2}),
+        ("cuda", 2, {"num_gpus": 0.2}),
+        ("cpu", 1, {}),
+        ("auto", 0, {}),
+        ("cuda", 0, {}),
+    ],
 )
 def test_what_runs_a_model_asks_for_a_gpu_where_there_is_one_and_the_owner_lets_it(
     device: str, gpus: int, asked: dict[str, float], tmp_path: Path

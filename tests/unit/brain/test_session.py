@@ -42,7 +42,9 @@ def test_down_waits_for_an_up_that_is_at_work_and_says_so(root: Root) -> None:
     assert (had_run, said) == (False, ["waiting for another selflow up or down on this root"])
 
 
-def test_one_that_never_ends_is_named_with_the_next_step(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_never_ends_is_named_with_the_next_step(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(session, "LOCK_LIMIT_S", 0.0)
 
     with at_work(root), pytest.raises(StoreError, match="another selflow up or down") as caught:
@@ -54,5 +56,8 @@ def test_one_that_never_ends_is_named_with_the_next_step(root: Root, monkeypatch
 def test_a_session_that_was_taken_down_in_the_meantime_is_not_rebuilt(root: Root) -> None:
     (root.run / "wish.json").write_text('{"assignments": []}')
 
-    with at_work(root, release_after_s=0.3), pytest.raises(NotRunningError, match="no session to rebuild"):
+    with (
+        at_work(root, release_after_s=0.3),
+        pytest.raises(NotRunningError, match="no session to rebuild"),
+    ):
         session.rebuild(root, lambda _: (root.run / "wish.json").unlink())

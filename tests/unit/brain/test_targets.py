@@ -1,4 +1,6 @@
-"""Which patterns get a candidate, what an agent learns from, and the columns in which steps travel."""
+"""Which patterns get a candidate, what an agent learns from, and the columns in which steps
+travel.
+"""
 
 import numpy as np
 import pytest
@@ -48,7 +50,9 @@ def test_an_agent_learns_its_own_steps_and_some_anchors_drawn_by_the_seed() -> N
     assert [i for i in train if own[i]] == list(range(0, 100, 2))
     assert len(anchors) == round(50 * 0.15 / 0.85)
     assert anchors != [i for i in other if not own[i]]
-    assert tune == list(range(100, 160)), "30 steps are too few to tune on: all of the part are taken"
+    assert tune == list(range(100, 160)), (
+        "30 steps are too few to tune on: all of the part are taken"
+    )
 
 
 def test_nothing_is_learned_from_the_embargo_or_the_gate() -> None:

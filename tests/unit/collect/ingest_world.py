@@ -126,4 +126,7 @@ def socket_of(folder: Path) -> str:
 
 
 def events(start: int, count: int, *, subject: str = "/w/file") -> list[Event]:
-    return [Event(NOW_US + place, "files", "file.modify", f"{subject}{place}") for place in range(start, start + count)]
+    return [
+        Event(NOW_US + place, "files", "file.modify", f"{subject}{place}")
+        for place in range(start, start + count)
+    ]

@@ -60,8 +60,13 @@ def _an_event_can_be_stored(source: Source, stir: Callable[[], None]) -> None:
     stir()
     ear.heard.wait(_DEADLINE_S)
     source.stop()
-    _holds(all(event.source and event.kind for event in ear.events), "an event has a source and a kind")
-    _holds(all(decode_record(encode_record(each)) == each for each in ear.events), "an event survives its storage")
+    _holds(
+        all(event.source and event.kind for event in ear.events), "an event has a source and a kind"
+    )
+    _holds(
+        all(decode_record(encode_record(each)) == each for each in ear.events),
+        "an event survives its storage",
+    )
 
 
 def _after_the_stop_there_is_silence(source: Source, stir: Callable[[], None]) -> None:

@@ -23,11 +23,15 @@ def _prefixed(prefix: str, alphabet: str, chars: int) -> st.SearchStrategy[str]:
 
 def _random(alphabet: str, chars: int) -> st.SearchStrategy[str]:
     """Strings as a generator draws them; hypothesis alone prefers simple ones."""
-    return st.integers(0, 1 << 32).map(lambda seed: "".join(default_rng(seed).choice(list(alphabet), chars)))
+    return st.integers(0, 1 << 32).map(
+        lambda seed: "".join(default_rng(seed).choice(list(alphabet), chars))
+    )
 
 
 def _with_luhn(stem: str) -> str:
-    total = sum(sum(divmod(int(digit) * (2 - place % 2), 10)) for place, digit in enumerate(reversed(stem)))
+    total = sum(
+        sum(divmod(int(digit) * (2 - place % 2), 10)) for place, digit in enumerate(reversed(stem))
+    )
     return stem + str(-total % 10)
 
 
@@ -63,9 +67,9 @@ SECRETS: dict[str, st.SearchStrategy[str]] = {
     "private_key": _key_body.map(
         lambda body: f"-----BEGIN RSA PRIVATE KEY-----\n{body}\n-----END RSA PRIVATE KEY-----"
     ),
-    "email": st.tuples(_text(string.ascii_lowercase + ".", 8), _text(string.ascii_lowercase, 6)).map(
-        lambda parts: f"x{parts[0]}@{parts[1]}.org"
-    ),
+    "email": st.tuples(
+        _text(string.ascii_lowercase + ".", 8), _text(string.ascii_lowercase, 6)
+    ).map(lambda parts: f"x{parts[0]}@{parts[1]}.org"),
     "card": _card,
     "card_grouped": _card.map(_grouped),
     "iban": _iban,
@@ -95,7 +99,10 @@ ANNOUNCED: dict[str, tuple[st.SearchStrategy[str], Callable[[str], str]]] = {
     "basic": (_plain, lambda secret: f"Authorization: Basic {secret}=="),
     "cookie": (_plain, lambda secret: f"Cookie: theme=dark; id={secret}"),
     "url": (_plain, lambda secret: f"https://bob:{secret}@host.org/x"),
-    "connection": (_plain, lambda secret: f"postgresql+psycopg://bob:{secret}/x@localhost:5432/shop"),
+    "connection": (
+        _plain,
+        lambda secret: f"postgresql+psycopg://bob:{secret}/x@localhost:5432/shop",
+    ),
     "odbc": (_plain, lambda secret: f"Server=db;Uid=bob;Pwd={secret};"),
     "query": (_plain, lambda secret: f"GET https://host/path?q={secret}&b=1#top"),
     "bare_query": (_plain, lambda secret: f"GET /path?q={secret} HTTP/1.1"),

@@ -1,4 +1,6 @@
-"""The file source: what a person did, not what an editor did; and clear words where nothing can be seen."""
+"""The file source: what a person did, not what an editor did; and clear words where nothing can be
+seen.
+"""
 
 import errno
 import os
@@ -35,7 +37,10 @@ def _after(*offers: tuple[object, ...]) -> list[tuple[str, str]]:
         ([("modify", "a"), ("delete", "a")], [("delete", "a")]),
         ([("delete", "a"), ("create", "a"), ("modify", "a")], [("modify", "a")]),
         ([("create", "a.tmp"), ("modify", "a.tmp"), ("move", "a.tmp", "a")], [("modify", "a")]),
-        ([("modify", "a"), ("create", "t"), ("move", "t", "a"), ("modify", "a")], [("modify", "a")]),
+        (
+            [("modify", "a"), ("create", "t"), ("move", "t", "a"), ("modify", "a")],
+            [("modify", "a")],
+        ),
         ([("move", "a", "b")], [("move", "b")]),
         ([("modify", "a"), ("move", "a", "b")], [("move", "b")]),
         ([("move", "a", "b"), ("move", "b", "c")], [("move", "c")]),
@@ -45,7 +50,9 @@ def _after(*offers: tuple[object, ...]) -> list[tuple[str, str]]:
         ([("modify", "a"), ("modify", "b")], [("modify", "a"), ("modify", "b")]),
     ],
 )  # fmt: skip
-def test_a_burst_is_what_the_person_did(offers: Sequence[tuple[object, ...]], changes: list[tuple[str, str]]) -> None:
+def test_a_burst_is_what_the_person_did(
+    offers: Sequence[tuple[object, ...]], changes: list[tuple[str, str]]
+) -> None:
     assert _after(*offers) == changes
 
 
@@ -98,7 +105,16 @@ def test_noise_does_not_count_and_the_way_to_the_folder_is_no_noise() -> None:
     counts = _filter()
 
     assert counts("/home/u/build/proj/src/a.py")
-    noise = [".git/index", "src/__pycache__/a.pyc", "node_modules/x/y.js", "build/out.o", "a.swp", "a~", ".#a", "4913"]
+    noise = [
+        ".git/index",
+        "src/__pycache__/a.pyc",
+        "node_modules/x/y.js",
+        "build/out.o",
+        "a.swp",
+        "a~",
+        ".#a",
+        "4913",
+    ]
     assert [name for name in noise if counts(f"/home/u/build/proj/{name}")] == []
 
 
@@ -211,7 +227,9 @@ def test_a_folder_that_cannot_be_read_is_one_problem_and_the_others_go_on(tmp_pa
     source.stop()
 
     assert health.state == "degraded"
-    assert health.problems == (f"{tmp_path}/missing is not a folder that exists; correct data_sources or create it",)
+    assert health.problems == (
+        f"{tmp_path}/missing is not a folder that exists; correct data_sources or create it",
+    )
 
 
 def test_a_home_folder_may_be_written_with_a_tilde(tmp_path: Path) -> None:
@@ -227,8 +245,17 @@ def test_a_home_folder_may_be_written_with_a_tilde(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "says"),
     [
-        (errno.ENOSPC, "the limit of file watches is reached at /w/big; exclude large folders, or raise it: sysctl"),
-        (errno.EMFILE, "no watch is left for /w/big; raise the limit: sysctl fs.inotify.max_user_instances"),
+        (
+            errno.ENOSPC,
+            (
+                "the limit of file watches is reached at /w/big; exclude large folders, or "
+                "raise it: sysctl"
+            ),
+        ),
+        (
+            errno.EMFILE,
+            "no watch is left for /w/big; raise the limit: sysctl fs.inotify.max_user_instances",
+        ),
         (errno.EACCES, "/w/big cannot be watched: Permission denied; exclude it"),
     ],
 )

@@ -27,16 +27,27 @@ def _history(folder: Path, content: bytes, written_s: int = T0) -> Path:
 
 
 def _commands(path: Path, progress: Progress | None = None) -> list[tuple[int, str]]:
-    return [(event.ts_us // 1_000_000, event.subject) for event in import_shell(path, progress or Progress())]
+    return [
+        (event.ts_us // 1_000_000, event.subject)
+        for event in import_shell(path, progress or Progress())
+    ]
 
 
 def test_bash_with_times_keeps_commands_of_several_lines_together(tmp_path: Path) -> None:
-    path = _history(tmp_path, b"#1600000000\nls -la\n#1600000060\nfor i in 1 2\ndo echo $i\ndone\n#1600000100\n")
+    path = _history(
+        tmp_path, b"#1600000000\nls -la\n#1600000060\nfor i in 1 2\ndo echo $i\ndone\n#1600000100\n"
+    )
     events = list(import_shell(path, Progress()))
 
     assert events == [
         Event(1_600_000_000_000_000, "shell", "shell.command", "ls -la", "bash"),
-        Event(1_600_000_060_000_000, "shell", "shell.command", "for i in 1 2\ndo echo $i\ndone", "bash"),
+        Event(
+            1_600_000_060_000_000,
+            "shell",
+            "shell.command",
+            "for i in 1 2\ndo echo $i\ndone",
+            "bash",
+        ),
     ]
 
 
@@ -44,17 +55,26 @@ def test_bash_without_times_is_dated_by_the_file_and_says_so(tmp_path: Path) -> 
     path = _history(tmp_path, b"ls\n# a comment\n\ncd /tmp\n")
 
     assert _commands(path) == [(T0 - 3, "ls"), (T0 - 2, "# a comment"), (T0 - 1, "cd /tmp")]
-    assert all(event.data == {"is_time_estimated": True} for event in import_shell(path, Progress()))
+    assert all(
+        event.data == {"is_time_estimated": True} for event in import_shell(path, Progress())
+    )
 
 
 def test_commands_before_the_first_time_are_dated_before_it(tmp_path: Path) -> None:
     path = _history(tmp_path, b"old\nolder\n#1600000000\nnew\n")
 
-    assert _commands(path) == [(1_599_999_998, "old"), (1_599_999_999, "older"), (1_600_000_000, "new")]
+    assert _commands(path) == [
+        (1_599_999_998, "old"),
+        (1_599_999_999, "older"),
+        (1_600_000_000, "new"),
+    ]
 
 
 def test_zsh_keeps_times_durations_and_continued_lines(tmp_path: Path) -> None:
-    path = _history(tmp_path, b": 1600000000:5;make test\n: 1600000010:0;echo a\\\nb\n: 1600000020:0;a;b: 1:2;c\n")
+    path = _history(
+        tmp_path,
+        b": 1600000000:5;make test\n: 1600000010:0;echo a\\\nb\n: 1600000020:0;a;b: 1:2;c\n",
+    )
     events = list(import_shell(path, Progress()))
 
     assert [(event.subject, event.duration_s, event.app) for event in events] == [
@@ -78,7 +98,11 @@ def test_fish_keeps_times_and_escapes_and_passes_paths_by(tmp_path: Path) -> Non
     )
     path = _history(tmp_path, content)
 
-    assert _commands(path) == [(1_600_000_000, "git status"), (1_600_000_005, "echo a\nb \\n"), (T0 - 1, "untimed")]
+    assert _commands(path) == [
+        (1_600_000_000, "git status"),
+        (1_600_000_005, "echo a\nb \\n"),
+        (T0 - 1, "untimed"),
+    ]
 
 
 def test_a_damaged_history_gives_what_is_whole_and_counts_the_rest(tmp_path: Path) -> None:
@@ -99,7 +123,9 @@ def test_a_history_that_cannot_be_read_is_one_clear_error(tmp_path: Path) -> Non
         import_shell(tmp_path / "missing", Progress())
 
 
-def test_the_shell_source_tells_what_is_new_only_and_follows_a_rewritten_file(tmp_path: Path) -> None:
+def test_the_shell_source_tells_what_is_new_only_and_follows_a_rewritten_file(
+    tmp_path: Path,
+) -> None:
     path = _history(tmp_path, b"before\n")
     ear = Ear()
     source = ShellHistorySource([path, tmp_path / "later"], 0.02, SystemClock())
@@ -142,7 +168,8 @@ def _git(folder: Path, *words: str, when_s: int = T0) -> None:
     environment = {
         "PATH": os.environ["PATH"], "HOME": str(folder),
         "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b.co", "GIT_COMMITTER_NAME": "a",
-        "GIT_COMMITTER_EMAIL": "a@b.co", "GIT_AUTHOR_DATE": "1500000000 +0000", "GIT_COMMITTER_DATE": f"{when_s} +0000",
+        "GIT_COMMITTER_EMAIL": "a@b.co", "GIT_AUTHOR_DATE": "1500000000 +0000",
+        "GIT_COMMITTER_DATE": f"{when_s} +0000",
     }  # fmt: skip
     subprocess.run(["git", *words], cwd=folder, env=environment, check=True, capture_output=True)
 
@@ -181,7 +208,11 @@ def repository(tmp_path: Path) -> Path:
 
 def _seen(events: Sequence[Event], root: Path) -> list[tuple[int, str, str]]:
     return [
-        (event.ts_us // 1_000_000 - T0, event.kind.removeprefix("file."), event.subject.removeprefix(f"{root}/"))
+        (
+            event.ts_us // 1_000_000 - T0,
+            event.kind.removeprefix("file."),
+            event.subject.removeprefix(f"{root}/"),
+        )
         for event in events
     ]
 
@@ -194,9 +225,22 @@ def test_a_commit_is_a_step_of_paths_whatever_they_hold(repository: Path) -> Non
     assert {subject for _, _, subject in _seen(first, repository)} == {
         name.replace(os.fsdecode(b"\xff"), "�") for name in HOSTILE
     }
-    assert sorted(_seen(second, repository)) == [(60, "create", "sub/new"), (60, "delete", "-x"), (60, "modify", "D")]
-    assert len({event.data["step"] for event in first}) == len({event.data["step"] for event in second}) == 1
-    assert (progress.done, progress.total, progress.rows, progress.bad_rows) == (2, 2, len(events), 0)
+    assert sorted(_seen(second, repository)) == [
+        (60, "create", "sub/new"),
+        (60, "delete", "-x"),
+        (60, "modify", "D"),
+    ]
+    assert (
+        len({event.data["step"] for event in first})
+        == len({event.data["step"] for event in second})
+        == 1
+    )
+    assert (progress.done, progress.total, progress.rows, progress.bad_rows) == (
+        2,
+        2,
+        len(events),
+        0,
+    )
 
 
 def test_neither_messages_nor_authors_are_read(repository: Path) -> None:
@@ -204,7 +248,9 @@ def test_neither_messages_nor_authors_are_read(repository: Path) -> None:
 
 
 def test_a_folder_inside_gives_the_whole_paths_of_its_repository(repository: Path) -> None:
-    assert list(import_git(repository / "sub", Progress())) == list(import_git(repository, Progress()))
+    assert list(import_git(repository / "sub", Progress())) == list(
+        import_git(repository, Progress())
+    )
 
 
 def test_the_repositorys_own_settings_start_no_program_and_quote_no_path(repository: Path) -> None:

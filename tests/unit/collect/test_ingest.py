@@ -1,4 +1,6 @@
-"""The ZeroMQ door: nothing acknowledged before it is stored, nothing stored unredacted, no input ends it."""
+"""The ZeroMQ door: nothing acknowledged before it is stored, nothing stored unredacted, no input
+ends it.
+"""
 
 import stat
 from collections.abc import Iterator
@@ -40,7 +42,10 @@ def test_a_batch_is_acknowledged_with_what_became_of_it(folder: Path) -> None:
     with serving(log, folder), peering(socket_of(folder)) as peer:
         peer.send("files", 7, events(0, 3))
 
-        assert peer.hear() == (b"ack", {"batch_id": 7, "accepted": 3, "dropped": 0, "rejected": [], "credits": 8})
+        assert peer.hear() == (
+            b"ack",
+            {"batch_id": 7, "accepted": 3, "dropped": 0, "rejected": [], "credits": 8},
+        )
         assert _subjects(log) == ["/w/file0", "/w/file1", "/w/file2"]
 
 
@@ -67,7 +72,9 @@ def test_a_repeated_batch_is_acknowledged_and_not_stored_twice(folder: Path) -> 
         assert server.outcomes() == {("files", "accepted"): 2, ("files", "repeated"): 2}
 
 
-def test_secrets_are_out_and_excluded_paths_are_dropped_before_the_sink_sees_anything(folder: Path) -> None:
+def test_secrets_are_out_and_excluded_paths_are_dropped_before_the_sink_sees_anything(
+    folder: Path,
+) -> None:
     log = MemoryLog()
     sifting = sieve(["~/private/"], ["KeePass*"])
     mixed = [
@@ -85,7 +92,9 @@ def test_secrets_are_out_and_excluded_paths_are_dropped_before_the_sink_sees_any
         assert server.outcomes() == {("shell", "accepted"): 2, ("shell", "dropped"): 2}
 
 
-def test_events_that_break_the_schema_are_named_by_place_and_the_rest_is_stored(folder: Path) -> None:
+def test_events_that_break_the_schema_are_named_by_place_and_the_rest_is_stored(
+    folder: Path,
+) -> None:
     log = MemoryLog()
     future = Event(4_000_000_000_000_000, "files", "file.modify", "/w/later")
     large = Event(NOW_US, "files", "file.modify", data={"x": "y" * 20_000})
@@ -93,7 +102,10 @@ def test_events_that_break_the_schema_are_named_by_place_and_the_rest_is_stored(
         peer.send("files", 1, [*events(0, 1), future, large])
         reply = peer.hear()[1]
 
-        assert reply["rejected"] == [{"index": 1, "code": "in_future"}, {"index": 2, "code": "too_large"}]
+        assert reply["rejected"] == [
+            {"index": 1, "code": "in_future"},
+            {"index": 2, "code": "too_large"},
+        ]
         assert (reply["accepted"], _subjects(log)) == (1, ["/w/file0"])
 
 
@@ -115,11 +127,21 @@ def test_a_batch_of_which_nothing_is_left_is_acknowledged(folder: Path) -> None:
         ([b"selflow/1", b"\xc1"], "bad_batch", "msgpack"),
         ([b"selflow/1", b"\x80"], "bad_batch", "exactly source, batch_id and events"),
         ([b"selflow/1", b"x" * 200_000], "too_large", "200,000 bytes; the limit is 102,400"),
-        ([b"selflow/1", encode_batch("files", 1, events(0, 501))], "too_large", "501 events; the limit is 500"),
-        ([b"selflow/1", encode_batch("bob@example.org", 1, [])], "bad_batch", "looks like a secret"),
+        (
+            [b"selflow/1", encode_batch("files", 1, events(0, 501))],
+            "too_large",
+            "501 events; the limit is 500",
+        ),
+        (
+            [b"selflow/1", encode_batch("bob@example.org", 1, [])],
+            "bad_batch",
+            "looks like a secret",
+        ),
     ],
 )
-def test_a_message_that_is_no_batch_gets_a_clear_error(folder: Path, frames: list[bytes], code: str, says: str) -> None:
+def test_a_message_that_is_no_batch_gets_a_clear_error(
+    folder: Path, frames: list[bytes], code: str, says: str
+) -> None:
     log = MemoryLog()
     with serving(log, folder), peering(socket_of(folder)) as peer:
         peer.say(*frames)
@@ -132,7 +154,11 @@ def test_a_message_that_is_no_batch_gets_a_clear_error(folder: Path, frames: lis
 
 def test_a_frame_beyond_all_bounds_ends_its_connection_and_nothing_else(folder: Path) -> None:
     log = MemoryLog()
-    with serving(log, folder), peering(socket_of(folder)) as peer, peering(socket_of(folder)) as other:
+    with (
+        serving(log, folder),
+        peering(socket_of(folder)) as peer,
+        peering(socket_of(folder)) as other,
+    ):
         peer.say(b"selflow/1", b"x" * 2_000_000)
         other.send("files", 1, events(0, 1))
 
@@ -144,7 +170,11 @@ def _mangled(seed: int) -> list[bytes]:
     """A message of noise, or a good one with some bytes changed and frames lost or doubled."""
     rng = default_rng(seed)
     good = [b"selflow/1", encode_batch("files", seed, events(0, 2))]
-    frames = good if seed % 3 else [rng.bytes(int(size)) for size in rng.integers(0, 60, rng.integers(1, 6))]
+    frames = (
+        good
+        if seed % 3
+        else [rng.bytes(int(size)) for size in rng.integers(0, 60, rng.integers(1, 6))]
+    )
     chosen = (
         [bytearray(frames[place]) for place in rng.integers(0, len(frames), rng.integers(1, 5))]
         if seed % 2
@@ -177,7 +207,10 @@ def test_a_failing_sink_is_told_as_unavailable_and_the_batch_may_come_again(fold
         failed = peer.hear()
         peer.send("files", 1, events(0, 1))
 
-        assert failed == (b"err", {"code": "unavailable", "message": "the disk is full", "batch_id": 1})
+        assert failed == (
+            b"err",
+            {"code": "unavailable", "message": "the disk is full", "batch_id": 1},
+        )
         assert peer.hear()[0] == b"ack"
         assert server.outcomes() == {("files", "unavailable"): 1, ("files", "accepted"): 1}
 
@@ -198,7 +231,11 @@ def test_after_a_failure_later_batches_of_the_source_do_not_overtake(folder: Pat
 
 def test_batches_of_one_source_are_stored_in_their_order(folder: Path) -> None:
     gate = Gate(MemoryLog(credits=64))
-    with serving(gate, folder), peering(socket_of(folder)) as peer, peering(socket_of(folder)) as other:
+    with (
+        serving(gate, folder),
+        peering(socket_of(folder)) as peer,
+        peering(socket_of(folder)) as other,
+    ):
         for place in range(20):
             peer.send("files", place, events(place, 1))
             other.send("shell", place, events(place, 1, subject="/s/"))
@@ -208,8 +245,12 @@ def test_batches_of_one_source_are_stored_in_their_order(folder: Path) -> None:
             other.hear()
         subjects = _subjects(gate.log)
 
-        assert [text for text in subjects if text.startswith("/w")] == [f"/w/file{place}" for place in range(20)]
-        assert [text for text in subjects if text.startswith("/s")] == [f"/s/{place}" for place in range(20)]
+        assert [text for text in subjects if text.startswith("/w")] == [
+            f"/w/file{place}" for place in range(20)
+        ]
+        assert [text for text in subjects if text.startswith("/s")] == [
+            f"/s/{place}" for place in range(20)
+        ]
 
 
 def test_one_slow_source_does_not_hold_up_another(folder: Path) -> None:
@@ -219,7 +260,11 @@ def test_one_slow_source_does_not_hold_up_another(folder: Path) -> None:
             return log.append(source, batch_id, records)  # type: ignore[arg-type]
 
     gate = Gate(MemoryLog())
-    with serving(SlowForOne(), folder), peering(socket_of(folder)) as slow, peering(socket_of(folder)) as quick:
+    with (
+        serving(SlowForOne(), folder),
+        peering(socket_of(folder)) as slow,
+        peering(socket_of(folder)) as quick,
+    ):
         slow.send("slow", 1, events(0, 1))
         assert gate.entered.wait(10)
         quick.send("quick", 1, events(0, 1))
@@ -232,7 +277,11 @@ def test_one_slow_source_does_not_hold_up_another(folder: Path) -> None:
 def test_credits_are_those_of_the_sink_less_what_others_have_in_flight(folder: Path) -> None:
     gate = Gate(MemoryLog(credits=3))
     gate.opened.set()
-    with serving(gate, folder), peering(socket_of(folder)) as first, peering(socket_of(folder)) as second:
+    with (
+        serving(gate, folder),
+        peering(socket_of(folder)) as first,
+        peering(socket_of(folder)) as second,
+    ):
         first.send("a", 1, events(0, 1))
         assert first.hear()[1]["credits"] == 3
         gate.opened.clear()
@@ -272,7 +321,10 @@ def test_over_tcp_only_the_right_token_brings_events_in(folder: Path) -> None:
 
 def test_without_the_owners_consent_nothing_of_a_source_is_stored(folder: Path) -> None:
     log = MemoryLog()
-    with serving(log, folder, consents="files".__eq__) as server, peering(socket_of(folder)) as peer:
+    with (
+        serving(log, folder, consents="files".__eq__) as server,
+        peering(socket_of(folder)) as peer,
+    ):
         peer.send("spy", 1, events(0, 1))
         refused = peer.hear()[1]
         peer.send("files", 1, events(0, 2))
@@ -298,10 +350,14 @@ def test_a_judge_that_fails_keeps_events_out_and_the_door_open(folder: Path) -> 
         assert log.fill().events == 1
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0:7000", "192.168.1.5:7000", "*:7000", "host:7000", "127.0.0.1", "[::]:1"])
+@pytest.mark.parametrize(
+    "address", ["0.0.0.0:7000", "192.168.1.5:7000", "*:7000", "host:7000", "127.0.0.1", "[::]:1"]
+)
 def test_an_address_beyond_loopback_is_refused(folder: Path, address: str) -> None:
     with pytest.raises(RefusedError, match="may not listen"):
-        IngestServer(MemoryLog(), sieve(), SystemClock(), folder / "x", tcp_address=address, authorise=bool)
+        IngestServer(
+            MemoryLog(), sieve(), SystemClock(), folder / "x", tcp_address=address, authorise=bool
+        )
 
 
 def test_tcp_without_anyone_to_judge_tokens_is_refused(folder: Path) -> None:
@@ -313,7 +369,12 @@ def test_a_taken_port_is_named(folder: Path) -> None:
     with serving(MemoryLog(), folder, tcp=True) as server:
         taken = server.tcp_endpoint.removeprefix("tcp://")
         second = IngestServer(
-            MemoryLog(), sieve(), SystemClock(), folder / "two" / "x", tcp_address=taken, authorise=bool
+            MemoryLog(),
+            sieve(),
+            SystemClock(),
+            folder / "two" / "x",
+            tcp_address=taken,
+            authorise=bool,
         )
 
         with pytest.raises(ConfigError, match=taken):

@@ -6,7 +6,9 @@ from selflow.collect.metrics import Reading, read_machine, sample
 from selflow.core.events import Event
 
 
-def _reading(at_s: float, disk_bytes: int | None = 0, net_bytes: int | None = 0, **more: object) -> Reading:
+def _reading(
+    at_s: float, disk_bytes: int | None = 0, net_bytes: int | None = 0, **more: object
+) -> Reading:
     values: dict[str, object] = {"battery_fraction": None, "is_plugged_in": None, **more}
     return Reading(at_s, 0.12345, 0.5, 1.234, disk_bytes, net_bytes, **values)  # type: ignore[arg-type]
 

@@ -1,4 +1,6 @@
-"""The owner's exclusions hold wherever a path or a program shows itself; the home folder is written ~."""
+"""The owner's exclusions hold wherever a path or a program shows itself; the home folder is written
+~.
+"""
 
 import pytest
 
@@ -38,7 +40,12 @@ def _event(subject: str = "", kind: str = "file.modify", app: str = "", **data: 
 )
 def test_what_the_owner_excludes_is_covered(event: Event) -> None:
     assert EXCLUSIONS.covers(event)
-    assert sieve(["~/private/", "*.kdbx", "/etc/secret/**"], ["KeePass*", "pass"]).sift([event]).dropped == 1
+    assert (
+        sieve(["~/private/", "*.kdbx", "/etc/secret/**"], ["KeePass*", "pass"])
+        .sift([event])
+        .dropped
+        == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,8 +103,17 @@ def test_a_home_that_is_everything_changes_nothing() -> None:
 
 
 def test_the_sieve_writes_the_home_folder_everywhere_and_keeps_the_rest() -> None:
-    data: dict[str, Json] = {"cwd": "/home/u/w", "list": ["/home/u/x", 3], "map": {"k": "/home/u/y"}, "n": None}
-    record = sieve().sift([Event(5, "shell", "shell.command", "ls /home/u/w", "bash", 2.5, data)]).records[0]
+    data: dict[str, Json] = {
+        "cwd": "/home/u/w",
+        "list": ["/home/u/x", 3],
+        "map": {"k": "/home/u/y"},
+        "n": None,
+    }
+    record = (
+        sieve()
+        .sift([Event(5, "shell", "shell.command", "ls /home/u/w", "bash", 2.5, data)])
+        .records[0]
+    )
 
     assert decode_record(record) == Event(
         5, "shell", "shell.command", "ls ~/w", "bash", 2.5,

@@ -1,4 +1,6 @@
-"""The collector's own deliveries: whole batches, in order, kept while the sink is away, never doubled."""
+"""The collector's own deliveries: whole batches, in order, kept while the sink is away, never
+doubled.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -33,7 +35,9 @@ class MemorySpool:
         yield from list(self.kept)
 
     def done(self, source: str, batch_id: int) -> None:
-        self.kept = [each for each in self.kept if (each.source, each.batch_id) != (source, batch_id)]
+        self.kept = [
+            each for each in self.kept if (each.source, each.batch_id) != (source, batch_id)
+        ]
 
 
 class _Kept:
@@ -60,7 +64,12 @@ class Weather:
 
 def _world(spool: MemorySpool | None = None) -> tuple[Outbox, Weather, MemorySpool, ManualClock]:
     clock, sink, spool = ManualClock(), Weather(MemoryLog()), spool or MemorySpool()
-    return Outbox(sink, sieve(["~/private/"]), spool, clock, LIMITS, flush_interval_s=0.5), sink, spool, clock
+    return (
+        Outbox(sink, sieve(["~/private/"]), spool, clock, LIMITS, flush_interval_s=0.5),
+        sink,
+        spool,
+        clock,
+    )
 
 
 def _stored(log: MemoryLog) -> list[str]:
@@ -87,10 +96,14 @@ def test_full_batches_go_at_once_and_the_rest_after_the_interval() -> None:
 def test_nothing_unredacted_or_excluded_is_ever_held() -> None:
     outbox, sink, spool, _ = _world()
     sink.is_away = True
-    outbox.offer([Event(1, "shell", "k", "vim ~/private/x"), Event(1, "shell", "k", "mail bob@example.org")])
+    outbox.offer(
+        [Event(1, "shell", "k", "vim ~/private/x"), Event(1, "shell", "k", "mail bob@example.org")]
+    )
     outbox.step(everything=True)
 
-    assert [decode_record(record).subject for batch in spool.kept for record in batch.records] == ["mail <EMAIL>"]
+    assert [decode_record(record).subject for batch in spool.kept for record in batch.records] == [
+        "mail <EMAIL>"
+    ]
     assert outbox.outcomes() == {("shell", "dropped"): 1, ("shell", "spooled"): 1}
 
 
@@ -184,8 +197,12 @@ def test_stopping_delivers_what_was_offered() -> None:
     max_bytes=st.integers(300, 900),
     max_events=st.integers(1, 9),
 )
-def test_no_batch_is_too_large_and_no_record_is_lost(sizes: list[int], max_bytes: int, max_events: int) -> None:
-    batcher = Batcher(WireLimits(max_batch_bytes=max_bytes, max_batch_events=max_events), 1.0, (1 << 64) - 2)
+def test_no_batch_is_too_large_and_no_record_is_lost(
+    sizes: list[int], max_bytes: int, max_events: int
+) -> None:
+    batcher = Batcher(
+        WireLimits(max_batch_bytes=max_bytes, max_batch_events=max_events), 1.0, (1 << 64) - 2
+    )
     records = [bytes([place]) * size for place, size in enumerate(sizes)]
     for record in records:
         batcher.add("s", record, 0.0)
@@ -194,4 +211,6 @@ def test_no_batch_is_too_large_and_no_record_is_lost(sizes: list[int], max_bytes
     assert [record for batch in made for record in batch.records] == records
     assert all(len(b"".join(batch.records)) <= max(max_bytes, 400) for batch in made)
     assert all(1 <= len(batch.records) <= max_events for batch in made)
-    assert [batch.batch_id for batch in made] == [((1 << 64) - 2 + place) % (1 << 64) for place in range(len(made))]
+    assert [batch.batch_id for batch in made] == [
+        ((1 << 64) - 2 + place) % (1 << 64) for place in range(len(made))
+    ]

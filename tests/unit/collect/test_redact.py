@@ -118,9 +118,33 @@ def test_ordinary_paths_and_commands_stay_as_they_are() -> None:
 _noisy = st.lists(
     st.one_of(
         st.sampled_from(
-            ["password=", "<SECRET>", "<HEX>", "://", "@", "?a=", "Bearer ", "--token ", "mysql -p", "/", "'"]
+            [
+                "password=",
+                "<SECRET>",
+                "<HEX>",
+                "://",
+                "@",
+                "?a=",
+                "Bearer ",
+                "--token ",
+                "mysql -p",
+                "/",
+                "'",
+            ]
         ),
-        st.sampled_from(['"', " ", "-", ".", "4111 1111 1111 1111", "DE89370400440532013000", "a@b.co", "AKIA", "#k="]),
+        st.sampled_from(
+            [
+                '"',
+                " ",
+                "-",
+                ".",
+                "4111 1111 1111 1111",
+                "DE89370400440532013000",
+                "a@b.co",
+                "AKIA",
+                "#k=",
+            ]
+        ),
         st.text(max_size=8),
         st.from_regex(r"[A-Za-z0-9+/]{1,24}", fullmatch=True),
     ),
@@ -158,7 +182,13 @@ def test_each_kind_has_its_slot(text: str, slot: str) -> None:
 
 
 def test_a_key_that_names_a_secret_hides_its_value_whatever_it_is() -> None:
-    data = {"password": "x", "auth": {"pin": 1234, "user": ["bob"]}, "tokens": 12, "token": "", "cookie": None}
+    data = {
+        "password": "x",
+        "auth": {"pin": 1234, "user": ["bob"]},
+        "tokens": 12,
+        "token": "",
+        "cookie": None,
+    }
 
     assert REDACTOR.redact(Event(1, "s", "k", data=data)).data == {
         "password": "<SECRET>",
@@ -170,7 +200,13 @@ def test_a_key_that_names_a_secret_hides_its_value_whatever_it_is() -> None:
 
 
 def test_a_card_number_written_as_a_number_is_a_card() -> None:
-    data = {"n": 4_111_111_111_111_111, "m": 4_111_111_111_111_112, "t": 1_767_225_600_000_000, "yes": True, "f": 0.5}
+    data = {
+        "n": 4_111_111_111_111_111,
+        "m": 4_111_111_111_111_112,
+        "t": 1_767_225_600_000_000,
+        "yes": True,
+        "f": 0.5,
+    }
 
     assert REDACTOR.redact(Event(1, "s", "k", data=data)).data == {**data, "n": "<CARD>"}
 
@@ -194,7 +230,9 @@ def test_the_event_that_comes_in_is_not_changed() -> None:
 def test_the_owners_own_pattern_is_a_secret() -> None:
     redactor = make_redactor(PrivacySettings(redact_patterns=(r"PRJ-\d+", "X")))
 
-    assert redactor.redact(Event(1, "s", "k", "see PRJ-17 today", "X")).subject == "see <SECRET> today"
+    assert (
+        redactor.redact(Event(1, "s", "k", "see PRJ-17 today", "X")).subject == "see <SECRET> today"
+    )
     assert redactor.redact(Event(1, "s", "k", "X")).subject == "<SECRET>"
 
 
@@ -217,8 +255,9 @@ def test_checksums_know_right_from_wrong() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a" * 16_000, "a-" * 8_000, "password " * 1_800, "mysql " * 2_700, "1 " * 8_000, "x@" * 8_000, "DE12" * 4_000,
-     "https://" * 2_000, "-" * 16_000, "aB3/" * 4_000, "?a=" * 5_000, "eyJ." * 4_000, "'\"" * 8_000],
+    ["a" * 16_000, "a-" * 8_000, "password " * 1_800, "mysql " * 2_700, "1 " * 8_000,
+     "x@" * 8_000, "DE12" * 4_000, "https://" * 2_000, "-" * 16_000, "aB3/" * 4_000, "?a=" * 5_000,
+     "eyJ." * 4_000, "'\"" * 8_000],
     ids=lambda text: text[:9],
 )  # fmt: skip
 def test_no_text_is_expensive(text: str) -> None:

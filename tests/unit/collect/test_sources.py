@@ -24,7 +24,9 @@ NAMES = ("file_system", "shell_history", "system_metrics")
 def _section(name: str, folder: Path) -> Any:
     return {
         "file_system": FileSection(type="file_system", paths=(str(folder),), coalesce_s=0.05),
-        "shell_history": ShellSection(type="shell_history", paths=(str(folder / "h"),), sample_interval_s=0.1),
+        "shell_history": ShellSection(
+            type="shell_history", paths=(str(folder / "h"),), sample_interval_s=0.1
+        ),
         "system_metrics": MetricsSection(type="system_metrics", sample_interval_s=0.1),
     }[name]
 
@@ -56,7 +58,9 @@ def test_each_name_leads_to_its_source(tmp_path: Path) -> None:
     assert [type(source) for source in made] == [FileSource, ShellHistorySource, MetricsSource]
 
 
-def test_a_source_that_is_not_installed_is_named_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_that_is_not_installed_is_named_with_those_that_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Unknown:
         type = "bank_account"
 

@@ -47,7 +47,9 @@ def test_json_lines_keep_their_types(tmp_path: Path, name: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("content", [HEADER, '{"when": 1, "what": 2}\n{"where": 3, "who": 4, "n": 5}\n'])
+@pytest.mark.parametrize(
+    "content", [HEADER, '{"when": 1, "what": 2}\n{"where": 3, "who": 4, "n": 5}\n']
+)
 def test_an_unknown_column_is_named_with_those_that_are_there(tmp_path: Path, content: str) -> None:
     path = tmp_path / ("t.csv" if content == HEADER else "t.jsonl")
     path.write_text(content)
@@ -92,7 +94,9 @@ def test_no_more_than_a_hundred_bad_lines_are_named(tmp_path: Path) -> None:
         ("no.csv.gz", "no.csv.gz is damaged after row 0"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_one_clear_error(tmp_path: Path, name: str, says: str) -> None:
+def test_a_file_that_cannot_be_read_is_one_clear_error(
+    tmp_path: Path, name: str, says: str
+) -> None:
     (tmp_path / "folder.csv").mkdir()
     body = "".join(f"{place},{place * 7919},c,d,e\n" for place in range(20_000))
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress((HEADER + body).encode())[:-5_000])
@@ -120,7 +124,9 @@ def test_rows_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_column_map_makes_events(tmp_path: Path) -> None:
-    columns = ColumnMap.parse(["ts=when", "kind=what", "subject=where", "app=who", "duration_s=n"], rest=True)
+    columns = ColumnMap.parse(
+        ["ts=when", "kind=what", "subject=where", "app=who", "duration_s=n"], rest=True
+    )
     path = _csv(tmp_path, "1500000000,file.modify,/w/a,vim,2.5\n2020-01-01T00:00:00Z,,,,\n")
 
     assert list(import_table(path, columns, "old", Progress())) == [
@@ -148,10 +154,15 @@ def test_a_step_and_the_rest_go_into_data(tmp_path: Path) -> None:
         ("2020-05-14 13:04:19+02:00", 1_589_454_259_000_000),
     ],
 )
-def test_moments_are_read_in_the_forms_that_tables_use(tmp_path: Path, value: object, ts_us: int) -> None:
+def test_moments_are_read_in_the_forms_that_tables_use(
+    tmp_path: Path, value: object, ts_us: int
+) -> None:
     (tmp_path / "t.jsonl").write_text(json.dumps({"when": value}))
 
-    assert [each.ts_us for each in import_table(tmp_path / "t.jsonl", ColumnMap("when"), "s", Progress())] == [ts_us]
+    assert [
+        each.ts_us
+        for each in import_table(tmp_path / "t.jsonl", ColumnMap("when"), "s", Progress())
+    ] == [ts_us]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +181,9 @@ def test_moments_are_read_in_the_forms_that_tables_use(tmp_path: Path, value: ob
     ],
     ids=str,
 )
-def test_a_row_that_makes_no_event_is_counted_and_the_others_are_events(tmp_path: Path, row: object) -> None:
+def test_a_row_that_makes_no_event_is_counted_and_the_others_are_events(
+    tmp_path: Path, row: object
+) -> None:
     good = {"when": 1, "n": 1}
     progress = Progress()
     (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, [good, row, good])))
@@ -180,7 +193,9 @@ def test_a_row_that_makes_no_event_is_counted_and_the_others_are_events(tmp_path
     assert (progress.bad_rows, progress.bad_lines) == (1, [2])
 
 
-@pytest.mark.parametrize("pairs", [["ts"], ["ts="], ["ts=a", "ts=b"], ["ts=a", "user=b"], ["kind=a"], []])
+@pytest.mark.parametrize(
+    "pairs", [["ts"], ["ts="], ["ts=a", "ts=b"], ["ts=a", "user=b"], ["kind=a"], []]
+)
 def test_a_column_map_that_says_nothing_clear_is_refused(pairs: list[str]) -> None:
     with pytest.raises(UsageError, match=r"is no column map|does not say when"):
         ColumnMap.parse(pairs)

@@ -1,4 +1,6 @@
-"""The command line in this process: exit code, stdout, stderr; home and state root in a temporary folder."""
+"""The command line in this process: exit code, stdout, stderr; home and state root in a temporary
+folder.
+"""
 
 import json
 from collections.abc import Callable

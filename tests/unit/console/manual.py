@@ -12,9 +12,10 @@ from selflow.console.cli.main import run
 PATH = Path(__file__).parents[3] / "docs" / "cli.md"
 HEAD = """# Command line
 
-`selflow [OPTIONS] COMMAND`. Data goes to stdout; progress, notes and errors go to stderr. With `--json` stdout carries
-exactly one JSON document (with `--follow`, one per line), and an error is one JSON document on stderr. `--dry-run`
-exists wherever something would change. No command uses the network beyond this machine.
+`selflow [OPTIONS] COMMAND`. Data goes to stdout; progress, notes and errors go to stderr. With
+`--json` stdout carries exactly one JSON document (with `--follow`, one per line), and an error is
+one JSON document on stderr. `--dry-run` exists wherever something would change. No command uses the
+network beyond this machine.
 
 | exit code | meaning |
 |---|---|
@@ -36,7 +37,10 @@ def manual() -> str:
     names = [name for name in group.list_commands(None) if name in SUMMARIES]
     parts = [HEAD, f"```\n{_help()}```\n", "| command | what it does |\n|---|---|"]
     parts[-1] += "".join(f"\n| `{name}` | {SUMMARIES[name]} |" for name in names) + "\n"
-    parts += [f"## selflow {' '.join(words)}\n\n```\n{_help(*words)}```\n" for words in _commands(group, names)]
+    parts += [
+        f"## selflow {' '.join(words)}\n\n```\n{_help(*words)}```\n"
+        for words in _commands(group, names)
+    ]
     return "\n".join(parts)
 
 

@@ -14,7 +14,10 @@ from selflow.testing import MemoryLog
 from tests.unit.console.conftest import Cli
 from tests.unit.console.test_sending import BASE_US, serving
 
-CSV = "when,path,commit,size\n1700000000,a.py,c1,7\n1700000000,b.py,c1,8\nnever,c.py,c1,9\n1700000060,a.py,c2,7\n"
+CSV = (
+    "when,path,commit,size\n1700000000,a.py,c1,7\n1700000000,b.py,c1,8\n"
+    "never,c.py,c1,9\n1700000060,a.py,c2,7\n"
+)
 
 
 @pytest.fixture
@@ -34,7 +37,10 @@ def table(tmp_path: Path) -> str:
 
 
 def stored(log: MemoryLog) -> list[tuple[str, str, str, dict[str, Any]]]:
-    return [(e.event.source, e.event.kind, e.event.subject, dict(e.event.data)) for e in log.read(0, 100)]
+    return [
+        (e.event.source, e.event.kind, e.event.subject, dict(e.event.data))
+        for e in log.read(0, 100)
+    ]
 
 
 def test_csv_needs_a_column_map_and_keeps_to_it(cli: Cli, log: MemoryLog, table: str) -> None:
@@ -49,7 +55,17 @@ def test_csv_needs_a_column_map_and_keeps_to_it(cli: Cli, log: MemoryLog, table:
 
 
 def test_source_kind_and_rest_are_what_is_stored(cli: Cli, log: MemoryLog, table: str) -> None:
-    options = ["--map", "ts=when", "--map", "subject=path", "--source", "mine", "--kind", "file.modify", "--rest"]
+    options = [
+        "--map",
+        "ts=when",
+        "--map",
+        "subject=path",
+        "--source",
+        "mine",
+        "--kind",
+        "file.modify",
+        "--rest",
+    ]
     cli("import", "csv", table, *options)
 
     assert stored(log)[0] == ("mine", "file.modify", "a.py", {"commit": "c1", "size": "7"})
@@ -66,7 +82,14 @@ def test_jsonl_in_our_shape_needs_no_map(cli: Cli, log: MemoryLog, tmp_path: Pat
 def test_shell_history_and_a_repository_come_in(cli: Cli, log: MemoryLog, tmp_path: Path) -> None:
     (tmp_path / "history").write_text("ls\ngit status\n")
     repository = tmp_path / "repo"
-    identity = ["-c", "user.name=u", "-c", "user.email=u@example.org", "-c", "init.defaultBranch=main"]
+    identity = [
+        "-c",
+        "user.name=u",
+        "-c",
+        "user.email=u@example.org",
+        "-c",
+        "init.defaultBranch=main",
+    ]
     subprocess.run(["git", *identity, "init", "-q", str(repository)], check=True)
     (repository / "a.py").write_text("1")
     subprocess.run(["git", *identity, "-C", str(repository), "add", "."], check=True)
@@ -74,11 +97,17 @@ def test_shell_history_and_a_repository_come_in(cli: Cli, log: MemoryLog, tmp_pa
 
     assert cli("import", "shell", str(tmp_path / "history"), "--json").document["accepted"] == 2
     assert cli("import", "git", str(repository), "--json").document["accepted"] == 1
-    assert [kind for _, kind, _, _ in stored(log)] == ["shell.command", "shell.command", "file.create"]
+    assert [kind for _, kind, _, _ in stored(log)] == [
+        "shell.command",
+        "shell.command",
+        "file.create",
+    ]
 
 
 def test_a_dry_run_counts_and_sends_nothing(cli: Cli, root: Root, table: str) -> None:
-    document = cli("import", "csv", table, "--map", "ts=when", "--map", "subject=path", "--dry-run", "--json").document
+    document = cli(
+        "import", "csv", table, "--map", "ts=when", "--map", "subject=path", "--dry-run", "--json"
+    ).document
 
     assert document == {
         "path": table,
@@ -102,10 +131,15 @@ def test_a_dry_run_counts_and_sends_nothing(cli: Cli, root: Root, table: str) ->
         (("import", "git", ".", "--rest"), "--rest says nothing about git"),
         (("import", "git", "."), "no git repository"),
         (("replay", "{table}", "--time", "when", "--label", "nope"), "no column nope"),
-        (("replay", "{table}", "--time", "when", "--label", "path", "--speed", "-1"), "--speed is no speed"),
+        (
+            ("replay", "{table}", "--time", "when", "--label", "path", "--speed", "-1"),
+            "--speed is no speed",
+        ),
     ],
 )
-def test_what_cannot_be_is_named(cli: Cli, log: MemoryLog, table: str, args: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_is_named(
+    cli: Cli, log: MemoryLog, table: str, args: tuple[str, ...], said: str
+) -> None:
     ended = cli(*(arg.format(table=table) for arg in args))
 
     assert ended.code == 2
@@ -120,7 +154,9 @@ def test_without_a_running_selflow_an_import_ends_with_three(cli: Cli, table: st
     assert "selflow up" in ended.err
 
 
-def test_replay_sends_in_time_order_with_label_group_and_kind(cli: Cli, log: MemoryLog, tmp_path: Path) -> None:
+def test_replay_sends_in_time_order_with_label_group_and_kind(
+    cli: Cli, log: MemoryLog, tmp_path: Path
+) -> None:
     (tmp_path / "t.csv").write_text("when,path,commit\n1700000060,late,c2\n1700000000,early,c1\n")
     options = ["--time", "when", "--label", "path", "--group", "commit", "--kind", "file.modify"]
     ended = cli("replay", str(tmp_path / "t.csv"), *options, "--speed", "1e6")

@@ -12,7 +12,12 @@ def test_show_lists_every_key_with_its_layer(cli: Cli, root: Root) -> None:
     root.user_settings.write_text("serve: {port: 7800}\n")
     items = {item["key"]: item for item in cli("config", "show", "--json").document["items"]}
 
-    assert items["serve.port"] == {"key": "serve.port", "value": 7800, "layer": "user", "default": 7731}
+    assert items["serve.port"] == {
+        "key": "serve.port",
+        "value": 7800,
+        "layer": "user",
+        "default": 7731,
+    }
     assert items["serve.running"]["layer"] == "default"
 
 
@@ -20,14 +25,23 @@ def test_get_knows_the_names_of_the_requirement(cli: Cli) -> None:
     assert cli("config", "get", "buffer.budget_mb").out == "64000000\n"
 
 
-def test_explain_says_which_layer_won_and_what_all_said(cli: Cli, root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_explain_says_which_layer_won_and_what_all_said(
+    cli: Cli, root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root.user_settings.write_text("serve: {port: 7800}\n")
     monkeypatch.setenv("SELFLOW_SERVE__PORT", "7801")
     document = cli("config", "explain", "serve.port", "--json").document
     text = cli("config", "explain", "serve.port").out
 
-    assert (document["value"], document["layer"], document["default"]) == (7801, "environment", 7731)
-    assert document["said"] == [{"layer": "user", "value": 7800}, {"layer": "environment", "value": 7801}]
+    assert (document["value"], document["layer"], document["default"]) == (
+        7801,
+        "environment",
+        7731,
+    )
+    assert document["said"] == [
+        {"layer": "user", "value": 7800},
+        {"layer": "environment", "value": 7801},
+    ]
     assert document["meaning"] == "A busy port moves up by one."
     assert "from: environment" in text
     assert "user said: 7800" in text
@@ -70,13 +84,24 @@ def test_check_is_content_with_right_settings(cli: Cli) -> None:
 
 
 def test_set_writes_an_override_in_our_unit_and_unset_takes_it_back(cli: Cli, root: Root) -> None:
-    assert cli("config", "set", "buffer.budget_mb", "32").out == "buffer.budget_bytes: 64000000 -> 32000000\n"
-    assert cli("config", "explain", "buffer.budget_bytes", "--json").document["layer"] == "runtime overrides"
-    assert cli("config", "unset", "buffer.budget_mb").out == "buffer.budget_bytes: 32000000 -> 64000000\n"
+    assert (
+        cli("config", "set", "buffer.budget_mb", "32").out
+        == "buffer.budget_bytes: 64000000 -> 32000000\n"
+    )
+    assert (
+        cli("config", "explain", "buffer.budget_bytes", "--json").document["layer"]
+        == "runtime overrides"
+    )
+    assert (
+        cli("config", "unset", "buffer.budget_mb").out
+        == "buffer.budget_bytes: 32000000 -> 64000000\n"
+    )
     assert not root.user_settings.exists()
 
 
-@pytest.mark.parametrize("args", [("set", "serve.port", "7800"), ("unset", "serve.port"), ("trust",)])
+@pytest.mark.parametrize(
+    "args", [("set", "serve.port", "7800"), ("unset", "serve.port"), ("trust",)]
+)
 def test_a_dry_run_changes_nothing(cli: Cli, root: Root, args: tuple[str, ...]) -> None:
     (Path.cwd() / "selflow.yaml").write_text("serve: {port: 7900}\n")
     cli("config", "set", "serve.port", "7799")

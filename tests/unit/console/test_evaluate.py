@@ -24,7 +24,15 @@ def table(tmp_path: Path) -> str:
 def test_the_document_names_pool_experts_and_baselines(cli: Cli, table: str) -> None:
     experts = cli(*STREAM, table, *COLUMNS, "--json").document["experts"]
 
-    assert set(experts) >= {"pool", "most_frequent", "most_recent", "markov1", "markov2", "ipam", "rrf"}
+    assert set(experts) >= {
+        "pool",
+        "most_frequent",
+        "most_recent",
+        "markov1",
+        "markov2",
+        "ipam",
+        "rrf",
+    }
     assert set(experts["pool"]) == {"steps", "hit@1", "hit@5", "log_loss_bits", "ece"}
     assert experts["pool"]["steps"] == 60
     assert 0 <= experts["pool"]["hit@1"] <= experts["pool"]["hit@5"] <= 1
@@ -39,10 +47,20 @@ def test_without_json_it_is_a_table(cli: Cli, table: str) -> None:
 
 @pytest.mark.parametrize(
     ("options", "steps"),
-    [(["--group", "commit"], 20), (["--user", "who"], 60), (["--program", "--mode", "switch"], 1), ([], 60)],
+    [
+        (["--group", "commit"], 20),
+        (["--user", "who"], 60),
+        (["--program", "--mode", "switch"], 1),
+        ([], 60),
+    ],
 )
-def test_each_option_changes_what_is_judged(cli: Cli, table: str, options: list[str], steps: int) -> None:
-    assert cli(*STREAM, table, *COLUMNS, *options, "--json").document["experts"]["pool"]["steps"] == steps
+def test_each_option_changes_what_is_judged(
+    cli: Cli, table: str, options: list[str], steps: int
+) -> None:
+    assert (
+        cli(*STREAM, table, *COLUMNS, *options, "--json").document["experts"]["pool"]["steps"]
+        == steps
+    )
 
 
 def test_users_have_pasts_of_their_own(cli: Cli, table: str) -> None:
@@ -54,9 +72,14 @@ def test_users_have_pasts_of_their_own(cli: Cli, table: str) -> None:
 
 def test_gzip_and_json_lines_say_the_same_as_csv(cli: Cli, table: str, tmp_path: Path) -> None:
     with gzip.open(tmp_path / "t.jsonl.gz", "wt") as file:
-        file.writelines(json.dumps({"when": 1_700_000_000 + s, "what": w}) + "\n" for s, _, _, w in ROWS)
+        file.writelines(
+            json.dumps({"when": 1_700_000_000 + s, "what": w}) + "\n" for s, _, _, w in ROWS
+        )
 
-    assert cli(*STREAM, str(tmp_path / "t.jsonl.gz"), *COLUMNS).out == cli(*STREAM, table, *COLUMNS).out
+    assert (
+        cli(*STREAM, str(tmp_path / "t.jsonl.gz"), *COLUMNS).out
+        == cli(*STREAM, table, *COLUMNS).out
+    )
 
 
 def test_nothing_is_written_below_the_root(cli: Cli, root: Root, table: str) -> None:
@@ -84,7 +107,9 @@ def test_rows_without_a_moment_or_a_label_are_left_out_and_counted(cli: Cli, tab
         (("{table}", *COLUMNS, "--mode", "some"), "'some' is not one of 'all', 'switch'"),
     ],
 )
-def test_what_cannot_be_judged_is_named(cli: Cli, table: str, args: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_judged_is_named(
+    cli: Cli, table: str, args: tuple[str, ...], said: str
+) -> None:
     ended = cli(*STREAM, *(arg.format(table=table) for arg in args))
 
     assert (ended.code, ended.out) == (2, "")

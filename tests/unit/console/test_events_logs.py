@@ -25,7 +25,9 @@ def store(root: Root, *events: Event, batch_id: int = 1) -> None:
     log.close()
 
 
-def event(second: int, subject: str = "x", source: str = "files", kind: str = "file.modify") -> Event:
+def event(
+    second: int, subject: str = "x", source: str = "files", kind: str = "file.modify"
+) -> Event:
     return Event(BASE_US + second * 1_000_000, source, kind, subject)
 
 
@@ -42,7 +44,16 @@ def test_the_newest_stand_last_and_only_so_many(cli: Cli, root: Root) -> None:
 
     assert [item["subject"] for item in document["items"]] == ["s2", "s3", "s4"]
     assert document["items"][0]["ts"] == "2023-11-14T22:13:22.000000Z"
-    assert set(document["items"][0]) == {"seq", "ts", "source", "kind", "subject", "app", "duration_s", "data"}
+    assert set(document["items"][0]) == {
+        "seq",
+        "ts",
+        "source",
+        "kind",
+        "subject",
+        "app",
+        "duration_s",
+        "data",
+    }
 
 
 def test_the_cursor_goes_on_to_older_ones_and_misses_none(cli: Cli, root: Root) -> None:
@@ -77,10 +88,14 @@ def test_a_page_of_events_of_one_moment_is_read_whole(cli: Cli, root: Root) -> N
 def test_each_filter_filters(cli: Cli, root: Root, options: list[str], subjects: list[str]) -> None:
     store(root, event(0, "a"), event(1, "b", "shell"), event(2, "c", kind="file.delete"))
 
-    assert [item["subject"] for item in cli("events", "--json", *options).document["items"]] == subjects
+    assert [
+        item["subject"] for item in cli("events", "--json", *options).document["items"]
+    ] == subjects
 
 
-@pytest.mark.parametrize("options", [["--since", "yesterday"], ["--until", "?"], ["--cursor", "7"], ["--limit", "0"]])
+@pytest.mark.parametrize(
+    "options", [["--since", "yesterday"], ["--until", "?"], ["--cursor", "7"], ["--limit", "0"]]
+)
 def test_a_wrong_option_is_wrong_usage(cli: Cli, root: Root, options: list[str]) -> None:
     store(root, event(0))
 
@@ -151,7 +166,9 @@ def test_a_rotated_log_is_read_from_its_beginning(tmp_path: Path) -> None:
 def test_follow_with_json_prints_one_document_per_line(root: Root) -> None:
     log = root.log / "x.log"
     log.write_text("first\n")
-    with subprocess.Popen([*SELFLOW, "logs", "--follow", "--json"], stdout=subprocess.PIPE, env=os.environ) as process:
+    with subprocess.Popen(
+        [*SELFLOW, "logs", "--follow", "--json"], stdout=subprocess.PIPE, env=os.environ
+    ) as process:
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
         with log.open("a") as file:

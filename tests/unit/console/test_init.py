@@ -20,10 +20,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 def granted(cli: Cli) -> set[str]:
-    return {item["source"] for item in cli("init", "--list", "--json").document["items"] if item["is_granted"]}
+    return {
+        item["source"]
+        for item in cli("init", "--list", "--json").document["items"]
+        if item["is_granted"]
+    }
 
 
-def test_without_a_terminal_it_says_which_options_answer(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_it_says_which_options_answer(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     ended = cli("init")
 
@@ -39,11 +45,16 @@ def test_a_grant_is_recorded_audited_and_listed(cli: Cli, root: Root) -> None:
 
     assert "never: which programs run" in ended.out
     assert granted(cli) == {"ingest", "system_metrics"}
-    assert set(acts) == {("owner", "consent.grant", "ingest"), ("owner", "consent.grant", "system_metrics")}
+    assert set(acts) == {
+        ("owner", "consent.grant", "ingest"),
+        ("owner", "consent.grant", "system_metrics"),
+    }
 
 
 @pytest.mark.setting("store.catalog_url")
-def test_the_consent_is_written_into_the_catalog_that_the_settings_name(cli: Cli, root: Root, tmp_path: Path) -> None:
+def test_the_consent_is_written_into_the_catalog_that_the_settings_name(
+    cli: Cli, root: Root, tmp_path: Path
+) -> None:
     root.user_settings.write_text(f"store: {{catalog_url: 'sqlite:///{tmp_path / 'other.db'}'}}\n")
     cli("init", "--grant", "ingest")
 
@@ -126,7 +137,9 @@ def test_an_unknown_kind_is_refused_by_name(cli: Cli) -> None:
     assert "'microphone'" in ended.err
 
 
-def test_a_person_is_asked_for_each_kind(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_person_is_asked_for_each_kind(
+    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answers = io.StringIO(f"y\n{folder}\nno\n\nyes\n")
     monkeypatch.setattr(answers, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stdin", answers)

@@ -32,7 +32,9 @@ def up(root: Root) -> None:
 
 
 class Script(ManualClock):
-    """A clock on which one thing of a script happens at each wait, and the last one again and again."""
+    """A clock on which one thing of a script happens at each wait, and the last one again and
+    again.
+    """
 
     def __init__(self, *acts: Callable[["Script"], object]) -> None:
         super().__init__()
@@ -71,11 +73,17 @@ def test_it_asks_for_a_cycle_and_need_not_wait(cli: Cli, catalog: Catalog) -> No
 
 
 @pytest.mark.usefixtures("up")
-def test_it_tells_the_stages_until_the_cycle_is_done(cli: Cli, catalog: Catalog, play: Callable[..., Script]) -> None:
+def test_it_tells_the_stages_until_the_cycle_is_done(
+    cli: Cli, catalog: Catalog, play: Callable[..., Script]
+) -> None:
     play(
         lambda clock: begun(catalog, clock.now_us()),
-        lambda clock: catalog.cycles.progress(catalog.cycles.open().id, "represent", 0.5, clock.now_us()),
-        lambda clock: catalog.cycles.stage_done(catalog.cycles.open().id, "represent", None, [], {}, clock.now_us()),
+        lambda clock: catalog.cycles.progress(
+            catalog.cycles.open().id, "represent", 0.5, clock.now_us()
+        ),
+        lambda clock: catalog.cycles.stage_done(
+            catalog.cycles.open().id, "represent", None, [], {}, clock.now_us()
+        ),
         lambda clock: catalog.cycles.finish(catalog.cycles.open().id, "done", "", clock.now_us()),
     )
     ended = cli("learn", "--json")
@@ -89,7 +97,11 @@ def test_it_tells_the_stages_until_the_cycle_is_done(cli: Cli, catalog: Catalog,
 def test_a_cycle_that_fails_ends_with_one_and_its_error(
     cli: Cli, catalog: Catalog, play: Callable[..., Script]
 ) -> None:
-    play(lambda clock: catalog.cycles.finish(catalog.cycles.open().id, "failed", "no space", clock.now_us()))
+    play(
+        lambda clock: catalog.cycles.finish(
+            catalog.cycles.open().id, "failed", "no space", clock.now_us()
+        )
+    )
     ended = cli("learn")
 
     assert ended.code == 1
@@ -97,7 +109,9 @@ def test_a_cycle_that_fails_ends_with_one_and_its_error(
 
 
 @pytest.mark.usefixtures("up")
-def test_a_cycle_goes_on_when_its_owner_stops_looking(cli: Cli, catalog: Catalog, play: Callable[..., Script]) -> None:
+def test_a_cycle_goes_on_when_its_owner_stops_looking(
+    cli: Cli, catalog: Catalog, play: Callable[..., Script]
+) -> None:
     def stop(_: Script) -> None:
         raise KeyboardInterrupt
 
@@ -110,7 +124,9 @@ def test_a_cycle_goes_on_when_its_owner_stops_looking(cli: Cli, catalog: Catalog
 
 
 @pytest.mark.usefixtures("up")
-def test_a_supervisor_that_is_made_anew_is_waited_for(cli: Cli, catalog: Catalog, play: Callable[..., Script]) -> None:
+def test_a_supervisor_that_is_made_anew_is_waited_for(
+    cli: Cli, catalog: Catalog, play: Callable[..., Script]
+) -> None:
     def away(clock: Script) -> None:
         clock.advance(100)
 
@@ -118,7 +134,13 @@ def test_a_supervisor_that_is_made_anew_is_waited_for(cli: Cli, catalog: Catalog
         clock.advance(100)
         catalog.services.put(SUPERVISOR, 0, clock.now_us())
 
-    play(speak, away, speak, away, lambda clock: catalog.cycles.finish(catalog.cycles.open().id, "done", "", 1))
+    play(
+        speak,
+        away,
+        speak,
+        away,
+        lambda clock: catalog.cycles.finish(catalog.cycles.open().id, "done", "", 1),
+    )
 
     assert cli("learn").code == 0
 
@@ -155,7 +177,9 @@ def test_the_open_cycle_can_be_cancelled_also_without_a_session(cli: Cli, catalo
     assert catalog.cycles.latest(1)[0].state == "cancelled"
 
 
-def test_patterns_are_listed_largest_first_and_an_undefined_agreement_is_said_so(cli: Cli, catalog: Catalog) -> None:
+def test_patterns_are_listed_largest_first_and_an_undefined_agreement_is_said_so(
+    cli: Cli, catalog: Catalog
+) -> None:
     everything = {**PATTERN, "name": "everything", "agreement": None, "windows": 90}
     gone = {**PATTERN, "name": "gone"}
     catalog.patterns.record(begun(catalog).id, [gone], 1)
@@ -166,7 +190,10 @@ def test_patterns_are_listed_largest_first_and_an_undefined_agreement_is_said_so
     assert rows[1][4] == "undefined"
     assert rows[2][3:] == ["0.250", "0.900", "docs"]
     items = cli("patterns", "--json").document["items"]
-    assert [(each["name"], each["agreement"]) for each in items] == [("everything", None), ("writing", 0.9)]
+    assert [(each["name"], each["agreement"]) for each in items] == [
+        ("everything", None),
+        ("writing", 0.9),
+    ]
 
 
 def test_nothing_learned_is_an_empty_answer_with_a_note(cli: Cli) -> None:
@@ -192,15 +219,32 @@ def test_agents_are_listed_with_verdict_and_gain(cli: Cli, catalog: Catalog) -> 
 def test_one_agent_is_shown_with_every_number_and_its_trials(cli: Cli, catalog: Catalog) -> None:
     version = register(catalog, "a", now_us=20)
     rejected = register(catalog, "c", "rejected", now_us=30)
-    tried = {"config": {"rank": 4}, "state": "finished", "tune_bits": 2.5, "seconds": 3.0, "error": ""}
+    tried = {
+        "config": {"rank": 4},
+        "state": "finished",
+        "tune_bits": 2.5,
+        "seconds": 3.0,
+        "error": "",
+    }
     catalog.trials.record(version.cycle_id, "writing", [tried])
     text = cli("agents", "show", "writing").out
 
     assert f"{version.id}: champion" in text
-    for shown in ("verdict: passed, opening 1", "because", "slice_gain_bits", "0.200", "{'rank': 4}", "2.500"):
+    for shown in (
+        "verdict: passed, opening 1",
+        "because",
+        "slice_gain_bits",
+        "0.200",
+        "{'rank': 4}",
+        "2.500",
+    ):
         assert shown in text
     document = cli("agents", "show", rejected.id, "--json").document
-    assert (document["status"], document["verdict"]["decision"], document["trials"]) == ("rejected", "rejected", [])
+    assert (document["status"], document["verdict"]["decision"], document["trials"]) == (
+        "rejected",
+        "rejected",
+        [],
+    )
 
 
 def test_an_unknown_agent_is_named(cli: Cli, catalog: Catalog) -> None:
@@ -215,7 +259,10 @@ def test_an_unknown_agent_is_named(cli: Cli, catalog: Catalog) -> None:
 def test_a_rollback_lets_the_version_before_serve(cli: Cli, catalog: Catalog) -> None:
     first, second = register(catalog, "a", now_us=20), register(catalog, "c", now_us=30)
 
-    assert cli("agents", "rollback", "writing", "--dry-run").out == f"{second.id} serves, before it {first.id}\n"
+    assert (
+        cli("agents", "rollback", "writing", "--dry-run").out
+        == f"{second.id} serves, before it {first.id}\n"
+    )
     assert [each.id for each in catalog.agents.champions()] == [second.id]
     assert cli("agents", "rollback", "writing").out == f"{first.id} serves\n"
     assert [each.id for each in catalog.agents.champions()] == [first.id]

@@ -1,4 +1,6 @@
-"""The frame of the command line: commands by entry point, global options, errors, exit codes, import weight."""
+"""The frame of the command line: commands by entry point, global options, errors, exit codes,
+import weight.
+"""
 
 import json
 import os
@@ -39,7 +41,9 @@ def test_help_lists_the_commands_in_the_order_of_the_work(cli: Cli) -> None:
     listed = [line.split()[0] for line in lines if line.strip() and not line.startswith("   ")]
 
     assert ended.code == 0
-    assert [name for name in listed if name in OURS] == [name for name in frame.SUMMARIES if name in OURS]
+    assert [name for name in listed if name in OURS] == [
+        name for name in frame.SUMMARIES if name in OURS
+    ]
 
 
 def test_no_command_at_all_is_wrong_usage_and_shows_the_help(cli: Cli) -> None:
@@ -85,9 +89,9 @@ def test_with_json_an_error_is_a_problem_on_stderr_and_stdout_is_empty(cli: Cli)
 
 
 def test_home_wins_over_the_environment(cli: Cli, tmp_path: Path) -> None:
-    assert cli("--home", str(tmp_path / "other"), "config", "path", "--json").document["root"] == str(
-        tmp_path / "other"
-    )
+    assert cli("--home", str(tmp_path / "other"), "config", "path", "--json").document[
+        "root"
+    ] == str(tmp_path / "other")
 
 
 def test_config_names_another_settings_file(cli: Cli, tmp_path: Path) -> None:
@@ -119,10 +123,16 @@ def test_quiet_keeps_notes_back(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("no_color", "flag", "is_coloured"), [("", [], True), ("1", [], False), ("", ["--no-color"], False)]
+    ("no_color", "flag", "is_coloured"),
+    [("", [], True), ("1", [], False), ("", ["--no-color"], False)],
 )
 def test_colours_need_a_terminal_and_the_owners_leave(
-    root: Root, monkeypatch: pytest.MonkeyPatch, no_color: str, flag: list[str], *, is_coloured: bool
+    root: Root,
+    monkeypatch: pytest.MonkeyPatch,
+    no_color: str,
+    flag: list[str],
+    *,
+    is_coloured: bool,
 ) -> None:
     seen: list[str] = []
 
@@ -144,7 +154,11 @@ def test_colours_need_a_terminal_and_the_owners_leave(
         (NotRunningError("away", "start it"), 3, "error: away\nhint: start it\n"),
         (KeyboardInterrupt(), 130, ""),
         (typer.Exit(5), 5, ""),
-        (PermissionError(13, "Permission denied", "/x"), 1, "error: cannot use /x: Permission denied\nhint: check"),
+        (
+            PermissionError(13, "Permission denied", "/x"),
+            1,
+            "error: cannot use /x: Permission denied\nhint: check",
+        ),
     ],
 )
 def test_how_a_command_ends_is_the_exit_code(
@@ -164,7 +178,9 @@ def test_how_a_command_ends_is_the_exit_code(
     assert capfd.readouterr().err.startswith(said)
 
 
-def test_a_plugin_that_offers_no_command_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_that_offers_no_command_is_named(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(EntryPoint, "load", lambda _point: 7)
     ended = cli("version")
 
@@ -174,7 +190,10 @@ def test_a_plugin_that_offers_no_command_is_named(cli: Cli, monkeypatch: pytest.
 
 def test_a_reader_that_leaves_early_is_no_failure(root: Root) -> None:
     with subprocess.Popen(
-        [*SELFLOW, "config", "show", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
+        [*SELFLOW, "config", "show", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -187,7 +206,9 @@ def test_a_reader_that_leaves_early_is_no_failure(root: Root) -> None:
 
 def test_sigterm_ends_with_143(root: Root) -> None:
     root.log.joinpath("x.log").write_text("first\n")
-    with subprocess.Popen([*SELFLOW, "logs", "--follow"], stdout=subprocess.PIPE, env=os.environ) as process:
+    with subprocess.Popen(
+        [*SELFLOW, "logs", "--follow"], stdout=subprocess.PIPE, env=os.environ
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"x: first\n"
         process.send_signal(signal.SIGTERM)
@@ -201,17 +222,36 @@ def test_status_loads_nothing_heavy(root: Root) -> None:
         "import sys; from selflow.console.cli.main import run; run(['status', '--json']);"
         f"sys.exit(repr([name for name in {heavy.split()} if name in sys.modules]))"
     )
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=os.environ)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, env=os.environ
+    )
 
     assert ended.stderr.splitlines()[-1] == "[]"
     assert json.loads(ended.stdout)["state"] == "not running"
 
 
 def test_no_command_loads_a_heavy_library_at_the_top() -> None:
-    heavy = {"fastapi", "ray", "torch", "pandas", "sqlalchemy", "alembic", "numpy", "zmq", "lmdb", "rich"}
-    modules = [f"selflow.console.cli.{path.stem}" for path in Path(frame.__file__).parent.glob("[!_]*.py")]
-    script = f"import {', '.join(modules)}, selflow.store.commands, sys; print(' '.join(sys.modules))"
-    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    heavy = {
+        "fastapi",
+        "ray",
+        "torch",
+        "pandas",
+        "sqlalchemy",
+        "alembic",
+        "numpy",
+        "zmq",
+        "lmdb",
+        "rich",
+    }
+    modules = [
+        f"selflow.console.cli.{path.stem}" for path in Path(frame.__file__).parent.glob("[!_]*.py")
+    ]
+    script = (
+        f"import {', '.join(modules)}, selflow.store.commands, sys; print(' '.join(sys.modules))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.split()
 
     assert set(modules) <= set(loaded)
     assert heavy.isdisjoint(loaded)
@@ -223,8 +263,17 @@ def test_no_event_can_steer_the_terminal() -> None:
 
 
 def test_a_table_aligns_numbers_right_and_words_left() -> None:
-    assert table(["name", "n"], [["a", 12_345], ["bcd", 1]]) == ["name       n", "a     12,345", "bcd        1"]
+    assert table(["name", "n"], [["a", 12_345], ["bcd", 1]]) == [
+        "name       n",
+        "a     12,345",
+        "bcd        1",
+    ]
 
 
 def test_sizes_are_read_by_people() -> None:
-    assert [size(n) for n in (999, 1_500, 64_000_000, 5_000_000_000)] == ["999 B", "1.5 kB", "64.0 MB", "5.0 GB"]
+    assert [size(n) for n in (999, 1_500, 64_000_000, 5_000_000_000)] == [
+        "999 B",
+        "1.5 kB",
+        "64.0 MB",
+        "5.0 GB",
+    ]

@@ -1,4 +1,6 @@
-"""``selflow predict`` and ``selflow feedback`` against a small HTTP server that keeps what it was sent."""
+"""``selflow predict`` and ``selflow feedback`` against a small HTTP server that keeps what it was
+sent.
+"""
 
 import io
 import json
@@ -19,7 +21,12 @@ ANSWERS = {
         "decision_id": "dec_1",
         "at": "2026-01-01T00:00:00Z",
         "predictions": [
-            {"kind": "file.modify", "subject": "a.py", "p": 0.5, "experts": [{"id": "ranker", "weight": 0.9}]},
+            {
+                "kind": "file.modify",
+                "subject": "a.py",
+                "p": 0.5,
+                "experts": [{"id": "ranker", "weight": 0.9}],
+            },
         ],
         "other_p": 0.5,
         "experts": [{"id": "ranker", "weight": 1.0}],
@@ -54,7 +61,9 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(root: Root) -> Iterator[Server]:
     with Server() as made:
-        threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        threading.Thread(
+            target=made.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
         root.endpoints.write_text(json.dumps({"inference": f"http://127.0.0.1:{made.server_port}"}))
         root.token.write_text("sf_x\n")
         yield made
@@ -86,14 +95,18 @@ def test_predict_with_json_has_the_shape_of_the_api(cli: Cli, server: Server) ->
         json.dumps({"items": [{**EVENT, "seq": 1}], "next": None}),
     ],
 )
-def test_the_context_is_a_list_lines_or_what_events_prints(cli: Cli, server: Server, tmp_path: Path, text: str) -> None:
+def test_the_context_is_a_list_lines_or_what_events_prints(
+    cli: Cli, server: Server, tmp_path: Path, text: str
+) -> None:
     (tmp_path / "c.json").write_text(text)
     cli("predict", "--context", str(tmp_path / "c.json"))
 
     assert server.asked[0][1]["context"][-1]["subject"] == "a.py"
 
 
-def test_the_context_may_come_from_stdin(cli: Cli, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_context_may_come_from_stdin(
+    cli: Cli, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps([EVENT])))
     cli("predict", "--context", "-")
 
@@ -109,7 +122,9 @@ def test_the_context_may_come_from_stdin(cli: Cli, server: Server, monkeypatch: 
         ("[7]", "event 1"),
     ],
 )
-def test_a_bad_context_is_named_by_its_place(cli: Cli, server: Server, tmp_path: Path, text: str, said: str) -> None:
+def test_a_bad_context_is_named_by_its_place(
+    cli: Cli, server: Server, tmp_path: Path, text: str, said: str
+) -> None:
     (tmp_path / "c.json").write_text(text)
     ended = cli("predict", "--context", str(tmp_path / "c.json"))
 
@@ -127,9 +142,18 @@ def test_a_missing_context_is_named(cli: Cli, server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("true", True), ("-1", -1), ("0.5", 0.5), ("so so", "so so"), ('{"kind": "k"}', {"kind": "k"})]
+    ("text", "value"),
+    [
+        ("true", True),
+        ("-1", -1),
+        ("0.5", 0.5),
+        ("so so", "so so"),
+        ('{"kind": "k"}', {"kind": "k"}),
+    ],
 )
-def test_feedback_sends_json_values_and_texts(cli: Cli, server: Server, text: str, value: object) -> None:
+def test_feedback_sends_json_values_and_texts(
+    cli: Cli, server: Server, text: str, value: object
+) -> None:
     ended = cli("feedback", "dec_1", "thumb", text, "--tag", "surface=shell")
     path, body, _ = server.asked[0]
 
@@ -139,7 +163,9 @@ def test_feedback_sends_json_values_and_texts(cli: Cli, server: Server, text: st
 
 
 def test_feedback_may_be_a_dry_run(cli: Cli, server: Server) -> None:
-    assert cli("feedback", "dec_1", "thumb", "true", "--dry-run", "--json").document == {"feedback_id": "fb_1"}
+    assert cli("feedback", "dec_1", "thumb", "true", "--dry-run", "--json").document == {
+        "feedback_id": "fb_1"
+    }
     assert server.asked[0][1]["dryrun"] is True
 
 

@@ -11,7 +11,8 @@ from selflow.core.paths import Root
 
 
 @pytest.mark.parametrize(
-    ("is_terminal", "is_quiet", "shows"), [(True, False, True), (False, False, False), (True, True, False)]
+    ("is_terminal", "is_quiet", "shows"),
+    [(True, False, True), (False, False, False), (True, True, False)],
 )
 def test_a_bar_needs_a_terminal_and_no_quiet(
     root: Root,

@@ -39,7 +39,10 @@ def catalog(root: Root) -> Iterator[Catalog]:
 
 
 def made(count: int, **data: str) -> list[Event]:
-    return [Event(BASE_US + place * 1_000_000, "x", "item", f"s{place}", data=data) for place in range(count)]
+    return [
+        Event(BASE_US + place * 1_000_000, "x", "item", f"s{place}", data=data)
+        for place in range(count)
+    ]
 
 
 @contextmanager
@@ -84,7 +87,9 @@ def test_the_same_file_twice_adds_nothing(root: Root) -> None:
 def test_what_the_log_holds_already_is_not_sent_again(root: Root) -> None:
     events = made(10)
     log = EventLog(root.events, budget_bytes=1_000_000, credits=8)
-    log.append("import:test", content_batch_id(0, events), [encode_record(event) for event in events])
+    log.append(
+        "import:test", content_batch_id(0, events), [encode_record(event) for event in events]
+    )
     log.close()
     sink = MemoryLog()
     with serving(sink, root):
@@ -121,7 +126,9 @@ def test_the_first_import_notes_its_consent_says_so_and_waits_until_it_acts(
         ("max_batch_events: 9999", 1, 0),
     ],
 )
-def test_batches_are_cut_as_the_settings_say(root: Root, setting: str, batches: int, rejected: int) -> None:
+def test_batches_are_cut_as_the_settings_say(
+    root: Root, setting: str, batches: int, rejected: int
+) -> None:
     root.user_settings.write_text(f"ingest: {{{setting}}}\n")
     log = MemoryLog()
     with serving(log, root):
@@ -156,7 +163,12 @@ def test_after_an_interruption_the_same_command_goes_on(root: Root, catalog: Cat
 
 def test_an_event_that_is_too_large_is_refused_and_the_rest_goes_on(root: Root) -> None:
     log = MemoryLog()
-    events = [*made(1), Event(BASE_US, "x", "item", "y" * 5_000), *made(1, blob="z" * 120_000), *made(2)]
+    events = [
+        *made(1),
+        Event(BASE_US, "x", "item", "y" * 5_000),
+        *made(1, blob="z" * 120_000),
+        *made(2),
+    ]
     with serving(log, root):
         told = send(root, events)
 
@@ -178,9 +190,16 @@ def test_each_run_is_noted_and_audited(root: Root, catalog: Catalog) -> None:
         told = send(root, made(10))
     (run,) = catalog.imports.list_all()
 
-    assert (run.id, run.label, run.source, run.state) == (told.import_id, "a file", "import:test", "done")
+    assert (run.id, run.label, run.source, run.state) == (
+        told.import_id,
+        "a file",
+        "import:test",
+        "done",
+    )
     assert (run.rows, run.accepted, run.rejected) == (10, 9, 0)
-    assert ("import.start", told.import_id) in [(e.action, e.subject) for e in catalog.audit.entries(0, 10)]
+    assert ("import.start", told.import_id) in [
+        (e.action, e.subject) for e in catalog.audit.entries(0, 10)
+    ]
 
 
 def test_without_a_running_selflow_nothing_is_noted(root: Root, catalog: Catalog) -> None:
@@ -193,6 +212,8 @@ def test_without_a_running_selflow_nothing_is_noted(root: Root, catalog: Catalog
 def test_a_paced_stream_keeps_its_gaps() -> None:
     clock = ManualClock()
     moments = [Event(BASE_US + offset * 1_000_000, "x", "item") for offset in (0, 0, 10, 30)]
-    arrivals = [(clock.monotonic_s(), len(moment)) for moment in sending._paced([moments], 2.0, clock)]
+    arrivals = [
+        (clock.monotonic_s(), len(moment)) for moment in sending._paced([moments], 2.0, clock)
+    ]
 
     assert arrivals == [(0.0, 2), (5.0, 1), (15.0, 1)]

@@ -83,7 +83,9 @@ def test_the_direct_way_and_typers_way_say_the_same(cli: Cli, root: Root) -> Non
     assert (direct.code, direct.document) == (by_typer.code, by_typer.document)
 
 
-def test_running_needs_every_service_alive(cli: Cli, root: Root, catalog: Catalog, child: Child) -> None:
+def test_running_needs_every_service_alive(
+    cli: Cli, root: Root, catalog: Catalog, child: Child
+) -> None:
     own_ray(root, child.pid)
     put_services(catalog, health("supervisor", os.getpid()), health("buffer", os.getpid()))
     ended = cli("status", "--json")
@@ -103,7 +105,9 @@ def test_a_service_killed_since_it_was_written_down_is_told(
     assert (document["state"], document["reasons"]) == ("degraded", ["buffer is dead"])
 
 
-def test_a_reused_process_number_is_not_taken_for_the_service(cli: Cli, root: Root, catalog: Catalog) -> None:
+def test_a_reused_process_number_is_not_taken_for_the_service(
+    cli: Cli, root: Root, catalog: Catalog
+) -> None:
     long_ago_us = round(psutil.Process().create_time() * 1e6) - 60_000_000
     put_services(catalog, health("supervisor", os.getpid(), started_at_us=long_ago_us))
 
@@ -130,7 +134,9 @@ def test_a_silent_supervisor_is_told(cli: Cli, root: Root, catalog: Catalog, chi
     assert "said nothing" in document["reasons"][0]
 
 
-def test_a_supervisor_that_looks_seldom_is_not_silent(cli: Cli, root: Root, catalog: Catalog, child: Child) -> None:
+def test_a_supervisor_that_looks_seldom_is_not_silent(
+    cli: Cli, root: Root, catalog: Catalog, child: Child
+) -> None:
     own_ray(root, child.pid)
     catalog.facts.put("check_interval_s", 60.0, NOW_US)
     put_services(catalog, health("supervisor", os.getpid()), seen_s_ago=100)
@@ -138,7 +144,9 @@ def test_a_supervisor_that_looks_seldom_is_not_silent(cli: Cli, root: Root, cata
     assert cli("status", "--json").document["state"] == "running"
 
 
-def test_a_ray_session_that_is_gone_is_told(cli: Cli, root: Root, catalog: Catalog, dead_pid: int) -> None:
+def test_a_ray_session_that_is_gone_is_told(
+    cli: Cli, root: Root, catalog: Catalog, dead_pid: int
+) -> None:
     own_ray(root, dead_pid)
     put_services(catalog, health("supervisor", os.getpid()))
     document = cli("status", "--json").document
@@ -157,9 +165,13 @@ def test_a_session_of_which_all_is_dead_is_not_running_and_says_why(
     assert ended.document["reasons"] == ["the Ray session died"]
 
 
-def test_a_service_that_calls_itself_degraded_is_told(cli: Cli, root: Root, catalog: Catalog, child: Child) -> None:
+def test_a_service_that_calls_itself_degraded_is_told(
+    cli: Cli, root: Root, catalog: Catalog, child: Child
+) -> None:
     own_ray(root, child.pid)
-    put_services(catalog, health("supervisor", os.getpid(), "degraded"), health("serve", 0, "starting"))
+    put_services(
+        catalog, health("supervisor", os.getpid(), "degraded"), health("serve", 0, "starting")
+    )
 
     assert cli("status", "--json").document["reasons"] == ["supervisor is degraded"]
 
@@ -171,7 +183,9 @@ def test_ray_without_our_services_is_degraded(cli: Cli, root: Root, child: Child
     assert (ended.code, ended.document["state"]) == (0, "degraded")
 
 
-def test_a_service_that_is_being_made_is_starting(cli: Cli, root: Root, catalog: Catalog, child: Child) -> None:
+def test_a_service_that_is_being_made_is_starting(
+    cli: Cli, root: Root, catalog: Catalog, child: Child
+) -> None:
     own_ray(root, child.pid)
     put_services(catalog, health("supervisor", os.getpid()), health("serve", 0, "starting"))
     document = cli("status", "--json").document
@@ -203,9 +217,13 @@ def test_a_process_of_the_session_is_found_by_its_mark(root: Root, child: Child)
     assert list(processes.session_pids(root.path / "other")) == []
 
 
-def test_a_noted_process_counts_while_it_is_the_same(cli: Cli, catalog: Catalog, child: Child) -> None:
+def test_a_noted_process_counts_while_it_is_the_same(
+    cli: Cli, catalog: Catalog, child: Child
+) -> None:
     began_s = psutil.Process(child.pid).create_time()
-    catalog.facts.put("processes", [[os.getppid(), began_s - 5_000, "another"], [child.pid, began_s, "x"]], NOW_US)
+    catalog.facts.put(
+        "processes", [[os.getppid(), began_s - 5_000, "another"], [child.pid, began_s, "x"]], NOW_US
+    )
     found = cli("status", "--json").document["processes"]
 
     assert [process["pid"] for process in found] == [child.pid]
@@ -226,11 +244,20 @@ def test_url_prints_one_line_of_what_listens(cli: Cli, root: Root, tmp_path: Pat
         door.bind(str(tmp_path / "door"))
         door.listen()
         port = server.getsockname()[1]
-        endpoints = {"inference": f"http://127.0.0.1:{port}/", "ingest": f"ipc://{tmp_path / 'door'}", "pid": 1}
-        root.endpoints.write_text(json.dumps({**endpoints, "ray": f"127.0.0.1:{port}", "started_at": "x:1"}))
+        endpoints = {
+            "inference": f"http://127.0.0.1:{port}/",
+            "ingest": f"ipc://{tmp_path / 'door'}",
+            "pid": 1,
+        }
+        root.endpoints.write_text(
+            json.dumps({**endpoints, "ray": f"127.0.0.1:{port}", "started_at": "x:1"})
+        )
 
         assert cli("url", "inference").out == f"http://127.0.0.1:{port}\n"
-        assert cli("url", "ingest", "--json").document == {"name": "ingest", "url": f"ipc://{tmp_path / 'door'}"}
+        assert cli("url", "ingest", "--json").document == {
+            "name": "ingest",
+            "url": f"ipc://{tmp_path / 'door'}",
+        }
         assert cli("url", "ray").code == 0
         assert cli("status", "--json").document["endpoints"]["inference"]["listens"] is True
         assert set(cli("status", "--json").document["endpoints"]) == {"inference", "ingest", "ray"}
@@ -239,7 +266,9 @@ def test_url_prints_one_line_of_what_listens(cli: Cli, root: Root, tmp_path: Pat
 def test_url_of_what_does_not_listen_ends_with_three(cli: Cli, root: Root) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    root.endpoints.write_text(json.dumps({"inference": f"http://127.0.0.1:{port}", "ingest": "ipc:///nowhere"}))
+    root.endpoints.write_text(
+        json.dumps({"inference": f"http://127.0.0.1:{port}", "ingest": "ipc:///nowhere"})
+    )
 
     assert cli("url", "inference").code == 3
     assert cli("url", "ingest").code == 3

@@ -26,13 +26,17 @@ PORT = 7731
 HOSTS = loopback_hosts(PORT)
 POLICIES = {
     ("GET", "/open"): Policy("/open", None),
-    ("POST", "/ask"): Policy("/ask", "operate", "inference", Rate("inference", 2), 10, is_queued=True),
+    ("POST", "/ask"): Policy(
+        "/ask", "operate", "inference", Rate("inference", 2), 10, is_queued=True
+    ),
     ("GET", "/rules"): Policy("/rules", "admin"),
 }
 TOKENS = {scope: new_token() for scope in ("view", "operate", "admin")}
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:7731", "LOCALHOST:7731", "[::1]:7731", "selflow.localhost:7731"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:7731", "LOCALHOST:7731", "[::1]:7731", "selflow.localhost:7731"]
+)
 def test_every_name_of_loopback_with_our_port_is_ours(host: str) -> None:
     assert check_host([host], HOSTS) is None
 
@@ -58,7 +62,9 @@ def test_any_other_host_is_refused(hosts: list[str]) -> None:
     assert (problem.status, problem.code) == (421, "bad_host")
 
 
-@pytest.mark.parametrize("origin", ["null", "http://evil.example", "https://127.0.0.1:7731", "http://127.0.0.1:7730"])
+@pytest.mark.parametrize(
+    "origin", ["null", "http://evil.example", "https://127.0.0.1:7731", "http://127.0.0.1:7730"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_foreign_page_is_refused(method: str, origin: str) -> None:
     problem = check_origin(method, [origin], "", HOSTS)
@@ -78,7 +84,13 @@ def test_a_bearer_token_has_exactly_our_form() -> None:
 
     assert bearer([f"Bearer {token}"]) == token
     assert bearer([f"bearer  {token}"]) == token
-    for wrong in ([], [token], [f"Basic {token}"], [f"Bearer {token}x"], [f"Bearer {token}", f"Bearer {token}"]):
+    for wrong in (
+        [],
+        [token],
+        [f"Basic {token}"],
+        [f"Bearer {token}x"],
+        [f"Bearer {token}", f"Bearer {token}"],
+    ):
         assert bearer(wrong) is None
 
 
@@ -140,9 +152,14 @@ class Listener:
         self.gate = asyncio.Event()
         self.gate.set()
         self.arrived = asyncio.Event()
-        known = {TOKENS[scope]: Grant(scope, scope, is_owner=is_owner) for scope in ("view", "operate", "admin")}
+        known = {
+            TOKENS[scope]: Grant(scope, scope, is_owner=is_owner)
+            for scope in ("view", "operate", "admin")
+        }
         doors = Doors(PORT, POLICIES, running, waiting)
-        self.guard = Guard(self.echo, doors, known.get, ManualClock(), lambda r, s, _: self.seen.append((r, s)))
+        self.guard = Guard(
+            self.echo, doors, known.get, ManualClock(), lambda r, s, _: self.seen.append((r, s))
+        )
 
     async def echo(self, scope: Message, receive: Receive, send: Send) -> None:
         message = await receive()
@@ -155,7 +172,11 @@ class Listener:
         await send({"type": "http.response.body", "body": message["body"]})
 
     async def ask(
-        self, method: str, path: str, headers: dict[str, str] | None = None, chunks: Sequence[bytes] = (b"",)
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        chunks: Sequence[bytes] = (b"",),
     ) -> tuple[int, dict[str, str], bytes]:
         given = {"host": f"127.0.0.1:{PORT}", **(headers or {})}
         waiting = [
@@ -171,13 +192,19 @@ class Listener:
             sent.append(message)
 
         raw = [(name.encode(), value.encode()) for name, value in given.items()]
-        await self.guard({"type": "http", "method": method, "path": path, "headers": raw}, receive, send)
+        await self.guard(
+            {"type": "http", "method": method, "path": path, "headers": raw}, receive, send
+        )
         told = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
         return sent[0]["status"], told, sent[1]["body"]
 
 
 def ask(
-    listener: Listener, method: str, path: str, headers: dict[str, str] | None = None, chunks: Sequence[bytes] = (b"",)
+    listener: Listener,
+    method: str,
+    path: str,
+    headers: dict[str, str] | None = None,
+    chunks: Sequence[bytes] = (b"",),
 ) -> tuple[int, dict[str, str], bytes]:
     return asyncio.run(listener.ask(method, path, headers, chunks))
 
@@ -201,7 +228,9 @@ def test_a_public_route_needs_no_token_but_the_right_host() -> None:
 def test_a_scope_opens_what_it_may_and_no_more(scope: str, status: int) -> None:
     listener = Listener()
 
-    answer = ask(listener, "POST", "/ask", as_(scope) if scope else None, chunks=[b"[]"] if scope else [b""])
+    answer = ask(
+        listener, "POST", "/ask", as_(scope) if scope else None, chunks=[b"[]"] if scope else [b""]
+    )
 
     assert answer[0] == status
     assert len(listener.reached) == (status == 200)
@@ -231,14 +260,20 @@ def test_a_route_without_a_policy_is_refused_even_to_the_owner() -> None:
     assert ask(listener, "GET", "/hidden")[0] == 401
     assert ask(listener, "GET", "/hidden", as_("admin"))[0] == 404
     status, headers, body = ask(listener, "DELETE", "/ask", as_("admin"))
-    assert (status, headers["allow"], json.loads(body)["code"]) == (405, "POST", "method_not_allowed")
+    assert (status, headers["allow"], json.loads(body)["code"]) == (
+        405,
+        "POST",
+        "method_not_allowed",
+    )
     assert listener.reached == []
 
 
 def test_a_body_over_the_limit_is_refused_told_or_streamed() -> None:
     listener = Listener(is_owner=True)
 
-    told = ask(listener, "POST", "/ask", {**as_("operate"), "content-length": "11"}, [b"never read"])
+    told = ask(
+        listener, "POST", "/ask", {**as_("operate"), "content-length": "11"}, [b"never read"]
+    )
     streamed = ask(listener, "POST", "/ask", as_("operate"), [b"123456", b"78901", b"never read"])
     fits = ask(listener, "POST", "/ask", as_("operate"), [b"12345", b"67890"])
 
@@ -249,7 +284,9 @@ def test_a_body_over_the_limit_is_refused_told_or_streamed() -> None:
 
 
 def test_a_body_that_is_not_json_is_refused_by_its_type() -> None:
-    status, _, body = ask(Listener(), "POST", "/ask", {**as_("operate"), "content-type": "text/plain"}, [b"hi"])
+    status, _, body = ask(
+        Listener(), "POST", "/ask", {**as_("operate"), "content-type": "text/plain"}, [b"hi"]
+    )
 
     assert (status, json.loads(body)["code"]) == (415, "bad_media_type")
 
@@ -263,7 +300,16 @@ def test_every_refusal_is_the_one_envelope() -> None:
     assert headers["www-authenticate"] == 'Bearer realm="selflow"'
     assert headers["x-request-id"] == told["request_id"]
     assert told["type"] == "urn:selflow:error:unauthenticated"
-    assert set(told) == {"type", "title", "status", "code", "detail", "hint", "request_id", "field_errors"}
+    assert set(told) == {
+        "type",
+        "title",
+        "status",
+        "code",
+        "detail",
+        "hint",
+        "request_id",
+        "field_errors",
+    }
 
 
 def test_the_rate_holds_for_a_token_and_not_for_the_owner() -> None:
@@ -273,14 +319,19 @@ def test_the_rate_holds_for_a_token_and_not_for_the_owner() -> None:
     assert [status for status, _, _ in answers] == [200, 200, 429]
     assert answers[0][1]["ratelimit-limit"] == "2"
     assert answers[2][1]["retry-after"] == "30"
-    assert {ask(owners, "POST", "/ask", as_("operate"), chunks=[b"[]"])[0] for _ in range(5)} == {200}
+    assert {ask(owners, "POST", "/ask", as_("operate"), chunks=[b"[]"])[0] for _ in range(5)} == {
+        200
+    }
 
 
 def test_one_request_more_than_may_run_and_wait_is_told_to_come_back() -> None:
     async def crowd() -> list[int]:
         listener = Listener(running=1, waiting=1, is_owner=True)
         listener.gate.clear()
-        inside = [asyncio.ensure_future(listener.ask("POST", "/ask", as_("operate"), [b"[]"])) for _ in range(2)]
+        inside = [
+            asyncio.ensure_future(listener.ask("POST", "/ask", as_("operate"), [b"[]"]))
+            for _ in range(2)
+        ]
         await listener.arrived.wait()
         third = await listener.ask("POST", "/ask", as_("operate"), [b"[]"])
         health = asyncio.ensure_future(listener.ask("GET", "/open"))
@@ -292,7 +343,9 @@ def test_one_request_more_than_may_run_and_wait_is_told_to_come_back() -> None:
     assert asyncio.run(crowd()) == [429, 200, 200, 200]
 
 
-def test_a_failure_inside_is_answered_and_logged_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_inside_is_answered_and_logged_without_its_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     listener = Listener()
 
     status, _, body = ask(listener, "POST", "/ask", as_("operate"), [b"[13]"])
@@ -313,7 +366,9 @@ def test_a_client_that_leaves_gets_no_answer_and_is_counted() -> None:
             raise AssertionError(message)
 
         raw = [(b"host", f"127.0.0.1:{PORT}".encode())]
-        await listener.guard({"type": "http", "method": "GET", "path": "/open", "headers": raw}, receive, send)
+        await listener.guard(
+            {"type": "http", "method": "GET", "path": "/open", "headers": raw}, receive, send
+        )
         return listener.seen
 
     assert asyncio.run(leave()) == [("/open", 499)]
@@ -328,7 +383,9 @@ def test_a_web_socket_is_closed() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(Listener().guard({"type": "websocket", "path": "/open", "headers": []}, receive, send))
+    asyncio.run(
+        Listener().guard({"type": "websocket", "path": "/open", "headers": []}, receive, send)
+    )
 
     assert sent == [{"type": "websocket.close", "code": 1008}]
 

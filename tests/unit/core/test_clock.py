@@ -38,7 +38,17 @@ def test_what_is_no_moment_is_refused(wrong: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [-1, -0.1, 253_402_300_800, 10**400, float("inf"), float("nan"), "1969-12-31T23:59:59Z", "0001-01-01"]
+    "wrong",
+    [
+        -1,
+        -0.1,
+        253_402_300_800,
+        10**400,
+        float("inf"),
+        float("nan"),
+        "1969-12-31T23:59:59Z",
+        "0001-01-01",
+    ],
 )
 def test_moments_outside_the_calendar_are_refused(wrong: object) -> None:
     with pytest.raises(ValueError, match="between 1970 and 9999"):

@@ -27,9 +27,17 @@ LIMITS = WireLimits()
 
 TEXTS = st.text(max_size=12)
 NAMES = st.text(min_size=1, max_size=12)
-SCALARS = st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 63) - 1) | st.floats(allow_nan=False) | TEXTS
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(1 << 63), (1 << 63) - 1)
+    | st.floats(allow_nan=False)
+    | TEXTS
+)
 FINITE = SCALARS.filter(lambda value: value not in {float("inf"), float("-inf")})
-VALUES = st.recursive(FINITE, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3))
+VALUES = st.recursive(
+    FINITE, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3)
+)
 SHALLOW = st.dictionaries(TEXTS, FINITE | st.lists(FINITE, max_size=3), max_size=4)
 EVENTS = st.builds(
     Event,
@@ -50,7 +58,9 @@ def raw(**changes: object) -> dict[str, object]:
 
 def batch(*events: object, **changes: object) -> bytes:
     """A batch as bytes."""
-    return bytes(msgpack.packb({"source": "test", "batch_id": 1, "events": list(events), **changes}))
+    return bytes(
+        msgpack.packb({"source": "test", "batch_id": 1, "events": list(events), **changes})
+    )
 
 
 def nested(depth: int) -> dict[str, Json]:
@@ -100,7 +110,9 @@ def test_random_bytes_are_refused_as_a_record(record: bytes) -> None:
 
 
 @given(st.lists(EVENTS, min_size=1, max_size=3), st.data())
-def test_a_damaged_batch_raises_nothing_but_our_error(events: list[Event], data: st.DataObject) -> None:
+def test_a_damaged_batch_raises_nothing_but_our_error(
+    events: list[Event], data: st.DataObject
+) -> None:
     payload = bytearray(encode_batch("test", 1, events))
     for _ in range(data.draw(st.integers(1, 4))):
         payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
@@ -110,7 +122,11 @@ def test_a_damaged_batch_raises_nothing_but_our_error(events: list[Event], data:
         assert all(event.source and event.kind for event in received.events)
 
 
-@given(st.dictionaries(st.sampled_from(["ts", "source", "kind", "subject", "duration_s", "data"]) | TEXTS, VALUES))
+@given(
+    st.dictionaries(
+        st.sampled_from(["ts", "source", "kind", "subject", "duration_s", "data"]) | TEXTS, VALUES
+    )
+)
 def test_any_map_from_outside_is_an_event_or_our_error(value: dict[str, Json]) -> None:
     with suppress(WireError):
         event = event_from_json(value, NOW_US, LIMITS)
@@ -144,7 +160,9 @@ BAD_EVENTS: list[tuple[object, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "code", "words"), BAD_EVENTS, ids=[words for *_, words in BAD_EVENTS])
+@pytest.mark.parametrize(
+    ("value", "code", "words"), BAD_EVENTS, ids=[words for *_, words in BAD_EVENTS]
+)
 def test_a_bad_event_is_refused_by_name(value: object, code: str, words: str) -> None:
     with pytest.raises(WireError) as caught:
         event_from_json(value, NOW_US, LIMITS)
@@ -155,7 +173,13 @@ def test_a_bad_event_is_refused_by_name(value: object, code: str, words: str) ->
 
 def test_no_refusal_quotes_a_value() -> None:
     secret = "hunter2"
-    fields = {"ts": secret, "kind": secret * 20, "subject": [secret], "duration_s": secret, "data": {"x": {1: secret}}}
+    fields = {
+        "ts": secret,
+        "kind": secret * 20,
+        "subject": [secret],
+        "duration_s": secret,
+        "data": {"x": {1: secret}},
+    }
     for name, value in fields.items():
         with pytest.raises(WireError) as caught:
             event_from_json(raw(**{name: value}), NOW_US, LIMITS)

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 import yaml
 
-from selflow.core.config import Layer, config_hash, environment_layer, known_keys, load, meaning, value_at
+from selflow.core.config import (
+    Layer,
+    config_hash,
+    environment_layer,
+    known_keys,
+    load,
+    meaning,
+    value_at,
+)
 from selflow.core.errors import ConfigError
 from selflow.core.settings import Settings
 
@@ -31,13 +39,28 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"serve": 7731}, "serve (user): expected a section with keys below it"),
     ({"serve.port.tcp": 1}, "serve.port.tcp (user): unknown key"),
     ({1: 2}, "1 (user): unknown key"),
-    ({"privacy": {"exclude_apps": "firefox"}}, "privacy.exclude_apps (user): expected a list of texts"),
+    (
+        {"privacy": {"exclude_apps": "firefox"}},
+        "privacy.exclude_apps (user): expected a list of texts",
+    ),
     ({"buffer": {"budget_mb": "64"}}, "buffer.budget_mb (user): expected a number"),
     ({"ray": {"knobs": {"PATH": "x"}}}, "ray.knobs.PATH"),
-    ({"ingest": {"max_event_bytes": 200_000}}, "ingest (user): ingest.max_event_bytes (200000) exceeds"),
-    ({"data_sources": [{**FILES, "file_system": 1}]}, "data_sources.0.file_system.file_system (user): unknown key"),
-    ({"data_sources": [{"type": "file_system", "path": []}]}, "data_sources.0.file_system.path (user): unknown key"),
-    ({"data_sources": [{"type": "file_system"}]}, "data_sources.0.file_system.paths (user): this key is needed"),
+    (
+        {"ingest": {"max_event_bytes": 200_000}},
+        "ingest (user): ingest.max_event_bytes (200000) exceeds",
+    ),
+    (
+        {"data_sources": [{**FILES, "file_system": 1}]},
+        "data_sources.0.file_system.file_system (user): unknown key",
+    ),
+    (
+        {"data_sources": [{"type": "file_system", "path": []}]},
+        "data_sources.0.file_system.path (user): unknown key",
+    ),
+    (
+        {"data_sources": [{"type": "file_system"}]},
+        "data_sources.0.file_system.paths (user): this key is needed",
+    ),
     ({"data_sources": [{"paths": []}]}, "data_sources.0 (user): type is missing"),
     ({"data_sources": [{"type": "files"}]}, "data_sources.0 (user): Input tag 'files'"),
 ]
@@ -60,14 +83,21 @@ def test_the_later_layer_wins_and_all_votes_are_kept() -> None:
 
     assert loaded.settings.serve.port == 7003
     assert loaded.origin("serve.port").layer == "environment"
-    assert loaded.origin("serve.port").said == (("user", 7001), ("project", 7002), ("environment", 7003))
+    assert loaded.origin("serve.port").said == (
+        ("user", 7001),
+        ("project", 7002),
+        ("environment", 7003),
+    )
 
 
 def test_layers_meet_key_by_key() -> None:
     loaded = load([user(serve={"port": 7001}), project(serve={"running": 2})])
 
     assert (loaded.settings.serve.port, loaded.settings.serve.running) == (7001, 2)
-    assert (loaded.origin("serve.port").layer, loaded.origin("serve.running").layer) == ("user", "project")
+    assert (loaded.origin("serve.port").layer, loaded.origin("serve.running").layer) == (
+        "user",
+        "project",
+    )
 
 
 def test_an_empty_section_changes_nothing() -> None:
@@ -110,9 +140,12 @@ def test_loading_changes_no_layer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "why"), [("codename(", "is no regular expression"), ("x*", "matches the empty text")]
+    ("pattern", "why"),
+    [("codename(", "is no regular expression"), ("x*", "matches the empty text")],
 )
-def test_a_redaction_pattern_that_cannot_work_is_refused_by_its_place(pattern: str, why: str) -> None:
+def test_a_redaction_pattern_that_cannot_work_is_refused_by_its_place(
+    pattern: str, why: str
+) -> None:
     with pytest.raises(ConfigError, match=rf"privacy\.redact_patterns\[1\] {why}") as caught:
         load([user(privacy={"redact_patterns": ["fine", pattern]})])
 
@@ -121,7 +154,13 @@ def test_a_redaction_pattern_that_cannot_work_is_refused_by_its_place(pattern: s
 
 @pytest.mark.parametrize("name", ["exclude_paths", "exclude_apps", "redact_patterns"])
 def test_exclusions_of_all_layers_are_united(name: str) -> None:
-    loaded = load([user(privacy={name: ["a"]}), project(privacy={name: ["b"]}), Layer("x", {"privacy": {name: []}})])
+    loaded = load(
+        [
+            user(privacy={name: ["a"]}),
+            project(privacy={name: ["b"]}),
+            Layer("x", {"privacy": {name: []}}),
+        ]
+    )
 
     assert getattr(loaded.settings.privacy, name) == ("a", "b")
 
@@ -150,7 +189,11 @@ def test_a_name_of_the_requirement_becomes_our_key_with_its_unit() -> None:
 
 
 def test_the_environment_speaks_yaml() -> None:
-    environ = {"SELFLOW_SERVE__PORT": "7740", "SELFLOW_PRIVACY__EXCLUDE_APPS": "[a, b]", "SELFLOW_RAY__DASHBOARD": "no"}
+    environ = {
+        "SELFLOW_SERVE__PORT": "7740",
+        "SELFLOW_PRIVACY__EXCLUDE_APPS": "[a, b]",
+        "SELFLOW_RAY__DASHBOARD": "no",
+    }
     settings = load([environment_layer(environ, yaml.safe_load)]).settings
 
     assert (settings.serve.port, settings.privacy.exclude_apps) == (7740, ("a", "b"))
@@ -158,7 +201,12 @@ def test_the_environment_speaks_yaml() -> None:
 
 
 def test_other_variables_are_no_settings() -> None:
-    environ = {"SELFLOW_HOME": "/x", "SELFLOW_TOKEN": "sf_x", "SELFLOW_URL": "http://x", "PATH": "/bin"}
+    environ = {
+        "SELFLOW_HOME": "/x",
+        "SELFLOW_TOKEN": "sf_x",
+        "SELFLOW_URL": "http://x",
+        "PATH": "/bin",
+    }
 
     assert environment_layer(environ, yaml.safe_load) == Layer("environment", {})
 
@@ -167,7 +215,10 @@ def test_other_variables_are_no_settings() -> None:
     ("environ", "message"),
     [
         ({"SELFLOW_SERVE__PROT": "1"}, r"serve\.prot \(environment\): unknown key"),
-        ({"SELFLOW_SERVE": "1", "SELFLOW_SERVE__PORT": "2"}, r"serve \(environment\): holds a value, so serve\.port"),
+        (
+            {"SELFLOW_SERVE": "1", "SELFLOW_SERVE__PORT": "2"},
+            r"serve \(environment\): holds a value, so serve\.port",
+        ),
     ],
 )
 def test_a_wrong_variable_is_refused(environ: dict[str, str], message: str) -> None:
@@ -184,7 +235,9 @@ def test_every_known_key_has_a_value_and_a_meaning() -> None:
     assert meaning("serve.prot") == ""
 
 
-@pytest.mark.parametrize("key", ["serve.prot", "ray.knobs.RAY_nothing", "ray.knobs.RAY_worker_niceness.x", "nothing"])
+@pytest.mark.parametrize(
+    "key", ["serve.prot", "ray.knobs.RAY_nothing", "ray.knobs.RAY_worker_niceness.x", "nothing"]
+)
 def test_a_key_that_is_not_there_is_said_so(key: str) -> None:
     with pytest.raises(ConfigError, match=rf"{key}.*(unknown key|not set)"):
         value_at(Settings(), key)
@@ -195,7 +248,9 @@ def test_a_value_below_a_map_is_found() -> None:
 
 
 def test_settings_are_frozen_and_their_hash_follows_their_content() -> None:
-    one, same, other = (load([user(serve={"port": port})]).settings.serve for port in (7001, 7001, 7002))
+    one, same, other = (
+        load([user(serve={"port": port})]).settings.serve for port in (7001, 7001, 7002)
+    )
 
     assert config_hash(one) == config_hash(same)
     assert config_hash(one) != config_hash(other)

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from selflow.core.config import Loaded
-from selflow.core.config_files import clear_overrides, load_settings, read_yaml, set_override, trust_project
+from selflow.core.config_files import (
+    clear_overrides,
+    load_settings,
+    read_yaml,
+    set_override,
+    trust_project,
+)
 from selflow.core.errors import ConfigError
 from selflow.core.paths import Root
 
@@ -64,7 +70,9 @@ def test_each_layer_wins_over_the_one_before(root: Root, work: Path) -> None:
     ]
 
 
-def test_a_project_has_no_say_until_it_is_trusted_and_none_after_a_change(root: Root, work: Path) -> None:
+def test_a_project_has_no_say_until_it_is_trusted_and_none_after_a_change(
+    root: Root, work: Path
+) -> None:
     before = port(load_settings(root, NO_VARIABLES, cwd=work))
     path = trust_project(root, work)
     trusted = port(load_settings(root, NO_VARIABLES, cwd=work))
@@ -117,7 +125,9 @@ def test_an_unknown_profile_names_those_there_are(root: Root) -> None:
         with pytest.raises(ConfigError, match="no profile") as caught:
             load_settings(root, NO_VARIABLES, profile=name)
 
-        assert {"laptop", "lean", "mine"} <= set(caught.value.hint.removeprefix("there are: ").split(", "))
+        assert {"laptop", "lean", "mine"} <= set(
+            caught.value.hint.removeprefix("there are: ").split(", ")
+        )
 
 
 @pytest.mark.parametrize(
@@ -140,7 +150,9 @@ def test_a_file_that_is_no_settings_file_is_named(root: Root, content: bytes, me
 def test_a_folder_in_the_place_of_a_file_is_named(root: Root) -> None:
     root.user_settings.mkdir()
 
-    with pytest.raises(ConfigError, match=r"cannot read the settings file .*config\.yaml: IsADirectoryError"):
+    with pytest.raises(
+        ConfigError, match=r"cannot read the settings file .*config\.yaml: IsADirectoryError"
+    ):
         load_settings(root, NO_VARIABLES)
 
 
@@ -152,9 +164,12 @@ def test_a_project_file_without_read_permission_is_named(
     def refuse(path: Path) -> bytes:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)  # a mode would not stop root, who runs containers
+    # A mode would not stop root, who runs containers
+    monkeypatch.setattr(Path, "read_bytes", refuse)
 
-    with pytest.raises(ConfigError, match=r"cannot read the settings file .*selflow\.yaml: Permission denied"):
+    with pytest.raises(
+        ConfigError, match=r"cannot read the settings file .*selflow\.yaml: Permission denied"
+    ):
         load_settings(root, NO_VARIABLES, cwd=work)
 
 
@@ -179,7 +194,12 @@ def test_two_assignments_cannot_contradict_each_other(root: Root) -> None:
 def test_a_refused_override_leaves_the_file_as_it_was(root: Root) -> None:
     set_override(root, "serve.port", 7006)
     before = root.runtime_overrides.read_bytes()
-    for key, value in (("serve.port", 80), ("serve.prot", 1), ("serve", 1), ("privacy.anonymize", False)):
+    for key, value in (
+        ("serve.port", 80),
+        ("serve.prot", 1),
+        ("serve", 1),
+        ("privacy.anonymize", False),
+    ):
         with pytest.raises(ConfigError):
             set_override(root, key, value)
 

@@ -12,7 +12,9 @@ from selflow.core.errors import ApiError, Rejected, SelFlowError
 CLASSES = [
     value
     for value in vars(errors).values()
-    if isinstance(value, type) and issubclass(value, SelFlowError) and not value.__name__.startswith("_")
+    if isinstance(value, type)
+    and issubclass(value, SelFlowError)
+    and not value.__name__.startswith("_")
 ]
 RAISED = [one for one in CLASSES if one is not SelFlowError]
 SAMPLES = {str: "some words", int: 503}
@@ -42,7 +44,11 @@ def test_every_error_comes_back_from_pickle_as_it_was(error: type[SelFlowError])
 
     assert type(again) is error
     assert (str(again), again.args, again.hint) == (str(first), first.args, first.hint)
-    assert (again.code, again.status, again.exit_code) == (first.code, first.status, first.exit_code)
+    assert (again.code, again.status, again.exit_code) == (
+        first.code,
+        first.status,
+        first.exit_code,
+    )
 
 
 @pytest.mark.parametrize("error", CLASSES, ids=lambda one: one.__name__)
@@ -51,14 +57,18 @@ def test_every_error_says_who_sees_it(error: type[SelFlowError]) -> None:
 
 
 @pytest.mark.parametrize("error", RAISED, ids=lambda one: one.__name__)
-def test_every_error_is_one_level_below_the_root_and_says_what_it_was_given(error: type[SelFlowError]) -> None:
+def test_every_error_is_one_level_below_the_root_and_says_what_it_was_given(
+    error: type[SelFlowError],
+) -> None:
     public = [one for one in error.__mro__[1:] if one in CLASSES]
 
     assert public == [SelFlowError]
     assert "some words" in str(sample(error))
 
 
-@pytest.mark.parametrize(("status", "exit_code"), [(401, 4), (403, 4), (503, 3), (400, 1), (500, 1)])
+@pytest.mark.parametrize(
+    ("status", "exit_code"), [(401, 4), (403, 4), (503, 3), (400, 1), (500, 1)]
+)
 def test_an_answer_of_the_api_becomes_an_exit_code(status: int, exit_code: int) -> None:
     assert ApiError(status, "code", "detail").exit_code == exit_code
 

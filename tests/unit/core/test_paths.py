@@ -24,7 +24,14 @@ def test_every_folder_of_the_root_is_private(tmp_path: Path) -> None:
         os.umask(previous)
     folders = [root.path, *(path for path in root.path.rglob("*") if path.is_dir())]
 
-    assert {path.name for path in folders} >= {"events", "artifacts", "config", "spool", "run", "log"}
+    assert {path.name for path in folders} >= {
+        "events",
+        "artifacts",
+        "config",
+        "spool",
+        "run",
+        "log",
+    }
     assert {mode(path) for path in folders} == {0o700}
 
 
@@ -36,7 +43,9 @@ def test_a_folder_that_others_could_read_is_tightened(tmp_path: Path) -> None:
     assert mode(private_folder(folder)) == 0o700
 
 
-def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
 
     with pytest.raises(ConfigError, match="belongs to another user"):
@@ -102,7 +111,17 @@ def test_the_command_line_wins_over_the_environment_and_that_over_xdg(
 
 def test_everything_of_the_owner_lies_below_the_root() -> None:
     root = Root(Path("/r"), Path("/c"))
-    below = [root.events, root.catalog, root.artifacts, root.runtime_overrides, root.trusted_projects, root.spool]
+    below = [
+        root.events,
+        root.catalog,
+        root.artifacts,
+        root.runtime_overrides,
+        root.trusted_projects,
+        root.spool,
+    ]
 
-    assert all(path.is_relative_to("/r") for path in (*below, root.run, root.log, root.token, root.endpoints))
+    assert all(
+        path.is_relative_to("/r")
+        for path in (*below, root.run, root.log, root.token, root.endpoints)
+    )
     assert (root.user_settings, root.profiles) == (Path("/c/config.yaml"), Path("/c/profiles"))

@@ -11,7 +11,14 @@ from sklearn.metrics import adjusted_rand_score
 from selflow.core.errors import ArtifactError
 from selflow.core.settings import DiscoverSettings
 from selflow.core.steps import Step
-from selflow.discover.discover import Clustered, NullScore, cluster, conclude, null_numbers, null_score
+from selflow.discover.discover import (
+    Clustered,
+    NullScore,
+    cluster,
+    conclude,
+    null_numbers,
+    null_score,
+)
 from selflow.discover.families import FAMILIES, Labels, Sample
 from selflow.discover.model import ClusterModel
 from selflow.discover.stability import measured
@@ -43,7 +50,10 @@ def raising(_sample: Sample, _k: int, _seed: int) -> Labels:
 def test_planted_activities_are_found_and_named(clustered: Clustered) -> None:
     found = conclude(clustered, [], SETTINGS)
     words = [set(pattern.name.split("-")) for pattern in found.patterns]
-    planted_words = [set("-".join(stems).replace("/", "-").split("-")) | {ext} for _, stems, ext in ACTIVITIES.values()]
+    planted_words = [
+        set("-".join(stems).replace("/", "-").split("-")) | {ext}
+        for _, stems, ext in ACTIVITIES.values()
+    ]
 
     assert len(found.patterns) == 5
     assert all(sum(own <= theirs for theirs in planted_words) == 1 for own in words)
@@ -104,21 +114,32 @@ def test_nothing_after_a_step_has_a_part_in_its_pattern(clustered: Clustered) ->
         scrambled = [Step(int(ts_us), labels) for ts_us, labels in zip(moments, later, strict=True)]
         expected = clustered.model.assign_before(STEPS)[: cut + 1]
 
-        assert np.array_equal(clustered.model.assign_before([*STEPS[:cut], *scrambled])[: cut + 1], expected)
+        assert np.array_equal(
+            clustered.model.assign_before([*STEPS[:cut], *scrambled])[: cut + 1], expected
+        )
         assert np.array_equal(clustered.model.assign_before(STEPS[:cut]), expected[:cut])
 
 
 def test_a_family_that_raises_counts_nothing_and_is_named(clustered: Clustered) -> None:
     broken = cluster(STEPS, SETTINGS, SEED, families={**FAMILIES, "ward": raising})
 
-    assert broken.report.families["ward"] == {"k": 0, "ami": 0, "ari": 0, "error": "ZeroDivisionError"}
-    assert all(each["error"] == "" for name, each in broken.report.families.items() if name != "ward")
+    assert broken.report.families["ward"] == {
+        "k": 0,
+        "ami": 0,
+        "ari": 0,
+        "error": "ZeroDivisionError",
+    }
+    assert all(
+        each["error"] == "" for name, each in broken.report.families.items() if name != "ward"
+    )
     assert max(pattern.agreement or 0 for pattern in broken.patterns) <= 0.8 + 1e-9
     assert broken.report.s < clustered.report.s
 
 
 def test_five_families_that_raise_leave_no_pattern() -> None:
-    found = conclude(cluster(STEPS, SETTINGS, SEED, families=dict.fromkeys(FAMILIES, raising)), [], SETTINGS)
+    found = conclude(
+        cluster(STEPS, SETTINGS, SEED, families=dict.fromkeys(FAMILIES, raising)), [], SETTINGS
+    )
 
     assert [pattern.name for pattern in found.patterns] == ["everything"]
     assert found.report.s == 0
@@ -129,7 +150,9 @@ def test_blocks_in_an_order_of_their_own_hold_no_pattern(clustered: Clustered) -
     rng = np.random.default_rng(2)
     blocks = {name: rng.permutation(block) for name, block in clustered.blocks.items()}
     found = measured(blocks, clustered.day, 2, SEED, FAMILIES)
-    patterns = [dataclasses.replace(clustered.patterns[0], agreement=float(j)) for j in found.agreement]
+    patterns = [
+        dataclasses.replace(clustered.patterns[0], agreement=float(j)) for j in found.agreement
+    ]
     permuted = dataclasses.replace(clustered, patterns=(*patterns, clustered.patterns[-1]))
 
     assert [pattern.name for pattern in conclude(permuted, [], SETTINGS).patterns] == ["everything"]
@@ -164,17 +187,25 @@ def test_without_null_data_nothing_is_said_of_them(clustered: Clustered) -> None
 
 
 @pytest.mark.parametrize(
-    ("s", "null", "expected"), [(0.8, 0.6, 0.5), (0.5, 0.6, 0.0), (1.0, 0.9995, 0.0)], ids=["above", "below", "no room"]
+    ("s", "null", "expected"),
+    [(0.8, 0.6, 0.5), (0.5, 0.6, 0.0), (1.0, 0.9995, 0.0)],
+    ids=["above", "below", "no room"],
 )
-def test_the_null_score_is_taken_off(clustered: Clustered, s: float, null: float, expected: float) -> None:
-    scored = dataclasses.replace(clustered, report=dataclasses.replace(clustered.report, s=s, coverage=1.0))
+def test_the_null_score_is_taken_off(
+    clustered: Clustered, s: float, null: float, expected: float
+) -> None:
+    scored = dataclasses.replace(
+        clustered, report=dataclasses.replace(clustered.report, s=s, coverage=1.0)
+    )
     report = conclude(scored, [NullScore(0, null, null)], SETTINGS).report
 
     assert report.s_star == pytest.approx(expected)
     assert report.c_star == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("days", "events", "why"), [(9, 24, "9 of 10"), (11, 1, "11 of 60"), (0, 0, "0 of 10")])
+@pytest.mark.parametrize(
+    ("days", "events", "why"), [(9, 24, "9 of 10"), (11, 1, "11 of 60"), (0, 0, "0 of 10")]
+)
 def test_too_little_is_not_clustered(days: int, events: int, why: str, tmp_path: Path) -> None:
     steps = planted(days, events)[0]
     few = Clustered.load(kept(cluster(steps, SETTINGS, SEED).files(), tmp_path))
@@ -194,7 +225,13 @@ def test_too_little_is_not_clustered(days: int, events: int, why: str, tmp_path:
 def test_every_family_is_fitted_to_as_many_bootstraps_as_are_asked_for(bootstraps: int) -> None:
     told: list[tuple[int, int]] = []
     settings = DiscoverSettings(bootstraps=bootstraps)
-    cluster(STEPS, settings, SEED, lambda done, total: told.append((done, total)), {"ward": FAMILIES["ward"]})
+    cluster(
+        STEPS,
+        settings,
+        SEED,
+        lambda done, total: told.append((done, total)),
+        {"ward": FAMILIES["ward"]},
+    )
 
     assert told == [(done, 2 * bootstraps) for done in range(1, 2 * bootstraps + 1)]
 
@@ -227,5 +264,16 @@ def test_clusters_of_fewer_events_than_asked_for_are_no_patterns(clustered: Clus
 def test_what_is_found_can_be_written_as_json(clustered: Clustered) -> None:
     document = conclude(clustered, [NullScore(0, 0.1, 0.1)], SETTINGS).document()
 
-    assert {"windows", "days", "k", "s", "s_null", "s_star", "c_star", "coverage", "families", "note"} < set(document)
+    assert {
+        "windows",
+        "days",
+        "k",
+        "s",
+        "s_null",
+        "s_star",
+        "c_star",
+        "coverage",
+        "families",
+        "note",
+    } < set(document)
     assert document["patterns"][0]["name"] == clustered.patterns[0].name

@@ -45,7 +45,9 @@ def test_a_family_leaves_its_input_alone(family: Family) -> None:
     before = [array.copy() for array in (sample.points, sample.mass, sample.rows, sample.owner)]
     family(sample, 4, 1)
 
-    for array, copy in zip((sample.points, sample.mass, sample.rows, sample.owner), before, strict=True):
+    for array, copy in zip(
+        (sample.points, sample.mass, sample.rows, sample.owner), before, strict=True
+    ):
         assert np.array_equal(array, copy)
 
 

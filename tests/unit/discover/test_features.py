@@ -36,7 +36,11 @@ def test_a_block_weighs_the_same_whatever_its_unit() -> None:
     rng = np.random.default_rng(1)
     blocks = {"a": rng.standard_normal((50, 4)), "b": rng.standard_normal((50, 9))}
     scaled = {"a": 1000 * blocks["a"], "b": blocks["b"]}
-    x, y = ((stacked(each) - mean) @ axes for each in (blocks, scaled) for mean, axes in [fit_axes(each, np.ones(50))])
+    x, y = (
+        (stacked(each) - mean) @ axes
+        for each in (blocks, scaled)
+        for mean, axes in [fit_axes(each, np.ones(50))]
+    )
 
     assert np.allclose(x @ x.T, y @ y.T)
 
@@ -53,7 +57,12 @@ def test_a_column_that_is_left_out_has_no_part() -> None:
 
 
 def test_like_labels_lie_near_each_other() -> None:
-    paths = ["src/parser/token.py", "src/parser/tokens.py", "photos/beach.jpg", "photos/mountain.jpg"]
+    paths = [
+        "src/parser/token.py",
+        "src/parser/tokens.py",
+        "photos/beach.jpg",
+        "photos/mountain.jpg",
+    ]
     events = events_of([Step(FIRST_US, (event_label("file.change", path),)) for path in paths])
     n = np.arange(4)
     blocks = blocks_of(fit_encoder(events, 1), events, Windows(n, n + 1, n))

@@ -21,11 +21,15 @@ def described(*paths: str) -> tuple[Pattern, ...]:
     ]
     events = events_of(steps)
     n = len(paths)
-    return describe(events, windows_of(events), np.zeros((n, 16)), np.arange(n, dtype=np.int32), np.ones(n))
+    return describe(
+        events, windows_of(events), np.zeros((n, 16)), np.arange(n, dtype=np.int32), np.ones(n)
+    )
 
 
 def pattern(number: int, name: str, *terms: str) -> Pattern:
-    return Pattern(number, name, tuple((term, 1.0) for term in terms), 1, 1, 0.5, 1.0, (0.0,) * 24, ())
+    return Pattern(
+        number, name, tuple((term, 1.0) for term in terms), 1, 1, 0.5, 1.0, (0.0,) * 24, ()
+    )
 
 
 def names(patterns: tuple[Pattern, ...]) -> list[str]:
@@ -39,21 +43,34 @@ def test_a_name_is_the_three_most_telling_words() -> None:
 
 
 def test_bare_numbers_and_letters_name_nothing() -> None:
-    assert names(described("2024/a/12/report.md", "2024/b/13/beach.jpg"))[:2] == ["md-report", "beach-jpg"]
+    assert names(described("2024/a/12/report.md", "2024/b/13/beach.jpg"))[:2] == [
+        "md-report",
+        "beach-jpg",
+    ]
 
 
-@pytest.mark.parametrize("path", ["Übung/Größe.TXT", "日本語/文書", "!!!", "a" * 200 + "/" + "b" * 200, "every/thing"])
+@pytest.mark.parametrize(
+    "path", ["Übung/Größe.TXT", "日本語/文書", "!!!", "a" * 200 + "/" + "b" * 200, "every/thing"]
+)
 def test_a_name_can_be_an_agents_name(path: str) -> None:
     for name in names(described(path, path)):
         assert re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name)
 
 
 def test_names_differ() -> None:
-    assert unique(["a b", "a-b", "a--b", "everything"], {"everything"}) == ["a-b", "a-b-2", "a-b-3", "everything-2"]
+    assert unique(["a b", "a-b", "a--b", "everything"], {"everything"}) == [
+        "a-b",
+        "a-b-2",
+        "a-b-3",
+        "everything-2",
+    ]
 
 
 def test_a_pattern_keeps_its_name_by_its_words() -> None:
-    before = [pattern(0, "old-parser", "parser", "token"), pattern(1, "old-garden", "garden", "roses")]
+    before = [
+        pattern(0, "old-parser", "parser", "token"),
+        pattern(1, "old-garden", "garden", "roses"),
+    ]
     now = [pattern(0, "roses-garden", "garden", "roses"), pattern(1, "thesis", "thesis", "figure")]
 
     assert names(identify(now, before)) == ["old-garden", "thesis"]

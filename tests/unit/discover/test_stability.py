@@ -47,7 +47,13 @@ def test_a_family_that_calls_much_noise_agrees_with_nothing(share: float, expect
 def test_the_order_of_blocks_changes_no_agreement() -> None:
     blocks = grouped(DAYS, GROUP)
     one = measured(blocks, DAYS, 2, 1, {name: FAMILIES[name] for name in ("ward", "density")})
-    other = measured(dict(reversed(blocks.items())), DAYS, 2, 1, {name: FAMILIES[name] for name in ("ward", "density")})
+    other = measured(
+        dict(reversed(blocks.items())),
+        DAYS,
+        2,
+        1,
+        {name: FAMILIES[name] for name in ("ward", "density")},
+    )
 
     assert np.array_equal(one.labels, other.labels)
     assert np.array_equal(one.agreement, other.agreement)
@@ -57,5 +63,7 @@ def test_the_order_of_blocks_changes_no_agreement() -> None:
 def test_a_family_that_finds_the_consensus_is_reported_so() -> None:
     found = measured(grouped(DAYS, GROUP), DAYS, 2, 1, FAMILIES)
 
-    assert found.families["ward"] == pytest.approx({"k": 5, "ami": 1, "ari": 1, "error": ""}, abs=0.05)
+    assert found.families["ward"] == pytest.approx(
+        {"k": 5, "ami": 1, "ari": 1, "error": ""}, abs=0.05
+    )
     assert found.s == pytest.approx(found.coverage * found.agreement.mean(), abs=0.02)

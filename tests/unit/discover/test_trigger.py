@@ -12,7 +12,11 @@ LIMITS = BufferSettings(budget_bytes=1_000_000)
 
 
 def missing(
-    limits: BufferSettings = LIMITS, events: int = 20_000, size: int = 0, templates: int = 200, days: int = 3
+    limits: BufferSettings = LIMITS,
+    events: int = 20_000,
+    size: int = 0,
+    templates: int = 200,
+    days: int = 3,
 ) -> str:
     return " ".join(missing_for_cycle(events, size, templates, days, limits))
 
@@ -29,7 +33,12 @@ def test_all_that_is_missing_is_named() -> None:
 def test_a_full_buffer_is_enough_in_place_of_many_events() -> None:
     assert missing(events=1, size=900_000) == ""
     assert missing(events=1, size=899_999) == "size"
-    assert missing(BufferSettings(budget_bytes=1_000_000, trigger_fraction=0.5), events=1, size=500_000) == ""
+    assert (
+        missing(
+            BufferSettings(budget_bytes=1_000_000, trigger_fraction=0.5), events=1, size=500_000
+        )
+        == ""
+    )
 
 
 @pytest.mark.setting("buffer.trigger_events")
@@ -51,7 +60,10 @@ def test_too_few_days_keep_a_cycle_back() -> None:
 
 
 def test_asking_loads_nothing_heavy() -> None:
-    probe = "import sys, selflow.discover.trigger; print(*sorted({n.partition('.')[0] for n in sys.modules}))"
+    probe = (
+        "import sys, selflow.discover.trigger; print(*sorted({n.partition('.')[0] for n in "
+        "sys.modules}))"
+    )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
 
     assert not {"sklearn", "hdbscan", "scipy", "torch"} & set(done.stdout.split())

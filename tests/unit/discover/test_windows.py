@@ -19,7 +19,13 @@ def spans(windows: Windows) -> list[tuple[int, int]]:
 
 
 def test_a_long_session_is_cut_into_windows_of_half_stride() -> None:
-    assert spans(windows_of(events_of(burst(41, FIRST_US)))) == [(0, 16), (8, 24), (16, 32), (24, 40), (32, 41)]
+    assert spans(windows_of(events_of(burst(41, FIRST_US)))) == [
+        (0, 16),
+        (8, 24),
+        (16, 32),
+        (24, 40),
+        (32, 41),
+    ]
 
 
 def test_windows_of_whole_sessions_hold_8_to_16_events() -> None:
@@ -39,14 +45,18 @@ def test_a_gap_of_more_than_an_hour_ends_a_session() -> None:
 
 
 def test_a_short_session_joins_its_neighbour_of_the_same_day() -> None:
-    steps = burst(3, FIRST_US) + burst(4, FIRST_US + 4 * HOUR_US) + burst(2, FIRST_US + 30 * HOUR_US)
+    steps = (
+        burst(3, FIRST_US) + burst(4, FIRST_US + 4 * HOUR_US) + burst(2, FIRST_US + 30 * HOUR_US)
+    )
 
     assert spans(windows_of(events_of(steps))) == [(0, 7), (7, 9)]
 
 
 def test_windows_of_two_days_never_overlap() -> None:
     over_midnight = burst(40, FIRST_US + 24 * HOUR_US - 20 * MINUTE_US)
-    windows = windows_of(events_of([*burst(20, FIRST_US), *over_midnight, *burst(20, FIRST_US + 30 * HOUR_US)]))
+    windows = windows_of(
+        events_of([*burst(20, FIRST_US), *over_midnight, *burst(20, FIRST_US + 30 * HOUR_US)])
+    )
     first, second = (windows.day == day for day in np.unique(windows.day))
 
     assert windows.stop[first].max() == 60
@@ -54,7 +64,9 @@ def test_windows_of_two_days_never_overlap() -> None:
 
 
 def test_users_are_never_mixed() -> None:
-    steps = sorted(burst(20, FIRST_US, "ann") + burst(20, FIRST_US, "bob"), key=lambda step: step.ts_us)
+    steps = sorted(
+        burst(20, FIRST_US, "ann") + burst(20, FIRST_US, "bob"), key=lambda step: step.ts_us
+    )
     events = events_of(steps)
 
     for windows in (windows_of(events), windows_before(events, len(steps))):
@@ -69,10 +81,20 @@ def test_a_step_counts_with_12_labels_at_most() -> None:
 
 
 def test_what_comes_before_a_step_is_of_the_session_of_the_last_event() -> None:
-    steps = [*burst(20, FIRST_US), *burst(2, FIRST_US + 5 * HOUR_US), Step(FIRST_US + 6 * HOUR_US, ())]
+    steps = [
+        *burst(20, FIRST_US),
+        *burst(2, FIRST_US + 5 * HOUR_US),
+        Step(FIRST_US + 6 * HOUR_US, ()),
+    ]
     before = spans(windows_before(events_of(steps), len(steps)))
 
-    assert before == [(0, 0), *((max(0, n - 16), n) for n in range(1, 20)), (4, 20), (20, 21), (0, 0)]
+    assert before == [
+        (0, 0),
+        *((max(0, n - 16), n) for n in range(1, 20)),
+        (4, 20),
+        (20, 21),
+        (0, 0),
+    ]
 
 
 def test_no_steps_give_no_windows() -> None:

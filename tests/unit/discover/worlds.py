@@ -19,7 +19,9 @@ ACTIVITIES = {
 
 
 def planted(days: int = 24, events: int = 24, seed: int = 3) -> tuple[list[Step], list[str]]:
-    """Each activity once a day at its hour, on its own files; and which activity each step belongs to."""
+    """Each activity once a day at its hour, on its own files; and which activity each step belongs
+    to.
+    """
     rng = np.random.default_rng(seed)
     steps, truth = [], []
     for day in range(days):
@@ -35,7 +37,9 @@ def planted(days: int = 24, events: int = 24, seed: int = 3) -> tuple[list[Step]
 
 
 def blobs(groups: int = 4, seed: int = 5) -> tuple[Sample, NDArray[np.int64]]:
-    """Well separated groups in 16 dimensions as a family sees them; and the group of each micro-cluster."""
+    """Well separated groups in 16 dimensions as a family sees them; and the group of each
+    micro-cluster.
+    """
     rng = np.random.default_rng(seed)
     truth = np.repeat(np.arange(groups), 20)
     middles = 12 * np.eye(groups, 16)
@@ -45,20 +49,27 @@ def blobs(groups: int = 4, seed: int = 5) -> tuple[Sample, NDArray[np.int64]]:
     return Sample(points, np.full(len(truth), 8.0), rows, owner), truth
 
 
-def one_cloud(n: int, outsiders: int, seed: int = 9) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64]]:
-    """Four blocks of one shapeless cloud of windows, some of them in a second place far away; and days."""
+def one_cloud(
+    n: int, outsiders: int, seed: int = 9
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64]]:
+    """Four blocks of one shapeless cloud of windows, some of them in a second place far away; and
+    days.
+    """
     rng = np.random.default_rng(seed)
     away = 6.0 * rng.permutation(np.arange(n) < outsiders)[:, None]
-    return {name: rng.standard_normal((n, 6)) + away for name in ("counts", "kinds", "text", "time")}, np.arange(
-        n
-    ) // 10
+    return {
+        name: rng.standard_normal((n, 6)) + away for name in ("counts", "kinds", "text", "time")
+    }, np.arange(n) // 10
 
 
-def grouped(days: NDArray[np.int64], group: NDArray[np.int64], seed: int = 4) -> dict[str, NDArray[np.float64]]:
+def grouped(
+    days: NDArray[np.int64], group: NDArray[np.int64], seed: int = 4
+) -> dict[str, NDArray[np.float64]]:
     """Four blocks of windows whose group shows in every block."""
     rng = np.random.default_rng(seed)
     middles = 8 * rng.standard_normal((4, group.max() + 1, 6))
     names = ("counts", "kinds", "text", "time")
     return {
-        name: middle[group] + rng.standard_normal((len(days), 6)) for name, middle in zip(names, middles, strict=True)
+        name: middle[group] + rng.standard_normal((len(days), 6))
+        for name, middle in zip(names, middles, strict=True)
     }

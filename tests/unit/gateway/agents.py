@@ -1,4 +1,6 @@
-"""Agents without a model: what a learning cycle would leave in the catalog, and a host that speaks by rote."""
+"""Agents without a model: what a learning cycle would leave in the catalog, and a host that speaks
+by rote.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +27,9 @@ P = 0.9
 
 @dataclass
 class RoteHost:
-    """A base whose adapters are files that name the one command they believe in; texts are the adapter's name."""
+    """A base whose adapters are files that name the one command they believe in; texts are the
+    adapter's name.
+    """
 
     folder: Path
     context_tokens: int = 64
@@ -53,7 +57,9 @@ class RoteHost:
         return {name: Rote(name, adapter, self) for name, adapter in adapters.items()}
 
     def encode(self, prompt: object) -> list[int]:
-        return list(range(len(str(prompt if isinstance(prompt, str) else prompt[-1]["content"]).split())))
+        return list(
+            range(len(str(prompt if isinstance(prompt, str) else prompt[-1]["content"]).split()))
+        )
 
     def generate(
         self, prompt: Sequence[int], sampling: Sampling, adapter: str | None, folder: Path | None
@@ -74,7 +80,9 @@ class RoteHost:
             if text.is_cancelled:
                 return
             if text.sampling.temperature == 2.0 and number == 3:
-                text.tell(NotRunningError("the agents' model failed (RuntimeError)", "see selflow logs"))
+                text.tell(
+                    NotRunningError("the agents' model failed (RuntimeError)", "see selflow logs")
+                )
                 return
             is_last = number == text.sampling.max_tokens
             text.tell(Piece(WORDS[number % len(WORDS)], number, "length" if is_last else None))
@@ -108,7 +116,9 @@ class Hosts:
 
 
 class School:
-    """Puts into a world's catalog what learning cycles make; the world's next replicas speak by rote."""
+    """Puts into a world's catalog what learning cycles make; the world's next replicas speak by
+    rote.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -127,13 +137,28 @@ class School:
         return self.base_sha256
 
     def agent(
-        self, name: str, says: str = "", decision: str = "passed", folder: Path | None = None, **more: object
+        self,
+        name: str,
+        says: str = "",
+        decision: str = "passed",
+        folder: Path | None = None,
+        **more: object,
     ) -> AgentVersion:
         """A version of an agent; one that passed serves."""
         cycle_id, now_us = self._cycle(), self.world.clock.now_us()
         body = {"says": says, "at_us": now_us, **more}
-        sha256 = self._artifact(cycle_id, f"grow:{name}", folder or {"agent.json": json.dumps(body).encode()})
-        found = {"windows": 1, "events": 9, "share": 1.0, "agreement": None, "terms": [], "hours": [], "medoids": []}
+        sha256 = self._artifact(
+            cycle_id, f"grow:{name}", folder or {"agent.json": json.dumps(body).encode()}
+        )
+        found = {
+            "windows": 1,
+            "events": 9,
+            "share": 1.0,
+            "agreement": None,
+            "terms": [],
+            "hours": [],
+            "medoids": [],
+        }
         pattern_id = self.catalog.patterns.record(cycle_id, [{"name": name, **found}], now_us)[name]
         opening = self.catalog.verdicts.open_gate("gate", sha256, cycle_id, now_us)
         return self.catalog.agents.register(

@@ -1,4 +1,6 @@
-"""Agents in a replica: they come, go and roll back by the catalog alone, and a broken one takes no answer down."""
+"""Agents in a replica: they come, go and roll back by the catalog alone, and a broken one takes no
+answer down.
+"""
 
 import subprocess
 import sys
@@ -86,7 +88,10 @@ def test_a_rollback_switches_the_next_answer_and_unloads_what_left(school: Schoo
     world = school.world
     old, new = school.agent("coder", ROUND[1]), school.agent("coder", ROUND[2])
     world.look()
-    assert (routed(world, "coder")["first"], routed(world, "coder")["x-selflow-version"]) == (ROUND[2], new.version)
+    assert (routed(world, "coder")["first"], routed(world, "coder")["x-selflow-version"]) == (
+        ROUND[2],
+        new.version,
+    )
     school.rollback("coder")
     world.look()
     after = routed(world, "coder")
@@ -129,9 +134,9 @@ def test_an_adapter_of_another_base_is_refused_by_the_names_of_both(school: Scho
     status, why = health(school.world)
 
     assert experts(school.world) == before
-    assert (status, foreign.id in why, "ffffffffffff" in why, school.base_sha256[:12] in why) == ("degraded",) + (
-        True,
-    ) * 3
+    assert (status, foreign.id in why, "ffffffffffff" in why, school.base_sha256[:12] in why) == (
+        "degraded",
+    ) + (True,) * 3
 
 
 def test_a_base_that_cannot_be_loaded_leaves_everything_as_it_was(school: School) -> None:
@@ -250,7 +255,9 @@ def test_a_routed_answer_is_that_of_one_arm_and_says_so(school: School) -> None:
     assert 0.02 <= float(told["x-selflow-propensity"]) < 1
     assert decision.routing["arm"] == "coder"
     assert decision.routing["surface"] == "predict"
-    assert float(told["x-selflow-propensity"]) == pytest.approx(decision.routing["propensity"], rel=1e-5)
+    assert float(told["x-selflow-propensity"]) == pytest.approx(
+        decision.routing["propensity"], rel=1e-5
+    )
 
 
 def test_a_routed_answer_of_an_agent_is_its_own_distribution(school: School) -> None:
@@ -258,8 +265,12 @@ def test_a_routed_answer_of_an_agent_is_its_own_distribution(school: School) -> 
     school.agent("coder", ROUND[2])
     world.look()
     routed(world, "coder")
-    answers = [world.predict(mode="routed", top_k=2, context=context(world, ROUND[0])) for _ in range(40)]
-    own = next(each for each in answers if [share["id"] for share in each["experts"]] == ["agent:coder"])
+    answers = [
+        world.predict(mode="routed", top_k=2, context=context(world, ROUND[0])) for _ in range(40)
+    ]
+    own = next(
+        each for each in answers if [share["id"] for share in each["experts"]] == ["agent:coder"]
+    )
 
     assert own["predictions"][0]["p"] == pytest.approx(0.9)
     assert own["predictions"][0]["experts"] == [{"id": "agent:coder", "weight": 1.0}]
@@ -268,7 +279,10 @@ def test_a_routed_answer_of_an_agent_is_its_own_distribution(school: School) -> 
 def test_without_agents_the_pool_is_the_only_arm(world: World) -> None:
     answer = world.ask("POST", "/v1/predict", {"mode": "routed"})
 
-    assert (answer.headers["x-selflow-agent"], answer.headers["x-selflow-propensity"]) == ("pool", "1")
+    assert (answer.headers["x-selflow-agent"], answer.headers["x-selflow-propensity"]) == (
+        "pool",
+        "1",
+    )
     assert answer.json()["predictions"] == world.predict()["predictions"]
     assert "x-selflow-agent" not in world.ask("POST", "/v1/predict", {}).headers
 
@@ -281,8 +295,12 @@ def test_beliefs_come_from_the_newest_snapshot(school: School) -> None:
     school.agent("coder", "make")
     world.look()
     arm = {"losses": 0.0, "pulls": 400, "latency_s": 0.1, "recent": []}
-    surfaces = {"predict": {"coder": {**arm, "wins": 400.0}, "pool": {**arm, "wins": 0.0, "losses": 400.0}}}
-    school.catalog.routing.save({"feedback_number": 1, "surfaces": surfaces}, 1, world.clock.now_us())
+    surfaces = {
+        "predict": {"coder": {**arm, "wins": 400.0}, "pool": {**arm, "wins": 0.0, "losses": 400.0}}
+    }
+    school.catalog.routing.save(
+        {"feedback_number": 1, "surfaces": surfaces}, 1, world.clock.now_us()
+    )
     world.look()
     told = [world.ask("POST", "/v1/predict", {"mode": "routed"}).headers for _ in range(10)]
 
@@ -321,6 +339,8 @@ print(sorted(name for name in ("torch", "transformers", "peft", "ray") if name i
 def test_a_replica_without_agents_loads_no_torch(world: World) -> None:
     folder = world.root.path / "other"
     folder.mkdir()
-    told = subprocess.run([sys.executable, "-c", _WITHOUT, str(folder)], capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        [sys.executable, "-c", _WITHOUT, str(folder)], capture_output=True, text=True, check=False
+    )
 
     assert told.stdout.strip() == "[]", told.stderr

@@ -45,7 +45,9 @@ def test_a_step_of_many_labels_is_hit_by_any_and_costs_the_mean(world: World) ->
     graded = world.outcome(world.predict()["decision_id"], ROUND[3], ROUND[0], ROUND[0])
 
     assert graded["hit_at_1"]
-    assert graded["log_loss_bits"] == pytest.approx(-(math.log2(p[ROUND[3]]) + math.log2(p[ROUND[0]])) / 2)
+    assert graded["log_loss_bits"] == pytest.approx(
+        -(math.log2(p[ROUND[3]]) + math.log2(p[ROUND[0]])) / 2
+    )
 
 
 def test_an_outcome_after_a_context_teaches(world: World) -> None:
@@ -117,7 +119,9 @@ def test_a_dry_run_grades_and_keeps_nothing(world: World) -> None:
     ],
 )
 def test_each_metric_takes_its_values(shared: World, metric: str, value: object) -> None:
-    answer = shared.feedback(shared.predict()["decision_id"], metric, value, tags={"surface": "cli"})
+    answer = shared.feedback(
+        shared.predict()["decision_id"], metric, value, tags={"surface": "cli"}
+    )
 
     assert answer.status_code == 200
     assert set(answer.json()) == {"feedback_id"}
@@ -145,7 +149,9 @@ def test_each_metric_takes_its_values(shared: World, metric: str, value: object)
         ("outcome", [{"kind": "a", "titel": "b"}], "see 0.titel"),
     ],
 )
-def test_a_wrong_value_is_refused_and_never_quoted(shared: World, metric: str, value: object, says: str) -> None:
+def test_a_wrong_value_is_refused_and_never_quoted(
+    shared: World, metric: str, value: object, says: str
+) -> None:
     answer = shared.feedback("dec_1", metric, value)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "validation_failed")

@@ -1,4 +1,6 @@
-"""The listener as a whole: every route and every scope, the envelope, metrics, and the threads below."""
+"""The listener as a whole: every route and every scope, the envelope, metrics, and the threads
+below.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -50,7 +52,10 @@ def told(code: str, path: str) -> str:
 def test_every_route_has_a_policy_and_every_policy_a_route(shared: World) -> None:
     app = make_app(shared.replica.engine, Texts(None, None, shared.clock), Meters())  # type: ignore[arg-type]
     routes = {
-        (method, route.path) for route in app.routes if isinstance(route, APIRoute) for method in route.methods or ()
+        (method, route.path)
+        for route in app.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
     }
 
     assert routes == set(ROUTES)
@@ -70,7 +75,9 @@ def test_every_scope_may_what_it_may(shared: World, method: str, path: str, who:
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_every_route_refuses_a_foreign_name_page_and_token(shared: World, method: str, path: str) -> None:
+def test_every_route_refuses_a_foreign_name_page_and_token(
+    shared: World, method: str, path: str
+) -> None:
     body: dict[str, str] | None = {} if method == "POST" else None
     wrong = {
         "host": (421, "bad_host", {"host": f"rebound.example:{PORT}"}),
@@ -90,16 +97,25 @@ def test_every_route_refuses_a_foreign_name_page_and_token(shared: World, method
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/v1/predict", 405), ("POST", "/health", 405), ("GET", "/docs", 404), ("GET", "/openapi.json", 404)],
+    [
+        ("GET", "/v1/predict", 405),
+        ("POST", "/health", 405),
+        ("GET", "/docs", 404),
+        ("GET", "/openapi.json", 404),
+    ],
 )
-def test_what_is_not_offered_is_refused_in_the_envelope(shared: World, method: str, path: str, status: int) -> None:
+def test_what_is_not_offered_is_refused_in_the_envelope(
+    shared: World, method: str, path: str, status: int
+) -> None:
     answer = shared.ask(method, path)
 
     assert (answer.status_code, answer.json()["status"]) == (status, status)
 
 
 def test_a_body_that_is_not_json_by_its_type_is_refused(shared: World) -> None:
-    answer = shared.ask("POST", "/v1/predict", content=b"{}", headers={"content-type": "text/plain"})
+    answer = shared.ask(
+        "POST", "/v1/predict", content=b"{}", headers={"content-type": "text/plain"}
+    )
 
     assert (answer.status_code, answer.json()["code"]) == (415, "bad_media_type")
 
@@ -107,7 +123,9 @@ def test_a_body_that_is_not_json_by_its_type_is_refused(shared: World) -> None:
 def test_a_token_that_was_revoked_or_has_ended_is_refused(world: World) -> None:
     catalog = Catalog.open(world.root.catalog)
     now_us = world.clock.now_us()
-    secret, _ = catalog.tokens.create("view", "short", now_us, "owner", expires_at_us=now_us + 60_000_000)
+    secret, _ = catalog.tokens.create(
+        "view", "short", now_us, "owner", expires_at_us=now_us + 60_000_000
+    )
     world.tokens["short"] = secret
     assert world.ask("GET", "/metrics", who="short").status_code == 200
     world.clock.advance(61.0)
@@ -129,7 +147,11 @@ def test_inference_has_a_rate_per_token_and_the_owner_has_none(world: World) -> 
     codes = [world.ask("POST", "/v1/predict", {}, who="operate").status_code for _ in range(4)]
     last = world.ask("POST", "/predict", {}, who="operate")
     assert codes == [200, 200, 200, 429]
-    assert (last.status_code, last.json()["code"], last.headers["retry-after"]) == (429, "rate_limited", "20")
+    assert (last.status_code, last.json()["code"], last.headers["retry-after"]) == (
+        429,
+        "rate_limited",
+        "20",
+    )
     assert {world.ask("POST", "/v1/predict", {}).status_code for _ in range(5)} == {200}
     assert world.ask("POST", "/v1/predict", {}, who="admin").status_code == 200
     world.clock.advance(20.0)
@@ -186,7 +208,9 @@ def test_metrics_count_routes_metrics_and_bits_and_name_nobody(world: World) -> 
         "selflow_prediction_bits_count 36.0",
         "selflow_prediction_lag_events 0.0",
     } <= lines
-    assert not any(word in answer.text for word in ("secret", "plans", asked["decision_id"], ROUND[1]))
+    assert not any(
+        word in answer.text for word in ("secret", "plans", asked["decision_id"], ROUND[1])
+    )
 
 
 class Watched(Feed):
@@ -235,7 +259,9 @@ class Asking(Feed):
 
 def test_nobody_is_answered_before_the_first_look_at_the_log(fresh: World) -> None:
     codes: list[int] = []
-    fresh.feed = Asking(fresh.feed.log, lambda: codes.append(fresh.ask("GET", "/health").status_code))
+    fresh.feed = Asking(
+        fresh.feed.log, lambda: codes.append(fresh.ask("GET", "/health").status_code)
+    )
     fresh.restart()
     fresh.catch_up()
     fresh.catch_up()
@@ -291,7 +317,9 @@ def test_serve_starts_and_stops_it_by_the_lifespan(fresh: World) -> None:
             assert isinstance(message, dict)
             await told.put(message["type"])
 
-        running = asyncio.ensure_future(fresh.replica.gateway({"type": "lifespan"}, to_app.get, send))
+        running = asyncio.ensure_future(
+            fresh.replica.gateway({"type": "lifespan"}, to_app.get, send)
+        )
         await to_app.put({"type": "lifespan.startup"})
         begun = await told.get()
         await asyncio.to_thread(feed.has_asked.wait, DEADLINE_S)
@@ -313,7 +341,9 @@ class Broken(Feed):
         raise KeyError(f"the owner's secret, {after_seq}, {limit_events}")
 
 
-def test_a_replica_whose_follower_died_is_unhealthy(fresh: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_replica_whose_follower_died_is_unhealthy(
+    fresh: World, caplog: pytest.LogCaptureFixture
+) -> None:
     fresh.feed = Broken(fresh.feed.log)
     fresh.restart()
     engine = fresh.replica.engine

@@ -15,7 +15,12 @@ def source_of(module: str) -> str:
     spec = importlib.util.find_spec("ray")
     assert spec is not None
     assert spec.origin is not None
-    return Path(spec.origin).parent.joinpath(*module.split(".")[1:]).with_suffix(".py").read_text(encoding="utf-8")
+    return (
+        Path(spec.origin)
+        .parent.joinpath(*module.split(".")[1:])
+        .with_suffix(".py")
+        .read_text(encoding="utf-8")
+    )
 
 
 def a_module(name: str, bound: list[str]) -> ModuleType:
@@ -65,7 +70,9 @@ def test_a_second_call_changes_nothing(bound: list[str]) -> None:
     assert getattr(sys.modules[HOME], NAME) is first
 
 
-def test_a_worker_does_not_start_when_ray_has_moved_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_does_not_start_when_ray_has_moved_the_function(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, HOME, ModuleType(HOME))
 
     with pytest.raises(AttributeError):

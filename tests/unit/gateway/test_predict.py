@@ -65,7 +65,11 @@ def test_asking_changes_nothing(shared: World) -> None:
 
 
 def test_a_secret_in_a_context_never_reaches_the_catalog(world: World) -> None:
-    world.predict(context=context(world, "curl -H 'Authorization: Bearer ghp_abcdefghijklmnopqrstuvwxyz0123456789'"))
+    world.predict(
+        context=context(
+            world, "curl -H 'Authorization: Bearer ghp_abcdefghijklmnopqrstuvwxyz0123456789'"
+        )
+    )
 
     stored = b"".join(path.read_bytes() for path in world.root.path.glob("catalog.db*"))
     assert b"ghp_abcdefghij" not in stored
@@ -85,7 +89,9 @@ def test_a_secret_in_a_context_never_reaches_the_catalog(world: World) -> None:
         ([], "body"),
     ],
 )
-def test_a_wrong_body_is_refused_by_the_name_of_its_field(shared: World, body: object, named: str) -> None:
+def test_a_wrong_body_is_refused_by_the_name_of_its_field(
+    shared: World, body: object, named: str
+) -> None:
     answer = shared.ask("POST", "/v1/predict", body)
     told = answer.json()
 
@@ -154,7 +160,9 @@ def test_before_the_state_is_loaded_everything_says_starting(fresh: World) -> No
         fresh.feedback("dec_1", "thumb", value=True),
     ]
 
-    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(503, "starting")] * 4
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+        (503, "starting")
+    ] * 4
     assert answers[0].headers["retry-after"] == "1"
 
 

@@ -1,4 +1,6 @@
-"""What is learned is a function of the log and the outcomes alone: kill the replica anywhere, nothing differs."""
+"""What is learned is a function of the log and the outcomes alone: kill the replica anywhere,
+nothing differs.
+"""
 
 import shutil
 from collections.abc import Mapping
@@ -22,7 +24,9 @@ from tests.unit.gateway.worlds import ROUND, SETTINGS, Template, World, context
 def answers(world: World) -> list[dict[str, Any]]:
     """All that can be seen of the state; the clock stands still in between."""
     asked = [world.predict(top_k=50), world.predict(context=context(world, "make"), top_k=50)]
-    return [{"predictions": answer["predictions"], "experts": answer["experts"]} for answer in asked]
+    return [
+        {"predictions": answer["predictions"], "experts": answer["experts"]} for answer in asked
+    ]
 
 
 def checkpoints(world: World) -> list[Path]:
@@ -66,7 +70,9 @@ def test_a_kill_between_checkpoints_changes_no_answer(worked: World) -> None:
     assert answers(worked) == before
 
 
-def test_a_replica_without_any_checkpoint_learns_the_same_from_log_and_outcomes(worked: World) -> None:
+def test_a_replica_without_any_checkpoint_learns_the_same_from_log_and_outcomes(
+    worked: World,
+) -> None:
     before = answers(worked)
     for path in checkpoints(worked):
         shutil.rmtree(path)
@@ -76,7 +82,9 @@ def test_a_replica_without_any_checkpoint_learns_the_same_from_log_and_outcomes(
     assert answers(worked) == before
 
 
-def test_the_order_of_kills_does_not_matter(worked: World, tmp_path: Path, template: Template) -> None:
+def test_the_order_of_kills_does_not_matter(
+    worked: World, tmp_path: Path, template: Template
+) -> None:
     """The same as in ``worked``, with a kill at every turn."""
     other = World(tmp_path / "other", template)
     for round_ in range(5):
@@ -88,7 +96,9 @@ def test_the_order_of_kills_does_not_matter(worked: World, tmp_path: Path, templ
         other.outcome(asked["decision_id"], f"make {round_ % 2}")
         other.restart()
         other.catch_up()
-    other.feed.log.append("files", 1, [encode_record(each.event) for each in worked.feed.log.read(20, 1)])
+    other.feed.log.append(
+        "files", 1, [encode_record(each.event) for each in worked.feed.log.read(20, 1)]
+    )
     other.catch_up()
 
     assert answers(other) == answers(worked)
@@ -192,7 +202,9 @@ def test_each_checkpoint_names_what_it_was_made_from(worked: World) -> None:
     saved = champion(worked)
     catalog = Catalog.open(worked.root.catalog)
     parents = catalog.predictors.parents(saved.sha256)
-    first = catalog.predictors.parents(next(parent.id for parent in parents if parent.kind == "artifact"))
+    first = catalog.predictors.parents(
+        next(parent.id for parent in parents if parent.kind == "artifact")
+    )
     catalog.close()
 
     assert saved.upto_seq == 21
@@ -209,7 +221,11 @@ def test_each_checkpoint_names_what_it_was_made_from(worked: World) -> None:
 def test_a_checkpoint_is_saved_after_so_many_steps(
     tmp_path: Path, template: Template, checkpoint_steps: int, saved: int
 ) -> None:
-    world = World(tmp_path / "root", template, PredictSettings(use_prior=False, checkpoint_steps=checkpoint_steps))
+    world = World(
+        tmp_path / "root",
+        template,
+        PredictSettings(use_prior=False, checkpoint_steps=checkpoint_steps),
+    )
     for _ in range(3):
         world.happen(1)
         world.catch_up()
@@ -250,7 +266,10 @@ def test_another_share_is_learned_anew_from_the_log(worked: World) -> None:
 @pytest.mark.setting("predict.burst_gap_s")
 def test_a_longer_gap_makes_one_step_of_two() -> None:
     events = [Event(ts_us, "files", "file.modify", f"{ts_us}.py") for ts_us in (0, 10_000_000)]
-    near, far = PredictSettings(burst_gap_s=2.0, use_prior=False), PredictSettings(burst_gap_s=60.0, use_prior=False)
+    near, far = (
+        PredictSettings(burst_gap_s=2.0, use_prior=False),
+        PredictSettings(burst_gap_s=60.0, use_prior=False),
+    )
 
     assert [len(State(settings).steps_of(events)) for settings in (near, far)] == [2, 1]
 
@@ -261,7 +280,11 @@ def test_the_prior_shows_from_the_first_steps() -> None:
     bits = []
     for use_prior in (True, False):
         state = State(PredictSettings(use_prior=use_prior))
-        grades = [grade for seq, event in enumerate(events, 1) for grade in state.learn(Stored(seq, event))]
+        grades = [
+            grade
+            for seq, event in enumerate(events, 1)
+            for grade in state.learn(Stored(seq, event))
+        ]
         bits.append(sum(grade.log_loss_bits for grade in grades))
 
     assert bits[0] != bits[1]
@@ -271,7 +294,9 @@ class FullDisk(ArtifactStore):
     """A disk that refuses every write."""
 
     def put(self, content: Mapping[str, bytes] | Path) -> str:
-        raise StoreError(f"cannot write an artifact of {len(str(content)):,} characters", "free some space")
+        raise StoreError(
+            f"cannot write an artifact of {len(str(content)):,} characters", "free some space"
+        )
 
 
 def test_a_disk_that_refuses_a_checkpoint_is_said_and_stops_nothing(
@@ -282,7 +307,9 @@ def test_a_disk_that_refuses_a_checkpoint_is_said_and_stops_nothing(
         fresh.restart()
         fresh.happen(4)
         fresh.catch_up()
-        assert fresh.ask("GET", "/health").json()["last_error"].startswith("cannot write an artifact")
+        assert (
+            fresh.ask("GET", "/health").json()["last_error"].startswith("cannot write an artifact")
+        )
         before = answers(fresh)
     fresh.restart()
     fresh.catch_up()

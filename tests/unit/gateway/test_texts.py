@@ -72,7 +72,12 @@ def test_models_are_the_router_the_base_and_every_version(school: School) -> Non
             "pattern_id": new.pattern_id,
         },
     }
-    assert {each["selflow"]["status"] for each in listed.values()} == {"", "champion", "retired", "rejected"}
+    assert {each["selflow"]["status"] for each in listed.values()} == {
+        "",
+        "champion",
+        "retired",
+        "rejected",
+    }
     assert str(school.world.root.path) not in str(listed)
 
 
@@ -89,7 +94,10 @@ def test_a_base_with_a_slash_in_its_name_is_found(fresh: World) -> None:
     fresh.catch_up()
     school.close()
 
-    assert fresh.ask("GET", "/v1/models/HuggingFaceTB/SmolLM2-135M").json()["selflow"]["kind"] == "base"
+    assert (
+        fresh.ask("GET", "/v1/models/HuggingFaceTB/SmolLM2-135M").json()["selflow"]["kind"]
+        == "base"
+    )
     assert complete(fresh, "HuggingFaceTB/SmolLM2-135M").status_code == 200
 
 
@@ -125,7 +133,9 @@ def test_what_was_rejected_answers_to_its_exact_id_only(school: School) -> None:
     assert codes == [200, 200, 404, 404, 404]
 
 
-@pytest.mark.parametrize("model", ["gpt-4", "coder@0123456789ab", "coder@", "rote:", "other:coder", "coder@1234567"])
+@pytest.mark.parametrize(
+    "model", ["gpt-4", "coder@0123456789ab", "coder@", "rote:", "other:coder", "coder@1234567"]
+)
 def test_an_unknown_id_is_not_found(school: School, model: str) -> None:
     answers = [complete(school.world, model), school.world.ask("GET", f"/v1/models/{model}")]
 
@@ -168,7 +178,9 @@ def test_a_whole_completion_has_openais_shape(school: School) -> None:
     body = answer.json()
 
     assert body["object"] == "text_completion"
-    assert body["choices"] == [{"index": 0, "text": "it goes on ", "logprobs": None, "finish_reason": "length"}]
+    assert body["choices"] == [
+        {"index": 0, "text": "it goes on ", "logprobs": None, "finish_reason": "length"}
+    ]
     assert body["usage"] == {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6}
     assert body["selflow"]["decision"] == answer.headers["x-selflow-decision"]
     assert body["id"] == answer.headers["x-selflow-decision"].replace("dec_", "cmpl-")
@@ -177,7 +189,11 @@ def test_a_whole_completion_has_openais_shape(school: School) -> None:
 
 def test_a_whole_chat_has_openais_shape(school: School) -> None:
     parts = [{"type": "text", "text": "what comes "}, {"type": "text", "text": "next"}]
-    body = {"model": "coder", "messages": [{"role": "user", "content": parts}], "max_completion_tokens": 2}
+    body = {
+        "model": "coder",
+        "messages": [{"role": "user", "content": parts}],
+        "max_completion_tokens": 2,
+    }
     answer = school.world.ask("POST", "/v1/chat/completions", body).json()
 
     assert answer["object"] == "chat.completion"
@@ -188,11 +204,20 @@ def test_a_whole_chat_has_openais_shape(school: School) -> None:
 def test_many_prompts_are_many_choices(school: School) -> None:
     choices = complete(school.world, prompt=["one", "two words"], max_tokens=2).json()["choices"]
 
-    assert [(choice["index"], choice["text"]) for choice in choices] == [(0, "it goes "), (1, "it goes ")]
+    assert [(choice["index"], choice["text"]) for choice in choices] == [
+        (0, "it goes "),
+        (1, "it goes "),
+    ]
 
 
 def test_a_stream_begins_with_the_role_and_ends_with_done(school: School) -> None:
-    body = {"model": "coder", **CHAT, "max_tokens": 2, "stream": True, "stream_options": {"include_usage": True}}
+    body = {
+        "model": "coder",
+        **CHAT,
+        "max_tokens": 2,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
     answer = school.world.ask("POST", "/v1/chat/completions", body)
     *chunks, done = events(answer)
     said = [chunk["choices"][0] for chunk in chunks if chunk["choices"]]
@@ -207,7 +232,11 @@ def test_a_stream_begins_with_the_role_and_ends_with_done(school: School) -> Non
     assert [choice["finish_reason"] for choice in said] == [None, None, None, "length"]
     assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
     assert ["selflow" in chunk for chunk in chunks] == [True, False, False, True, False]
-    assert (chunks[-1]["choices"], chunks[-1]["usage"]["completion_tokens"], done) == ([], 2, "[DONE]")
+    assert (chunks[-1]["choices"], chunks[-1]["usage"]["completion_tokens"], done) == (
+        [],
+        2,
+        "[DONE]",
+    )
 
 
 def test_a_completion_streams_its_texts_and_tells_no_usage_unasked(school: School) -> None:
@@ -247,11 +276,16 @@ def test_a_text_takes_feedback_by_either_id(school: School, *, stream: bool) -> 
     answer = complete(world, "coder", max_tokens=2, stream=stream)
     body_id = (events(answer)[0] if stream else answer.json())["id"]
     by_header = world.feedback(answer.headers["x-selflow-decision"], "thumb", value=True)
-    by_body = world.ask("POST", "/v1/feedback", {"inference_id": body_id, "metric_name": "rating", "value": 5})
+    by_body = world.ask(
+        "POST", "/v1/feedback", {"inference_id": body_id, "metric_name": "rating", "value": 5}
+    )
     outcome = world.feedback(body_id, "outcome", [{"kind": "shell.command"}])
 
     assert (by_header.status_code, by_body.status_code) == (200, 200)
-    assert (outcome.status_code, "belongs to a prediction" in outcome.json()["detail"]) == (400, True)
+    assert (outcome.status_code, "belongs to a prediction" in outcome.json()["detail"]) == (
+        400,
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -267,14 +301,26 @@ def test_a_text_takes_feedback_by_either_id(school: School, *, stream: bool) -> 
         ("echo", True),
     ],
 )
-def test_what_is_not_offered_is_refused_by_its_name(school: School, field: str, value: object) -> None:
+def test_what_is_not_offered_is_refused_by_its_name(
+    school: School, field: str, value: object
+) -> None:
     error = complete(school.world, **{field: value}).json()["error"]
 
-    assert (error["code"], error["param"], error["type"]) == ("unsupported_parameter", field, "invalid_request_error")
+    assert (error["code"], error["param"], error["type"]) == (
+        "unsupported_parameter",
+        field,
+        "invalid_request_error",
+    )
 
 
 def test_what_asks_for_nothing_is_let_through(school: School) -> None:
-    nothing = {"n": 1, "tools": None, "response_format": {"type": "text"}, "temperature": None, "logprobs": False}
+    nothing = {
+        "n": 1,
+        "tools": None,
+        "response_format": {"type": "text"},
+        "temperature": None,
+        "logprobs": False,
+    }
 
     answer = complete(school.world, **nothing, store=True, metadata={})
 
@@ -304,7 +350,9 @@ def test_an_image_is_refused(school: School) -> None:
         ({"model": ""}, "model"),
     ],
 )
-def test_a_wrong_field_is_refused_by_its_name(school: School, more: dict[str, object], param: str) -> None:
+def test_a_wrong_field_is_refused_by_its_name(
+    school: School, more: dict[str, object], param: str
+) -> None:
     answer = complete(school.world, **more)
 
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
@@ -315,7 +363,9 @@ def test_a_prompt_that_fills_the_context_is_refused_with_the_figures(school: Sch
     too_many = complete(school.world, max_tokens=62)
 
     assert too_long.json()["error"]["code"] == "context_length_exceeded"
-    assert too_many.json()["error"]["message"].startswith("3 tokens of prompt and 62 more; the context has 64")
+    assert too_many.json()["error"]["message"].startswith(
+        "3 tokens of prompt and 62 more; the context has 64"
+    )
     assert complete(school.world, max_tokens=61).status_code == 200
 
 
@@ -323,7 +373,10 @@ def test_a_text_without_a_limit_is_as_long_as_there_is_room(school: School) -> N
     body = {"model": "rote", "messages": [{"role": "user", "content": "word " * 50}]}
 
     assert complete(school.world).json()["usage"]["completion_tokens"] == 16
-    assert school.world.ask("POST", "/v1/chat/completions", body).json()["usage"]["completion_tokens"] == 14
+    assert (
+        school.world.ask("POST", "/v1/chat/completions", body).json()["usage"]["completion_tokens"]
+        == 14
+    )
 
 
 def test_the_guards_refusals_have_openais_envelope(school: School) -> None:
@@ -337,9 +390,13 @@ def test_the_guards_refusals_have_openais_envelope(school: School) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_client_that_leaves_ends_its_text_and_the_decision_is_kept(school: School, *, stream: bool) -> None:
+def test_a_client_that_leaves_ends_its_text_and_the_decision_is_kept(
+    school: School, *, stream: bool
+) -> None:
     world = school.world
-    body = json.dumps({"model": "coder", "prompt": "x", "max_tokens": 60, "stream": stream}).encode()
+    body = json.dumps(
+        {"model": "coder", "prompt": "x", "max_tokens": 60, "stream": stream}
+    ).encode()
     headers = {"host": f"127.0.0.1:{PORT}", "authorization": f"Bearer {world.tokens['owner']}"}
     headers |= {"content-type": "application/json"}
     scope = {

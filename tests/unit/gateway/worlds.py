@@ -1,4 +1,6 @@
-"""A small world: one root on disk, one log, one clock, and a replica that may be killed and made anew."""
+"""A small world: one root on disk, one log, one clock, and a replica that may be killed and made
+anew.
+"""
 
 import asyncio
 import shutil
@@ -15,7 +17,13 @@ from selflow.core.codec import encode_record
 from selflow.core.errors import StoreError
 from selflow.core.events import Event, Fill, Stored
 from selflow.core.paths import Root
-from selflow.core.settings import LmSettings, PredictSettings, PrivacySettings, RouterSettings, ServeSettings
+from selflow.core.settings import (
+    LmSettings,
+    PredictSettings,
+    PrivacySettings,
+    RouterSettings,
+    ServeSettings,
+)
 from selflow.store.catalog import Catalog
 from selflow.testing import ManualClock, MemoryLog
 from serve.replica import AppArgs, assemble
@@ -68,7 +76,9 @@ class Template:
 class World:
     """Everything that outlives a replica, and the replica of the moment."""
 
-    def __init__(self, folder: Path, template: Template, settings: PredictSettings = SETTINGS) -> None:
+    def __init__(
+        self, folder: Path, template: Template, settings: PredictSettings = SETTINGS
+    ) -> None:
         self.root = Root(folder, folder)
         self.root.make()
         shutil.copyfile(template.catalog, self.root.catalog)
@@ -116,7 +126,9 @@ class World:
     def happen(self, rounds: int) -> None:
         """The owner works: each command is a step."""
         events = [self.event(command) for _ in range(rounds) for command in ROUND]
-        self.feed.log.append("shell", self.clock.now_us(), [encode_record(event) for event in events])
+        self.feed.log.append(
+            "shell", self.clock.now_us(), [encode_record(event) for event in events]
+        )
 
     def event(self, command: str) -> Event:
         self.clock.advance(30.0)
@@ -138,8 +150,12 @@ class World:
 
         async def send() -> httpx.Response:
             transport = httpx.ASGITransport(app=self.replica.gateway, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url=f"http://127.0.0.1:{PORT}") as client:
-                return await client.request(method, path, json=body, content=content, headers=given | (headers or {}))
+            async with httpx.AsyncClient(
+                transport=transport, base_url=f"http://127.0.0.1:{PORT}"
+            ) as client:
+                return await client.request(
+                    method, path, json=body, content=content, headers=given | (headers or {})
+                )
 
         return asyncio.run(send())
 
@@ -163,4 +179,7 @@ class World:
 def context(world: World, *commands: str) -> list[dict[str, Any]]:
     """Events in the API's shape, at the present moment."""
     now = rfc3339(world.clock.now_us())
-    return [{"ts": now, "source": "shell", "kind": "shell.command", "subject": command} for command in commands]
+    return [
+        {"ts": now, "source": "shell", "kind": "shell.command", "subject": command}
+        for command in commands
+    ]

@@ -40,7 +40,11 @@ def test_silence_is_death_only_after_the_allowed_misses() -> None:
 
 def test_one_answer_forgives_earlier_misses() -> None:
     seen = watch(misses_allowed=2)
-    actions = [seen.observe("silent", 0.0), seen.observe(health(), 1.0), seen.observe("silent", 2.0)]
+    actions = [
+        seen.observe("silent", 0.0),
+        seen.observe(health(), 1.0),
+        seen.observe("silent", 2.0),
+    ]
 
     assert actions == ["keep", "keep", "keep"]
 
@@ -58,9 +62,10 @@ def test_a_service_that_keeps_dying_is_degraded_and_tried_once_a_minute() -> Non
     made_at_s = [float(t) for t in range(300) if seen.observe("dead", float(t)) == "replace"]
 
     assert seen.is_degraded(299.0)
-    assert {later - earlier for earlier, later in zip(made_at_s[DEATHS_TO_DEGRADE:], made_at_s[6:], strict=False)} == {
-        LAST_BACKOFF_S
-    }
+    assert {
+        later - earlier
+        for earlier, later in zip(made_at_s[DEATHS_TO_DEGRADE:], made_at_s[6:], strict=False)
+    } == {LAST_BACKOFF_S}
 
 
 def test_old_deaths_are_forgotten() -> None:

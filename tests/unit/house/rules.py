@@ -16,7 +16,6 @@ MAX_FUNCTION_LINES = 60
 P90_FUNCTION_LINES = 30
 MAX_SHELL_LINES = 120
 MAX_PUBLIC_METHODS = 10
-MAX_HOUSE_LINES = 20_000
 
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError)\b")
 _NOT_OURS = {".git", ".venv", "__pycache__", "build", "dist", ".hypothesis"}
@@ -39,7 +38,9 @@ def modules(root: Path) -> tuple[tuple[Path, str, ast.Module], ...]:
 
 def _files(root: Path) -> Iterator[Path]:
     for folder, inner, names in os.walk(root):
-        inner[:] = sorted(name for name in inner if name not in _NOT_OURS and not name.endswith("_cache"))
+        inner[:] = sorted(
+            name for name in inner if name not in _NOT_OURS and not name.endswith("_cache")
+        )
         yield from (Path(folder, name) for name in sorted(names))
 
 
@@ -98,16 +99,14 @@ def wide_classes(root: Path) -> list[str]:
                 for item in node.body
                 if isinstance(item, Function)
                 and not item.name.startswith("_")
-                and not any(isinstance(mark, ast.Name) and mark.id == "property" for mark in item.decorator_list)
+                and not any(
+                    isinstance(mark, ast.Name) and mark.id == "property"
+                    for mark in item.decorator_list
+                )
             ]
             if len(public) > MAX_PUBLIC_METHODS:
                 found.append(f"{path}:{node.lineno} {node.name}: {len(public)} public methods")
     return found
-
-
-def house_lines(root: Path) -> int:
-    """Lines of the four packages that say something; the blank ones are the formatter's."""
-    return sum(bool(line.strip()) for _, text, _ in modules(root) for line in text.splitlines())
 
 
 def unfinished(root: Path) -> list[str]:
@@ -136,7 +135,10 @@ def _is_shape(node: ast.ClassDef) -> bool:
 
 
 def _is_overload(node: Function) -> bool:
-    return any(isinstance(mark, ast.Name) and mark.id in {"overload", "abstractmethod"} for mark in node.decorator_list)
+    return any(
+        isinstance(mark, ast.Name) and mark.id in {"overload", "abstractmethod"}
+        for mark in node.decorator_list
+    )
 
 
 def _is_empty(statement: ast.stmt) -> bool:
@@ -148,35 +150,61 @@ def _is_empty(statement: ast.stmt) -> bool:
 
 
 def main_blocks(root: Path) -> list[str]:
-    """``if __name__ == "__main__"``: running a file puts its folder first on the path, where ``serve`` hides serve."""
+    """``if __name__ == "__main__"``: running a file puts its folder first on the path, where
+    ``serve`` hides serve.
+    """
     return [
         f"{path}:{node.lineno} __main__ block"
         for path, _, tree in modules(root)
         for node in ast.walk(tree)
         if isinstance(node, ast.If)
-        and any(isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(node.test))
+        and any(
+            isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(node.test)
+        )
     ]
 
 
 def misnamed_test_folders(root: Path) -> list[str]:
-    """Test folders that bear a package's name, or have no ``__init__.py``: a ``tests/serve`` can swallow ``serve``."""
-    folders = [p for p in (root / "tests").rglob("*") if p.is_dir() and not _NOT_OURS & set(p.parts)]
+    """Test folders that bear a package's name, or have no ``__init__.py``: a ``tests/serve`` can
+    swallow ``serve``.
+    """
+    folders = [
+        p for p in (root / "tests").rglob("*") if p.is_dir() and not _NOT_OURS & set(p.parts)
+    ]
     taken = {*PACKAGES, "ray"}
-    found = [f"{folder.relative_to(root)}: bears a package's name" for folder in folders if folder.name in taken]
+    found = [
+        f"{folder.relative_to(root)}: bears a package's name"
+        for folder in folders
+        if folder.name in taken
+    ]
     holders = [folder for folder in (root / "tests", *folders) if any(folder.glob("*.py"))]
-    return found + [f"{p.relative_to(root)}: no __init__.py" for p in holders if not (p / "__init__.py").is_file()]
+    return found + [
+        f"{p.relative_to(root)}: no __init__.py"
+        for p in holders
+        if not (p / "__init__.py").is_file()
+    ]
 
 
 def bare_namesakes(root: Path) -> list[str]:
-    """Imports in which ``serve`` or ``tune`` could be Ray's or ours; use ``from ray import serve as ray_serve``."""
+    """Imports in which ``serve`` or ``tune`` could be Ray's or ours; use ``from ray import serve as
+    ray_serve``.
+    """
     found = []
     for path, _, tree in modules(root):
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
-                taken = [item.name for item in node.names if item.name in {"serve", "tune", "ray.serve", "ray.tune"}]
+                taken = [
+                    item.name
+                    for item in node.names
+                    if item.name in {"serve", "tune", "ray.serve", "ray.tune"}
+                ]
             elif isinstance(node, ast.ImportFrom) and node.module == "ray":
                 names = {"serve", "tune"}
-                taken = [item.name for item in node.names if item.name in names and item.asname != f"ray_{item.name}"]
+                taken = [
+                    item.name
+                    for item in node.names
+                    if item.name in names and item.asname != f"ray_{item.name}"
+                ]
             else:
                 continue
             found += [f"{path}:{node.lineno} import of {name}" for name in taken]
@@ -184,7 +212,9 @@ def bare_namesakes(root: Path) -> list[str]:
 
 
 def machine_traces(root: Path) -> list[str]:
-    """The path of this very checkout and hosts of packages, anywhere in the tree but in this file."""
+    """The path of this very checkout and hosts of packages, anywhere in the tree but in
+    this file.
+    """
     found = []
     for path in _files(root):
         inside = path.relative_to(root)
@@ -192,5 +222,9 @@ def machine_traces(root: Path) -> list[str]:
             continue
         text = raw.decode("utf-8", "replace")
         numbered = enumerate(text.splitlines(), 1)
-        found += [f"{inside}:{n} {match.group()}" for n, line in numbered if (match := _MACHINE.search(line))]
+        found += [
+            f"{inside}:{n} {match.group()}"
+            for n, line in numbered
+            if (match := _MACHINE.search(line))
+        ]
     return found

@@ -43,7 +43,9 @@ def test_every_key_says_what_it_means(key: str) -> None:
 
 
 def test_every_key_has_a_test_in_which_it_changes_something() -> None:
-    """The proof is a test that bears ``@pytest.mark.setting("section.key")``; here only their names are compared."""
+    """The proof is a test that bears ``@pytest.mark.setting("section.key")``; here only their names
+    are compared.
+    """
     shown = {key for path in (HERE / "tests").rglob("test_*.py") for key in _marked(path)}
 
     assert sorted(shown - set(known_keys())) == []
@@ -52,5 +54,9 @@ def test_every_key_has_a_test_in_which_it_changes_something() -> None:
 
 def _marked(path: Path) -> list[str]:
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    marks = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "setting"]
+    marks = [
+        call
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "setting"
+    ]
     return [str(arg.value) for call in marks for arg in call.args if isinstance(arg, ast.Constant)]

@@ -24,7 +24,9 @@ def test_loopback_and_unix_sockets_are_allowed() -> None:
     assert not is_here(socket.AF_INET, ("example.org", 1))
 
 
-@pytest.mark.parametrize("arguments", [{}, {"address": "local"}, {"address": "auto", "ignore_reinit_error": True}])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"address": "local"}, {"address": "auto", "ignore_reinit_error": True}]
+)
 def test_ray_cannot_be_started_in_a_unit_test(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, object]
 ) -> None:
@@ -40,13 +42,17 @@ def test_ray_cannot_be_started_in_a_unit_test(
 
 
 def test_every_test_has_a_home_of_its_own(home: Path) -> None:
-    folders = [os.environ[name] for name in ("HOME", "SELFLOW_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")]
+    folders = [
+        os.environ[name] for name in ("HOME", "SELFLOW_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+    ]
 
     assert all(Path(folder).is_relative_to(home) for folder in folders)
     assert not Path(os.environ["SELFLOW_HOME"]).exists()
 
 
-def test_a_missing_program_skips_at_home_and_fails_in_ci(tool: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_program_skips_at_home_and_fails_in_ci(
+    tool: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CI", "false")
     with pytest.raises(pytest.skip.Exception):
         tool("no-such-program")

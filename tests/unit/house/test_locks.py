@@ -39,8 +39,12 @@ def test_the_house_is_locked(lock: Callable[[Path], list[str]]) -> None:
     assert lock(rules.HERE) == []
 
 
-@pytest.mark.parametrize(("lock", "name", "text"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
-def test_each_lock_sees_its_fault(lock: Callable[[Path], list[str]], name: str, text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("lock", "name", "text"), FAULTS, ids=lambda value: getattr(value, "__name__", "")
+)
+def test_each_lock_sees_its_fault(
+    lock: Callable[[Path], list[str]], name: str, text: str, tmp_path: Path
+) -> None:
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -50,7 +54,9 @@ def test_each_lock_sees_its_fault(lock: Callable[[Path], list[str]], name: str, 
 
 def test_the_right_form_of_each_import_is_let_through(tmp_path: Path) -> None:
     (tmp_path / "serve").mkdir()
-    (tmp_path / "serve/m.py").write_text("from ray import serve as ray_serve\nfrom serve.app import build\n")
+    (tmp_path / "serve/m.py").write_text(
+        "from ray import serve as ray_serve\nfrom serve.app import build\n"
+    )
 
     assert rules.bare_namesakes(tmp_path) == []
 
@@ -72,7 +78,15 @@ def test_all_floors_are_laid() -> None:
 
 
 def test_every_banned_call_says_what_to_do_instead() -> None:
-    banned = tomllib.loads((rules.HERE / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]["flake8-tidy-imports"]
+    banned = tomllib.loads((rules.HERE / "pyproject.toml").read_text())["tool"]["ruff"]["lint"][
+        "flake8-tidy-imports"
+    ]
 
-    assert set(banned["banned-api"]) == {"time.time", "time.sleep", "random.random", "pickle", "ray.get_actor"}
+    assert set(banned["banned-api"]) == {
+        "time.time",
+        "time.sleep",
+        "random.random",
+        "pickle",
+        "ray.get_actor",
+    }
     assert all(entry["msg"] for entry in banned["banned-api"].values())

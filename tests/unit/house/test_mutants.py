@@ -1,4 +1,6 @@
-"""The list of faults is in step with the tree, and the runner tells a fault that is seen from one that is not."""
+"""The list of faults is in step with the tree, and the runner tells a fault that is seen from one
+that is not.
+"""
 
 from pathlib import Path
 
@@ -9,7 +11,10 @@ from tests.unit.house.rules import HERE
 
 LISTED = load_faults(FAULTS)
 MODULE = "def limit():\n    return 5\n"
-TEST = "import rule\ndef test_limit():\n    assert rule.limit() == 5\ndef test_more():\n    assert rule.limit() > 2\n"
+TEST = (
+    "import rule\ndef test_limit():\n    assert rule.limit() == 5\ndef test_more():\n    "
+    "assert rule.limit() > 2\n"
+)
 
 
 @pytest.mark.parametrize("fault", LISTED, ids=lambda fault: fault.promise)
@@ -51,7 +56,9 @@ def test_a_fault_is_red_only_if_every_named_test_sees_it(tree: Path) -> None:
 @pytest.mark.slow
 def test_a_fault_that_does_not_apply_or_does_not_run_is_no_proof(tree: Path) -> None:
     gone = judge(tree, Fault("gone", "rule.py", "return 6", "", ("test_rule.py::test_limit",)))
-    broken = judge(tree, Fault("broken", "rule.py", "return 5", "return (", ("test_rule.py::test_limit",)))
+    broken = judge(
+        tree, Fault("broken", "rule.py", "return 5", "return (", ("test_rule.py::test_limit",))
+    )
 
     assert gone == "the snippet stands 0 times in rule.py, not once"
     assert broken.startswith("the tests could not run, exit status")

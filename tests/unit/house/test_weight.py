@@ -18,20 +18,31 @@ for name in absent:
 for names in groups:
     for name in names:
         importlib.import_module(name)
-    print(json.dumps(sorted({name.partition(".")[0] for name, module in sys.modules.items() if module is not None})))
+    loaded = (name for name, module in sys.modules.items() if module is not None)
+    print(json.dumps(sorted({name.partition(".")[0] for name in loaded})))
 """
 HEAVY = {"torch", "transformers", "peft", "sklearn", "pandas"}
 
 
 def named(*prefixes: str) -> list[str]:
-    """The modules of the four packages below some prefixes; migrations can be run by Alembic alone."""
+    """The modules of the four packages below some prefixes; migrations can be run by
+    Alembic alone.
+    """
     paths = [path.with_suffix("") for path, _, _ in rules.modules(rules.HERE)]
-    names = [".".join(path.parts).removesuffix(".__init__") for path in paths if "migrations" not in path.parts]
-    return [name for name in names if any(f"{name}.".startswith(f"{prefix}.") for prefix in prefixes)]
+    names = [
+        ".".join(path.parts).removesuffix(".__init__")
+        for path in paths
+        if "migrations" not in path.parts
+    ]
+    return [
+        name for name in names if any(f"{name}.".startswith(f"{prefix}.") for prefix in prefixes)
+    ]
 
 
 def loaded_after(*groups: list[str], absent: tuple[str, ...] = ()) -> list[set[str]]:
-    """Top-level modules that a fresh interpreter holds after each group of imports; ``absent`` cannot be imported."""
+    """Top-level modules that a fresh interpreter holds after each group of imports; ``absent``
+    cannot be imported.
+    """
     command = [sys.executable, "-c", PROBE, json.dumps([groups, absent])]
     done = subprocess.run(command, cwd=rules.HERE, capture_output=True, text=True, check=False)
 
@@ -40,7 +51,9 @@ def loaded_after(*groups: list[str], absent: tuple[str, ...] = ()) -> list[set[s
 
 
 def test_what_a_person_touches_loads_nothing_heavy() -> None:
-    face, touched = loaded_after(["selflow"], named("selflow.core", "selflow.sdk", "selflow.console"))
+    face, touched = loaded_after(
+        ["selflow"], named("selflow.core", "selflow.sdk", "selflow.console")
+    )
 
     assert face & {"ray", "torch", "pydantic", "fastapi", "numpy", *HEAVY} == set()
     assert touched & {"ray", "sqlalchemy", "alembic", *HEAVY} == set()
@@ -62,7 +75,8 @@ def test_services_at_rest_are_light_and_what_serves_loads_no_model_library_by_it
 
 def test_who_only_launches_loads_what_it_needs_when_it_needs_it() -> None:
     launchers, search = loaded_after(
-        ["actors.clusterer", "actors.trainer", "actors.evaluator"], ["actors.targets", "selflow.lm.data", "tune.search"]
+        ["actors.clusterer", "actors.trainer", "actors.evaluator"],
+        ["actors.targets", "selflow.lm.data", "tune.search"],
     )
 
     assert launchers & {"sqlalchemy", "alembic", "numpy", *HEAVY} == set()

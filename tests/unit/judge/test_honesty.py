@@ -1,4 +1,5 @@
-"""The gate's error rates, by simulation on fixed seeds; ``bench/gate.py`` measures them at full size.
+"""The gate's error rates, by simulation on fixed seeds; ``bench/gate.py`` measures them at full
+size.
 
 A bound is the rate that is promised plus two standard errors of so many runs.
 """
@@ -42,7 +43,12 @@ def test_a_tenth_of_a_bit_passes_in_four_of_five_at_a_thousand_steps() -> None:
 def test_a_candidate_with_shuffled_targets_never_passes_and_one_that_learned_does() -> None:
     found = {
         is_shuffled: [
-            judge(pools(np.random.default_rng(seed), 1_000, is_shuffled=is_shuffled), SETTINGS, 1, seed).decision
+            judge(
+                pools(np.random.default_rng(seed), 1_000, is_shuffled=is_shuffled),
+                SETTINGS,
+                1,
+                seed,
+            ).decision
             for seed in range(20)
         ]
         for is_shuffled in (True, False)

@@ -32,7 +32,9 @@ def test_the_parts_stand_in_the_order_of_time_and_keep_their_shares(sessions: li
 def test_no_session_stands_on_two_sides_and_the_last_one_before_the_gate_is_left_out() -> None:
     steps = steps_of([7] * 200)
     split, session = split_by_time(steps), _session_of(steps)
-    train, tune, gate = ({session[i] for i in range(*part)} for part in (split.train, split.tune, split.gate))
+    train, tune, gate = (
+        {session[i] for i in range(*part)} for part in (split.train, split.tune, split.gate)
+    )
     left_out = {session[i] for i in range(split.tune[1], split.gate[0])}
 
     assert not train & tune
@@ -64,7 +66,9 @@ def test_nothing_later_than_the_end_of_a_part_moves_what_is_in_it() -> None:
 
 @pytest.mark.parametrize("n", [0, 1, 99])
 def test_too_short_a_stream_is_refused_with_what_to_do(n: int) -> None:
-    with pytest.raises(UsageError, match=f"^too few steps to learn from and to judge on: {n}$") as caught:
+    with pytest.raises(
+        UsageError, match=f"^too few steps to learn from and to judge on: {n}$"
+    ) as caught:
         split_by_time(steps_of([n]))
 
     assert caught.value.hint == "collect at least 100"

@@ -1,4 +1,6 @@
-"""Evidence of which the truth is known: drawn losses, and small pools with a candidate that learned or did not."""
+"""Evidence of which the truth is known: drawn losses, and small pools with a candidate that learned
+or did not.
+"""
 
 from collections.abc import Sequence
 
@@ -35,9 +37,15 @@ def noise(rng: np.random.Generator, n: int, rho: float) -> Floats:
 
 
 def drawn(
-    rng: np.random.Generator, n_own: int, n_rest: int, gain_bits: float, rho: float = 0.0, rest_gain_bits: float = 0.0
+    rng: np.random.Generator,
+    n_own: int,
+    n_rest: int,
+    gain_bits: float,
+    rho: float = 0.0,
+    rest_gain_bits: float = 0.0,
 ) -> Evidence:
-    """A candidate that saves ``gain_bits`` on its own slice and ``rest_gain_bits`` elsewhere, sd 1 bit per step.
+    """A candidate that saves ``gain_bits`` on its own slice and ``rest_gain_bits`` elsewhere, sd 1
+    bit per step.
 
     A step that it makes 1.5 bits easier becomes a hit, one that it makes so much harder a miss.
     """
@@ -55,11 +63,14 @@ def drawn(
     return Evidence(ts_us, in_slice, without, joined)
 
 
-def pools(rng: np.random.Generator, n: int, *, is_shuffled: bool, labels: int = 12, share: float = 0.02) -> Evidence:
-    """A fixed-share pool of label counts and the uniform, and the same with a candidate that learned who follows whom.
+def pools(
+    rng: np.random.Generator, n: int, *, is_shuffled: bool, labels: int = 12, share: float = 0.02
+) -> Evidence:
+    """A fixed-share pool of label counts and the uniform, and the same with a candidate that
+    learned who follows whom.
 
-    The stream: a label follows its predecessor by a fixed rule in 40% of all steps. The candidate counted pairs in
-    3,000 earlier steps; ``is_shuffled``: of targets in another order.
+    The stream: a label follows its predecessor by a fixed rule in 40% of all steps. The candidate
+    counted pairs in 3,000 earlier steps; ``is_shuffled``: of targets in another order.
     """
     follows = rng.permutation(labels)
     y = rng.integers(0, labels, 3_000 + n)

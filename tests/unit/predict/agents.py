@@ -10,7 +10,8 @@ from selflow.core.steps import Step
 from selflow.predict.agents import RecordedExpert
 
 LABELS = tuple(f"src/part{i % 3}/file{i}.py" for i in range(0, 40, 2))
-"""Every second label of ``worlds.work``; some are long unknown, and many known ones have no token."""
+"""Every second label of ``worlds.work``; some are long unknown, and many known ones have no token.
+"""
 
 
 class Parrot:
@@ -33,11 +34,17 @@ class Parrot:
 
 def recorded(rows: int = 120, seed: int = 3) -> RecordedExpert:
     """Any scores, one row per step."""
-    scores = np.random.default_rng(seed).dirichlet(np.ones(len(LABELS) + 1), size=rows).astype(np.float32)
+    scores = (
+        np.random.default_rng(seed)
+        .dirichlet(np.ones(len(LABELS) + 1), size=rows)
+        .astype(np.float32)
+    )
     return RecordedExpert("tape", LABELS, scores[:, :-1], scores[:, -1])
 
 
-def knowing(steps: Sequence[Step], labels: Sequence[str], sure: float = 0.9, name: str = "seer") -> RecordedExpert:
+def knowing(
+    steps: Sequence[Step], labels: Sequence[str], sure: float = 0.9, name: str = "seer"
+) -> RecordedExpert:
     """An agent that gives ``sure`` to the first label of the step that comes."""
     p = np.full((len(steps), len(labels)), 0.05 / len(labels), np.float32)
     for row, step in enumerate(steps):

@@ -21,7 +21,9 @@ _USERS = ("ann", "bob")
 
 
 class Walk:
-    """Leads one expert through a stream as the predictor would; several walks see the same views."""
+    """Leads one expert through a stream as the predictor would; several walks see the same
+    views.
+    """
 
     def __init__(self, expert: Expert) -> None:
         self.expert = expert
@@ -32,7 +34,14 @@ class Walk:
     def view(self, step: Step) -> View:
         """What is known before the step."""
         memory = self._memories.setdefault(step.user, UserMemory(len(self._memories)))
-        return View(memory.user, step.ts_us, memory.history, memory.recent(), self.vocabulary, memory.moments)
+        return View(
+            memory.user,
+            step.ts_us,
+            memory.history,
+            memory.recent(),
+            self.vocabulary,
+            memory.moments,
+        )
 
     def distribution(self, step: Step) -> Distribution:
         """What the expert says of every known label and of NEW."""
@@ -71,7 +80,9 @@ class Walk:
 
 def _are_alike(one: Sequence[Distribution], other: Sequence[Distribution]) -> bool:
     pairs = zip(one, other, strict=True)
-    return all(a[0].tobytes() == b[0].tobytes() and a[1].tobytes() == b[1].tobytes() for a, b in pairs)
+    return all(
+        a[0].tobytes() == b[0].tobytes() and a[1].tobytes() == b[1].tobytes() for a, b in pairs
+    )
 
 
 def _is_whole(answer: Distribution) -> bool:
@@ -88,8 +99,13 @@ def _holds(is_true: object, law: str) -> None:
 def probabilities_sum_to_one(make: Make) -> None:
     walk = Walk(make())
     answers = walk.run(work(1, 50, _USERS))
-    _holds(all(_is_whole(answer) for answer in answers), "known labels and NEW sum to 1 at any moment")
-    _holds(all(len(answer[0]) == len(walk.expert.names) for answer in answers), "there is one row per name")
+    _holds(
+        all(_is_whole(answer) for answer in answers), "known labels and NEW sum to 1 at any moment"
+    )
+    _holds(
+        all(len(answer[0]) == len(walk.expert.names) for answer in answers),
+        "there is one row per name",
+    )
 
 
 def asking_changes_nothing(make: Make) -> None:
@@ -98,7 +114,10 @@ def asking_changes_nothing(make: Make) -> None:
     before = msgpack.packb(walk.expert.dump())
     asked = [walk.distribution(step) for step in work(2, 5)]
     _holds(msgpack.packb(walk.expert.dump()) == before, "asking leaves the state as it is")
-    _holds(_are_alike(asked, [walk.distribution(step) for step in work(2, 5)]), "asked twice it says the same")
+    _holds(
+        _are_alike(asked, [walk.distribution(step) for step in work(2, 5)]),
+        "asked twice it says the same",
+    )
 
 
 def learning_does_not_change_its_input(make: Make) -> None:
@@ -108,7 +127,10 @@ def learning_does_not_change_its_input(make: Make) -> None:
     view, members = walk.view(step), [walk.vocabulary.use(label) for label in step.labels]
     before = (view.history, view.recent, walk.vocabulary.dump(), tuple(members))
     walk.expert.learn(view, members, 0)
-    _holds((view.history, view.recent, walk.vocabulary.dump(), tuple(members)) == before, "its input stays as it is")
+    _holds(
+        (view.history, view.recent, walk.vocabulary.dump(), tuple(members)) == before,
+        "its input stays as it is",
+    )
 
 
 def the_same_stream_gives_the_same_answers(make: Make) -> None:
@@ -123,7 +145,10 @@ def a_saved_copy_goes_on_alike(make: Make) -> None:
     copy.run(stream[:25])
     copy.expert = make()
     copy.expert.restore(msgpack.unpackb(msgpack.packb(walk.expert.dump()), strict_map_key=False))
-    _holds(_are_alike(walk.run(stream[25:]), copy.run(stream[25:])), "a restored copy answers and learns alike")
+    _holds(
+        _are_alike(walk.run(stream[25:]), copy.run(stream[25:])),
+        "a restored copy answers and learns alike",
+    )
     _holds(walk.expert.dump() == copy.expert.dump(), "a restored copy ends in the same state")
 
 
@@ -132,7 +157,9 @@ def new_labels_may_come_at_any_time(make: Make) -> None:
     walk.run(single(["a", "b"] * 15))
     calm = walk.distribution(single(["a"])[0])[1].max()
     answers = walk.run(single([f"new{i}" for i in range(15)]))
-    _holds(all(_is_whole(answer) for answer in answers), "a new label takes its place among the known")
+    _holds(
+        all(_is_whole(answer) for answer in answers), "a new label takes its place among the known"
+    )
     _holds(answers[-1][1].min() > calm, "after many new labels NEW is likelier")
 
 
@@ -140,7 +167,9 @@ def a_forgotten_label_leaves_nothing(make: Make) -> None:
     walk = Walk(make())
     walk.run(work(6, 30))
     walk.forget([f"src/part{i % 3}/file{i}.py" for i in range(3)])
-    again = [Step(step.ts_us, tuple(f"again/{label}" for label in step.labels)) for step in work(6, 20)]
+    again = [
+        Step(step.ts_us, tuple(f"again/{label}" for label in step.labels)) for step in work(6, 20)
+    ]
     answers = walk.run(again)
     _holds(all(_is_whole(answer) for answer in answers), "ids that were freed start from nothing")
 
@@ -148,7 +177,10 @@ def a_forgotten_label_leaves_nothing(make: Make) -> None:
 def the_future_changes_no_answer(make: Make) -> None:
     stream = work(7, 40, _USERS)
     scrambled = other_steps(stream, 25, seed=7)
-    one, other = (Walk(make()).run(steps)[:26] for steps in (stream, [*scrambled[:25], stream[25], *scrambled[26:]]))
+    one, other = (
+        Walk(make()).run(steps)[:26]
+        for steps in (stream, [*scrambled[:25], stream[25], *scrambled[26:]])
+    )
     _holds(_are_alike(one, other), "nothing later is known")
 
 

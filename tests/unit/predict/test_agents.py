@@ -1,4 +1,6 @@
-"""Agents in the pool: a language model's word in the pool's terms, who comes and goes, and who costs nothing."""
+"""Agents in the pool: a language model's word in the pool's terms, who comes and goes, and who
+costs nothing.
+"""
 
 import numpy as np
 import pytest
@@ -31,7 +33,10 @@ def weights(predictor: Predictor) -> dict[str, float]:
 def fixed(p: dict[str, float], other_p: float) -> RecordedExpert:
     """One that says the same of every step."""
     return RecordedExpert(
-        "fixed", tuple(p), np.tile(np.array([*p.values()], np.float32), (99, 1)), np.full(99, other_p)
+        "fixed",
+        tuple(p),
+        np.tile(np.array([*p.values()], np.float32), (99, 1)),
+        np.full(99, other_p),
     )
 
 
@@ -41,7 +46,7 @@ def said(expert: RecordedExpert, walk: Walk, labels: list[str]) -> dict[str, flo
     return {**dict(zip(labels, p[0].tolist(), strict=True)), "NEW": float(fresh[0])}
 
 
-def test_a_label_with_a_token_gets_what_the_model_gives_it_and_one_nobody_knows_gives_it_to_new() -> None:
+def test_a_label_nobody_knows_gives_its_share_to_new() -> None:
     walk = Walk(fixed({"a": 0.5, "b": 0.25, "never": 0.25}, 0.0))
     walk.run(single(["a", "b", "c"]))
     found = said(walk.expert, walk, ["a", "b", "c"])  # type: ignore[arg-type]
@@ -90,7 +95,9 @@ def test_a_model_hears_the_last_steps_of_its_user_in_texts() -> None:
     own = [step for step in stream[:-1] if step.user == stream[-1].user]
 
     assert now_us == stream[-1].ts_us
-    assert [(s.ts_us, set(s.labels)) for s in history] == [(s.ts_us, set(s.labels)) for s in own[-24:]]
+    assert [(s.ts_us, set(s.labels)) for s in history] == [
+        (s.ts_us, set(s.labels)) for s in own[-24:]
+    ]
 
 
 def test_a_large_step_is_heard_by_twelve_labels_once_another_follows_it() -> None:
@@ -124,7 +131,9 @@ def test_weights_sum_to_one_after_every_coming_and_going() -> None:
     predictor.leave("agent:tape")
 
     share = ALPHA / (len(before) + 1)
-    assert beside == pytest.approx({**{name: w * (1 - share) for name, w in before.items()}, "agent:tape": share})
+    assert beside == pytest.approx(
+        {**{name: w * (1 - share) for name, w in before.items()}, "agent:tape": share}
+    )
     assert weights(predictor) == pytest.approx(before)
     assert set(predictor.expert_names) == set(before)
 
@@ -185,7 +194,8 @@ def test_an_agent_that_knows_is_trusted_and_named() -> None:
 
     assert weights(predictor)["agent:seer"] > 0.9
     assert sum(grade.hit_at_1 for grade in grades[-50:]) > 42
-    assert sum(grade.log_loss_bits for grade in grades[-50:]) < 1.0 * 50  # nobody else can do better than 3
+    # Nobody else can do better than 3
+    assert sum(grade.log_loss_bits for grade in grades[-50:]) < 1.0 * 50
 
 
 def test_one_expert_can_answer_alone() -> None:
@@ -245,7 +255,9 @@ def test_a_record_that_has_ended_says_so() -> None:
 def test_another_tuple_of_labels_is_another_base() -> None:
     walk = Walk(fixed({"a": 1.0}, 0.0))
     walk.run(single(["a", "b"]))
-    places = [walk.vocabulary.places(labels).tolist() for labels in (("b", "x"), ("a",), LABELS[:1])]
+    places = [
+        walk.vocabulary.places(labels).tolist() for labels in (("b", "x"), ("a",), LABELS[:1])
+    ]
     walk.learn(single([LABELS[0]])[0])
 
     assert places == [[1, -1], [0], [-1]]

@@ -19,7 +19,9 @@ def _fed(p_first: float, hit: float, steps: int) -> Temperature:
 
 
 @pytest.mark.parametrize(("p_first", "hit"), [(0.95, 0.6), (0.3, 0.6)])
-def test_whoever_is_too_sure_is_calmed_and_whoever_is_too_shy_is_sharpened(p_first: float, hit: float) -> None:
+def test_whoever_is_too_sure_is_calmed_and_whoever_is_too_shy_is_sharpened(
+    p_first: float, hit: float
+) -> None:
     temperature = _fed(p_first, hit, 600)
     p = np.append(p_first, np.full(9, (1.0 - p_first) / 10))
     calm, outside = temperature.apply(p, (1.0 - p_first) / 10)

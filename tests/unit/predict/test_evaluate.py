@@ -13,7 +13,15 @@ from selflow.predict.evaluate import Figures, evaluate_rows, evaluate_steps
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import decode_prior, encode_prior, shipped
 from selflow.predict.steps import switches
-from tests.unit.predict.worlds import at, entropy_bits, new_habit, rows_of, second_order, single, work
+from tests.unit.predict.worlds import (
+    at,
+    entropy_bits,
+    new_habit,
+    rows_of,
+    second_order,
+    single,
+    work,
+)
 
 
 def _bits(figures: Figures) -> dict[str, float]:
@@ -36,10 +44,15 @@ def test_every_simple_rule_gives_a_whole_distribution(bars_current: bool) -> Non
         next(step for step in reversed(stream) if step.user == "ann").labels if bars_current else ()
     )
     known = [y for y in dict.fromkeys(y for step in stream for y in step.labels) if y not in last]
-    grades = [deepcopy(rules).test_then_train(Step(at(60), (label,), "ann")) for label in [*known, "never seen"]]
+    grades = [
+        deepcopy(rules).test_then_train(Step(at(60), (label,), "ann"))
+        for label in [*known, "never seen"]
+    ]
 
     for name in NAMES:
-        assert sum(2.0 ** -grade[name].log_loss_bits for grade in grades) == pytest.approx(1.0, abs=1e-6)
+        assert sum(2.0 ** -grade[name].log_loss_bits for grade in grades) == pytest.approx(
+            1.0, abs=1e-6
+        )
 
 
 def test_an_evaluation_has_the_published_shape() -> None:
@@ -63,7 +76,9 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
     assert evaluate_rows(rows[::-1]) == evaluate_rows(rows)
 
 
-def test_the_simple_rules_say_the_same_in_a_process_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_simple_rules_say_the_same_in_a_process_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     alone = evaluate_rows(rows_of(work(3, 30)))
     monkeypatch.setattr(evaluate, "_BESIDE_STEPS", 30)
     monkeypatch.setattr(Baselines, "test_then_train", None)  # nobody can ask them here
@@ -82,7 +97,11 @@ def test_of_shell_lines_only_the_program_may_count() -> None:
 def test_each_user_has_an_own_past() -> None:
     """Two rings run against each other; whoever mixes the users up cannot tell the direction."""
     rings = {"ann": "abcdefgh", "bob": "hgfedcba"}
-    rows = [(at(i), rings[user][i // 2 % 8], None, user) for i in range(70) for user in [("ann", "bob")[i % 2]]]
+    rows = [
+        (at(i), rings[user][i // 2 % 8], None, user)
+        for i in range(70)
+        for user in [("ann", "bob")[i % 2]]
+    ]
     found = evaluate_rows(rows, has_users=True)["experts"]
 
     assert float(found["order1.100"]["hit@1"]) > 0.65

@@ -38,7 +38,9 @@ def test_every_expert_keeps_every_law(name: str, law: Law) -> None:
 
 
 def _plain_counts(stream: list[Step], labels: list[str]) -> np.ndarray:
-    """(K, labels) by the formula: decayed counts, one pseudo-count spread over all labels; nothing about NEW."""
+    """(K, labels) by the formula: decayed counts, one pseudo-count spread over all labels; nothing
+    about NEW.
+    """
     ages = len(stream) - 1 - np.arange(len(stream))
     came = np.array([[label in step.labels for label in labels] for step in stream], dtype=float)
     rows = []
@@ -48,7 +50,8 @@ def _plain_counts(stream: list[Step], labels: list[str]) -> np.ndarray:
     return np.array(rows)
 
 
-@pytest.mark.parametrize("steps", [1, 50, 10_030])  # the last is longer than the counts run without being rescaled
+# The last is longer than the counts run without being rescaled
+@pytest.mark.parametrize("steps", [1, 50, 10_030])
 def test_the_fast_counts_are_the_plain_counts(steps: int) -> None:
     stream = noise(1, steps, labels=5)
     walk = Walk(EXPERTS["order0"]())

@@ -1,4 +1,6 @@
-"""Whatever was said, graded or saved by a moment stays bit for bit the same when all that is later is scrambled."""
+"""Whatever was said, graded or saved by a moment stays bit for bit the same when all that is later
+is scrambled.
+"""
 
 import pytest
 
@@ -20,7 +22,9 @@ OTHER = other_steps(STREAM, KNOWN, seed=11)
 def test_the_future_is_really_another() -> None:
     assert STREAM[:KNOWN] == OTHER[:KNOWN]
     assert STREAM[KNOWN] != OTHER[KNOWN]
-    assert {label for s in STREAM for label in s.labels} == {label for s in OTHER for label in s.labels}
+    assert {label for s in STREAM for label in s.labels} == {
+        label for s in OTHER for label in s.labels
+    }
 
 
 def _past(steps: list[Step]) -> tuple[list[tuple[Prediction, Grade]], bytes]:
@@ -80,7 +84,9 @@ def test_evaluation_is_the_sum_of_test_then_train(mode: str) -> None:
     for step in switches(steps) if is_switch else steps:
         pool.add(predictor.learn(step))
         markov.add(rules.test_then_train(step)["markov1"])
-    experts = evaluate_rows(rows_of(STREAM), mode="switch" if is_switch else "all", has_users=True)["experts"]
+    experts = evaluate_rows(rows_of(STREAM), mode="switch" if is_switch else "all", has_users=True)[
+        "experts"
+    ]
 
     assert experts["pool"] == pool.figures()
     assert experts["markov1"] == markov.figures()
@@ -89,5 +95,6 @@ def test_evaluation_is_the_sum_of_test_then_train(mode: str) -> None:
 def test_nobody_foresees_noise() -> None:
     found = evaluate_steps(noise(13, 160, labels=8), mode="all", has_users=False, prior=shipped())
 
-    assert min(float(figures["log_loss_bits"]) for figures in found.values()) > 2.9  # the truth costs 3 bits
+    # The truth costs 3 bits
+    assert min(float(figures["log_loss_bits"]) for figures in found.values()) > 2.9
     assert max(float(figures["hit@1"]) for figures in found.values()) < 0.25  # .125, spread .025

@@ -1,4 +1,6 @@
-"""Fixed share: weights are a distribution at any moment, and whoever is useless costs next to nothing."""
+"""Fixed share: weights are a distribution at any moment, and whoever is useless costs next to
+nothing.
+"""
 
 import math
 
@@ -19,7 +21,14 @@ def chance(p: float) -> st.SearchStrategy[float]:
     return st.floats(p, 1.0)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["add", "archive", "learn"]), st.lists(chance(0.0), min_size=9, max_size=9))))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["add", "archive", "learn"]),
+            st.lists(chance(0.0), min_size=9, max_size=9),
+        )
+    )
+)
 def test_weights_sum_to_one_whatever_happens(acts: list[tuple[str, list[float]]]) -> None:
     pool = FixedSharePool(["a", "b"], ALPHA)
     for i, (act, p) in enumerate(acts):
@@ -107,7 +116,11 @@ def test_a_saved_pool_goes_on_alike() -> None:
     for pool in (one, other):
         pool.learn(np.array([[0.1], [0.2]]), ONE)
 
-    assert (other.names, other.alpha, other.weights.tolist()) == (one.names, one.alpha, one.weights.tolist())
+    assert (other.names, other.alpha, other.weights.tolist()) == (
+        one.names,
+        one.alpha,
+        one.weights.tolist(),
+    )
 
 
 def test_names_are_unique_and_known() -> None:

@@ -1,4 +1,6 @@
-"""The predictor as its callers see it: whole distributions, a state that can be saved, asking that changes nothing."""
+"""The predictor as its callers see it: whole distributions, a state that can be saved, asking that
+changes nothing.
+"""
 
 import pytest
 
@@ -22,8 +24,12 @@ def learned(steps: list[Step], *, is_shared: bool = False, bars_current: bool = 
     return predictor
 
 
-def chances(predictor: Predictor, labels: list[str], ts_us: int, user: str = "") -> dict[str, list[float]]:
-    """By expert, its probability of each label as the next step: what a copy that learns it is charged for it."""
+def chances(
+    predictor: Predictor, labels: list[str], ts_us: int, user: str = ""
+) -> dict[str, list[float]]:
+    """By expert, its probability of each label as the next step: what a copy that learns it is
+    charged for it.
+    """
     found: dict[str, list[float]] = {"pool": []}
     state = predictor.save()
     for label in labels:
@@ -44,7 +50,9 @@ def test_everybody_gives_the_known_labels_and_new_a_whole_distribution(known: in
     found = chances(learned(stream, is_shared=True), labels, at(known), "ann")
 
     assert found.keys() >= {"pool", "order1.100", "shared_order1.100", "recency", "ranker"}
-    assert {name: sum(p) for name, p in found.items()} == pytest.approx(dict.fromkeys(found, 1.0), abs=1e-6)
+    assert {name: sum(p) for name, p in found.items()} == pytest.approx(
+        dict.fromkeys(found, 1.0), abs=1e-6
+    )
 
 
 def test_a_label_that_is_no_candidate_has_its_part_too() -> None:
@@ -52,7 +60,9 @@ def test_a_label_that_is_no_candidate_has_its_part_too() -> None:
     predictor = learned([Step(at(i), tuple(labels[i : i + 9])) for i in range(0, 72, 9)])
     answer = predictor.predict(None, at(100), 72)
     listed = {guess.label for guess in answer.guesses}
-    p = chances(predictor, [*(label for label in labels if label not in listed), "never seen"], at(100))["pool"]
+    p = chances(
+        predictor, [*(label for label in labels if label not in listed), "never seen"], at(100)
+    )["pool"]
 
     assert len(p) > 1
     assert min(p) > 0.0
@@ -92,7 +102,9 @@ def test_a_step_is_graded_by_the_answer_given_before_it() -> None:
             assert 2.0**-grade.log_loss_bits == pytest.approx(p)
 
 
-@pytest.mark.parametrize("settings", [{"is_shared": True}, {"bars_current": True}], ids=lambda value: next(iter(value)))
+@pytest.mark.parametrize(
+    "settings", [{"is_shared": True}, {"bars_current": True}], ids=lambda value: next(iter(value))
+)
 def test_a_saved_predictor_goes_on_bit_for_bit(settings: dict[str, bool]) -> None:
     stream = switches(work(3, 45, USERS))
     one = learned(stream[:30], **settings)
@@ -114,7 +126,12 @@ def test_the_same_stream_gives_the_same_state() -> None:
 def test_asking_changes_nothing() -> None:
     predictor = learned(work(5, 30, USERS))
     before = predictor.save()
-    contexts = [None, [], [Step(at(31), ("src/part0/file0.py",), "ann")], [Step(at(31), ("never",), "stranger")]]
+    contexts = [
+        None,
+        [],
+        [Step(at(31), ("src/part0/file0.py",), "ann")],
+        [Step(at(31), ("never",), "stranger")],
+    ]
     first = [predictor.predict(context, at(32), 5) for context in contexts]
 
     assert predictor.save() == before
@@ -123,7 +140,10 @@ def test_asking_changes_nothing() -> None:
 
 def test_a_context_stands_for_the_latest_steps() -> None:
     predictor = learned(ROUND)
-    after = {last: predictor.predict([Step(at(49), (last,))], at(50), 1) for last in ("edit", "test", "commit")}
+    after = {
+        last: predictor.predict([Step(at(49), (last,))], at(50), 1)
+        for last in ("edit", "test", "commit")
+    }
 
     assert {last: answer.guesses[0].label for last, answer in after.items()} == {
         "edit": "test",
@@ -157,7 +177,9 @@ def test_of_a_set_any_member_is_a_hit() -> None:
 
 
 def test_a_commit_of_many_files_is_one_step() -> None:
-    predictor = learned([Step(at(i), tuple(f"{i % 2}/{n}.c" for n in range(30))) for i in range(10)])
+    predictor = learned(
+        [Step(at(i), tuple(f"{i % 2}/{n}.c" for n in range(30))) for i in range(10)]
+    )
     grade = predictor.learn(Step(at(10), tuple(f"0/{n}.c" for n in range(30))))
 
     assert predictor.steps_learned == 11

@@ -40,6 +40,12 @@ def test_any_line_gives_one_word(line: str) -> None:
     assert len(program_of(line).split()) <= 1
 
 
-@given(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True).filter(lambda name: program_of(f"sudo {name}") == name))
+@given(
+    st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True).filter(
+        lambda name: program_of(f"sudo {name}") == name
+    )
+)
 def test_wrappers_and_folders_do_not_change_the_program(name: str) -> None:
-    assert {program_of(f"{front}{name} -x") for front in ("", "A=1 ", "sudo -u me ", "/bin/", "time ")} == {name}
+    assert {
+        program_of(f"{front}{name} -x") for front in ("", "A=1 ", "sudo -u me ", "/bin/", "time ")
+    } == {name}

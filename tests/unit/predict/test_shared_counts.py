@@ -13,15 +13,40 @@ from selflow.predict.evaluate import evaluate_rows
 from selflow.predict.grades import Grade
 from selflow.predict.predictor import Prediction, Predictor
 from selflow.predict.prior import shipped
-from selflow.predict.shared_counts import EXPERT, SHARED_FILE, SHELL_KIND, decode_counts, encode_counts, shipped_counts
+from selflow.predict.shared_counts import (
+    EXPERT,
+    SHARED_FILE,
+    SHELL_KIND,
+    decode_counts,
+    encode_counts,
+    shipped_counts,
+)
 from tests.unit.predict.worlds import at, work
 
 ROOT = Path(__file__).parents[3]
 FILE = ROOT / "selflow" / "predict" / SHARED_FILE
 PAGES = Path(os.environ.get("BENCH_DATA", ".")) / "tldr_examples.csv.gz"
 WEIGHTS = replace(shipped(), programs={})
-PRIOR = replace(shipped(), programs={"git": 9, "ls": 6, "make": 3, "tar": 1, "vim": 1, "cp": 1, "mv": 1})
-DAY = ["vim", "make", "vim", "make", "ls", "mine", "git", "make", "vim", "git", "ls", "cp", "vim", "make", "git"]
+PRIOR = replace(
+    shipped(), programs={"git": 9, "ls": 6, "make": 3, "tar": 1, "vim": 1, "cp": 1, "mv": 1}
+)
+DAY = [
+    "vim",
+    "make",
+    "vim",
+    "make",
+    "ls",
+    "mine",
+    "git",
+    "make",
+    "vim",
+    "git",
+    "ls",
+    "cp",
+    "vim",
+    "make",
+    "git",
+]
 
 
 def commands(names: list[str]) -> list[Step]:
@@ -34,7 +59,9 @@ def told(predictor: Predictor, steps: list[Step], top_k: int = 5) -> list[tuple[
 
 def shipped_part(answer: Prediction) -> dict[str, float]:
     """What the list offered: program and probability."""
-    return {g.label.partition("\x1f")[2]: g.p for g in answer.guesses if g.experts == ((EXPERT, 1.0),)}
+    return {
+        g.label.partition("\x1f")[2]: g.p for g in answer.guesses if g.experts == ((EXPERT, 1.0),)
+    }
 
 
 def test_before_anything_came_only_the_list_has_names() -> None:
@@ -58,7 +85,10 @@ def test_a_command_that_never_came_is_a_hit_if_the_list_named_it() -> None:
     graded = [grade for _, grade in told(Predictor(prior=PRIOR), commands(["vim", "git", "mine"]))]
 
     assert [grade.hit_at_5 for grade in graded] == [True, True, False]
-    assert not any(grade.hit_at_5 for _, grade in told(Predictor(prior=WEIGHTS), commands(["vim", "git", "mine"])))
+    assert not any(
+        grade.hit_at_5
+        for _, grade in told(Predictor(prior=WEIGHTS), commands(["vim", "git", "mine"]))
+    )
 
 
 def test_the_list_changes_no_probability_of_anything_known() -> None:
@@ -85,7 +115,9 @@ def test_an_owner_whose_commands_are_not_on_the_list_soon_hears_little_of_it() -
     told(usual, commands(["tar", "vim", "cp"]))
 
     assert (
-        sum(shipped_part(answers[1][0]).values()) > 10 * sum(shipped_part(odd.predict(None, at(30), 50)).values()) > 0.0
+        sum(shipped_part(answers[1][0]).values())
+        > 10 * sum(shipped_part(odd.predict(None, at(30), 50)).values())
+        > 0.0
     )
     assert sum(shipped_part(usual.predict(None, at(3), 50)).values()) > 0.3
 
@@ -128,7 +160,11 @@ def test_programs_are_evaluated_in_the_form_the_product_learns_them() -> None:
 
 
 def test_a_program_counts_once_for_each_family_of_pages_that_runs_it() -> None:
-    examples = [("git-add", "git add {{file; rm}}"), ("git-log", "git log | less"), ("hub", "cd x && git push")]
+    examples = [
+        ("git-add", "git add {{file; rm}}"),
+        ("git-log", "git log | less"),
+        ("hub", "cd x && git push"),
+    ]
     examples += [("less", "less {{file}}"), ("rm", "tldr rm"), ("if", "if true; then less; fi")]
 
     assert count_programs(examples) == {"less": 2}
@@ -140,7 +176,8 @@ def test_the_file_is_small_and_says_whose_work_it_is() -> None:
 
     assert note == PAGES_NOTE
     assert all(
-        part in (ROOT / "NOTICE").read_text(encoding="utf-8") for part in (SHARED_FILE, "tldr-pages", "CC BY 4.0")
+        part in (ROOT / "NOTICE").read_text(encoding="utf-8")
+        for part in (SHARED_FILE, "tldr-pages", "CC BY 4.0")
     )
     assert FILE.stat().st_size < 300_000
     assert encode_counts(counts, note) == FILE.read_bytes()
@@ -149,6 +186,8 @@ def test_the_file_is_small_and_says_whose_work_it_is() -> None:
         decode_counts(b"abc")
 
 
-@pytest.mark.skipif(not PAGES.is_file(), reason="BENCH_DATA names no folder with tldr_examples.csv.gz")
+@pytest.mark.skipif(
+    not PAGES.is_file(), reason="BENCH_DATA names no folder with tldr_examples.csv.gz"
+)
 def test_the_same_pages_give_the_same_file() -> None:
     assert programs_file(PAGES) == FILE.read_bytes()

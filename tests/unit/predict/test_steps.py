@@ -33,7 +33,13 @@ def test_a_plain_text_is_a_subject_without_a_kind() -> None:
 
 
 def test_rows_of_one_group_are_one_step() -> None:
-    rows = [(5, "b", "c1", "u"), (3, "x", None, "u"), (5, "a", "c1", "u"), (5, "a", "c1", "v"), (3, "y", "", "u")]
+    rows = [
+        (5, "b", "c1", "u"),
+        (3, "x", None, "u"),
+        (5, "a", "c1", "u"),
+        (5, "a", "c1", "v"),
+        (3, "y", "", "u"),
+    ]
 
     assert steps_from_rows(rows) == [
         Step(3, ("x",), "u"),
@@ -55,7 +61,12 @@ def test_switches_hold_nothing_twice_in_a_row() -> None:
 
 def test_a_save_burst_is_one_step() -> None:
     builder = StepBuilder()
-    fed = [_file(0, "a"), _file(SECOND_US, "b"), _file(2 * SECOND_US, "a"), _file(9 * SECOND_US, "c")]
+    fed = [
+        _file(0, "a"),
+        _file(SECOND_US, "b"),
+        _file(2 * SECOND_US, "a"),
+        _file(9 * SECOND_US, "c"),
+    ]
     done = [step for event in fed for step in builder.feed(event)]
 
     assert done == [Step(0, (event_label("file.modify", "a"), event_label("file.modify", "b")))]
@@ -75,7 +86,9 @@ def test_the_gap_says_what_a_burst_is(gap_s: float, steps: int) -> None:
 
 def test_a_named_step_is_one_however_long_it_takes() -> None:
     builder = StepBuilder()
-    fed = [_file(i * SECOND_US, name, "c1") for i, name in enumerate("abc")] + [_file(3 * SECOND_US, "d", "c2")]
+    fed = [_file(i * SECOND_US, name, "c1") for i, name in enumerate("abc")] + [
+        _file(3 * SECOND_US, "d", "c2")
+    ]
     done = [step for event in fed for step in builder.feed(event)]
 
     assert _names(done + builder.close()) == [["a", "b", "c"], ["d"]]
@@ -84,7 +97,11 @@ def test_a_named_step_is_one_however_long_it_takes() -> None:
 def test_another_source_neither_ends_nor_joins_a_burst() -> None:
     builder = StepBuilder()
     shell = Event(SECOND_US, "shell", "shell.command", "make")
-    done = [step for event in (_file(0, "a"), shell, _file(SECOND_US, "b")) for step in builder.feed(event)]
+    done = [
+        step
+        for event in (_file(0, "a"), shell, _file(SECOND_US, "b"))
+        for step in builder.feed(event)
+    ]
 
     assert _names(done) == [["make"]]
     assert _names(builder.close()) == [["a", "b"]]
@@ -95,7 +112,9 @@ def test_every_event_is_in_exactly_the_step_of_its_moment() -> None:
     stream = events(2, 150)
     done = [step for event in stream for step in builder.feed(event)] + builder.close()
 
-    assert {label for step in done for label in step.labels} == {event_label(e.kind, e.subject) for e in stream}
+    assert {label for step in done for label in step.labels} == {
+        event_label(e.kind, e.subject) for e in stream
+    }
     assert len(done) < len(stream)
 
 
@@ -108,7 +127,9 @@ def test_a_builder_saved_inside_a_burst_goes_on_alike(cut: int) -> None:
     other = StepBuilder.load(one.save())
 
     assert other.open_steps() == one.open_steps()
-    assert [other.feed(event) for event in stream[cut:]] == [one.feed(event) for event in stream[cut:]]
+    assert [other.feed(event) for event in stream[cut:]] == [
+        one.feed(event) for event in stream[cut:]
+    ]
     assert other.save() == one.save()
 
 

@@ -18,7 +18,10 @@ PAST, GATE = STREAM[:60], STREAM[60:]
 
 
 def test_a_replay_is_what_the_predictor_would_have_done() -> None:
-    pool, plain = Trained.learn(PAST, alpha=0.03, prior=shipped()), Predictor(alpha=0.03, prior=shipped())
+    pool, plain = (
+        Trained.learn(PAST, alpha=0.03, prior=shipped()),
+        Predictor(alpha=0.03, prior=shipped()),
+    )
     for step in PAST:
         plain.learn(step)
     plain.enter(knowing(GATE, LABELS))
@@ -46,13 +49,20 @@ def test_outcomes_are_one_number_per_step() -> None:
     assert bits.tolist() == [grade.log_loss_bits for grade in tally.grades]
     assert confidence.mean() == pytest.approx(np.mean([grade.confidence for grade in tally.grades]))
     assert outcome.mean() == tally.figures()["hit@1"]
-    assert Tally().figures() == {"steps": 0, "hit@1": 0.0, "hit@5": 0.0, "log_loss_bits": 0.0, "ece": 0.0}
+    assert Tally().figures() == {
+        "steps": 0,
+        "hit@1": 0.0,
+        "hit@5": 0.0,
+        "log_loss_bits": 0.0,
+        "ece": 0.0,
+    }
 
 
 def test_an_agent_that_knows_saves_bits_and_one_that_guesses_costs_none() -> None:
     pool = Trained.learn(PAST)
     without, knows, guesses = (
-        pool.replay(GATE, agents).outcomes()[0].mean() for agents in ((), [knowing(GATE, LABELS)], [recorded()])
+        pool.replay(GATE, agents).outcomes()[0].mean()
+        for agents in ((), [knowing(GATE, LABELS)], [recorded()])
     )
 
     assert knows < without - 0.5

@@ -25,7 +25,9 @@ def single(labels: Sequence[str]) -> list[Step]:
 
 
 def work(seed: int, steps: int, users: Sequence[str] = ("",)) -> list[Step]:
-    """Sets of one to three files around a slowly moving place; about every tenth step brings a new file."""
+    """Sets of one to three files around a slowly moving place; about every tenth step brings a new
+    file.
+    """
     rng = np.random.default_rng(seed)
     known, stream = 4, []
     for i in range(steps):
@@ -40,7 +42,9 @@ def work(seed: int, steps: int, users: Sequence[str] = ("",)) -> list[Step]:
 
 def noise(seed: int, steps: int, labels: int) -> list[Step]:
     """Labels that nothing foretells."""
-    return single([f"n{i}" for i in np.random.default_rng(seed).integers(labels, size=steps).tolist()])
+    return single(
+        [f"n{i}" for i in np.random.default_rng(seed).integers(labels, size=steps).tolist()]
+    )
 
 
 def second_order(seed: int, steps: int, labels: int = 6, sure: float = 0.9) -> list[Step]:
@@ -48,17 +52,25 @@ def second_order(seed: int, steps: int, labels: int = 6, sure: float = 0.9) -> l
     rng = np.random.default_rng(seed)
     chain = [0, 1]
     for _ in range(steps):
-        chain.append((chain[-1] + 2 * chain[-2] + 1) % labels if rng.random() < sure else int(rng.integers(labels)))
+        chain.append(
+            (chain[-1] + 2 * chain[-2] + 1) % labels
+            if rng.random() < sure
+            else int(rng.integers(labels))
+        )
     return single([f"m{i}" for i in chain[2:]])
 
 
 def new_habit(seed: int, steps: int, labels: int = 8) -> list[Step]:
-    """A ring of labels that runs backwards from the middle of the stream on; one step in twenty goes astray."""
+    """A ring of labels that runs backwards from the middle of the stream on; one step in twenty
+    goes astray.
+    """
     rng = np.random.default_rng(seed)
     chain = [0]
     for i in range(steps):
         way = 1 if i < steps // 2 else -1
-        chain.append((chain[-1] + way) % labels if rng.random() < 0.95 else int(rng.integers(labels)))
+        chain.append(
+            (chain[-1] + way) % labels if rng.random() < 0.95 else int(rng.integers(labels))
+        )
     return single([f"h{i}" for i in chain[1:]])
 
 
@@ -68,7 +80,9 @@ def rows_of(steps: Sequence[Step]) -> list[Row]:
 
 
 def events(seed: int, n: int) -> list[Event]:
-    """Two sources: bursts of files, named bursts, shell lines between them, now and then a step back in time."""
+    """Two sources: bursts of files, named bursts, shell lines between them, now and then a step
+    back in time.
+    """
     rng = np.random.default_rng(seed)
     found, ts_us = [], _START_US
     for i in range(n):
@@ -84,26 +98,38 @@ def events(seed: int, n: int) -> list[Event]:
 
 
 def other_steps(steps: Sequence[Step], known: int, seed: int) -> list[Step]:
-    """The first ``known`` steps, and after them a scrambled future: labels shuffled, times drawn anew."""
+    """The first ``known`` steps, and after them a scrambled future: labels shuffled, times drawn
+    anew.
+    """
     rng = np.random.default_rng(seed)
     later = steps[known:]
     order = rng.permutation(len(later)).tolist()
     end_us = steps[known - 1].ts_us
     times = np.sort(rng.integers(end_us + 1, end_us + 10**10, size=len(later))).tolist()
-    return [*steps[:known], *(replace(later[i], ts_us=ts_us) for i, ts_us in zip(order, times, strict=True))]
+    return [
+        *steps[:known],
+        *(replace(later[i], ts_us=ts_us) for i, ts_us in zip(order, times, strict=True)),
+    ]
 
 
 def other_events(stream: Sequence[Event], known: int, seed: int) -> list[Event]:
     """The same for events."""
     rng = np.random.default_rng(seed)
     later = stream[known:]
-    times = np.sort(rng.integers(stream[known - 1].ts_us, stream[-1].ts_us + 10**8, size=len(later))).tolist()
+    times = np.sort(
+        rng.integers(stream[known - 1].ts_us, stream[-1].ts_us + 10**8, size=len(later))
+    ).tolist()
     order = rng.permutation(len(later)).tolist()
-    return [*stream[:known], *(replace(later[i], ts_us=ts_us) for i, ts_us in zip(order, times, strict=True))]
+    return [
+        *stream[:known],
+        *(replace(later[i], ts_us=ts_us) for i, ts_us in zip(order, times, strict=True)),
+    ]
 
 
 def entropy_bits(sure: float, labels: int) -> float:
-    """What a step costs whoever knows a world that is right with chance ``sure`` and else draws from all labels."""
+    """What a step costs whoever knows a world that is right with chance ``sure`` and else draws
+    from all labels.
+    """
     hit = sure + (1 - sure) / labels
     miss = (1 - sure) / labels
     return -hit * math.log2(hit) - (labels - 1) * miss * math.log2(miss)

@@ -23,7 +23,9 @@ def test_nothing_heard_is_anything_between_nothing_and_always() -> None:
 def test_the_interval_is_that_of_the_posterior() -> None:
     beliefs = Beliefs(0, {"predict": {"a": _heard([1.0] * 30 + [0.0] * 10)}})
 
-    assert beliefs.interval("predict", "a") == pytest.approx(scipy_stats.beta(31, 11).interval(0.95))
+    assert beliefs.interval("predict", "a") == pytest.approx(
+        scipy_stats.beta(31, 11).interval(0.95)
+    )
 
 
 def test_each_word_on_an_arm_makes_its_past_worth_less() -> None:
@@ -47,7 +49,9 @@ def test_a_word_that_replaces_an_earlier_one_takes_back_what_that_one_is_worth_b
     assert (arm.wins, arm.losses) == pytest.approx((afresh.wins, afresh.losses))
     assert arm.pulls == 4
     arm.hear("dec_1/thumb", 0.0, 0.2, 0.9)
-    assert (arm.wins, arm.losses) == pytest.approx((_heard(said, 0.9).wins, _heard(said, 0.9).losses))
+    assert (arm.wins, arm.losses) == pytest.approx(
+        (_heard(said, 0.9).wins, _heard(said, 0.9).losses)
+    )
 
 
 def test_only_the_last_hundred_words_can_be_replaced() -> None:
@@ -58,7 +62,9 @@ def test_only_the_last_hundred_words_can_be_replaced() -> None:
     assert (arm.wins, arm.losses, arm.pulls) == (100.0, 2.0, 102)
 
 
-def test_latency_is_a_mean_in_which_later_words_count_more_and_a_quantile_of_the_last_hundred() -> None:
+def test_latency_is_a_mean_in_which_later_words_count_more_and_a_quantile_of_the_last_hundred() -> (
+    None
+):
     arm, discount = Arm(), 0.9
     waits_s = np.random.default_rng(1).random(150)
     for i, wait_s in enumerate(waits_s):

@@ -31,10 +31,14 @@ def _arm(*words: Said, surface: str = "predict", **options: Any) -> Arm:
 
 
 def test_a_word_is_learned_by_the_arm_that_answered_on_its_surface() -> None:
-    beliefs = learn(Beliefs(), [said(1), said(2, arm="b", value=False), said(3, surface="text")], SETTINGS)
+    beliefs = learn(
+        Beliefs(), [said(1), said(2, arm="b", value=False), said(3, surface="text")], SETTINGS
+    )
 
     assert {
-        (s, name): (arm.wins, arm.losses) for s, arms in beliefs.surfaces.items() for name, arm in arms.items()
+        (s, name): (arm.wins, arm.losses)
+        for s, arms in beliefs.surfaces.items()
+        for name, arm in arms.items()
     } == {
         ("predict", "a"): (1.0, 0.0),
         ("predict", "b"): (0.0, 1.0),
@@ -44,10 +48,14 @@ def test_a_word_is_learned_by_the_arm_that_answered_on_its_surface() -> None:
 
 
 @given(some_words, st.integers(0, 30))
-def test_neither_order_nor_portions_nor_repetition_make_a_difference(words: list[Said], cut: int) -> None:
+def test_neither_order_nor_portions_nor_repetition_make_a_difference(
+    words: list[Said], cut: int
+) -> None:
     words = sorted(words, key=lambda word: word.number)
     whole = learn(Beliefs(), words, SETTINGS)
-    portions = learn(learn(Beliefs(), words[:cut][::-1], SETTINGS), words[max(0, cut - 3) :], SETTINGS)
+    portions = learn(
+        learn(Beliefs(), words[:cut][::-1], SETTINGS), words[max(0, cut - 3) :], SETTINGS
+    )
 
     assert learn(Beliefs(), words[::-1], SETTINGS) == whole
     assert portions == whole
@@ -69,7 +77,9 @@ def test_what_was_believed_before_stays_as_it_was() -> None:
 
 
 def test_a_named_arm_was_no_choice_and_a_comment_is_no_reward_but_both_are_behind_us() -> None:
-    beliefs = learn(Beliefs(), [said(1, is_forced=True), said(2, metric="comment", value="good")], SETTINGS)
+    beliefs = learn(
+        Beliefs(), [said(1, is_forced=True), said(2, metric="comment", value="good")], SETTINGS
+    )
 
     assert beliefs == Beliefs(feedback_number=2)
 
@@ -86,7 +96,12 @@ def test_a_later_value_for_the_same_decision_and_metric_replaces_the_earlier_one
 def test_an_outcome_is_graded_by_what_the_decision_said() -> None:
     predictions = [{"kind": "file.modify", "subject": name, "p": 0.1} for name in "abc"]
     words = [
-        said(i, metric="outcome", value={"labels": [["file.modify", name]], "after_seq": 1}, predictions=predictions)
+        said(
+            i,
+            metric="outcome",
+            value={"labels": [["file.modify", name]], "after_seq": 1},
+            predictions=predictions,
+        )
         for i, name in enumerate("acz", 1)
     ]
 

@@ -21,7 +21,9 @@ some_beliefs = st.lists(st.tuples(st.floats(0, 300), st.floats(0, 300)), min_siz
 
 
 def _beliefs(*counts: tuple[float, float]) -> Beliefs:
-    return Beliefs(0, {SURFACE: {str(i): Arm(wins, losses) for i, (wins, losses) in enumerate(counts)}})
+    return Beliefs(
+        0, {SURFACE: {str(i): Arm(wins, losses) for i, (wins, losses) in enumerate(counts)}}
+    )
 
 
 def _p(beliefs: Beliefs, policy: Name, seed: int = 1, **options: Any) -> list[float]:
@@ -47,7 +49,11 @@ def test_probabilities_sum_to_one_and_whoever_is_eligible_has_the_floor(
     eligible = [high >= max(low for low, _ in bounds) for _, high in bounds]
 
     assert sum(p) == pytest.approx(1.0, abs=1e-12)
-    assert all(x >= min(floor, 1 / sum(eligible)) - 1e-12 for x, may in zip(p, eligible, strict=True) if may)
+    assert all(
+        x >= min(floor, 1 / sum(eligible)) - 1e-12
+        for x, may in zip(p, eligible, strict=True)
+        if may
+    )
     assert all(x == 0.0 for x, may in zip(p, eligible, strict=True) if not may)
 
 
@@ -66,14 +72,19 @@ def test_the_same_seed_gives_the_same_choices(policy: Name) -> None:
 def test_choosing_changes_no_belief(policy: Name) -> None:
     beliefs = _beliefs((5, 3))
     before = beliefs.dump()
-    policy_from(RouterSettings(policy=policy)).choose(beliefs, SURFACE, ["0", "new"], np.random.default_rng(1))
+    policy_from(RouterSettings(policy=policy)).choose(
+        beliefs, SURFACE, ["0", "new"], np.random.default_rng(1)
+    )
 
     assert beliefs.dump() == before
 
 
 @every_policy
 def test_the_propensity_is_how_often_an_arm_is_drawn(policy: Name) -> None:
-    beliefs, chosen = _beliefs((30, 20), (26, 22), (4, 4)), policy_from(RouterSettings(policy=policy))
+    beliefs, chosen = (
+        _beliefs((30, 20), (26, 22), (4, 4)),
+        policy_from(RouterSettings(policy=policy)),
+    )
     rng, arms, rounds = np.random.default_rng(5), ["0", "1", "2"], 2_000
     choices = [chosen.choose(beliefs, SURFACE, arms, rng) for _ in range(rounds)]
     drawn = Counter(choice.arm for choice in choices)
@@ -86,7 +97,10 @@ def test_the_propensity_is_how_often_an_arm_is_drawn(policy: Name) -> None:
 @every_policy
 def test_a_choice_says_whether_it_was_the_greedy_one_and_by_which_policy(policy: Name) -> None:
     beliefs, chosen = _beliefs((30, 20), (4, 4)), policy_from(RouterSettings(policy=policy))
-    choices = [chosen.choose(beliefs, SURFACE, ["1", "0"], np.random.default_rng(seed)) for seed in range(60)]
+    choices = [
+        chosen.choose(beliefs, SURFACE, ["1", "0"], np.random.default_rng(seed))
+        for seed in range(60)
+    ]
 
     assert {choice.explored for choice in choices} == {True, False}
     assert all(choice.explored == (choice.arm == "1") for choice in choices)
@@ -121,15 +135,22 @@ def test_before_anything_was_heard_every_arm_can_be_drawn(policy: Name) -> None:
 @every_policy
 def test_without_an_arm_there_is_no_choice(policy: Name) -> None:
     with pytest.raises(UsageError, match="no arm to choose from"):
-        policy_from(RouterSettings(policy=policy)).choose(Beliefs(), SURFACE, [], np.random.default_rng(1))
+        policy_from(RouterSettings(policy=policy)).choose(
+            Beliefs(), SURFACE, [], np.random.default_rng(1)
+        )
 
 
 @every_policy
 def test_success_on_one_surface_says_nothing_of_the_other(policy: Name) -> None:
     beliefs, chosen = _beliefs((200, 0), (0, 200)), policy_from(RouterSettings(policy=policy))
-    drawn = Counter(chosen.choose(beliefs, "text", ["0", "1"], np.random.default_rng(seed)).arm for seed in range(60))
+    drawn = Counter(
+        chosen.choose(beliefs, "text", ["0", "1"], np.random.default_rng(seed)).arm
+        for seed in range(60)
+    )
 
-    assert chosen.choose(beliefs, SURFACE, ["0", "1"], np.random.default_rng(1)).propensity == pytest.approx(1.0)
+    assert chosen.choose(
+        beliefs, SURFACE, ["0", "1"], np.random.default_rng(1)
+    ).propensity == pytest.approx(1.0)
     assert set(drawn) == {"0", "1"}
 
 

@@ -1,4 +1,6 @@
-"""The router loses less than the textbook's epsilon-greedy; ``bench/routing.py`` measures it on 100 seeds."""
+"""The router loses less than the textbook's epsilon-greedy; ``bench/routing.py`` measures it on 100
+seeds.
+"""
 
 import pytest
 
@@ -11,7 +13,9 @@ SEEDS = 3
 
 
 @pytest.mark.parametrize(("scene", "most"), [("stationary", 0.5), ("swap", 0.6)])
-def test_thompson_loses_at_most_this_part_of_what_epsilon_greedy_loses(scene: Scene, most: float) -> None:
+def test_thompson_loses_at_most_this_part_of_what_epsilon_greedy_loses(
+    scene: Scene, most: float
+) -> None:
     ours = mean_regret(lambda seed: regret(RouterSettings(), scene, seed), SEEDS)
     plain = mean_regret(lambda seed: plain_epsilon_greedy_regret(scene, seed), SEEDS)
 

@@ -28,7 +28,9 @@ GUESSES: list[Any] = [{"kind": "file.modify", "subject": f"{i}.py"} for i in ran
         ("edited", "a text", None),
     ],
 )
-def test_a_word_is_worth_what_the_interface_says(metric: str, value: Json, reward: float | None) -> None:
+def test_a_word_is_worth_what_the_interface_says(
+    metric: str, value: Json, reward: float | None
+) -> None:
     assert reward_of(metric, value, 0.0, 0, ()) == reward
 
 
@@ -38,7 +40,8 @@ def test_the_owners_own_metric_is_a_reward_if_it_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("latency_s", "tokens", "reward"), [(0.5, 0, 0.95), (1.0, 0, 0.9), (60.0, 0, 0.9), (0.0, 100, 0.98), (1, 500, 0.8)]
+    ("latency_s", "tokens", "reward"),
+    [(0.5, 0, 0.95), (1.0, 0, 0.9), (60.0, 0, 0.9), (0.0, 100, 0.98), (1, 500, 0.8)],
 )
 def test_slow_and_long_answers_are_worth_less(latency_s: float, tokens: int, reward: float) -> None:
     assert reward_of("thumb", True, latency_s, tokens, ()) == pytest.approx(reward)
@@ -48,8 +51,12 @@ def test_a_reward_is_never_below_nothing() -> None:
     assert reward_of("thumb", False, 5.0, 10_000, ()) == 0.0
 
 
-@pytest.mark.parametrize(("subjects", "value"), [(["0.py"], 1.0), (["x", "4.py"], 0.5), (["5.py"], 0.0), (["x"], 0.0)])
-def test_an_outcome_is_worth_the_place_at_which_it_was_named(subjects: list[str], value: float) -> None:
+@pytest.mark.parametrize(
+    ("subjects", "value"), [(["0.py"], 1.0), (["x", "4.py"], 0.5), (["5.py"], 0.0), (["x"], 0.0)]
+)
+def test_an_outcome_is_worth_the_place_at_which_it_was_named(
+    subjects: list[str], value: float
+) -> None:
     assert outcome_value(GUESSES, [["file.modify", subject] for subject in subjects]) == value
 
 

@@ -31,13 +31,22 @@ def chances(scene: Scene, seed: int) -> Floats:
     elif scene == "improve":
         later[other] = 0.95
     place = rng.permutation(len(ARMS))
-    return np.concatenate([np.tile(p[place], (ROUNDS // 2, 1)), np.tile(later[place], (ROUNDS // 2, 1))])
+    return np.concatenate(
+        [np.tile(p[place], (ROUNDS // 2, 1)), np.tile(later[place], (ROUNDS // 2, 1))]
+    )
 
 
 def regret(
-    settings: RouterSettings, scene: Scene, seed: int, *, missing_fraction: float = 0.0, delay_rounds: int = 0
+    settings: RouterSettings,
+    scene: Scene,
+    seed: int,
+    *,
+    missing_fraction: float = 0.0,
+    delay_rounds: int = 0,
 ) -> float:
-    """What a policy loses against who always asks the best arm; feedback may be late or never come."""
+    """What a policy loses against who always asks the best arm; feedback may be late or
+    never come.
+    """
     p, rng = chances(scene, seed), np.random.default_rng([seed, 1])
     policy, arms = policy_from(settings), {name: Arm() for name in ARMS}
     beliefs, waiting, lost = Beliefs(0, {"predict": arms}), deque[tuple[str, float]](), 0.0

@@ -18,7 +18,16 @@ from selflow.testing import ManualClock
 PREDICTION = {
     "decision_id": "dec_1",
     "at": "2026-01-02T03:04:05.000000Z",
-    "predictions": [{"kind": "file.modify", "subject": "a.py", "app": "", "p": 0.5, "because": [], "experts": []}],
+    "predictions": [
+        {
+            "kind": "file.modify",
+            "subject": "a.py",
+            "app": "",
+            "p": 0.5,
+            "because": [],
+            "experts": [],
+        }
+    ],
     "other_p": 0.5,
     "experts": [{"id": "order1", "weight": 1.0}],
     "added_by_a_later_version": True,
@@ -43,7 +52,9 @@ class Scripted(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.server.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+        self.server.seen.append(
+            (self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+        )
         answers = self.server.answers
         status, told, headers = answers.pop(0) if len(answers) > 1 else answers[0]
         if status == 0:
@@ -82,7 +93,9 @@ def client(script: Script, clock: ManualClock | None = None) -> Client:
 def test_a_prediction_carries_the_context_and_the_token(script: Script) -> None:
     script.answers = [(200, PREDICTION, {})]
 
-    answer = client(script).predict([Event(0, "files", "file.modify", "b.py")], top_k=3, kinds=["file.modify"])
+    answer = client(script).predict(
+        [Event(0, "files", "file.modify", "b.py")], top_k=3, kinds=["file.modify"]
+    )
 
     path, headers, body = script.seen[0]
     assert (answer.decision_id, answer.predictions[0].subject) == ("dec_1", "a.py")
@@ -98,7 +111,9 @@ def test_a_prediction_carries_the_context_and_the_token(script: Script) -> None:
 def test_feedback_asks_again_with_the_same_key_after_a_lost_answer(script: Script) -> None:
     script.answers = [(0, b"", {}), (200, {"feedback_id": "fb_1", "hit_at_1": True}, {})]
 
-    answer = client(script).feedback("dec_1", "outcome", [{"kind": "file.modify", "subject": "a.py"}])
+    answer = client(script).feedback(
+        "dec_1", "outcome", [{"kind": "file.modify", "subject": "a.py"}]
+    )
 
     keys = {headers["idempotency-key"] for _, headers, _ in script.seen}
     assert (answer.feedback_id, answer.hit_at_1) == ("fb_1", True)
@@ -115,7 +130,10 @@ def test_a_prediction_is_never_asked_twice(script: Script) -> None:
 
 def test_the_client_waits_as_long_as_it_is_told(script: Script) -> None:
     clock = ManualClock()
-    script.answers = [(503, {"code": "starting", "detail": "x"}, {"Retry-After": "2"}), (200, b"selflow_x 1\n", {})]
+    script.answers = [
+        (503, {"code": "starting", "detail": "x"}, {"Retry-After": "2"}),
+        (200, b"selflow_x 1\n", {}),
+    ]
     before_s = clock.monotonic_s()
 
     assert client(script, clock).metrics() == "selflow_x 1\n"
@@ -124,18 +142,31 @@ def test_the_client_waits_as_long_as_it_is_told(script: Script) -> None:
 
 def test_a_refusal_keeps_its_code_hint_and_fields(script: Script) -> None:
     fields = [{"loc": "horizon", "msg": "Input should be 1"}]
-    envelope = {"code": "validation_failed", "detail": "bad", "hint": "h", "request_id": "r", "field_errors": fields}
+    envelope = {
+        "code": "validation_failed",
+        "detail": "bad",
+        "hint": "h",
+        "request_id": "r",
+        "field_errors": fields,
+    }
     script.answers = [(400, envelope, {})]
 
     with pytest.raises(ApiError) as caught:
         client(script).predict()
     error = caught.value
-    assert (error.status, error.code, error.hint, error.request_id) == (400, "validation_failed", "h", "r")
+    assert (error.status, error.code, error.hint, error.request_id) == (
+        400,
+        "validation_failed",
+        "h",
+        "r",
+    )
     assert "horizon: Input should be 1" in str(error)
 
 
 @pytest.mark.parametrize(("status", "content"), [(502, b"<html>"), (200, b"[]")])
-def test_an_answer_of_another_program_is_an_error_of_ours(script: Script, status: int, content: bytes) -> None:
+def test_an_answer_of_another_program_is_an_error_of_ours(
+    script: Script, status: int, content: bytes
+) -> None:
     script.answers = [(status, content, {})]
 
     with pytest.raises(ApiError, match="unknown"):
@@ -150,7 +181,11 @@ def test_address_and_token_come_from_the_run_folder(script: Script, tmp_path: Pa
     script.answers = [(200, b"", {})]
     home = {"SELFLOW_HOME": str(tmp_path)}
 
-    for more in ({}, {"SELFLOW_TOKEN_FILE": str(tmp_path / "narrow")}, {"SELFLOW_TOKEN": "sf_direct"}):
+    for more in (
+        {},
+        {"SELFLOW_TOKEN_FILE": str(tmp_path / "narrow")},
+        {"SELFLOW_TOKEN": "sf_direct"},
+    ):
         Client(environ={**home, **more}).metrics()
     Client(None, "sf_given", environ={"SELFLOW_URL": script.url}).metrics()
 
@@ -189,6 +224,8 @@ def test_the_client_loads_nothing_heavy() -> None:
     heavy = "{'ray', 'torch', 'httpx', 'fastapi', 'sqlalchemy'}"
     program = f"import sys, selflow.sdk.client; print(sorted({heavy} & sys.modules.keys()))"
 
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
 
     assert done.stdout.strip() == "[]"

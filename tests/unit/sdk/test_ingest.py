@@ -86,7 +86,9 @@ def test_a_server_that_dies_with_a_batch_in_its_hands_gets_it_again(folder: Path
 
 
 def test_an_answer_that_is_lost_makes_no_second_copy(folder: Path) -> None:
-    """The batch is stored, the server goes before it could say so, another takes over the same log."""
+    """The batch is stored, the server goes before it could say so, another takes over the
+    same log.
+    """
 
     class StoresAndFails(MemoryLog):
         answers = 0
@@ -130,7 +132,10 @@ def test_without_credits_a_client_asks_now_and_then_and_goes_on(folder: Path) ->
 def test_a_client_never_has_more_in_flight_than_its_credits(folder: Path) -> None:
     gate = Gate(MemoryLog(credits=2))
     gate.opened.set()
-    with serving(gate, folder) as server, _client(folder, Pace(resend_after_s=60, max_pending_batches=64)) as client:
+    with (
+        serving(gate, folder) as server,
+        _client(folder, Pace(resend_after_s=60, max_pending_batches=64)) as client,
+    ):
         client.send(events(0, 3))
         client.flush(10)
         gate.opened.clear()

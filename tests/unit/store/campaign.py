@@ -3,4 +3,6 @@
 from hypothesis import settings
 
 campaign = settings(max_examples=30, deadline=None, derandomize=True)
-"""For laws that touch the disk: the same examples each time, and no limit that a slow disk could break."""
+"""For laws that touch the disk: the same examples each time, and no limit that a slow disk could
+break.
+"""

@@ -17,9 +17,15 @@ def champion(catalog: Catalog) -> str:
     return each.version[0]
 
 
-def test_the_ledger_counts_openings_and_a_cycle_that_comes_back_opens_nothing_anew(catalog: Catalog) -> None:
+def test_the_ledger_counts_openings_and_a_cycle_that_comes_back_opens_nothing_anew(
+    catalog: Catalog,
+) -> None:
     first = begun(catalog).id
-    assert [catalog.verdicts.open_gate("set", key, first, 1) for key in ("x", "y", "x")] == [1, 2, 1]
+    assert [catalog.verdicts.open_gate("set", key, first, 1) for key in ("x", "y", "x")] == [
+        1,
+        2,
+        1,
+    ]
     catalog.cycles.finish(first, "done", "", 2)
     second = begun(catalog).id
 
@@ -49,7 +55,11 @@ def test_what_did_not_pass_is_kept_with_its_verdict_and_never_serves(
     (verdict,) = CatalogReader(tmp_path / "catalog.db").learned(Verdict, version_id=other.id)
 
     assert (other.status, verdict.decision, verdict.id) == (decision, decision, other.verdict_id)
-    assert (verdict.reasons, verdict.numbers, verdict.opening) == (["because"], {"slice_gain_bits": 0.2}, 2)
+    assert (verdict.reasons, verdict.numbers, verdict.opening) == (
+        ["because"],
+        {"slice_gain_bits": 0.2},
+        2,
+    )
     assert catalog.agents.champions() == [first]
 
 
@@ -103,10 +113,15 @@ def test_one_opening_gives_one_verdict(catalog: Catalog) -> None:
     assert champion(catalog) == "a"
 
 
-def test_two_champions_of_one_agent_are_refused_by_the_table_itself(catalog: Catalog, tmp_path: Path) -> None:
+def test_two_champions_of_one_agent_are_refused_by_the_table_itself(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     register(catalog, "a", now_us=20)
     register(catalog, "c", now_us=30)
-    with sqlite3.connect(tmp_path / "catalog.db") as connection, pytest.raises(sqlite3.IntegrityError):
+    with (
+        sqlite3.connect(tmp_path / "catalog.db") as connection,
+        pytest.raises(sqlite3.IntegrityError),
+    ):
         connection.execute("UPDATE agent_versions SET status = 'champion'")
 
 
@@ -145,7 +160,9 @@ def test_what_was_rolled_back_is_not_where_the_next_rollback_goes(catalog: Catal
     assert catalog.agents.rollback("writing", 45, "owner").version[0] == "a"
 
 
-def test_a_rollback_that_fails_in_the_middle_changes_nothing(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rollback_that_fails_in_the_middle_changes_nothing(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     register(catalog, "a", now_us=20)
     register(catalog, "c", now_us=30)
     with pytest.raises(StoreError):

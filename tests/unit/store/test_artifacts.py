@@ -18,14 +18,18 @@ FILES = {"model.json": b"{}", "weights/a.bin": b"\x00\x01", "weights/b.bin": b""
 
 
 def test_the_hash_is_that_of_the_sorted_manifest(tmp_path: Path) -> None:
-    lines = "".join(f"{hashlib.sha256(FILES[name]).hexdigest()}  {name}\n" for name in sorted(FILES))
+    lines = "".join(
+        f"{hashlib.sha256(FILES[name]).hexdigest()}  {name}\n" for name in sorted(FILES)
+    )
 
     assert ArtifactStore(tmp_path).put(FILES) == hashlib.sha256(lines.encode()).hexdigest()
 
 
 @campaign
 @given(
-    st.dictionaries(st.sampled_from(["a", "b/c", "b/d/e", "z z", "ü.txt"]), st.binary(max_size=9), min_size=1),
+    st.dictionaries(
+        st.sampled_from(["a", "b/c", "b/d/e", "z z", "ü.txt"]), st.binary(max_size=9), min_size=1
+    ),
     st.randoms(use_true_random=False),
 )
 def test_what_was_put_in_comes_out_under_one_hash_whatever_the_order(
@@ -39,7 +43,9 @@ def test_what_was_put_in_comes_out_under_one_hash_whatever_the_order(
 
     assert store.put(dict(shuffled)) == sha256
     assert store.put(path) == sha256
-    assert {p.relative_to(path).as_posix(): p.read_bytes() for p in path.rglob("*") if p.is_file()} == files
+    assert {
+        p.relative_to(path).as_posix(): p.read_bytes() for p in path.rglob("*") if p.is_file()
+    } == files
 
 
 def test_an_artifact_is_read_only_and_the_owners_alone(tmp_path: Path) -> None:
@@ -52,7 +58,9 @@ def test_an_artifact_is_read_only_and_the_owners_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["changed", "removed", "added"])
-def test_content_that_was_changed_on_disk_is_refused_and_healed_by_putting_again(tmp_path: Path, fault: str) -> None:
+def test_content_that_was_changed_on_disk_is_refused_and_healed_by_putting_again(
+    tmp_path: Path, fault: str
+) -> None:
     store = ArtifactStore(tmp_path)
     sha256 = store.put(FILES)
     path = store.get(sha256)
@@ -146,7 +154,9 @@ def test_a_crash_leaves_an_unfinished_folder_that_the_next_opening_sweeps(tmp_pa
     assert [p.name for p in tmp_path.iterdir()] == ["lock"]
 
 
-def test_opening_beside_a_put_in_progress_sweeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_beside_a_put_in_progress_sweeps_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store, real_rename = ArtifactStore(tmp_path), os.rename
 
     def rename(source: Path, target: Path, **kwargs: int) -> None:
@@ -158,7 +168,9 @@ def test_opening_beside_a_put_in_progress_sweeps_nothing(tmp_path: Path, monkeyp
     assert (store.get(store.put(FILES)) / "model.json").read_bytes() == b"{}"
 
 
-def test_a_disk_that_refuses_is_named_with_what_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_refuses_is_named_with_what_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = ArtifactStore(tmp_path)
 
     def full(_descriptor: int) -> None:

@@ -23,7 +23,9 @@ from selflow.store.tables import metadata
 DAY_US = 86_400_000_000
 
 
-def test_the_migrations_make_exactly_the_tables_that_the_code_uses(catalog: Catalog, tmp_path: Path) -> None:
+def test_the_migrations_make_exactly_the_tables_that_the_code_uses(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'catalog.db'}")
     with engine.connect() as connection:
         difference = compare_metadata(MigrationContext.configure(connection), metadata)
@@ -35,7 +37,9 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(catalog: Cata
     assert ScriptDirectory.from_config(config).get_current_head() == schema.HEAD
 
 
-def test_the_catalog_is_the_owners_alone_and_writes_ahead_durably(catalog: Catalog, tmp_path: Path) -> None:
+def test_the_catalog_is_the_owners_alone_and_writes_ahead_durably(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     catalog.facts.put("ray", "attached", 1)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     with catalog._database.read() as connection:
@@ -92,7 +96,9 @@ def test_a_catalog_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "catalog.db").write_bytes(b"no database at all " * 100)
-    with pytest.raises(StoreError, match=r"catalog.db is not a catalog, or it is damaged \(SQLITE_NOTADB\)") as caught:
+    with pytest.raises(
+        StoreError, match=r"catalog.db is not a catalog, or it is damaged \(SQLITE_NOTADB\)"
+    ) as caught:
         Catalog.open(tmp_path / "catalog.db")
 
     assert "selflow up" in caught.value.hint
@@ -123,7 +129,9 @@ def test_a_locked_catalog_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("nosuch+driver://u:secret@h/d", "nosuch"),
     ],
 )
-def test_a_url_that_cannot_be_used_is_refused_without_its_password(tmp_path: Path, url: str, text: str) -> None:
+def test_a_url_that_cannot_be_used_is_refused_without_its_password(
+    tmp_path: Path, url: str, text: str
+) -> None:
     with pytest.raises(ConfigError, match=text) as caught:
         Catalog.open(tmp_path / "catalog.db", url)
     assert "secret" not in str(caught.value)
@@ -145,7 +153,10 @@ def test_consents_are_granted_revoked_granted_again_and_audited(catalog: Catalog
 
     assert catalog.consents.revoke("files", 3, "owner")
     assert not catalog.consents.revoke("files", 4, "owner")
-    assert [(c.source, c.revoked_at_us) for c in catalog.consents.list_all()] == [("files", 3), ("shell", None)]
+    assert [(c.source, c.revoked_at_us) for c in catalog.consents.list_all()] == [
+        ("files", 3),
+        ("shell", None),
+    ]
     catalog.consents.grant("files", {"paths": ["/x"]}, 5, "owner")
     again = catalog.consents.list_all()[0]
     assert (again.granted_at_us, again.revoked_at_us, again.details) == (5, None, {"paths": ["/x"]})
@@ -158,11 +169,18 @@ def test_consents_are_granted_revoked_granted_again_and_audited(catalog: Catalog
     ]
 
 
-def test_a_token_is_known_by_its_secret_alone_and_the_secret_is_not_kept(catalog: Catalog, tmp_path: Path) -> None:
+def test_a_token_is_known_by_its_secret_alone_and_the_secret_is_not_kept(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     secret, token = catalog.tokens.create("operate", "editor", 10, "owner", only=["ingest"])
     grant = catalog.tokens.verify(secret, 11)
 
-    assert (grant.token_id, grant.scope, grant.only, grant.is_owner) == (token.id, "operate", {"ingest"}, False)
+    assert (grant.token_id, grant.scope, grant.only, grant.is_owner) == (
+        token.id,
+        "operate",
+        {"ingest"},
+        False,
+    )
     assert catalog.tokens.verify(secret[:-1], 11) is None
     assert catalog.tokens.verify("", 11) is None
     assert catalog.tokens.list_all() == [token]
@@ -185,7 +203,10 @@ def test_the_owners_token_is_made_anew_and_the_one_before_it_ends(catalog: Catal
     first, second = catalog.tokens.renew_owner(1), catalog.tokens.renew_owner(2)
 
     assert catalog.tokens.verify(first, 3) is None
-    assert (catalog.tokens.verify(second, 3).scope, catalog.tokens.verify(second, 3).is_owner) == ("admin", True)
+    assert (catalog.tokens.verify(second, 3).scope, catalog.tokens.verify(second, 3).is_owner) == (
+        "admin",
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -225,13 +246,17 @@ def test_a_promotion_writes_artifact_lineage_and_champion_together(catalog: Cata
     assert catalog.predictors.champion() is None
     parents = [Parent("events", "log", 1, 50), Parent("artifact", "b" * 64)]
     first = catalog.predictors.promote(ARTIFACT, parents, 50, {"hit_at_5": 0.5}, 1)
-    second = catalog.predictors.promote(ARTIFACT, [*parents, Parent("events", "log", 51, 70)], 70, {}, 2)
+    second = catalog.predictors.promote(
+        ARTIFACT, [*parents, Parent("events", "log", 51, 70)], 70, {}, 2
+    )
 
     assert catalog.predictors.champion() == second
     assert first.sha256 == second.sha256
     assert sorted(p.last_seq for p in catalog.predictors.parents("a" * 64)) == [0, 50, 70]
     with catalog._database.read() as connection:
-        statuses = connection.execute(sa.text("SELECT status, count(*) FROM predictors GROUP BY 1")).all()
+        statuses = connection.execute(
+            sa.text("SELECT status, count(*) FROM predictors GROUP BY 1")
+        ).all()
     assert sorted(statuses) == [("champion", 1), ("superseded", 1)]
 
 
@@ -246,11 +271,21 @@ def test_a_promotion_that_fails_changes_nothing(catalog: Catalog) -> None:
 
 
 def _decision(decision_id: str, at_us: int = 0, context: list[object] | None = None) -> Decision:
-    return Decision(decision_id, at_us, "pool", 9, [{"kind": "file.modify", "p": 0.5}], [{"id": "order1"}], context)
+    return Decision(
+        decision_id,
+        at_us,
+        "pool",
+        9,
+        [{"kind": "file.modify", "p": 0.5}],
+        [{"id": "order1"}],
+        context,
+    )
 
 
 @pytest.mark.parametrize("context", [None, [], [{"kind": "x"}]])
-def test_a_decision_comes_back_as_it_was_recorded(catalog: Catalog, context: list[object] | None) -> None:
+def test_a_decision_comes_back_as_it_was_recorded(
+    catalog: Catalog, context: list[object] | None
+) -> None:
     catalog.decisions.record(_decision("dec_1", context=context))
 
     assert catalog.decisions.find("dec_1") == _decision("dec_1", context=context)
@@ -301,7 +336,13 @@ def test_an_import_counts_up_and_ends_once(catalog: Catalog) -> None:
     catalog.imports.finish(import_id, "done", 5)
     (run,) = catalog.imports.list_all()
 
-    assert (run.rows, run.accepted, run.rejected, run.state, run.finished_at_us) == (10, 8, 2, "done", 5)
+    assert (run.rows, run.accepted, run.rejected, run.state, run.finished_at_us) == (
+        10,
+        8,
+        2,
+        "done",
+        5,
+    )
     with pytest.raises(StoreError, match=f"no import {import_id} is running"):
         catalog.imports.finish(import_id, "failed", 6)
 
@@ -330,12 +371,17 @@ def test_an_untouched_audit_log_verifies(catalog: Catalog) -> None:
         ("DELETE FROM audit WHERE seq >= 4", "entries after 3 were removed"),
         ("DELETE FROM audit", "entries after 0 were removed"),
         (
-            "UPDATE audit SET seq = 9 - seq WHERE seq IN (2, 3); UPDATE audit SET seq = seq - 4 WHERE seq > 5",
+            (
+                "UPDATE audit SET seq = 9 - seq WHERE seq IN (2, 3); UPDATE audit SET seq = "
+                "seq - 4 WHERE seq > 5"
+            ),
             "entry 2 does not follow entry 1",
         ),
     ],
 )
-def test_tampering_with_the_audit_log_is_found(catalog: Catalog, tmp_path: Path, tampering: str, fault: str) -> None:
+def test_tampering_with_the_audit_log_is_found(
+    catalog: Catalog, tmp_path: Path, tampering: str, fault: str
+) -> None:
     _audited(catalog)
     with sqlite3.connect(tmp_path / "catalog.db") as connection:
         connection.executescript(tampering)
@@ -357,6 +403,8 @@ def test_a_catalog_that_is_at_home_is_opened_without_alembic(tmp_path: Path) -> 
         "import sys; from pathlib import Path; from selflow.store.catalog import Catalog;"
         "Catalog.open(Path(sys.argv[1])); sys.exit('alembic' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "catalog.db")], check=False, env=os.environ)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "catalog.db")], check=False, env=os.environ
+    )
 
     assert done.returncode == 0

@@ -19,7 +19,11 @@ def test_one_cycle_is_open_at_a_time(catalog: Catalog) -> None:
 
     assert (first.state, first.trigger, first.attempts) == ("requested", "owner", 0)
     assert catalog.cycles.request("size", 2) == first
-    assert catalog.cycles.begin(first.id, 100, 3) == catalog.cycles.request("size", 4) == catalog.cycles.open()
+    assert (
+        catalog.cycles.begin(first.id, 100, 3)
+        == catalog.cycles.request("size", 4)
+        == catalog.cycles.open()
+    )
     catalog.cycles.finish(first.id, "done", "", 5)
     assert catalog.cycles.open() is None
     assert catalog.cycles.request("size", 6).id != first.id
@@ -37,7 +41,12 @@ def test_a_cycle_that_comes_back_keeps_its_watermark_and_counts_its_lives(catalo
     catalog.cycles.begin(cycle.id, 100, 2)
     again = catalog.cycles.begin(cycle.id, 900, 7)
 
-    assert (again.upto_seq, again.started_at_us, again.attempts, again.state) == (100, 2, 2, "running")
+    assert (again.upto_seq, again.started_at_us, again.attempts, again.state) == (
+        100,
+        2,
+        2,
+        "running",
+    )
 
 
 def test_a_finished_stage_is_found_with_its_artifact_and_lineage(catalog: Catalog) -> None:
@@ -47,7 +56,12 @@ def test_a_finished_stage_is_found_with_its_artifact_and_lineage(catalog: Catalo
     assert catalog.cycles.stage(cycle.id, "base") is None
     done = catalog.cycles.stage_done(cycle.id, "base", ARTIFACT, PARENTS, {"loss": 1.5}, 14)
     assert catalog.cycles.stage(cycle.id, "base") == done
-    assert (done.started_at_us, done.finished_at_us, done.sha256, done.result) == (11, 14, "a" * 64, {"loss": 1.5})
+    assert (done.started_at_us, done.finished_at_us, done.sha256, done.result) == (
+        11,
+        14,
+        "a" * 64,
+        {"loss": 1.5},
+    )
     assert catalog.predictors.parents("a" * 64) == PARENTS
 
 

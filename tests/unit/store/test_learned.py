@@ -13,7 +13,17 @@ from selflow.store import schema
 from selflow.store.catalog import Catalog
 from selflow.store.database import Database
 from selflow.store.reading import CatalogReader
-from selflow.store.records import Artifact, Base, Beliefs, Cycle, Decision, Pattern, Stage, Trial, document
+from selflow.store.records import (
+    Artifact,
+    Base,
+    Beliefs,
+    Cycle,
+    Decision,
+    Pattern,
+    Stage,
+    Trial,
+    document,
+)
 from tests.unit.store.worlds import PATTERN, begun
 
 EVERYTHING = {**PATTERN, "name": "everything", "agreement": None}
@@ -33,7 +43,9 @@ def test_a_pattern_keeps_its_id_while_it_keeps_its_name(catalog: Catalog, tmp_pa
     assert (seen.terms, seen.medoids) == (PATTERN["terms"], PATTERN["medoids"])
 
 
-def test_two_patterns_of_one_name_are_refused_and_the_name_is_not_quoted(catalog: Catalog, tmp_path: Path) -> None:
+def test_two_patterns_of_one_name_are_refused_and_the_name_is_not_quoted(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     with pytest.raises(StoreError, match="two of 2 patterns bear one name") as caught:
         catalog.patterns.record(begun(catalog).id, [PATTERN, PATTERN], 1)
 
@@ -66,12 +78,21 @@ def test_a_base_that_no_stage_made_is_refused_and_the_current_one_stays(catalog:
 
 def trial(state: str, tune_bits: float | None, rank: int) -> dict[str, object]:
     config = {"rank": rank}
-    return {"config": config, "state": state, "tune_bits": tune_bits, "rung_bits": 1.0, "seconds": 2.0, "error": ""}
+    return {
+        "config": config,
+        "state": state,
+        "tune_bits": tune_bits,
+        "rung_bits": 1.0,
+        "seconds": 2.0,
+        "error": "",
+    }
 
 
 def test_a_search_recorded_again_replaces_itself(catalog: Catalog, tmp_path: Path) -> None:
     cycle = begun(catalog)
-    catalog.trials.record(cycle.id, "writing", [trial("finished", 3.0, 4), trial("failed", None, 8)])
+    catalog.trials.record(
+        cycle.id, "writing", [trial("finished", 3.0, 4), trial("failed", None, 8)]
+    )
     catalog.trials.record(cycle.id, "reading", [trial("rung", 3.0, 4)])
     catalog.trials.record(cycle.id, "writing", [trial("finished", 2.0, 16)])
     reader = CatalogReader(tmp_path / "catalog.db")
@@ -116,7 +137,9 @@ def test_routed_feedback_comes_with_its_decision(catalog: Catalog, tmp_path: Pat
     assert catalog.feedback.routed_after(first.number, 9) == [second]
     assert [each.number for each in catalog.feedback.routed_after(0, 1)] == [first.number]
     assert catalog.decisions.find("dec_2").routing == routing
-    assert {each.id: each.routing for each in CatalogReader(tmp_path / "catalog.db").decisions(9)} == {
+    assert {
+        each.id: each.routing for each in CatalogReader(tmp_path / "catalog.db").decisions(9)
+    } == {
         "dec_1": None,
         "dec_2": routing,
         "dec_3": routing,
@@ -147,11 +170,17 @@ def first_schema(path: Path) -> None:
     with closing(Database(path, "sqlite")) as database, database.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-        connection.exec_driver_sql("INSERT INTO consents VALUES ('files', 1, NULL, '{\"paths\": [\"/w\"]}')")
-        connection.exec_driver_sql("INSERT INTO decisions VALUES ('dec_1', 1, 'pool', 9, '[]', '[]', NULL, 0)")
+        connection.exec_driver_sql(
+            "INSERT INTO consents VALUES ('files', 1, NULL, '{\"paths\": [\"/w\"]}')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO decisions VALUES ('dec_1', 1, 'pool', 9, '[]', '[]', NULL, 0)"
+        )
 
 
-def test_a_catalog_of_the_first_schema_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path) -> None:
+def test_a_catalog_of_the_first_schema_is_brought_up_to_date_with_all_that_is_in_it(
+    tmp_path: Path,
+) -> None:
     first_schema(tmp_path / "catalog.db")
     with closing(Catalog.open(tmp_path / "catalog.db")) as catalog:
         assert [each.details for each in catalog.consents.list_all()] == [{"paths": ["/w"]}]
@@ -159,7 +188,9 @@ def test_a_catalog_of_the_first_schema_is_brought_up_to_date_with_all_that_is_in
         assert begun(catalog).state == "running"
 
 
-def test_the_light_reader_takes_a_catalog_of_the_first_schema_for_one_that_learned_nothing(tmp_path: Path) -> None:
+def test_the_light_reader_takes_a_catalog_of_the_first_schema_for_one_that_learned_nothing(
+    tmp_path: Path,
+) -> None:
     first_schema(tmp_path / "catalog.db")
     reader = CatalogReader(tmp_path / "catalog.db")
 
@@ -174,14 +205,19 @@ def test_a_migration_that_fails_leaves_the_first_schema_as_it_was(tmp_path: Path
     with pytest.raises(StoreError):
         Catalog.open(tmp_path / "catalog.db")
     with closing(sqlite3.connect(tmp_path / "catalog.db")) as connection:
-        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        names = {
+            row[0]
+            for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
         version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
 
     assert "cycles" not in names
     assert version == ("0001",)
 
 
-def test_what_the_cycle_before_found_is_found_again_and_not_what_this_one_finds(catalog: Catalog) -> None:
+def test_what_the_cycle_before_found_is_found_again_and_not_what_this_one_finds(
+    catalog: Catalog,
+) -> None:
     first = begun(catalog)
     catalog.cycles.stage_done(first.id, "discover", None, [], {"patterns": [PATTERN]}, 1)
     assert catalog.patterns.found_before(first.id) == []

@@ -23,12 +23,21 @@ from tests.unit.store.worlds import START_US, open_log, record
 
 
 def _sinks() -> dict[str, type]:
-    """Every class of the store and of the public fakes that takes events and hands them out again."""
+    """Every class of the store and of the public fakes that takes events and hands them out
+    again.
+    """
     found = {}
-    for module in (*pkgutil.iter_modules(selflow.store.__path__, "selflow.store."), "selflow.testing"):
+    for module in (
+        *pkgutil.iter_modules(selflow.store.__path__, "selflow.store."),
+        "selflow.testing",
+    ):
         name = module if isinstance(module, str) else module.name
         for kind in vars(importlib.import_module(name)).values():
-            is_ours = isinstance(kind, type) and kind.__module__ == name and not getattr(kind, "_is_protocol", False)
+            is_ours = (
+                isinstance(kind, type)
+                and kind.__module__ == name
+                and not getattr(kind, "_is_protocol", False)
+            )
             if is_ours and all(hasattr(kind, verb) for verb in ("append", "read", "fill")):
                 found[kind.__name__] = kind
     return found
@@ -60,7 +69,8 @@ def test_a_broken_law_is_named() -> None:
 
 
 BATCHES = st.lists(
-    st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 4), st.integers(0, 3), st.booleans()), max_size=14
+    st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 4), st.integers(0, 3), st.booleans()),
+    max_size=14,
 )
 
 
@@ -120,7 +130,9 @@ def test_cursors_survive_a_reopening_and_start_at_zero(tmp_path: Path) -> None:
 def test_a_cursor_cannot_stand_behind_the_end(tmp_path: Path) -> None:
     with (
         closing(open_log(tmp_path / "events")) as log,
-        pytest.raises(ShapeError, match="cursor predict: 1 is not between 0 and the last sequence number, 0"),
+        pytest.raises(
+            ShapeError, match="cursor predict: 1 is not between 0 and the last sequence number, 0"
+        ),
     ):
         log.set_cursor("predict", 1)
 
@@ -181,7 +193,9 @@ def test_folder_and_files_are_the_owners_alone_whatever_the_umask(tmp_path: Path
         open_log(tmp_path / "events").close()
     finally:
         os.umask(before)
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "events").iterdir()}
+    modes = {
+        path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "events").iterdir()
+    }
 
     assert stat.S_IMODE((tmp_path / "events").stat().st_mode) == 0o700
     assert modes == {"data.mdb": 0o600, "lock.mdb": 0o600, "writer.lock": 0o600}
@@ -219,9 +233,16 @@ def test_a_record_that_cannot_be_read_is_named_by_its_number(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("source", "batch_id", "text"),
-    [("", 1, "1 to 400 bytes, not 0"), ("s" * 401, 1, "not 401"), ("s", -1, "64-bit"), ("s", 1 << 64, "64-bit")],
+    [
+        ("", 1, "1 to 400 bytes, not 0"),
+        ("s" * 401, 1, "not 401"),
+        ("s", -1, "64-bit"),
+        ("s", 1 << 64, "64-bit"),
+    ],
 )
-def test_a_batch_that_cannot_be_a_key_is_refused(tmp_path: Path, source: str, batch_id: int, text: str) -> None:
+def test_a_batch_that_cannot_be_a_key_is_refused(
+    tmp_path: Path, source: str, batch_id: int, text: str
+) -> None:
     with closing(open_log(tmp_path)) as log, pytest.raises(ShapeError, match=text):
         log.append(source, batch_id, [])
 
@@ -236,7 +257,15 @@ def test_a_closed_log_says_so(tmp_path: Path) -> None:
 
 
 def test_an_event_comes_back_as_it_went_in(tmp_path: Path) -> None:
-    event = Event(START_US, "shell", "shell.command", "ls", "bash", 0.25, {"step": "c1", "list": [1, None, True]})
+    event = Event(
+        START_US,
+        "shell",
+        "shell.command",
+        "ls",
+        "bash",
+        0.25,
+        {"step": "c1", "list": [1, None, True]},
+    )
     with closing(open_log(tmp_path)) as log:
         log.append("shell", 1, [encode_record(event)])
 
@@ -244,7 +273,9 @@ def test_an_event_comes_back_as_it_went_in(tmp_path: Path) -> None:
 
 
 class _CacheStat(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_uint64) for name in ("cached", "dirty", "writeback", "evicted", "recently")]
+    _fields_ = [
+        (name, ctypes.c_uint64) for name in ("cached", "dirty", "writeback", "evicted", "recently")
+    ]
 
 
 def _unwritten_pages(path: Path) -> int:

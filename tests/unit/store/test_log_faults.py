@@ -163,12 +163,17 @@ def test_a_killed_reader_does_not_make_the_log_grow(tmp_path: Path) -> None:
 
 
 def _break_the_last_step_of_a_commit(folder: Path) -> None:
-    """Put a descriptor that cannot write in the place of the one with which LMDB writes its root page."""
+    """Put a descriptor that cannot write in the place of the one with which LMDB writes its root
+    page.
+    """
     for link in Path("/proc/self/fd").iterdir():
         number = int(link.name)
         # The descriptor that lists this folder is gone by the time it is looked at.
         with contextlib.suppress(OSError):
-            if link.readlink() == folder / "data.mdb" and fcntl.fcntl(number, fcntl.F_GETFL) & os.O_DSYNC:
+            if (
+                link.readlink() == folder / "data.mdb"
+                and fcntl.fcntl(number, fcntl.F_GETFL) & os.O_DSYNC
+            ):
                 readable = os.open(folder / "data.mdb", os.O_RDONLY)
                 os.dup2(readable, number)
                 os.close(readable)
@@ -185,7 +190,9 @@ def test_a_log_whose_commit_failed_goes_on_from_what_is_on_the_disk(tmp_path: Pa
         assert [each.event.data["n"] for each in log.read(0, 9)] == [0, 1, 2]
 
 
-def test_a_full_disk_is_named_with_its_sizes_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+def test_a_full_disk_is_named_with_its_sizes_and_leaves_nothing_half_written(
+    tmp_path: Path,
+) -> None:
     process = _start(FULL_DISK, tmp_path)
     said, _ = process.communicate()
     message, hint, after, again = said.splitlines()

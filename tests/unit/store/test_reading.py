@@ -22,7 +22,9 @@ def _filled(path: Path) -> Catalog:
     catalog.facts.put("ray", {"started": True}, 1)
     catalog.predictors.promote(Artifact("a" * 64, "pool", 10, {}), [], 5, {"hit_at_5": 0.5}, 1)
     catalog.decisions.record(Decision("dec_1", 1, "pool", 9, [{"p": 0.5}], [], None))
-    catalog.decisions.record(Decision("dec_2", 2, "pool", 9, [], [{"id": "order1"}], [{"kind": "x"}]))
+    catalog.decisions.record(
+        Decision("dec_2", 2, "pool", 9, [], [{"id": "order1"}], [{"kind": "x"}])
+    )
     catalog.feedback.record("dec_2", "accepted", 1, {}, 3)
     catalog.imports.start("events.csv", "e" * 64, "csv", 1)
     return catalog
@@ -36,10 +38,18 @@ def test_the_light_reader_sees_what_the_catalog_wrote_while_it_is_open(tmp_path:
         assert reader.facts() == catalog.facts.get_all()
         assert reader.champion() == catalog.predictors.champion()
         assert reader.imports(9) == catalog.imports.list_all()
-        assert reader.decisions(9) == [catalog.decisions.find("dec_2"), catalog.decisions.find("dec_1")]
+        assert reader.decisions(9) == [
+            catalog.decisions.find("dec_2"),
+            catalog.decisions.find("dec_1"),
+        ]
         assert [each.id for each in reader.decisions(1)] == ["dec_2"]
         counts = reader.counts()
-        assert (counts["decisions"], counts["feedback"], counts["imports"], counts["audit"]) == (2, 1, 1, 1)
+        assert (counts["decisions"], counts["feedback"], counts["imports"], counts["audit"]) == (
+            2,
+            1,
+            1,
+            1,
+        )
 
 
 def test_the_light_reader_reads_a_catalog_that_nobody_has_open(tmp_path: Path) -> None:
@@ -49,7 +59,9 @@ def test_the_light_reader_reads_a_catalog_that_nobody_has_open(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("value", [5, 0.5, True, None, "5", "text", [1, "a"], {"port": 1}])
-def test_a_fact_of_any_json_kind_reads_the_same_through_both_doors(tmp_path: Path, value: Json) -> None:
+def test_a_fact_of_any_json_kind_reads_the_same_through_both_doors(
+    tmp_path: Path, value: Json
+) -> None:
     with closing(Catalog.open(tmp_path / "catalog.db")) as catalog:
         catalog.facts.put("it", value, 1)
 
@@ -60,7 +72,12 @@ def test_a_fact_of_any_json_kind_reads_the_same_through_both_doors(tmp_path: Pat
 def test_an_absent_catalog_is_an_empty_answer_and_stays_absent(tmp_path: Path) -> None:
     reader = CatalogReader(tmp_path / "catalog.db")
 
-    assert (reader.services(), reader.consents(), reader.facts(), reader.champion()) == ([], [], {}, None)
+    assert (reader.services(), reader.consents(), reader.facts(), reader.champion()) == (
+        [],
+        [],
+        {},
+        None,
+    )
     assert (reader.decisions(1), reader.imports(1), reader.is_fresh(0)) == ([], [], False)
     assert set(reader.counts().values()) == {0}
     assert list(tmp_path.iterdir()) == []
@@ -94,7 +111,8 @@ def test_what_is_no_catalog_is_a_clear_error(tmp_path: Path, content: bytes) -> 
 def test_the_light_readers_load_no_heavy_library() -> None:
     code = (
         "import sys, selflow.store.reading, selflow.store.log;"
-        "print([name for name in ('sqlalchemy', 'alembic', 'pydantic', 'ray') if name in sys.modules])"
+        "print([name for name in ('sqlalchemy', 'alembic', 'pydantic', 'ray') if name in "
+        "sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 

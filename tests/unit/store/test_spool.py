@@ -50,7 +50,9 @@ def test_any_sequence_of_steps_equals_an_ordered_map(
             spool = open_spool(folder)
 
         assert list(spool.pending()) == list(model.values())
-        assert spool.fill().size_bytes == sum(path.stat().st_size for path in folder.glob("*.batch"))
+        assert spool.fill().size_bytes == sum(
+            path.stat().st_size for path in folder.glob("*.batch")
+        )
     spool.close()
 
 
@@ -70,7 +72,9 @@ def test_kill_9_loses_no_batch_that_was_put(tmp_path: Path) -> None:
     for kill_after in (3, 20):
         first = max(acknowledged, default=-1) + 1
         putter = subprocess.Popen(
-            [sys.executable, "-c", PUTTER, str(tmp_path), str(first)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", PUTTER, str(tmp_path), str(first)],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for count, line in enumerate(putter.stdout, 1):
             acknowledged.append(int(line))
@@ -86,7 +90,9 @@ def test_kill_9_loses_no_batch_that_was_put(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["cut short", "only begun", "one bit changed", "empty"])
-def test_a_file_that_is_not_whole_is_kept_aside_and_the_rest_stands(tmp_path: Path, fault: str) -> None:
+def test_a_file_that_is_not_whole_is_kept_aside_and_the_rest_stands(
+    tmp_path: Path, fault: str
+) -> None:
     with closing(open_spool(tmp_path)) as spool:
         for batch_id in range(3):
             spool.put("a", batch_id, [record(batch_id)])
@@ -114,13 +120,21 @@ def test_a_file_that_breaks_while_it_waits_is_kept_aside_too(tmp_path: Path) -> 
         next(tmp_path.glob("*.batch")).write_bytes(b"x")
 
         assert list(spool.pending()) == []
-        assert (spool.fill().batches, spool.fill().size_bytes, spool.fill().damaged_files) == (0, 0, 1)
+        assert (spool.fill().batches, spool.fill().size_bytes, spool.fill().damaged_files) == (
+            0,
+            0,
+            1,
+        )
 
 
-def test_a_full_spool_names_its_limit_and_takes_batches_again_when_some_are_done(tmp_path: Path) -> None:
+def test_a_full_spool_names_its_limit_and_takes_batches_again_when_some_are_done(
+    tmp_path: Path,
+) -> None:
     with closing(open_spool(tmp_path, limit_bytes=600)) as spool:
         spool.put("a", 1, [bytes(400)])
-        with pytest.raises(StoreError, match=r"its limit is 600; a batch of 4\d\d bytes does not fit"):
+        with pytest.raises(
+            StoreError, match=r"its limit is 600; a batch of 4\d\d bytes does not fit"
+        ):
             spool.put("a", 2, [bytes(400)])
         spool.done("a", 1)
         spool.put("a", 2, [bytes(400)])
@@ -128,9 +142,13 @@ def test_a_full_spool_names_its_limit_and_takes_batches_again_when_some_are_done
         assert [batch.batch_id for batch in spool.pending()] == [2]
 
 
-def test_file_and_folder_are_synced_before_put_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_and_folder_are_synced_before_put_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced: list[str] = []
-    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink().name))
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink().name)
+    )
     with closing(open_spool(tmp_path / "spool")) as spool:
         spool.put("a", 1, [record(1)])
 
@@ -143,7 +161,9 @@ def test_a_disk_that_refuses_keeps_nothing(tmp_path: Path, monkeypatch: pytest.M
 
     with closing(open_spool(tmp_path)) as spool:
         monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(StoreError, match=r"cannot keep a batch of \d+ bytes .* No space left on device"):
+        with pytest.raises(
+            StoreError, match=r"cannot keep a batch of \d+ bytes .* No space left on device"
+        ):
             spool.put("a", 1, [record(1)])
 
         assert list(spool.pending()) == []

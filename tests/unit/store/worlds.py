@@ -42,7 +42,9 @@ def begun(catalog: Catalog, now_us: int = 10) -> Cycle:
 def register(
     catalog: Catalog, letter: str, decision: str = "passed", now_us: int = 20, **other: object
 ) -> AgentVersion:
-    """An adapter of the agent ``writing`` whose hash is one letter, grown, judged and registered by the open cycle."""
+    """An adapter of the agent ``writing`` whose hash is one letter, grown, judged and registered by
+    the open cycle.
+    """
     cycle, sha256 = begun(catalog, now_us), letter * 64
     ids = catalog.patterns.record(cycle.id, [PATTERN], now_us)
     grown = Artifact(sha256, "adapter", 10, {})

@@ -105,7 +105,9 @@ def _learning() -> None:
         sa.Column("first_seq", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("last_seq", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.ForeignKeyConstraint(["child"], ["artifacts.sha256"], name=op.f("fk_lineage_child")),
-        sa.PrimaryKeyConstraint("child", "parent_kind", "parent_id", "first_seq", "last_seq", name=op.f("pk_lineage")),
+        sa.PrimaryKeyConstraint(
+            "child", "parent_kind", "parent_id", "first_seq", "last_seq", name=op.f("pk_lineage")
+        ),
     )
     op.create_table(
         "predictors",
@@ -115,7 +117,9 @@ def _learning() -> None:
         sa.Column("created_at_us", sa.BigInteger(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("metrics", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(["sha256"], ["artifacts.sha256"], name=op.f("fk_predictors_sha256")),
+        sa.ForeignKeyConstraint(
+            ["sha256"], ["artifacts.sha256"], name=op.f("fk_predictors_sha256")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_predictors")),
     )
     op.create_index(
@@ -145,7 +149,12 @@ def _answering() -> None:
     op.create_index(op.f("ix_decisions_at_us"), "decisions", ["at_us"], unique=False)
     op.create_table(
         "feedback",
-        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "number",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("decision_id", sa.String(), nullable=False),
         sa.Column("metric", sa.String(), nullable=False),
@@ -154,7 +163,9 @@ def _answering() -> None:
         sa.Column("at_us", sa.BigInteger(), nullable=False),
         sa.Column("idempotency_key", sa.String(), nullable=True),
         sa.Column("superseded", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(["decision_id"], ["decisions.id"], name=op.f("fk_feedback_decision_id")),
+        sa.ForeignKeyConstraint(
+            ["decision_id"], ["decisions.id"], name=op.f("fk_feedback_decision_id")
+        ),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_feedback")),
         sa.UniqueConstraint("id", name=op.f("uq_feedback_id")),
         sa.UniqueConstraint("idempotency_key", name=op.f("uq_feedback_idempotency_key")),
@@ -167,7 +178,12 @@ def _auditing() -> None:
     """Keep who did what."""
     op.create_table(
         "audit",
-        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column(
+            "seq",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
         sa.Column("at_us", sa.BigInteger(), nullable=False),
         sa.Column("actor", sa.String(), nullable=False),
         sa.Column("action", sa.String(), nullable=False),

@@ -1,4 +1,5 @@
-"""What a learning cycle writes, and how a decision was routed. The statements stand in the SQL file beside this.
+"""What a learning cycle writes, and how a decision was routed. The statements stand in the SQL file
+beside this.
 
 Revision ID: 0002
 """
