@@ -2,8 +2,8 @@
 
 import ray
 
-from actors.launches import GROUPS, LauncherShell
-from actors.learners import Made, StageRequest
+from actors.launcher import GROUPS, LauncherShell
+from actors.messages import StageRequest, StageResult
 from actors.shell import service
 from actors.stages import find_patterns
 
@@ -14,9 +14,9 @@ class ClustererShell(LauncherShell):
     name = "clusterer"
 
     @ray.method(concurrency_group="work")
-    def discover(self, request: StageRequest) -> Made:
+    def discover(self, request: StageRequest) -> StageResult:
         """The patterns in a snapshot (refs: the snapshot)."""
-        made: Made = self._run(
+        made: StageResult = self._run(
             f"discover/{request.key}", lambda: find_patterns.remote(request, *request.refs)
         )
         return made

@@ -1,5 +1,5 @@
-"""The collector: sources and the ZeroMQ door; everything goes through the sieve and then to the
-buffer.
+"""The collector: sources and the ZeroMQ door; everything goes through the event filter and
+then to the buffer.
 """
 
 import threading
@@ -12,12 +12,12 @@ from actors.links import BufferLink
 from actors.permission import Permission, may_ingest
 from actors.plan import CollectorSection
 from actors.shell import Pulse, keep_trying, service
+from selflow.collect.event_filter import EventFilter
 from selflow.collect.ingest import IngestServer
 from selflow.collect.normalise import Exclusions
 from selflow.collect.outbox import Outbox
 from selflow.collect.redact import make_redactor
-from selflow.collect.roster import Roster
-from selflow.collect.sieve import Sieve
+from selflow.collect.source_set import SourceSet
 from selflow.collect.sources import make_source
 from selflow.core.clock import SystemClock
 from selflow.core.codec import WireLimits
@@ -72,21 +72,21 @@ class CollectorShell:
             )
             for index, source in enumerate(settings.data_sources)
         }
-        roster = Roster(planned, self._outbox.offer)
+        sources = SourceSet(planned, self._outbox.offer)
         while not self._stop.is_set():
-            self._settle(roster, self._outbox)
+            self._settle(sources, self._outbox)
             self._clock.wait(self._stop, SETTLE_INTERVAL_S)
-        roster.stop()
+        sources.stop()
         self._outbox.stop()
         self._ingest.stop()
 
-    def _settle(self, roster: Roster, outbox: Outbox) -> None:
+    def _settle(self, sources: SourceSet, outbox: Outbox) -> None:
         problems = [outbox.last_error]
         try:
-            roster.settle(self._permission.allows)
+            sources.settle(self._permission.allows)
         except (SelFlowError, OSError) as error:
             problems.append(f"{type(error).__name__}: {error}")
-        problems += [problem for health in roster.health() for problem in health.problems]
+        problems += [problem for health in sources.health() for problem in health.problems]
         told = "; ".join(problem for problem in problems if problem)[:500]
         self._pulse.last_error = told
         self._pulse.state = "degraded" if told else "ok"
@@ -100,7 +100,7 @@ class CollectorShell:
             ingest.max_event_bytes,
             ingest.max_future_s,
         )
-        sieve = Sieve(
+        event_filter = EventFilter(
             make_redactor(privacy),
             Exclusions(privacy.exclude_paths, privacy.exclude_apps, home),
             home,
@@ -110,7 +110,7 @@ class CollectorShell:
             self._spool = Spool(root.spool, SPOOL_LIMIT_BYTES)
         door = IngestServer(
             link,
-            sieve,
+            event_filter,
             self._clock,
             root.socket("ingest.sock"),
             limits=limits,
@@ -121,7 +121,7 @@ class CollectorShell:
         door.start()
         self._ingest = door
         self._outbox = Outbox(
-            link, sieve, self._spool, self._clock, limits, ingest.flush_interval_s
+            link, event_filter, self._spool, self._clock, limits, ingest.flush_interval_s
         )
         self._outbox.start()
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from actors import doctor as checks
-from actors import keeper, launch, session
+from actors import keeper, ray_head, session
 from selflow.core.clock import SystemClock
 from selflow.core.config_files import clear_overrides
 from selflow.core.errors import UsageError
@@ -32,14 +32,14 @@ def up(ctx: typer.Context, *, lean: Lean = False, assign: Assignments = None) ->
     """
     call: Invocation = ctx.obj
     _refuse_strangers()
-    plan = session.bring_up(call.root, _wish(call, lean=lean, assign=assign), call.note)
+    plan = session.bring_up(call.root, _request(call, lean=lean, assign=assign), call.note)
     session.spawn_keeper(call.root)
     address = call.endpoints()["inference"]
     call.show(
         {"state": "running", "root": str(plan.root.path), "endpoints": call.endpoints()},
         [f"SelFlow is running; inference at {address}, token in {plan.root.token}"],
     )
-    found = launch.current(call.root)
+    found = ray_head.current(call.root)
     for warning in found.warnings if found else ():
         call.note(f"note: {warning}")
 
@@ -57,8 +57,8 @@ def down(ctx: typer.Context) -> None:
 def doctor(ctx: typer.Context) -> None:
     """Check listeners, tokens, file modes and versions; exit code 5 if something is wrong."""
     call: Invocation = ctx.obj
-    wish = session.last_wish(call.root)
-    findings = checks.examine(call.root, wish.inference_port if wish else None)
+    request = session.last_request(call.root)
+    findings = checks.examine(call.root, request.inference_port if request else None)
     faults = [finding for finding in findings if not finding.is_ok]
     rows = [("ok" if each.is_ok else "FAULT", each.check, each.detail) for each in findings]
     call.show(
@@ -82,7 +82,7 @@ def run(ctx: typer.Context, *, lean: Lean = False, assign: Assignments = None) -
     """Bring the session up, keep it, and take it down at SIGTERM: for service units."""
     call: Invocation = ctx.obj
     _refuse_strangers()
-    session.bring_up(call.root, _wish(call, lean=lean, assign=assign), call.note)
+    session.bring_up(call.root, _request(call, lean=lean, assign=assign), call.note)
     try:
         keeper.keep(call.root, SystemClock(), threading.Event())
     finally:
@@ -103,10 +103,10 @@ def rebuild(ctx: typer.Context) -> None:
     session.rebuild(call.root, call.note)
 
 
-def _wish(call: Invocation, *, lean: bool, assign: list[str] | None) -> session.Wish:
+def _request(call: Invocation, *, lean: bool, assign: list[str] | None) -> session.SessionRequest:
     assignments = [*(assign or ()), *(["ray.dashboard=false"] if lean else [])]
     clear_overrides(call.root, assignments)
-    return session.Wish(
+    return session.SessionRequest(
         config_file=str(call.config_file) if call.config_file else None,
         profile=call.profile,
         assignments=tuple(assignments),

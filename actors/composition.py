@@ -8,8 +8,8 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 
-from actors.launch import RESOURCES, RaySession
 from actors.plan import Plan, gpu_share
+from actors.ray_head import RESOURCES, RaySession
 from actors.shell import ServiceRef
 from actors.supervisor import SERVING, SupervisorActor, SupervisorShell
 from selflow.core.clock import SystemClock

@@ -13,7 +13,7 @@ from ray.exceptions import RayActorError, RayTaskError, WorkerCrashedError
 
 from actors.clusterer import ClustererShell
 from actors.evaluator import EvaluatorShell
-from actors.learners import Candidate, Failure, Judged, Made, Snapshot, StageRequest
+from actors.messages import Candidate, Failure, Judged, Snapshot, StageRequest, StageResult
 from actors.plan import Plan
 from actors.shell import ServiceRef, cause_of
 from actors.stages import pool_past, represent
@@ -49,7 +49,7 @@ def run_cycle(plan: Plan, cycle: Cycle) -> None:
         release_leftovers()
     catalog = Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
     try:
-        Course(plan, cycle, catalog, clock).run()
+        LearningCycle(plan, cycle, catalog, clock).run()
     except (SelFlowError, RayTaskError) as error:
         catalog.cycles.finish(cycle.id, "failed", _told(error), clock.now_us())
     else:
@@ -59,7 +59,7 @@ def run_cycle(plan: Plan, cycle: Cycle) -> None:
     shutil.rmtree(plan.root.work / cycle.id, ignore_errors=True)
 
 
-class Course:
+class LearningCycle:
     """The stages in their order. What a finished stage made is read from the journal, never made
     again.
     """
@@ -92,7 +92,9 @@ class Course:
             self._grow_and_judge(candidate, snapshot, past)
         self._stage(
             "serve",
-            lambda: Made({"champions": [each.id for each in self._catalog.agents.champions()]}),
+            lambda: StageResult(
+                {"champions": [each.id for each in self._catalog.agents.champions()]}
+            ),
         )
         self._sweep()
 
@@ -118,7 +120,7 @@ class Course:
             "gate": list(snapshot.gate),
             "missing": list(missing),
         }
-        self._stage("represent", lambda: Made(numbers))
+        self._stage("represent", lambda: StageResult(numbers))
         return not missing
 
     def _base(self, snapshot: Any) -> str:  # noqa: ANN401  (a ref)
@@ -129,7 +131,7 @@ class Course:
                 "kept_for": [each.id for each in champions],
                 "name": current.name,
             }
-            self._stage("base", lambda: Made(kept))
+            self._stage("base", lambda: StageResult(kept))
             return current.sha256
         made = self._stage("base", lambda: self._ask(_TRAINER, "base", (snapshot,)))
         sha256: str = made["artifact"]
@@ -210,7 +212,10 @@ class Course:
         )
 
     def _stage(
-        self, name: str, make: Callable[[], Made | Failure], candidate: Candidate | None = None
+        self,
+        name: str,
+        make: Callable[[], StageResult | Failure],
+        candidate: Candidate | None = None,
     ) -> Any:  # noqa: ANN401
         """The result of a stage: from the journal, or made now and journalled with its artifact."""
         journal = self._catalog.cycles
@@ -219,7 +224,7 @@ class Course:
             journal.progress(self._cycle.id, name, 0.0, self._clock.now_us())
             made = make()
             if isinstance(made, Failure):
-                made = Made({"failed": made.reason})
+                made = StageResult({"failed": made.reason})
             if candidate is not None:
                 trials: Any = made.result.get("trials", [])
                 self._catalog.trials.record(self._cycle.id, candidate.agent, trials)

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from actors import launch, sample, session, stations
-from actors.stations import Journey
-from actors.yardstick import Figures, compare
+from actors import ray_head, sample, session, stations
+from actors.comparison import Figures, compare
+from actors.stations import DemoRun
 from selflow.core.errors import StoreError
 from selflow.core.invocation import Invocation, size, table
 from selflow.core.paths import Root, find_root
@@ -38,35 +38,35 @@ def demo(
     """
     call: Invocation = ctx.obj
     root = find_root(tempfile.mkdtemp(prefix="selflow-demo-"), {})
-    journey = Journey(call.note)
+    demo_run = DemoRun(call.note)
     figures: Figures = {}
     try:
-        figures = _travel(root, journey, sample.load(rows))
+        figures = _travel(root, demo_run, sample.load(rows))
     finally:
         if not keep:
-            stations.leave(root, journey)
-    _report(call, journey, figures)
+            stations.leave(root, demo_run)
+    _report(call, demo_run, figures)
     if keep:
         call.note(
             f"left running: selflow --home {root.path} status; end it with: selflow "
             f"--home {root.path} down"
         )
-    if not all(station.is_ok for station in journey.stations):
+    if not all(station.is_ok for station in demo_run.stations):
         raise typer.Exit(1)
 
 
-def _travel(root: Root, journey: Journey, given: sample.Sample) -> Figures:
-    plan = stations.start(root, journey)
-    stations.ingest(root, given, journey)
-    found = launch.current(root)
+def _travel(root: Root, demo_run: DemoRun, given: sample.Sample) -> Figures:
+    plan = stations.start(root, demo_run)
+    stations.ingest(root, given, demo_run)
+    found = ray_head.current(root)
     if found is None:
         raise StoreError("the session left no note of itself", "see selflow logs")
     with session.connected(root, found):
-        stations.learn(plan, given, journey)
-        stations.serve(plan, journey)
-    served = stations.ask(root, given, journey)
-    with journey.at("compare") as station:
-        figures = compare(given, journey.learned, served)
+        stations.learn(plan, given, demo_run)
+        stations.serve(plan, demo_run)
+    served = stations.ask(root, given, demo_run)
+    with demo_run.at("compare") as station:
+        figures = compare(given, demo_run.learned, served)
         station.facts = {
             "steps": figures["replayed"]["rrf"]["steps"],
             "judged": figures["judged"]["rrf"]["steps"],
@@ -75,28 +75,28 @@ def _travel(root: Root, journey: Journey, given: sample.Sample) -> Figures:
     return figures
 
 
-def _report(call: Invocation, journey: Journey, figures: Figures) -> None:
+def _report(call: Invocation, demo_run: DemoRun, figures: Figures) -> None:
     shown = [
         (each.name, "ok" if each.is_ok else "FAILED", f"{each.seconds:.1f}", told(each.facts))
-        for each in journey.stations
+        for each in demo_run.stations
     ]
     lines = table(("station", "", "seconds", "what it did"), shown)
-    if journey.learned:
-        lines += _learned_lines(journey.learned)
+    if demo_run.learned:
+        lines += _learned_lines(demo_run.learned)
     for name, title in _TITLES.items():
         if name in figures:
             rows = [
                 (who, *(row[column] for column in _COLUMNS)) for who, row in figures[name].items()
             ]
             lines += ["", title, *table(("", "steps", "hit@1", "hit@5", "log-loss bits"), rows)]
-    lines += _belief_lines(journey.beliefs)
-    whole = [each for each in journey.stations if not each.name.startswith(" ")]
+    lines += _belief_lines(demo_run.beliefs)
+    whole = [each for each in demo_run.stations if not each.name.startswith(" ")]
     lines += ["", f"total {sum(each.seconds for each in whole):.0f} s"]
     document = {
-        "stations": [each.document() for each in journey.stations],
-        "learned": journey.learned,
+        "stations": [each.document() for each in demo_run.stations],
+        "learned": demo_run.learned,
         "figures": figures,
-        "beliefs": journey.beliefs,
+        "beliefs": demo_run.beliefs,
     }
     call.show(document, lines)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from actors import launch
+from actors import ray_head
 from selflow.core.errors import SelFlowError, StoreError
 from selflow.core.paths import Root
 
@@ -37,8 +37,8 @@ class Finding:
 def examine(root: Root, inference_port: int | None) -> list[Finding]:
     """Run every check that fits the state of the session. Cost: under a second, without Ray."""
     findings = [*_versions(), *_disk(root)]
-    session = launch.current(root)
-    if session is None or not launch.is_alive(session):
+    session = ray_head.current(root)
+    if session is None or not ray_head.is_alive(session):
         findings.append(
             Finding("session", is_ok=True, detail="not running; start it with: selflow up")
         )
@@ -143,14 +143,14 @@ def _audit_size(root: Root) -> str:
     return f"{checked.entries:,} audited acts, unbroken"
 
 
-def _own_ray(root: Root, session: launch.RaySession) -> Iterator[Finding]:
+def _own_ray(root: Root, session: ray_head.RaySession) -> Iterator[Finding]:
     open_ports, listeners = _listeners(root)
     detail = ", ".join(open_ports) if open_ports else f"{listeners} listeners, all on loopback"
     yield Finding("listeners", not open_ports, detail)
     yield Finding(
         "Ray Client server", not _answers(_RAY_CLIENT_PORT, root), f"port {_RAY_CLIENT_PORT}"
     )
-    stats = list(launch.ray_temp(root).glob("session_*/usage_stats.json"))
+    stats = list(ray_head.ray_temp(root).glob("session_*/usage_stats.json"))
     yield Finding("usage statistics", not stats, "off" if not stats else f"{stats[0]} exists")
     if session.dashboard_port:
         status = _status(session.dashboard_port, "GET", "/api/version", {})
@@ -160,7 +160,7 @@ def _own_ray(root: Root, session: launch.RaySession) -> Iterator[Finding]:
 def _listeners(root: Root) -> tuple[list[str], int]:
     beyond: list[str] = []
     count = 0
-    for process in launch.session_processes(root):
+    for process in ray_head.session_processes(root):
         with suppress(psutil.Error):
             for connection in process.net_connections("inet"):
                 if connection.status == psutil.CONN_LISTEN:
@@ -173,7 +173,7 @@ def _listeners(root: Root) -> tuple[list[str], int]:
 
 
 def _answers(port: int, root: Root) -> bool:
-    for process in launch.session_processes(root):
+    for process in ray_head.session_processes(root):
         with suppress(psutil.Error):
             if any(
                 c.status == psutil.CONN_LISTEN and c.laddr.port == port

@@ -2,8 +2,8 @@
 
 import ray
 
-from actors.launches import GROUPS, LauncherShell
-from actors.learners import Judged, StageRequest
+from actors.launcher import GROUPS, LauncherShell
+from actors.messages import Judged, StageRequest
 from actors.shell import service
 from actors.stages import judge_candidate
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from actors.learners import Candidate, Judged, Snapshot
+from actors.messages import Candidate, Judged, Snapshot
 from actors.plan import Plan
 from actors.targets import slices
 from selflow.core.clock import SystemClock
@@ -39,7 +39,7 @@ def judge_on_gate(
     adapter.
     """
     from selflow.judge.gate import Evidence, Outcomes, alpha_at, gate_set_id, judge, may_open
-    from selflow.predict.versus import Trained
+    from selflow.predict.paired import PairedBaseline
 
     steps = snapshot.table.steps()
     gate, settings = steps[slice(*snapshot.gate)], plan.settings.gate
@@ -59,7 +59,7 @@ def judge_on_gate(
     before = [
         record(each.agent, each.sha256) for each in champions if each.agent == candidate.agent
     ]
-    pool = Trained.load(past)
+    pool = PairedBaseline.load(past)
     without = pool.replay(gate, others)
     joined = pool.replay(gate, [*others, record(candidate.agent, candidate.adapter_sha256)])
     champion = pool.replay(gate, [*others, *before]) if before else None

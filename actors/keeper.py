@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from threading import Event
 
-from actors import launch, session
+from actors import ray_head, session
 from selflow.core.clock import Clock
 from selflow.core.paths import Root
 
@@ -20,7 +20,7 @@ Ray lives.
 
 
 @dataclass(slots=True)
-class Patience:
+class RebuildPolicy:
     """When to rebuild: at once when Ray's core is dead, later when only the supervisor has fallen
     silent.
     """
@@ -49,12 +49,12 @@ class Patience:
 
 def keep(root: Root, clock: Clock, stop: Event) -> None:
     """Watch until the session is taken down (its note is gone) or ``stop`` is set."""
-    patience = Patience()
+    patience = RebuildPolicy()
     while not clock.wait(stop, CHECK_INTERVAL_S):
-        current = launch.current(root)
+        current = ray_head.current(root)
         if current is None:
             return
-        is_alive = launch.is_alive(current)
+        is_alive = ray_head.is_alive(current)
         if patience.wants_rebuild(
             is_alive=is_alive, is_fresh=_is_fresh(root, clock), now_s=clock.monotonic_s()
         ):

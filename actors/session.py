@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, TextIO
 
-from actors import launch
+from actors import ray_head
 from selflow.core.clock import SystemClock, rfc3339
 from selflow.core.config_files import load_settings
 from selflow.core.errors import NotRunningError, StoreError
@@ -34,7 +34,7 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SessionRequest:
     """How the owner asked for the session; kept so that it can be rebuilt as it was."""
 
     config_file: str | None = None
@@ -43,7 +43,7 @@ class Wish:
     inference_port: int | None = None
 
     def settings(self, root: Root) -> Settings:
-        """The settings that the wish means now."""
+        """The settings that the request means now."""
         return load_settings(
             root,
             os.environ,
@@ -53,7 +53,9 @@ class Wish:
         ).settings
 
 
-def bring_up(root: Root, wish: Wish, report: Report, *, serving: bool = True) -> "Plan":
+def bring_up(
+    root: Root, request: SessionRequest, report: Report, *, serving: bool = True
+) -> "Plan":
     """Make everything ready on disk, start or attach Ray, and make the supervisor; idempotent.
 
     A session that runs is kept and brought to the wished settings. The owner's token is made anew
@@ -64,13 +66,13 @@ def bring_up(root: Root, wish: Wish, report: Report, *, serving: bool = True) ->
     """
     root.make()
     with _one_at_a_time(root, report):
-        settings = wish.settings(root)
-        session = launch.current(root)
-        if session is None or not launch.is_alive(session):
+        settings = request.settings(root)
+        session = ray_head.current(root)
+        if session is None or not ray_head.is_alive(session):
             _wipe_run(root)
             session = _open_ray(root, settings, report)
         try:
-            return _compose(root, wish, settings, session, report, serving=serving)
+            return _compose(root, request, settings, session, report, serving=serving)
         except NotRunningError:
             if not session.is_ours:
                 _wipe_run(root)  # nothing of ours is there: do not call it attached
@@ -78,24 +80,24 @@ def bring_up(root: Root, wish: Wish, report: Report, *, serving: bool = True) ->
 
 
 def rebuild(root: Root, report: Report) -> None:
-    """Start a dead session anew as it was: same wish, same port, same token.
+    """Start a dead session anew as it was: same request, same port, same token.
 
     Raises:
         NotRunningError: No session was up.
     """
     with _one_at_a_time(root, report):
         # Asked under the lock: a `down` that came first has taken the note away
-        wish = last_wish(root)
-        if wish is None:
+        request = last_request(root)
+        if request is None:
             raise NotRunningError("there is no session to rebuild", "start one with: selflow up")
-        settings = wish.settings(root)
-        session = launch.current(root)
-        if session is not None and session.is_ours and not launch.is_alive(session):
-            launch.end_own(root)
+        settings = request.settings(root)
+        session = ray_head.current(root)
+        if session is not None and session.is_ours and not ray_head.is_alive(session):
+            ray_head.end_own(root)
             session = None
-        if session is None or not launch.is_alive(session):
+        if session is None or not ray_head.is_alive(session):
             session = _open_ray(root, settings, report)
-        _compose(root, wish, settings, session, report, serving=True)
+        _compose(root, request, settings, session, report, serving=True)
 
 
 def take_down(root: Root, report: Report) -> bool:
@@ -104,10 +106,10 @@ def take_down(root: Root, report: Report) -> bool:
     """
     root.make()
     with _one_at_a_time(root, report):
-        session = launch.current(root)
+        session = ray_head.current(root)
         if session is None:
             return False
-        is_alive = launch.is_alive(session)
+        is_alive = ray_head.is_alive(session)
         if is_alive:
             report("ending the services")
             try:
@@ -116,13 +118,13 @@ def take_down(root: Root, report: Report) -> bool:
                 report(f"note: {error}")
         if session.is_ours:
             report("ending Ray")
-            launch.end_own(root)
+            ray_head.end_own(root)
         _wipe_run(root)
         return is_alive
 
 
 @contextmanager
-def connected(root: Root, session: launch.RaySession) -> Iterator[None]:
+def connected(root: Root, session: ray_head.RaySession) -> Iterator[None]:
     """Be a driver of the session for a while; every worker of this job binds Serve's internal port
     to loopback.
 
@@ -132,7 +134,7 @@ def connected(root: Root, session: launch.RaySession) -> Iterator[None]:
     Raises:
         NotRunningError: The cluster does not let us in.
     """
-    launch.load_environment(root)
+    ray_head.load_environment(root)
     import ray
 
     with (root.log / "ray-driver.log").open("a", encoding="utf-8") as log, redirect_stdout(log):
@@ -161,13 +163,13 @@ def connected(root: Root, session: launch.RaySession) -> Iterator[None]:
             ray.shutdown()
 
 
-def last_wish(root: Root) -> Wish | None:
+def last_request(root: Root) -> SessionRequest | None:
     """How the session that runs, or ran, was asked for."""
     try:
-        raw: dict[str, Any] = json.loads((root.run / "wish.json").read_text(encoding="utf-8"))
+        raw: dict[str, Any] = json.loads((root.run / "request.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return Wish(**{**raw, "assignments": tuple(raw["assignments"])})
+    return SessionRequest(**{**raw, "assignments": tuple(raw["assignments"])})
 
 
 def spawn_keeper(root: Root) -> int:
@@ -190,20 +192,20 @@ def command(root: Root) -> list[str]:
     return [sys.executable, "-c", entry, "--home", str(root.path)]
 
 
-def _open_ray(root: Root, settings: Settings, report: Report) -> launch.RaySession:
-    foreign = launch.find_foreign(settings.ray, os.environ)
+def _open_ray(root: Root, settings: Settings, report: Report) -> ray_head.RaySession:
+    foreign = ray_head.find_foreign(settings.ray, os.environ)
     if foreign is not None:
         report(f"attaching to the Ray cluster at {foreign}")
-        return launch.attach(root, foreign)
+        return ray_head.attach(root, foreign)
     report("starting Ray on loopback")
-    return launch.start_own(root, settings.ray)
+    return ray_head.start_own(root, settings.ray)
 
 
 def _compose(
     root: Root,
-    wish: Wish,
+    request: SessionRequest,
     settings: Settings,
-    session: launch.RaySession,
+    session: ray_head.RaySession,
     report: Report,
     *,
     serving: bool,
@@ -216,7 +218,9 @@ def _compose(
         plan = make_plan(root, settings, version("selflow"), port)
         report("making the services")
         ensure_supervisor(plan, serving=serving, limit_s=READY_LIMIT_S)
-        write_private(root.run / "wish.json", json.dumps({**asdict(wish), "inference_port": port}))
+        write_private(
+            root.run / "request.json", json.dumps({**asdict(request), "inference_port": port})
+        )
         _write_endpoints(root, plan, session)
     return plan
 
@@ -225,21 +229,25 @@ def _inference_port(root: Root, settings: Settings) -> int:
     """Where the session listens already or did before it died, if that is where it is wished; else
     a free port.
     """
-    kept = last_wish(root)
+    kept = last_request(root)
     wished = settings.serve.port
-    if kept and kept.inference_port and wished <= kept.inference_port < wished + launch.PORT_TRIES:
+    if (
+        kept
+        and kept.inference_port
+        and wished <= kept.inference_port < wished + ray_head.PORT_TRIES
+    ):
         return kept.inference_port
-    return launch.next_free_port(wished)
+    return ray_head.next_free_port(wished)
 
 
-def _end_services(root: Root, session: launch.RaySession) -> None:
+def _end_services(root: Root, session: ray_head.RaySession) -> None:
     with connected(root, session):
         from actors.composition import end_services
 
         end_services()
 
 
-def _write_endpoints(root: Root, plan: "Plan", session: launch.RaySession) -> None:
+def _write_endpoints(root: Root, plan: "Plan", session: ray_head.RaySession) -> None:
     tcp_port = plan.settings.ingest.tcp_port
     endpoints = {
         "inference": f"http://127.0.0.1:{plan.inference_port}",

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import ray
 
-from actors.learners import Candidate, Failure, Judged, Made, Snapshot, StageRequest
 from actors.links import BufferLink
+from actors.messages import Candidate, Failure, Judged, Snapshot, StageRequest, StageResult
 from actors.plan import Plan
 from selflow.core.clock import SystemClock
 from selflow.core.errors import SelFlowError
@@ -55,19 +55,19 @@ def pool_past(plan: Plan, snapshot: Snapshot) -> bytes:
     """The pool after everything before the gate part, without any agent: where every judgement
     starts.
     """
+    from selflow.predict.paired import PairedBaseline
     from selflow.predict.prior import shipped
-    from selflow.predict.versus import Trained
 
     _step_back()
     section = plan.settings.predict
     start = shipped() if section.use_prior else None
-    return Trained.learn(
+    return PairedBaseline.learn(
         snapshot.table.steps()[: snapshot.gate[0]], alpha=section.share_alpha, prior=start
     ).save()
 
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
-def find_patterns(request: StageRequest, snapshot: Snapshot) -> Made:
+def find_patterns(request: StageRequest, snapshot: Snapshot) -> StageResult:
     """Cluster the train part; the null data sets are tasks of their own, side by side."""
     from pydantic import TypeAdapter
 
@@ -104,7 +104,7 @@ def null_set(folder: Path, number: int) -> Any:  # noqa: ANN401  (a NullScore; i
 
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
-def make_base(request: StageRequest, snapshot: Snapshot) -> Made:
+def make_base(request: StageRequest, snapshot: Snapshot) -> StageResult:
     """The base: the embedded one trained on the train part, or one from this machine fitted
     to it.
     """
@@ -123,7 +123,7 @@ def make_base(request: StageRequest, snapshot: Snapshot) -> Made:
 
 
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)
-def grow_agent(request: StageRequest, snapshot: Snapshot) -> Made | Failure:
+def grow_agent(request: StageRequest, snapshot: Snapshot) -> StageResult | Failure:
     """Search the settings of one agent with Ray Tune; the best adapter becomes an artifact."""
     from actors.targets import slices, targets
     from selflow.lm.data import AgentData
@@ -224,13 +224,13 @@ def _keep(
     content: Mapping[str, bytes] | Path,
     result: Mapping[str, Json],
     parents: tuple[str, ...] = (),
-) -> Made:
+) -> StageResult:
     from selflow.store.artifacts import ArtifactStore
 
     store = ArtifactStore(request.plan.root.artifacts)
     sha256 = store.put(content)
     size_bytes = sum(path.stat().st_size for path in store.get(sha256).rglob("*") if path.is_file())
-    return Made(result, sha256, size_bytes, kind, parents)
+    return StageResult(result, sha256, size_bytes, kind, parents)
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> Path:

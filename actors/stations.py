@@ -11,8 +11,8 @@ from threading import Event
 from time import perf_counter
 from typing import Any
 
-from actors import launch, sample, session
-from actors.yardstick import Hit, Served
+from actors import ray_head, sample, session
+from actors.comparison import Hit, Served
 from selflow.core.clock import SystemClock
 from selflow.core.errors import StoreError
 from selflow.core.events import Json
@@ -59,7 +59,7 @@ class Station:
 
 
 @dataclass(slots=True)
-class Journey:
+class DemoRun:
     """The stations so far, and the tables that they leave."""
 
     note: Callable[[str], None]
@@ -82,32 +82,32 @@ class Journey:
             station.seconds = perf_counter() - began_s
 
 
-def start(root: Root, journey: Journey) -> Any:  # noqa: ANN401  (a Plan; Ray is not loaded here)
+def start(root: Root, demo_run: DemoRun) -> Any:  # noqa: ANN401  (a Plan; Ray is not loaded here)
     """A fresh session without Serve."""
-    with journey.at("start") as station:
+    with demo_run.at("start") as station:
         plan = session.bring_up(
-            root, session.Wish(assignments=ASSIGNMENTS), journey.note, serving=False
+            root, session.SessionRequest(assignments=ASSIGNMENTS), demo_run.note, serving=False
         )
         session.spawn_keeper(root)
-        found = launch.current(root)
+        found = ray_head.current(root)
         if found is None:
             raise StoreError("the session left no note of itself", "see selflow logs")
-        processes = launch.session_processes(root)
+        processes = ray_head.session_processes(root)
         station.facts = {
             "processes": len(processes),
             "pss_bytes": sum(p.memory_full_info().pss for p in processes),
         }
-        station.is_ok = launch.is_alive(found)
+        station.is_ok = ray_head.is_alive(found)
     return plan
 
 
-def ingest(root: Root, given: sample.Sample, journey: Journey) -> None:
+def ingest(root: Root, given: sample.Sample, demo_run: DemoRun) -> None:
     """The sample through the real ZeroMQ door."""
     from selflow.sdk.ingest import IngestClient
     from selflow.store.catalog import Catalog
     from selflow.store.log import EventLog
 
-    with journey.at("ingest") as station:
+    with demo_run.at("ingest") as station:
         with closing(Catalog.open(root.catalog)) as catalog:
             catalog.consents.grant(
                 "import", {"what": "the bundled sample"}, SystemClock().now_us(), "owner"
@@ -128,7 +128,7 @@ def ingest(root: Root, given: sample.Sample, journey: Journey) -> None:
         station.is_ok = fill.events == acknowledged == len(events)
 
 
-def learn(plan: Any, given: sample.Sample, journey: Journey) -> None:  # noqa: ANN401  (a Plan)
+def learn(plan: Any, given: sample.Sample, demo_run: DemoRun) -> None:  # noqa: ANN401  (a Plan)
     """One full cycle; the pool of count experts learns the log meanwhile, on the other core."""
     import ray
 
@@ -136,11 +136,11 @@ def learn(plan: Any, given: sample.Sample, journey: Journey) -> None:  # noqa: A
     from selflow.store.catalog import Catalog
 
     reader = CatalogReader(plan.root.catalog)
-    with journey.at("learn") as station:
+    with demo_run.at("learn") as station:
         with closing(Catalog.open(plan.root.catalog)) as catalog:
             cycle_id = catalog.cycles.request("owner", SystemClock().now_us()).id
         pool = learn_pool.remote(plan)
-        done = _wait_for_cycle(reader, cycle_id, journey.note)
+        done = _wait_for_cycle(reader, cycle_id, demo_run.note)
         learned = ray.get(pool, timeout=LEARN_LIMIT_S)
         station.facts = {"cycle": done.state, "pool_steps": learned["steps"]}
         station.facts |= {"error": done.error} if done.error else {}
@@ -149,8 +149,8 @@ def learn(plan: Any, given: sample.Sample, journey: Journey) -> None:  # noqa: A
     for stage in stages:
         took_us = (stage.finished_at_us or stage.started_at_us) - stage.started_at_us
         facts, is_done = _facts(stage.name, stage.result), stage.finished_at_us is not None
-        journey.stations.append(Station(f"  {stage.name}", took_us / 1e6, facts, is_done))
-    journey.learned = {
+        demo_run.stations.append(Station(f"  {stage.name}", took_us / 1e6, facts, is_done))
+    demo_run.learned = {
         "pool": learned,
         "stages": {stage.name: dict(stage.result) for stage in stages},
         "trials": [document(trial) for trial in reader.learned(Trial, cycle_id=cycle_id)],
@@ -161,12 +161,12 @@ def learn(plan: Any, given: sample.Sample, journey: Journey) -> None:  # noqa: A
     station.is_ok = is_learned and 0 < len(judged) == len(verdicts)
 
 
-def serve(plan: Any, journey: Journey) -> None:  # noqa: ANN401
+def serve(plan: Any, demo_run: DemoRun) -> None:  # noqa: ANN401
     """Ray Serve with everything that was learned."""
     from actors.composition import start_serving
     from selflow.sdk.client import Client
 
-    with journey.at("serve") as station:
+    with demo_run.at("serve") as station:
         start_serving(plan, SERVE_LIMIT_S)
         client = Client(environ={"SELFLOW_HOME": str(plan.root.path)})
         models = client.models()
@@ -177,7 +177,7 @@ def serve(plan: Any, journey: Journey) -> None:  # noqa: ANN401
         station.is_ok = client.health().status == "ok"
 
 
-def ask(root: Root, given: sample.Sample, journey: Journey) -> Served:
+def ask(root: Root, given: sample.Sample, demo_run: DemoRun) -> Served:
     """The held-out commits, one after another, by turns from the pool and by the router; each with
     its outcome.
     """
@@ -187,8 +187,8 @@ def ask(root: Root, given: sample.Sample, journey: Journey) -> Served:
     champions = [each.agent for each in reader.learned(AgentVersion, status="champion")]
     served, arms = Served(), ["pool", *champions]
     answer_ms: list[float] = []
-    with journey.at("predict") as station:
-        journey.beliefs["before"] = _beliefs(reader, arms)
+    with demo_run.at("predict") as station:
+        demo_run.beliefs["before"] = _beliefs(reader, arms)
         for place, commit in enumerate(given.held_out):
             began_s = perf_counter()
             answer = client.predict(
@@ -207,19 +207,19 @@ def ask(root: Root, given: sample.Sample, journey: Journey) -> Served:
             "answer_max_ms": round(max(answer_ms), 1),
         }
         station.is_ok = counts["decisions"] == counts["feedback"] == len(given.held_out)
-    with journey.at("route") as station:
+    with demo_run.at("route") as station:
         routed = sum(1 for each in served.hits if each.is_routed)
-        journey.beliefs["after"] = _wait_for_beliefs(reader, arms, routed)
+        demo_run.beliefs["after"] = _wait_for_beliefs(reader, arms, routed)
         station.facts = {"routed": routed, "arms": len(arms)}
-        station.is_ok = sum(each["pulls"] for each in journey.beliefs["after"]) == routed
+        station.is_ok = sum(each["pulls"] for each in demo_run.beliefs["after"]) == routed
     return served
 
 
-def leave(root: Root, journey: Journey) -> None:
+def leave(root: Root, demo_run: DemoRun) -> None:
     """End everything and remove the state folder, also after a failure; what is left is told."""
-    with journey.at("end") as station:
-        session.take_down(root, journey.note)
-        left = len(launch.session_processes(root))
+    with demo_run.at("end") as station:
+        session.take_down(root, demo_run.note)
+        left = len(ray_head.session_processes(root))
         shutil.rmtree(root.path, ignore_errors=True)
         station.facts = {"processes_left": left}
         station.is_ok = left == 0 and not root.path.exists()

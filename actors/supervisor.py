@@ -11,7 +11,7 @@ import psutil
 import ray
 from ray.exceptions import RayError
 
-from actors.cycles import Cycles
+from actors.cycle_scheduler import CycleScheduler
 from actors.plan import Plan
 from actors.services import ServeService, Service, planned, siblings
 from actors.shell import Pulse, keep_trying, service
@@ -28,7 +28,7 @@ _UNSETTLED_S = 0.5
 """Seconds between two rounds while something is not up yet."""
 
 
-class Rounds:
+class HealthChecks:
     """One check of every service after the other; the rule is ``govern.supervise``. For one
     thread.
     """
@@ -40,7 +40,7 @@ class Rounds:
         self._serve = ServeService(plan, clock)
         self._actors = planned(plan)
         self._watches: dict[str, Watch] = {}
-        self._cycles = Cycles(plan, self._catalog, clock)
+        self._cycles = CycleScheduler(plan, self._catalog, clock)
 
     def once(self, own: Health) -> bool:
         """Check, act, write down; True if all is settled.
@@ -106,7 +106,7 @@ class SupervisorShell:
         self._clock = SystemClock()
         self._pulse = Pulse("supervisor", plan.version, plan.config_hash, self._clock)
         self._stop = threading.Event()
-        self._rounds: Rounds | None = None
+        self._rounds: HealthChecks | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -141,7 +141,7 @@ class SupervisorShell:
             )
 
     def _open(self) -> None:
-        self._rounds = Rounds(self._plan, self._clock)
+        self._rounds = HealthChecks(self._plan, self._clock)
 
 
 SupervisorActor = service(SupervisorShell, groups={"health": 1})

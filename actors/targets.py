@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from actors.learners import Candidate, Snapshot
+from actors.messages import Candidate, Snapshot
 from actors.plan import Plan
 from selflow.core.settings import LearningSettings
 from selflow.core.steps import Step

@@ -2,8 +2,8 @@
 
 import ray
 
-from actors.launches import GROUPS, LauncherShell
-from actors.learners import Failure, Made, StageRequest
+from actors.launcher import GROUPS, LauncherShell
+from actors.messages import Failure, StageRequest, StageResult
 from actors.shell import service
 from actors.stages import grow_agent, make_base
 
@@ -14,16 +14,18 @@ class TrainerShell(LauncherShell):
     name = "trainer"
 
     @ray.method(concurrency_group="work")
-    def base(self, request: StageRequest) -> Made:
+    def base(self, request: StageRequest) -> StageResult:
         """The base under all agents (refs: the snapshot)."""
         task = make_base.options(**request.plan.accelerated())
-        made: Made = self._run(f"base/{request.key}", lambda: task.remote(request, *request.refs))
+        made: StageResult = self._run(
+            f"base/{request.key}", lambda: task.remote(request, *request.refs)
+        )
         return made
 
     @ray.method(concurrency_group="work")
-    def grow(self, request: StageRequest) -> Made | Failure:
+    def grow(self, request: StageRequest) -> StageResult | Failure:
         """The best adapter that the search finds (refs: the snapshot)."""
-        made: Made | Failure = self._run(
+        made: StageResult | Failure = self._run(
             f"grow/{request.key}", lambda: grow_agent.remote(request, *request.refs)
         )
         return made

@@ -60,7 +60,7 @@ def memory(root: Root) -> Rows:
     """Proportional share of each process at rest, largest first: once no process has come or gone
     for a while.
     """
-    from actors.launch import session_processes
+    from actors.ray_head import session_processes
 
     before: set[int] = set()
     while (now := {process.pid for process in session_processes(root)}) != before:

@@ -8,7 +8,7 @@ from selflow.core.settings import PredictSettings
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 from selflow.store.records import Artifact, Parent
-from serve.state import State
+from serve.learned_state import State
 
 KIND = "predictor"
 _log = logging.getLogger(__name__)

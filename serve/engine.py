@@ -11,9 +11,8 @@ from threading import Thread
 from typing import TypeVar
 
 from selflow.core.clock import Clock
-from selflow.core.errors import ApiError, NotRunningError, SelFlowError
+from selflow.core.errors import ApiError, NotRunningError, SelFlowError, location_of
 from selflow.core.events import Json
-from selflow.core.guard import place_of
 from selflow.core.ports import EventFeed
 from selflow.sdk.wire import (
     FeedbackAnswer,
@@ -22,8 +21,8 @@ from selflow.sdk.wire import (
     PredictAnswer,
     PredictRequest,
 )
-from serve.fleet import Fleet, Seats
-from serve.meters import Meters
+from serve.model_registry import ModelRegistry, Speakers
+from serve.request_metrics import RequestMetrics
 from serve.service import PredictionService
 
 T = TypeVar("T")
@@ -55,17 +54,17 @@ class Engine:
         self,
         make: Callable[[], PredictionService],
         feed: EventFeed,
-        fleet: Fleet,
+        registry: ModelRegistry,
         clock: Clock,
-        meters: Meters,
+        request_metrics: RequestMetrics,
         version: str,
         config_hash: str,
     ) -> None:
         self._make = make
         self._feed = feed
-        self._fleet = fleet
+        self._fleet = registry
         self._clock = clock
-        self._meters = meters
+        self._meters = request_metrics
         self._version = version
         self._config_hash = config_hash
         self._service: PredictionService | None = None
@@ -174,7 +173,7 @@ class Engine:
         self._fleet.step(self._seat(service))
         return service
 
-    def _seat(self, service: PredictionService) -> Callable[[Seats], None]:
+    def _seat(self, service: PredictionService) -> Callable[[Speakers], None]:
         return lambda agents: self._worker.submit(service.seat, agents).result()
 
     def _lag_events(self, service: PredictionService) -> int:
@@ -185,7 +184,7 @@ class Engine:
             try:
                 follow()
             except Exception as error:  # noqa: BLE001  (the thread's last line: check() makes the replica anew)
-                _log.error("the %s has ended: %s", name, place_of(error))
+                _log.error("the %s has ended: %s", name, location_of(error))
 
         return Thread(target=run, name=name, daemon=True)
 

@@ -13,10 +13,8 @@ from fastapi import FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from selflow.core.access import Policies, Policy, Problem, Rate, TokenCache, Verify
 from selflow.core.clock import Clock
 from selflow.core.errors import ApiError, SelFlowError
-from selflow.core.guard import REQUEST_ID, App, Doors, Guard
 from selflow.core.settings import ServeSettings
 from selflow.sdk.wire import (
     ChatRequest,
@@ -29,9 +27,11 @@ from selflow.sdk.wire import (
     PredictAnswer,
     PredictRequest,
 )
+from selflow.web.access import Policies, Problem, Rate, RoutePolicy, TokenCache, Verify
+from selflow.web.guard import REQUEST_ID, App, Guard, Listener
 from serve.engine import Engine
-from serve.meters import MEDIA_TYPE, Meters
 from serve.openai import OpenAiErrors, Texts, routing_headers
+from serve.request_metrics import MEDIA_TYPE, RequestMetrics
 
 ANY_MODEL = "/v1/models/{model_id:path}"
 OTHERS_PER_MIN = 600
@@ -39,13 +39,13 @@ OTHERS_PER_MIN = 600
 _SHOWN_CHARACTERS = 80
 
 
-class _Routes(Mapping[tuple[str, str], Policy]):
+class _Routes(Mapping[tuple[str, str], RoutePolicy]):
     """Policies by exact path; whatever follows ``/v1/models/`` is a model's id."""
 
     def __init__(self, exact: Policies) -> None:
         self._exact = exact
 
-    def __getitem__(self, key: tuple[str, str]) -> Policy:
+    def __getitem__(self, key: tuple[str, str]) -> RoutePolicy:
         method, path = key
         return self._exact[method, ANY_MODEL if path.startswith("/v1/models/") else path]
 
@@ -59,7 +59,7 @@ class _Routes(Mapping[tuple[str, str], Policy]):
 def policies(settings: ServeSettings) -> Policies:
     """What each route demands."""
     body_bytes = settings.max_body_bytes
-    predict = Policy(
+    predict = RoutePolicy(
         "/v1/predict",
         "operate",
         "inference",
@@ -67,7 +67,7 @@ def policies(settings: ServeSettings) -> Policies:
         body_bytes,
         is_queued=True,
     )
-    feedback = Policy(
+    feedback = RoutePolicy(
         "/v1/feedback",
         "operate",
         "feedback",
@@ -75,8 +75,8 @@ def policies(settings: ServeSettings) -> Policies:
         body_bytes,
         is_queued=True,
     )
-    health = Policy("/health", None)
-    models = Policy("/v1/models", "view", "inference", Rate("models", OTHERS_PER_MIN))
+    health = RoutePolicy("/health", None)
+    models = RoutePolicy("/v1/models", "view", "inference", Rate("models", OTHERS_PER_MIN))
     texts = {
         ("POST", path): replace(predict, route=path)
         for path in ("/v1/completions", "/v1/chat/completions")
@@ -91,7 +91,9 @@ def policies(settings: ServeSettings) -> Policies:
         ("POST", "/feedback"): feedback,
         ("GET", "/health"): health,
         ("GET", "/healthz"): health,
-        ("GET", "/metrics"): Policy("/metrics", "view", "metrics", Rate("metrics", OTHERS_PER_MIN)),
+        ("GET", "/metrics"): RoutePolicy(
+            "/metrics", "view", "metrics", Rate("metrics", OTHERS_PER_MIN)
+        ),
     }
     return _Routes(exact)
 
@@ -103,15 +105,17 @@ def make_gateway(
     port: int,
     verify: Verify,
     clock: Clock,
-    meters: Meters,
+    request_metrics: RequestMetrics,
 ) -> App:
     """The ASGI application that Ray Serve runs. Its lifespan starts and stops the engine."""
-    doors = Doors(port, policies(settings), settings.running, settings.waiting)
-    app = make_app(engine, texts, meters)
-    return OpenAiErrors(Guard(app, doors, TokenCache(verify, clock), clock, meters.answered))
+    routes = Listener(port, policies(settings), settings.running, settings.waiting)
+    app = make_app(engine, texts, request_metrics)
+    return OpenAiErrors(
+        Guard(app, routes, TokenCache(verify, clock), clock, request_metrics.answered)
+    )
 
 
-def make_app(engine: Engine, texts: Texts, meters: Meters) -> FastAPI:
+def make_app(engine: Engine, texts: Texts, request_metrics: RequestMetrics) -> FastAPI:
     """The routes alone, without the guard."""
 
     @asynccontextmanager
@@ -135,7 +139,7 @@ def make_app(engine: Engine, texts: Texts, meters: Meters) -> FastAPI:
         answer, routing = await engine.predict(request)
         if routing:
             response.headers.update(
-                routing_headers(routing, texts.fleet.base_name, answer.decision_id)
+                routing_headers(routing, texts.registry.base_name, answer.decision_id)
             )
         return answer
 
@@ -153,7 +157,7 @@ def make_app(engine: Engine, texts: Texts, meters: Meters) -> FastAPI:
 
     @app.get("/metrics")
     async def metrics() -> Response:
-        return Response(meters.render(), media_type=MEDIA_TYPE)
+        return Response(request_metrics.render(), media_type=MEDIA_TYPE)
 
     _add_openai(app, texts)
     return app
@@ -170,11 +174,11 @@ def _add_openai(app: FastAPI, texts: Texts) -> None:
 
     @app.get("/v1/models")
     async def models() -> ModelList:
-        return ModelList(data=await asyncio.to_thread(texts.fleet.models))
+        return ModelList(data=await asyncio.to_thread(texts.registry.models))
 
     @app.get(ANY_MODEL)
     async def model(model_id: str) -> Model:
-        return await asyncio.to_thread(texts.fleet.model, model_id)
+        return await asyncio.to_thread(texts.registry.model, model_id)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""OpenAI's routes over the fleet: texts whole or streamed, and OpenAI's own error envelope."""
+"""OpenAI's routes over the registry: texts whole or streamed, and OpenAI's own error envelope."""
 
 import asyncio
 import json
@@ -11,14 +11,14 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from selflow.core.clock import Clock
 from selflow.core.errors import ApiError, SelFlowError
 from selflow.core.events import Json
-from selflow.core.guard import CLIENT_LEFT, App, Receive, Send
-from selflow.core.guard import Message as Asgi
 from selflow.core.ids import new_id
 from selflow.lm.texts import Generation, Piece, Sampling
 from selflow.sdk.wire import ChatRequest, CompletionRequest
 from selflow.store.catalog import Catalog
 from selflow.store.records import Decision
-from serve.fleet import Fleet, Target
+from selflow.web.guard import CLIENT_LEFT, App, Receive, Send
+from selflow.web.guard import Message as Asgi
+from serve.model_registry import ModelRegistry, Target
 
 ROUTES = ("/v1/models", "/v1/completions", "/v1/chat/completions")
 """Where these begin, errors have OpenAI's envelope."""
@@ -57,8 +57,8 @@ def _plain(text: str) -> str:
 class Texts:
     """Answers ``POST /v1/completions`` and ``POST /v1/chat/completions``."""
 
-    def __init__(self, fleet: Fleet, catalog: Catalog, clock: Clock) -> None:
-        self.fleet = fleet
+    def __init__(self, registry: ModelRegistry, catalog: Catalog, clock: Clock) -> None:
+        self.registry = registry
         self._catalog = catalog
         self._clock = clock
 
@@ -71,7 +71,7 @@ class Texts:
             SelFlowError: The adapter or the model failed before the first piece.
         """
         started_s = self._clock.monotonic_s()
-        target = await asyncio.to_thread(self.fleet.resolve, asked.model)
+        target = await asyncio.to_thread(self.registry.resolve, asked.model)
         made = _Made(
             asked, target, await _begin(asked, target), self._catalog, self._clock.now_us()
         )

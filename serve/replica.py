@@ -1,24 +1,24 @@
-"""A replica put together, without Ray: catalog, artifacts, fleet, service, engine, gateway."""
+"""A replica put together, without Ray: catalog, artifacts, registry, service, engine, gateway."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selflow.core.access import Grant
 from selflow.core.clock import Clock, SystemClock
-from selflow.core.guard import App
+from selflow.core.grants import Grant
 from selflow.core.paths import Root
 from selflow.core.ports import EventFeed, Redactor
 from selflow.core.settings import LmSettings, PredictSettings, RouterSettings, ServeSettings
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
+from selflow.web.guard import App
 from serve.checkpoints import Checkpoints
 from serve.engine import Engine
-from serve.fleet import Fleet
 from serve.gateway import make_gateway
-from serve.meters import Meters
+from serve.model_registry import ModelRegistry
 from serve.openai import Texts
+from serve.request_metrics import RequestMetrics
 from serve.service import PredictionService
 
 if TYPE_CHECKING:
@@ -76,25 +76,29 @@ def assemble(
     clock = clock or SystemClock()
     catalog = Catalog.open(args.root.catalog, args.catalog_url)
     artifacts = ArtifactStore(args.root.artifacts)
-    meters = Meters()
+    request_metrics = RequestMetrics()
 
     def load(folder: Path) -> "AgentHost":
         from selflow.lm.host import AgentHost  # torch stays out of a replica without agents
 
         return AgentHost(folder, args.lm.device)
 
-    fleet = Fleet(catalog, artifacts, make_host or load, args.router, clock, seed)
+    registry = ModelRegistry(catalog, artifacts, make_host or load, args.router, clock, seed)
 
     def make() -> PredictionService:
         checkpoints = Checkpoints(catalog, ArtifactStore(args.root.artifacts), args.predict, clock)
         steps = args.predict.checkpoint_steps
-        return PredictionService(catalog, checkpoints, args.redactor, fleet, clock, meters, steps)
+        return PredictionService(
+            catalog, checkpoints, args.redactor, registry, clock, request_metrics, steps
+        )
 
     def verify(token: str) -> Grant | None:
         return catalog.tokens.verify(token, clock.now_us())
 
-    engine = Engine(make, args.feed, fleet, clock, meters, args.version, args.config_hash)
-    texts = Texts(fleet, catalog, clock)
+    engine = Engine(
+        make, args.feed, registry, clock, request_metrics, args.version, args.config_hash
+    )
+    texts = Texts(registry, catalog, clock)
     return Replica(
-        make_gateway(engine, texts, args.serve, args.port, verify, clock, meters), engine
+        make_gateway(engine, texts, args.serve, args.port, verify, clock, request_metrics), engine
     )

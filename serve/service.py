@@ -34,9 +34,9 @@ from selflow.store.catalog import Catalog
 from selflow.store.decisions import FEEDBACK_LIMIT_US
 from selflow.store.records import Decision, Feedback
 from serve.checkpoints import Checkpoints
-from serve.fleet import POOL_ARM, PREDICT, Fleet, Seats
-from serve.meters import Meters
+from serve.model_registry import POOL_ARM, PREDICT, ModelRegistry, Speakers
 from serve.ratings import FIXED_METRICS, OUTCOME, check_value, labels_of
+from serve.request_metrics import RequestMetrics
 
 _ALL_CANDIDATES = 96
 """As many labels as the predictor ranks; asked for when only some kinds are wanted."""
@@ -56,9 +56,9 @@ class PredictionService:
         catalog: Catalog,
         checkpoints: Checkpoints,
         redactor: Redactor,
-        fleet: Fleet,
+        registry: ModelRegistry,
         clock: Clock,
-        meters: Meters,
+        request_metrics: RequestMetrics,
         checkpoint_steps: int,
     ) -> None:
         """Take up the newest state; outcomes that it has not seen wait for their place in
@@ -67,9 +67,9 @@ class PredictionService:
         self._catalog = catalog
         self._checkpoints = checkpoints
         self._redactor = redactor
-        self._fleet = fleet
+        self._fleet = registry
         self._clock = clock
-        self._meters = meters
+        self._meters = request_metrics
         self._checkpoint_steps = checkpoint_steps
         self._state, self._trouble = checkpoints.open()
         self._unsaved_steps = 0
@@ -85,10 +85,10 @@ class PredictionService:
     @property
     def last_error(self) -> str:
         """What is wrong with the state on disk or with an agent; empty if nothing is."""
-        troubles = [self._trouble, *(seat.trouble for seat in list(self._state.seats.values()))]
+        troubles = [self._trouble, *(seat.trouble for seat in list(self._state.slots.values()))]
         return "; ".join(trouble for trouble in troubles if trouble)
 
-    def seat(self, agents: Seats) -> None:
+    def seat(self, agents: Speakers) -> None:
         """Make these the agents of the pool; a coming or going is saved at once, so that a replay
         knows its place.
         """
@@ -110,7 +110,7 @@ class PredictionService:
         steps = self._state.steps_of(context) if context else self._state.builder.open_steps()
         moment_us = steps[-1].ts_us if context else now_us
         top_k = _ALL_CANDIDATES if request.kinds else KEPT_PREDICTIONS
-        arms = {POOL_ARM: "", **{name: seat.version for name, seat in self._state.seats.items()}}
+        arms = {POOL_ARM: "", **{name: seat.version for name, seat in self._state.slots.items()}}
         routing = self._fleet.choose(PREDICT, arms) if request.mode == "routed" else None
         arm = routing["arm"] if routing else POOL_ARM
         expert = None if arm == POOL_ARM else str(arm)

@@ -2,7 +2,7 @@
 
 import re
 
-from selflow.collect.patterns import CARD, IBAN
+from selflow.collect.secret_patterns import CARD, IBAN
 
 _DIGITS = re.compile(r"(?<![0-9])[0-9](?:[ ._-]?[0-9]){11,}")
 _ISSUED = re.compile(

@@ -111,8 +111,8 @@ class FileSource:
             state = self._repeating.state(has_problems=bool(self._problems))
             return SourceHealth("files", state, self._events, tuple(self._problems))
 
-    def _taker(self, filtering: FileFilter) -> "Taker":
-        return Taker(filtering, self._coalescer, self._clock, self._lock)
+    def _taker(self, filtering: FileFilter) -> "ChangeReceiver":
+        return ChangeReceiver(filtering, self._coalescer, self._clock, self._lock)
 
     def _complain(self, problem: str) -> None:
         with self._lock:
@@ -131,7 +131,7 @@ class FileSource:
             emit(events)
 
 
-class Taker:
+class ChangeReceiver:
     """Brings raw changes of one folder to the coalescer, without what does not count.
 
     A move from a path that does not count is a save by way of a temporary file: a modify. A move to

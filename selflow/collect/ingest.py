@@ -17,8 +17,8 @@ from threading import Thread
 
 import zmq
 
+from selflow.collect.event_filter import EventFilter
 from selflow.collect.intake import Authorise, Consents, Intake, Outcomes, Prepared, refusal
-from selflow.collect.sieve import Sieve
 from selflow.core.clock import Clock
 from selflow.core.codec import WireLimits
 from selflow.core.errors import ConfigError, RefusedError, WireError
@@ -50,7 +50,7 @@ class IngestServer:
     Args:
         sink: Takes the records for good. It may raise ``StoreError`` or be slow, but must answer in
             the end.
-        sieve: Drops and redacts before anything else sees an event.
+        event_filter: Drops and redacts before anything else sees an event.
         clock: Says which events lie in the future.
         socket_path: The ipc socket; made 0600 in a folder that is 0700.
         limits: What one batch may hold.
@@ -66,7 +66,7 @@ class IngestServer:
     def __init__(  # noqa: PLR0913  (the composition root names each of them)
         self,
         sink: EventSink,
-        sieve: Sieve,
+        event_filter: EventFilter,
         clock: Clock,
         socket_path: Path,
         *,
@@ -78,7 +78,7 @@ class IngestServer:
         self._limits = limits or WireLimits()
         self._outcomes = Outcomes()
         self._intake = Intake(
-            sieve, clock, self._limits, self._outcomes, consents or (lambda _: True)
+            event_filter, clock, self._limits, self._outcomes, consents or (lambda _: True)
         )
         self._sink = sink
         self._socket_path = socket_path

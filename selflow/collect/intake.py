@@ -11,7 +11,7 @@ from threading import Lock
 
 import msgpack
 
-from selflow.collect.sieve import Sieve
+from selflow.collect.event_filter import EventFilter
 from selflow.core.clock import Clock
 from selflow.core.codec import WireLimits, decode_batch
 from selflow.core.errors import Rejected, StoreError, WireError
@@ -28,7 +28,7 @@ _MAX_COUNTED_SOURCES = 100
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A batch that went through the sieve; nothing in it is unredacted."""
+    """A batch that went through the event filter; nothing in it is unredacted."""
 
     source: str
     batch_id: int
@@ -67,7 +67,7 @@ class Intake:
     """Checks, sifts and answers.
 
     Args:
-        sieve: Drops and redacts.
+        event_filter: Drops and redacts.
         clock: Says which events lie in the future.
         limits: What one batch may hold.
         outcomes: Where accepted, repeated, dropped, rejected and unavailable events are counted.
@@ -75,10 +75,15 @@ class Intake:
     """
 
     def __init__(
-        self, sieve: Sieve, clock: Clock, limits: WireLimits, outcomes: Outcomes, consents: Consents
+        self,
+        event_filter: EventFilter,
+        clock: Clock,
+        limits: WireLimits,
+        outcomes: Outcomes,
+        consents: Consents,
     ) -> None:
         self._consents = consents
-        self._sieve = sieve
+        self._sieve = event_filter
         self._clock = clock
         self._limits = limits
         self._outcomes = outcomes
@@ -111,7 +116,7 @@ class Intake:
             raise WireError(
                 "no_consent", "the owner has not allowed this source: selflow init --grant ingest"
             )
-        sifted = self._sieve.sift(batch.events)
+        sifted = self._sieve.apply(batch.events)
         self._outcomes.add(batch.source, "dropped", sifted.dropped)
         self._outcomes.add(batch.source, "rejected", len(batch.rejected))
         return Prepared(

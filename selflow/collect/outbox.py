@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
 
+from selflow.collect.event_filter import EventFilter
 from selflow.collect.intake import Outcomes
 from selflow.collect.repeating import Repeating
-from selflow.collect.sieve import Sieve
 from selflow.core.clock import Clock
 from selflow.core.codec import WireLimits
 from selflow.core.errors import SelFlowError, StoreError
@@ -122,7 +122,7 @@ class Outbox:
 
     Args:
         sink: Takes the records for good.
-        sieve: Drops and redacts at once, so nothing else is ever held.
+        event_filter: Drops and redacts at once, so nothing else is ever held.
         spool: Keeps batches while the sink is away, also over a restart.
         clock: For ages and waits.
         limits: What one batch may hold.
@@ -132,14 +132,14 @@ class Outbox:
     def __init__(
         self,
         sink: EventSink,
-        sieve: Sieve,
+        event_filter: EventFilter,
         spool: Spool,
         clock: Clock,
         limits: WireLimits,
         flush_interval_s: float,
     ) -> None:
         self._sink = sink
-        self._sieve = sieve
+        self._sieve = event_filter
         self._spool = spool
         self._clock = clock
         self._batcher = Batcher(limits, flush_interval_s, secrets.randbits(64))
@@ -153,7 +153,7 @@ class Outbox:
     def offer(self, events: Sequence[Event]) -> None:
         """Take events from a source; any thread. They are redacted before this returns."""
         for event in events:
-            sifted = self._sieve.sift([event])
+            sifted = self._sieve.apply([event])
             self._outcomes.add(event.source, "dropped", sifted.dropped)
             with self._lock:
                 for record in sifted.records:

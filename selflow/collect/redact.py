@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from selflow.collect.checksums import replace_cards, replace_ibans
 from selflow.collect.entropy import replace_random
-from selflow.collect.patterns import (
+from selflow.collect.secret_patterns import (
     CARD,
     HEX_RUN,
     NEEDLES,
@@ -17,7 +17,7 @@ from selflow.collect.patterns import (
     SENSITIVE_NAME,
     SHAPES,
     UUID_RUN,
-    Shape,
+    SecretPattern,
 )
 from selflow.core.events import Event, Json
 from selflow.core.ports import Redactor
@@ -56,7 +56,9 @@ class SlotRedactor:
     """
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
-        self._own = tuple(Shape((), re.compile(pattern), lambda _: SECRET) for pattern in patterns)
+        self._own = tuple(
+            SecretPattern((), re.compile(pattern), lambda _: SECRET) for pattern in patterns
+        )
         self._shortest = 1 if patterns else _SHORTEST
         self._clean: set[str] = set()
 

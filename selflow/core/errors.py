@@ -5,6 +5,7 @@ processes, and makes its text when asked. No message ever quotes the owner's dat
 sizes and limits only.
 """
 
+import traceback
 from dataclasses import dataclass
 
 
@@ -167,3 +168,10 @@ class Rejected:
 
     index: int
     code: str
+
+
+def location_of(error: BaseException) -> str:
+    """Which error and where, for the log; never its text, which may hold the owner's data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
+    return f"{type(error).__name__} at {place}"

@@ -1,4 +1,4 @@
-"""Micro-clusters of windows, what partitions agree on, and where to cut."""
+"""MicroClusters-clusters of windows, what partitions agree on, and where to cut."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ MOST_CUTS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Micro:
+class MicroClusters:
     """m small groups of n windows that every family takes as points.
 
     ``owner`` (n,) is -1 for a window that all families leave out; ``is_near`` (n,) is false in a
@@ -29,7 +29,7 @@ class Micro:
     radius: float
 
 
-def micro_clusters(x: Floats, seed: int) -> Micro:
+def micro_clusters(x: Floats, seed: int) -> MicroClusters:
     """k-means to about 4 sqrt(n) groups of at least 3 windows on average.
 
     A window is sparse if its 10th neighbour is farther than the median + 4 MAD of all; a group with
@@ -48,7 +48,7 @@ def micro_clusters(x: Floats, seed: int) -> Micro:
     size = np.bincount(owner, minlength=m)
     kept = (size > 0) & (2 * np.bincount(owner, is_sparse, m) <= size)
     place = np.where(kept, np.cumsum(kept) - 1, -1)
-    return Micro(
+    return MicroClusters(
         centroids[kept], place[owner], kept[owner] & ~is_sparse & (distance <= radius), radius
     )
 

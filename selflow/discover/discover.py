@@ -78,7 +78,7 @@ class NullScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Discovery:
     """The admitted patterns, heaviest first, or ``everything`` alone."""
 
     model: ClusterModel
@@ -148,7 +148,9 @@ def null_score(clustered: Clustered, number: int, families: Families = FAMILIES)
     return NullScore(number, found.s, found.s / max(found.coverage, 1e-12))
 
 
-def conclude(clustered: Clustered, nulls: Sequence[NullScore], settings: DiscoverSettings) -> Found:
+def conclude(
+    clustered: Clustered, nulls: Sequence[NullScore], settings: DiscoverSettings
+) -> Discovery:
     """Which clusters are patterns, and the figures corrected by what null data sets score."""
     report = clustered.report
     if nulls and report.k:
@@ -168,7 +170,7 @@ def conclude(clustered: Clustered, nulls: Sequence[NullScore], settings: Discove
         )
         report = replace(report, note=f"{why}; the whole stream is the one pattern")
     admitted.sort(key=lambda each: -each.windows)
-    return Found(clustered.model, tuple(admitted) or (everything,), report)
+    return Discovery(clustered.model, tuple(admitted) or (everything,), report)
 
 
 def _corrected(score: float, null: float) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from selflow.discover.consensus import (
     K_MAX,
     K_MIN,
-    Micro,
+    MicroClusters,
     co_association,
     consensus,
     micro_clusters,
@@ -40,7 +40,7 @@ class Measured:
 
     mean: Floats
     axes: Floats
-    micro: Micro
+    micro: MicroClusters
     groups: Labels
     labels: Labels
     agreement: Floats
@@ -61,6 +61,31 @@ class _Draw:
     inside: Ints
     points: Floats
     is_out: NDArray[np.bool_]
+
+
+class _Fits:
+    """Fits families to draws, counts them for ``progress`` and keeps which family raised what."""
+
+    def __init__(self, families: Families, planned: int, progress: Progress | None) -> None:
+        self._families = families
+        self._planned = planned
+        self._progress = progress
+        self._done = 0
+        self.errors: dict[str, str] = {}
+
+    def labels(self, draw: _Draw, k: int) -> Labels:
+        """(m,): the cluster of every micro-cluster; -1 outside of the draw and where a fit failed."""
+        found = np.full(len(draw.points), -1, np.int32)
+        try:
+            found[draw.inside] = self._families[draw.name](
+                draw.sample, min(k, len(draw.inside) // 2), draw.seed
+            )
+        except Exception as error:  # noqa: BLE001  (a failed fit counts 0 and the report names it)
+            self.errors.setdefault(draw.name, type(error).__name__)
+        self._done += 1
+        if self._progress:
+            self._progress(self._done, self._planned)
+        return found
 
 
 @one_thread()
@@ -87,38 +112,25 @@ def measured(
         for name in families
         for number in range(bootstraps)
     ]
-    errors: dict[str, str] = {}
-    done = iter(range(1, 2 * len(draws) + 1))
-
-    def fit(draw: _Draw, k: int) -> Labels:
-        found = np.full(len(micro.centroids), -1, np.int32)
-        try:
-            found[draw.inside] = families[draw.name](
-                draw.sample, min(k, len(draw.inside) // 2), draw.seed
-            )
-        except Exception as error:  # noqa: BLE001 - whatever it is, the fit counts 0 and the report names it
-            errors.setdefault(draw.name, type(error).__name__)
-        if progress:
-            progress(next(done), 2 * len(draws))
-        return found
-
+    fits = _Fits(families, 2 * len(draws), progress)
     jitter = np.exp(
         np.random.default_rng([seed, 2]).uniform(np.log(K_MIN), np.log(K_MAX + 1), len(draws))
     ).astype(int)
     together = co_association(
-        np.array([fit(draw, int(k)) for draw, k in zip(draws, jitter, strict=True)])
+        np.array([fits.labels(draw, int(k)) for draw, k in zip(draws, jitter, strict=True)])
     )
     mass = np.bincount(micro.owner + 1, minlength=len(together) + 1)[1:] / len(day)
     groups = consensus(together, mass)
     labels = np.where(micro.is_near, groups[micro.owner], -1).astype(np.int32)
     k = int(groups.max(initial=-1)) + 1
-    again = [(draw, _filled(fit(draw, k), draw)[micro.owner]) for draw in draws if k]
+    again = [(draw, _filled(fits.labels(draw, k), draw)[micro.owner]) for draw in draws if k]
     found = [_recovered(labels, theirs, draw.is_out, k) for draw, theirs in again]
     agreement = np.mean(found, axis=0) if k else np.zeros(0)
     share = np.bincount(labels + 1, minlength=k + 1)[1:] / len(day)
     own = {name: [theirs for draw, theirs in again if draw.name == name] for name in families}
     reports = {
-        name: {**_likeness(labels, own[name]), "error": errors.get(name, "")} for name in families
+        name: {**_likeness(labels, own[name]), "error": fits.errors.get(name, "")}
+        for name in families
     }
     return Measured(
         mean,
@@ -133,7 +145,9 @@ def measured(
     )
 
 
-def _draw(name: str, number: int, blocks: Blocks, day: Ints, micro: Micro, seed: int) -> _Draw:
+def _draw(
+    name: str, number: int, blocks: Blocks, day: Ints, micro: MicroClusters, seed: int
+) -> _Draw:
     rng = np.random.default_rng([seed, crc32(name.encode()), number])
     days, place = np.unique(day, return_inverse=True)
     times = np.bincount(rng.integers(len(days), size=len(days)), minlength=len(days))[place]

@@ -15,11 +15,11 @@ from selflow.core.clock import Clock
 from selflow.core.errors import ConfigError, UsageError
 from selflow.core.settings import LmSettings
 from selflow.core.steps import Step
-from selflow.lm.epoch import MAX_LABELS, extend, spelled
-from selflow.lm.lines import Ids, Lines, blocks_of
+from selflow.lm.encoding import Ids, StepEncoder, blocks_of
+from selflow.lm.label_tokens import MAX_LABELS, extend, spelled
 from selflow.lm.loaded import MODULES, UNREADABLE, read_model
-from selflow.lm.tiny import Draft, corpus, fresh
-from selflow.lm.training import BaseReport, Course, Progress, train_base
+from selflow.lm.tiny import UntrainedBase, corpus, fresh
+from selflow.lm.training import BaseReport, Progress, TrainingPlan, train_base
 
 PREFERRED = (
     "HuggingFaceTB/SmolLM2-135M-Instruct",
@@ -95,7 +95,7 @@ def grow_tiny(
     Cost: about 4,200 tokens per second on one core.
     """
     draft = fresh(_frequent(steps), seed)
-    lines = Lines(draft.epoch, draft.tokenizer)
+    lines = StepEncoder(draft.epoch, draft.tokenizer)
     texts = [draft.tokenizer.encode(text, add_special_tokens=False) for text in corpus()]
     words = np.array([token for text in texts for token in (*text, draft.epoch.eos_id)], np.int64)
 
@@ -109,8 +109,8 @@ def grow_tiny(
             [spoken[some:], rng.permutation(np.concatenate([spoken[:some], done]))]
         )
 
-    course = Course(f"{seed}", blocks, batch=1, rate=3e-3)
-    return train_base(draft, course, settings, device_of(settings.device), out, clock, progress)
+    plan = TrainingPlan(f"{seed}", blocks, batch=1, rate=3e-3)
+    return train_base(draft, plan, settings, device_of(settings.device), out, clock, progress)
 
 
 def adopt(
@@ -132,15 +132,15 @@ def adopt(
         loss is no number, or explodes.
     """
     draft = _foreign(source, _frequent(steps))
-    lines = Lines(draft.epoch, draft.tokenizer)
+    lines = StepEncoder(draft.epoch, draft.tokenizer)
     _learn_new_rows_only(draft)
 
     def blocks(number: int) -> Ids:
         rng = np.random.default_rng([seed, number])
         return blocks_of(lines.encode(steps, rng).ids[-_ADOPT_TOKENS:], rng)
 
-    course = Course(f"{seed} {source}", blocks, batch=4, rate=1e-3)
-    return train_base(draft, course, settings, device_of(settings.device), out, clock, progress)
+    plan = TrainingPlan(f"{seed} {source}", blocks, batch=4, rate=1e-3)
+    return train_base(draft, plan, settings, device_of(settings.device), out, clock, progress)
 
 
 def _cached(name: str) -> Path | None:
@@ -158,7 +158,7 @@ def _frequent(steps: Sequence[Step]) -> list[str]:
     return [label for label, count in counts.most_common(MAX_LABELS) if count >= _LEAST_COUNT]
 
 
-def _foreign(source: Path, labels: Sequence[str]) -> Draft:
+def _foreign(source: Path, labels: Sequence[str]) -> UntrainedBase:
     """Load it, see that an adapter and a distribution over labels can be had of it, and add our
     tokens.
     """
@@ -193,10 +193,10 @@ def _foreign(source: Path, labels: Sequence[str]) -> Draft:
     epoch = extend(tokenizer, labels, name, "adopted", reach)
     if len(tokenizer) > len(model.get_input_embeddings().weight):
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    return Draft(model, tokenizer, epoch)
+    return UntrainedBase(model, tokenizer, epoch)
 
 
-def _learn_new_rows_only(draft: Draft) -> None:
+def _learn_new_rows_only(draft: UntrainedBase) -> None:
     """Start our tokens' rows from what their texts mean to the model, and freeze everything
     else.
     """

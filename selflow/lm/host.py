@@ -14,8 +14,7 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Literal, TypeVar
 
-from selflow.core.errors import NotRunningError, SelFlowError
-from selflow.core.guard import place_of
+from selflow.core.errors import NotRunningError, SelFlowError, location_of
 from selflow.core.scores import LabelScores, NextScorer
 from selflow.core.steps import Step
 from selflow.lm.base import device_of
@@ -256,7 +255,7 @@ def _ours(error: Exception) -> SelFlowError:
     """
     if isinstance(error, SelFlowError):
         return error
-    _log.error("the agents' model failed: %s", place_of(error))
+    _log.error("the agents' model failed: %s", location_of(error))
     return NotRunningError(f"the agents' model failed ({type(error).__name__})", "see selflow logs")
 
 

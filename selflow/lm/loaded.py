@@ -16,8 +16,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as hf_logging
 
 from selflow.core.errors import ArtifactError, UsageError
-from selflow.lm.epoch import Epoch
-from selflow.lm.lines import Lines
+from selflow.lm.encoding import StepEncoder
+from selflow.lm.label_tokens import LabelVocabulary
 
 AGENT_SCHEMA = "selflow.lm.agent/1"
 AGENT_FILE, CONFIG_FILE, WEIGHTS_FILE = (
@@ -38,10 +38,10 @@ class LoadedBase:
     model: Any
     """The transformers model, or PEFT's around it as long as there is an adapter."""
     tokenizer: Any
-    epoch: Epoch
+    epoch: LabelVocabulary
     sha256: str
     """The base's identity: ``folder_sha256`` of its folder."""
-    lines: Lines
+    lines: StepEncoder
     adapters: set[str] = field(default_factory=set)
 
     @property
@@ -78,7 +78,7 @@ def load_base(folder: Path, device: str = "cpu") -> LoadedBase:
     Raises:
         ArtifactError: It is no base of this version, or its weights are not in safetensors form.
     """
-    epoch = Epoch.load(folder)
+    epoch = LabelVocabulary.load(folder)
     try:
         model, tokenizer = read_model(folder)
     except UNREADABLE as error:
@@ -86,7 +86,7 @@ def load_base(folder: Path, device: str = "cpu") -> LoadedBase:
             f"base {folder.name} does not load", "a learning cycle makes a new one"
         ) from error
     return LoadedBase(
-        model.to(device), tokenizer, epoch, folder_sha256(folder), Lines(epoch, tokenizer)
+        model.to(device), tokenizer, epoch, folder_sha256(folder), StepEncoder(epoch, tokenizer)
     )
 
 

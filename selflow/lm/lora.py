@@ -15,10 +15,10 @@ from peft import LoraConfig, get_peft_model
 from selflow.core.errors import ArtifactError, ShapeError
 from selflow.core.settings import LoraSettings
 from selflow.lm.data import AgentData
-from selflow.lm.lines import fill, windows
+from selflow.lm.encoding import fill, windows
 from selflow.lm.loaded import MODULES, key, load_base, remove_adapter, write_adapter
 from selflow.lm.scoring import bits, head_logits, score_targets
-from selflow.lm.training import Descent
+from selflow.lm.training import Optimization
 
 _CONTEXT = 64
 """Tokens before the first target of a window in training; fewer than in scoring, so that less is
@@ -100,7 +100,7 @@ class LoraRun:
             loaded.model = get_peft_model(loaded.model, adapter, adapter_name=key(_NAME))
         loaded.adapters.add(_NAME)
         self._per_epoch = math.ceil(len(self._windows) / lora.batch_size)
-        self._descent = Descent(
+        self._descent = Optimization(
             loaded.model, f"an agent of rank {rank}", rate, 0.99, self._per_epoch * lora.epochs
         )
         names = f"{seed} {rank} {rate} {lora} {loaded.sha256} {list(self._data.train)}".encode()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from selflow.core.scores import LabelScores
 from selflow.core.steps import Step
-from selflow.lm.lines import WINDOW, Encoded, fill, windows
+from selflow.lm.encoding import WINDOW, Encoded, fill, windows
 from selflow.lm.loaded import LoadedBase
 
 CONTEXT = 128
@@ -101,7 +101,7 @@ def head_logits(loaded: LoadedBase, hidden: torch.Tensor) -> torch.Tensor:
 
 
 def bits(p: Floats, other_p: Floats, truth: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-    """(n,) mean over a step's members (``Lines.members``) of -log2 of their chance."""
+    """(n,) mean over a step's members (``StepEncoder.members``) of -log2 of their chance."""
     every = np.maximum(np.concatenate([p, other_p[:, None]], axis=1, dtype=np.float64), 1e-30)
     return np.array([-np.log2(row[own]).mean() for row, own in zip(every, truth, strict=True)])
 

@@ -11,8 +11,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging as hf_logging
 
-from selflow.lm.epoch import Epoch, extend, spelled
-from selflow.lm.lines import WINDOW
+from selflow.lm.encoding import WINDOW
+from selflow.lm.label_tokens import LabelVocabulary, extend, spelled
 
 NAME = "selflow-tiny"
 LAYERS, WIDTH, HEADS = 4, 128, 4
@@ -21,12 +21,12 @@ _EOS = "<eos>"
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class UntrainedBase:
     """A base in the making."""
 
     model: Any
     tokenizer: Any
-    epoch: Epoch
+    epoch: LabelVocabulary
 
     def write(self, folder: Path) -> None:
         """Write the base's folder, ``epoch.json`` last: a folder with one is whole."""
@@ -42,7 +42,9 @@ def corpus() -> list[str]:
     return [part.strip() for part in text.split("\n\n")]
 
 
-def fresh(labels: Sequence[str], seed: int, layers: int = LAYERS, width: int = WIDTH) -> Draft:
+def fresh(
+    labels: Sequence[str], seed: int, layers: int = LAYERS, width: int = WIDTH
+) -> UntrainedBase:
     """A base with random weights whose tokenizer spells the seed corpus and these labels (most
     frequent first) well.
 
@@ -75,4 +77,4 @@ def fresh(labels: Sequence[str], seed: int, layers: int = LAYERS, width: int = W
     )
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        return Draft(LlamaForCausalLM(config), tokenizer, epoch)
+        return UntrainedBase(LlamaForCausalLM(config), tokenizer, epoch)

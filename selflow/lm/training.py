@@ -21,8 +21,8 @@ from selflow.core.clock import Clock
 from selflow.core.errors import TrainingDivergedError
 from selflow.core.events import Json
 from selflow.core.settings import LmSettings
-from selflow.lm.lines import Ids
-from selflow.lm.tiny import Draft
+from selflow.lm.encoding import Ids
+from selflow.lm.tiny import UntrainedBase
 
 HEAD_WEIGHT = 0.1
 """What the loss on gaps and hours counts for in a base; labels and words count 1."""
@@ -30,7 +30,7 @@ _EXPLODED = 3.0
 Progress = Callable[[int, int], None]
 
 
-class Descent:
+class Optimization:
     """AdamW over the weights that require a gradient, for a number of steps known beforehand, saved
     in one file.
     """
@@ -133,7 +133,7 @@ class BaseReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class TrainingPlan:
     """What a base reads: (N, T) tokens of each epoch, as many in each; how many rows at once; how
     fast it learns.
     """
@@ -145,8 +145,8 @@ class Course:
 
 
 def train_base(
-    draft: Draft,
-    course: Course,
+    draft: UntrainedBase,
+    plan: TrainingPlan,
     settings: LmSettings,
     device: str,
     out: Path,
@@ -156,22 +156,22 @@ def train_base(
     """Train what requires a gradient and write the base to ``out``, as ``grow_tiny`` says."""
     began_s, blocks, state = (
         clock.monotonic_s(),
-        course.blocks(0),
+        plan.blocks(0),
         out / "partial" / "state.safetensors",
     )
-    of = f"{course.origin} {settings.base_epochs} {draft.epoch}"
+    of = f"{plan.origin} {settings.base_epochs} {draft.epoch}"
     of = hashlib.sha256(of.encode() + blocks.tobytes()).hexdigest()
-    per_epoch = math.ceil(len(blocks) / course.batch)
+    per_epoch = math.ceil(len(blocks) / plan.batch)
     model = draft.model.to(device).train()
-    descent = Descent(
-        model, f"the base {draft.epoch.name}", course.rate, 0.95, per_epoch * settings.base_epochs
+    descent = Optimization(
+        model, f"the base {draft.epoch.name}", plan.rate, 0.95, per_epoch * settings.base_epochs
     )
     before_s = spent_s = float(descent.load(state, of).get("spent_s", 0.0))
     done = len(descent.losses) // per_epoch
     while done < settings.base_epochs and (
         done == 0 or spent_s * (done + 1) / done <= settings.base_budget_s
     ):
-        for part in np.split(course.blocks(done), range(course.batch, len(blocks), course.batch)):
+        for part in np.split(plan.blocks(done), range(plan.batch, len(blocks), plan.batch)):
             descent.step(_loss(draft, torch.from_numpy(part).to(device)))
             progress(len(descent.losses), descent.steps)
         done, spent_s = done + 1, before_s + clock.monotonic_s() - began_s
@@ -185,7 +185,7 @@ def train_base(
     )
 
 
-def _loss(draft: Draft, ids: torch.Tensor) -> torch.Tensor:
+def _loss(draft: UntrainedBase, ids: torch.Tensor) -> torch.Tensor:
     logits = draft.model(ids, use_cache=False).logits[:, :-1]
     counts = torch.ones(logits.shape[-1], device=ids.device)
     counts[[*draft.epoch.gap_ids, *draft.epoch.hour_ids]] = HEAD_WEIGHT

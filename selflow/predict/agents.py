@@ -47,10 +47,10 @@ class _Counting:
     def forget(self, gone: frozenset[int]) -> None:
         self.worth[[y for y in gone if y < len(self.worth)]] = 0.0
 
-    def dump(self) -> Packed:
+    def state(self) -> Packed:
         return [pack_array(self.worth), self.fresh]
 
-    def restore(self, packed: Packed) -> None:
+    def load_state(self, packed: Packed) -> None:
         worth, self.fresh = packed
         self.worth = unpack_array(worth)
 
@@ -111,16 +111,16 @@ class RecordedExpert(_Counting):
         super().learn(view, members, fresh)
         self._row += 1
 
-    def dump(self) -> Packed:
-        return [*super().dump(), self._row]
+    def state(self) -> Packed:
+        return [*super().state(), self._row]
 
-    def restore(self, packed: Packed) -> None:
+    def load_state(self, packed: Packed) -> None:
         *counts, self._row = packed
-        super().restore(counts)
+        super().load_state(counts)
 
 
 class AgentAnswer:
-    """One agent's opinion at one moment. Cost: about 50 us for 2,000 labels."""
+    """One agent's forecast at one moment. Cost: about 50 us for 2,000 labels."""
 
     def __init__(self, scores: LabelScores, seen: _Counting, vocabulary: Vocabulary) -> None:
         places = vocabulary.places(scores.labels)

@@ -48,14 +48,14 @@ class Temperature:
             seen = self._losses[: min(self._steps, _WINDOW_STEPS)]
             self.value = float(TEMPERATURES[int(np.argmin(seen.sum(axis=0)))])
 
-    def dump(self) -> Packed:
+    def state(self) -> Packed:
         return [
             self.value,
             self._steps,
             pack_array(self._losses[: min(self._steps, _WINDOW_STEPS)]),
         ]
 
-    def restore(self, packed: Packed) -> None:
+    def load_state(self, packed: Packed) -> None:
         self.value, self._steps, losses = packed
         self._losses[: min(self._steps, _WINDOW_STEPS)] = unpack_array(losses)
 

@@ -121,12 +121,12 @@ class CountExperts:
         top = view.user << 2 * _LABEL_BITS
         return np.array([_self_share(table.row(top | y), y) for y in candidates])
 
-    def dump(self) -> Packed:
-        return [table.dump() for table in self._tables]
+    def state(self) -> Packed:
+        return [table.state() for table in self._tables]
 
-    def restore(self, packed: Packed) -> None:
+    def load_state(self, packed: Packed) -> None:
         for table, state in zip(self._tables, packed, strict=True):
-            table.restore(state)
+            table.load_state(state)
 
     def _keys(self, view: View) -> list[list[int]]:
         if not self._is_shared:

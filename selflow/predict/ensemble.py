@@ -42,13 +42,13 @@ _TINY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class Outcome:
     """The step that came: ids of its known labels, and how many of its labels are new."""
 
     known: tuple[int, ...]
     fresh: int
     unseen: tuple[str, ...] = ()
-    """The texts of those, if the opinion may offer some."""
+    """The texts of those, if the forecast may offer some."""
 
     @property
     def members(self) -> int:
@@ -56,7 +56,7 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class Forecast:
     """What everybody says at one moment. Rows: the experts, the two rankers, then those that
     entered.
     """
@@ -65,13 +65,13 @@ class Opinion:
     ids: Ids
     """(m,): the candidates, then known labels that were asked for besides."""
     n: int
-    """How many of them are candidates; what the rankers see comes first, then what only guests
+    """How many of them are candidates; what the rankers see comes first, then what only agents
     propose.
     """
     p: Floats
-    """(experts + 2 + guests, m)"""
+    """(experts + 2 + agents, m)"""
     fresh: Floats
-    """(experts + 2 + guests,): NEW."""
+    """(experts + 2 + agents,): NEW."""
     pool: Floats
     """(m,): the calibrated mixture."""
     pool_fresh: float
@@ -106,7 +106,7 @@ class Opinion:
         """The probability of a guess."""
         return float(self.pool[place]) if place >= 0 else self.offered[-1 - place][1]
 
-    def of(self, row: int) -> "Opinion":
+    def of(self, row: int) -> "Forecast":
         """As if this one had been asked alone."""
         order = np.argsort(-self.p[row, : self.n], kind="stable")
         return replace(
@@ -122,13 +122,13 @@ class Opinion:
 class Restorable(Protocol):
     """A part of the state."""
 
-    def dump(self) -> Packed: ...
+    def state(self) -> Packed: ...
 
-    def restore(self, packed: Packed) -> None: ...
+    def load_state(self, packed: Packed) -> None: ...
 
 
 class Ensemble:
-    """Asks everybody, mixes, and tells everybody the truth."""
+    """Asks everybody, mixes, and tells everybody the outcome."""
 
     def __init__(self, *, is_shared: bool, alpha: float, extra: Sequence[Expert]) -> None:
         self._own = CountExperts(OWN)
@@ -177,8 +177,8 @@ class Ensemble:
 
     def ask(
         self, view: View, memory: UserMemory, also: Sequence[int], barred: Sequence[int]
-    ) -> Opinion:
-        """Everybody's opinion on the candidates and on the labels in ``also``; changes nothing.
+    ) -> Forecast:
+        """Everybody's forecast on the candidates and on the labels in ``also``; changes nothing.
 
         ``barred`` labels are known not to come: their mass goes to all others in proportion.
         """
@@ -195,11 +195,11 @@ class Ensemble:
             dict.fromkeys([*barred, *(y for proposal in proposals for y in proposal)])
         )[:_MAX_CANDIDATES]
         n = len(candidates)
-        guests = [guest.ask(view) for guest in self._guests]
-        more = (y for answer in guests for y in answer.candidates())
+        agent_experts = [guest.ask(view) for guest in self._guests]
+        more = (y for answer in agent_experts for y in answer.candidates())
         taken = dict.fromkeys(islice(dict.fromkeys([*candidates, *more]), n + _MAX_GUESTS))
         ids = np.array([*taken, *(y for y in also if y not in taken)], dtype=np.int64)
-        scored = [answer.score(ids) for answer in (*answers, *guests)]
+        scored = [answer.score(ids) for answer in (*answers, *agent_experts)]
         p = np.concatenate([s[0] for s in scored])
         fresh = np.concatenate([s[1] for s in scored])
         _bar(p, fresh, len(barred))
@@ -214,7 +214,7 @@ class Ensemble:
         said: tuple[Floats, Floats],
         situation: Situation,
         barred: int,
-    ) -> Opinion:
+    ) -> Forecast:
         (n, named), (p, fresh), own = sizes, said, len(self.names)
         pool = self._count_pool.mix(p[:own])
         pool_fresh = float(self._count_pool.mix(fresh[:own]))
@@ -244,7 +244,7 @@ class Ensemble:
         final_fresh = float(self.pool.mix(fresh)) * calm_rest / rest
         worth = self._worth(p, calm, rows[1, :named])
         order = self._name(ids[:named], worth, situation.view)
-        return Opinion(
+        return Forecast(
             situation.view,
             ids,
             named,
@@ -264,7 +264,7 @@ class Ensemble:
         plain ranker.
 
         The plain ranker errs elsewhere, so together they name better than each alone (decision
-        0002). What the pool trusts guests with, they name with: no ranker has heard them.
+        0002). What the pool trusts agent_experts with, they name with: no ranker has heard them.
         """
         both = (calm + named) / 2.0
         worth = both if self._plain is None else (both + p[self._plain, : len(calm)]) / 2.0
@@ -304,23 +304,23 @@ class Ensemble:
                     value[i] *= 1.0 - row.worth(labels[best]) / uses[i]
         return np.array([*named, *left, *order[_WEIGHED:].tolist()], dtype=np.int64)
 
-    def learn(self, opinion: Opinion, truth: Truth, members: Sequence[int]) -> None:
+    def learn(self, forecast: Forecast, outcome: Outcome, members: Sequence[int]) -> None:
         """Tell everybody what came. ``members``: all its labels as ids, the known ones first."""
-        places = opinion.places(truth.known)
-        p = np.concatenate([opinion.p[:, places], opinion.fresh[:, None]], axis=1)
-        counts = np.array([1.0] * len(places) + [truth.fresh])
+        places = forecast.places(outcome.known)
+        p = np.concatenate([forecast.p[:, places], forecast.fresh[:, None]], axis=1)
+        counts = np.array([1.0] * len(places) + [outcome.fresh])
         self._count_pool.learn(p[: len(self.names)], counts)
         self.pool.learn(p, counts)
-        came = places[places < opinion.n]
-        self._rankers.learn(opinion.ranking, came[came < len(opinion.features)], truth.members)
-        self._inputs.learn(opinion.features)
-        shares = np.zeros(opinion.n + 1)
-        shares[came] = 1.0 / truth.members
-        shares[-1] = 1.0 - len(came) / truth.members
-        self._temperature.learn(opinion.raw, max(_TINY, 1.0 - float(opinion.raw.sum())), shares)
+        came = places[places < forecast.n]
+        self._rankers.learn(forecast.ranking, came[came < len(forecast.features)], outcome.members)
+        self._inputs.learn(forecast.features)
+        shares = np.zeros(forecast.n + 1)
+        shares[came] = 1.0 / outcome.members
+        shares[-1] = 1.0 - len(came) / outcome.members
+        self._temperature.learn(forecast.raw, max(_TINY, 1.0 - float(forecast.raw.sum())), shares)
         for expert in (*self._experts, *self._guests):
-            expert.learn(opinion.view, members, truth.fresh)
-        self._learn_companions(opinion.view, members)
+            expert.learn(forecast.view, members, outcome.fresh)
+        self._learn_companions(forecast.view, members)
 
     def _learn_companions(self, view: View, members: Sequence[int]) -> None:
         group = members[:_COMPANIONS]
@@ -330,23 +330,23 @@ class Ensemble:
     def start_from(self, prior: Prior) -> None:
         """Begin with shipped weights; only before the first step."""
         self._rankers.start_from(prior.rankers, _FIRMNESS)
-        self._inputs.restore(prior.inputs)
+        self._inputs.load_state(prior.inputs)
 
     def as_prior(self) -> Prior:
         """What another predictor may start from: no label, no count."""
-        return Prior(self._rankers.warm(), self._inputs.dump())
+        return Prior(self._rankers.warm(), self._inputs.state())
 
     def forget(self, gone: frozenset[int]) -> None:
         for expert in (*self._experts, *self._guests):
             expert.forget(gone)
         self._companions.forget(gone, lambda key: key_labels(key, 1))
 
-    def dump(self) -> Packed:
-        return [part.dump() for part in self._parts()]
+    def state(self) -> Packed:
+        return [part.state() for part in self._parts()]
 
-    def restore(self, packed: Packed) -> None:
+    def load_state(self, packed: Packed) -> None:
         for part, state in zip(self._parts(), packed, strict=True):
-            part.restore(state)
+            part.load_state(state)
 
     def _parts(self) -> list[Restorable]:
         learners: list[Restorable] = [self._companions, self._rankers, self._inputs]

@@ -101,9 +101,9 @@ def evaluate_steps(
         board = Board(predictor.expert_names)
         tallies = {name: Tally() for name in ("pool", *(["pool_counts"] if counts else []))}
         for step in stream:
-            opinion, truth = predictor.test_then_train(step)
-            board.add(opinion, truth)
-            tallies["pool"].add(grade_pool(opinion, truth))
+            forecast, outcome = predictor.test_then_train(step)
+            board.add(forecast, outcome)
+            tallies["pool"].add(grade_pool(forecast, outcome))
             if counts:
                 tallies["pool_counts"].add(counts.learn(step))
         return {

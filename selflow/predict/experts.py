@@ -62,7 +62,7 @@ class View:
 
 
 class Answer(Protocol):
-    """One expert's opinion on one view; may give several distributions (variants) at once."""
+    """One expert's forecast on one view; may give several distributions (variants) at once."""
 
     def candidates(self) -> Sequence[int]:
         """Label ids that are likely; together with the other experts' they are what is ranked."""
@@ -97,7 +97,7 @@ class ListedAnswer:
 
 
 class Expert(Protocol):
-    """A learner of what comes next. ``learn`` is told the truth after every step: full feedback."""
+    """A learner of what comes next. ``learn`` gets the outcome of every step: full feedback."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ class Expert(Protocol):
         ...
 
     def ask(self, view: View) -> Answer:
-        """An opinion; changes nothing."""
+        """A forecast; changes nothing."""
         ...
 
     def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
@@ -118,10 +118,10 @@ class Expert(Protocol):
         """These ids are free now; nothing may be kept under them."""
         ...
 
-    def dump(self) -> Packed:
+    def state(self) -> Packed:
         """The state as msgpack values."""
         ...
 
-    def restore(self, packed: Packed) -> None:
-        """Take over a dumped state."""
+    def load_state(self, packed: Packed) -> None:
+        """Take over a state state."""
         ...

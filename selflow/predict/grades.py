@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selflow.predict.calibration import expected_calibration_error
-from selflow.predict.ensemble import Opinion, Truth
+from selflow.predict.ensemble import Forecast, Outcome
 from selflow.predict.table import Floats
 
 TOP = 5
@@ -68,16 +68,16 @@ def log_loss_bits(p_known: Iterable[float], p_new: float, fresh: int) -> float:
     return (sum(bits) - fresh * math.log2(max(p_new, _LEAST))) / (len(bits) + fresh)
 
 
-def grade_pool(opinion: Opinion, truth: Truth) -> Grade:
+def grade_pool(forecast: Forecast, outcome: Outcome) -> Grade:
     """The grade of the pool: its guesses in their order, its probabilities calibrated."""
-    places = opinion.places(truth.known)
-    order = opinion.ranked(TOP)
-    came = {*places.tolist(), *opinion.hits(truth.unseen)}
+    places = forecast.places(outcome.known)
+    order = forecast.ranked(TOP)
+    came = {*places.tolist(), *forecast.hits(outcome.unseen)}
     hits = [place in came for place in order]
-    bits = log_loss_bits(opinion.pool[places].tolist(), opinion.pool_fresh, truth.fresh)
-    first = opinion.chance(order[0]) if order else 0.0
+    bits = log_loss_bits(forecast.pool[places].tolist(), forecast.pool_fresh, outcome.fresh)
+    first = forecast.chance(order[0]) if order else 0.0
     hit = any(hits[:1])
-    return Grade(hit, any(hits), bits, first, hit / truth.members)
+    return Grade(hit, any(hits), bits, first, hit / outcome.members)
 
 
 class Board:
@@ -90,29 +90,29 @@ class Board:
         self._confidence: list[Floats] = []
         self._outcome: list[Floats] = []
 
-    def add(self, opinion: Opinion, truth: Truth) -> None:
-        """Grade every row of an opinion."""
-        came = np.zeros(opinion.p.shape[1], dtype=bool)
-        places = opinion.places(truth.known)
+    def add(self, forecast: Forecast, outcome: Outcome) -> None:
+        """Grade every row of a forecast."""
+        came = np.zeros(forecast.p.shape[1], dtype=bool)
+        places = forecast.places(outcome.known)
         came[places] = True
-        logs = np.log2(np.maximum(opinion.p[:, places], _LEAST)).sum(axis=1)
-        logs += truth.fresh * np.log2(np.maximum(opinion.fresh, _LEAST))
+        logs = np.log2(np.maximum(forecast.p[:, places], _LEAST)).sum(axis=1)
+        logs += outcome.fresh * np.log2(np.maximum(forecast.fresh, _LEAST))
         at_1: Floats = np.zeros(len(self._names))
         at_5, first = at_1, at_1
-        if opinion.n:
+        if forecast.n:
             # Of equals the first leads, without a slow stable sort
-            tilt = 1e-9 * np.arange(opinion.n) - 1.0
-            order = np.argsort(opinion.p[:, : opinion.n] * tilt, axis=1)[:, :TOP]
+            tilt = 1e-9 * np.arange(forecast.n) - 1.0
+            order = np.argsort(forecast.p[:, : forecast.n] * tilt, axis=1)[:, :TOP]
             hits = came[order]
             at_1, at_5 = (
                 hits[:, 0].astype(np.float64),
                 np.asarray(hits.any(axis=1), dtype=np.float64),
             )
-            first = opinion.p[np.arange(len(order)), order[:, 0]]
+            first = forecast.p[np.arange(len(order)), order[:, 0]]
         self._steps += 1
-        self._sums += np.array([at_1, at_5, logs / -truth.members])
+        self._sums += np.array([at_1, at_5, logs / -outcome.members])
         self._confidence.append(first)
-        self._outcome.append(at_1 / truth.members)
+        self._outcome.append(at_1 / outcome.members)
 
     def figures(self) -> dict[str, dict[str, float | int]]:
         """By name, the figures of ``interfaces.md`` 15."""

@@ -77,7 +77,7 @@ class _Past:
                     del row[y]
         self.hot = [y for y in self.hot if y not in gone]
 
-    def dump(self) -> Packed:
+    def state(self) -> Packed:
         rows = [
             [[y, list(row.items())] for y, row in table.items()]
             for table in (self.follow, self.together)
@@ -86,7 +86,7 @@ class _Past:
         return [self.steps, list(self.counts.items()), *rows, *flat, self.hot]
 
     @classmethod
-    def restore(cls, packed: Packed) -> "_Past":
+    def load_state(cls, packed: Packed) -> "_Past":
         past = cls()
         past.steps, counts, follow, together, followed, uses, past.hot = packed
         past.counts = {y: list(row) for y, row in counts}
@@ -153,16 +153,16 @@ class LinearRanker:
         for past in self._users.values():
             past.forget(gone)
 
-    def dump(self) -> Packed:
+    def state(self) -> Packed:
         arrays = [pack_array(x) for x in (self._weights, self._squares, self._rates)]
-        return [*arrays, [[user, past.dump()] for user, past in self._users.items()]]
+        return [*arrays, [[user, past.state()] for user, past in self._users.items()]]
 
-    def restore(self, packed: Packed) -> None:
+    def load_state(self, packed: Packed) -> None:
         weights, squares, rates, users = packed
         self._weights, self._squares, self._rates = (
             unpack_array(x) for x in (weights, squares, rates)
         )
-        self._users = {user: _Past.restore(past) for user, past in users}
+        self._users = {user: _Past.load_state(past) for user, past in users}
         self._asked = None
 
 

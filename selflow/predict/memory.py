@@ -60,7 +60,7 @@ class UserMemory:
         for y in gone:
             self.seen.pop(y, None)
 
-    def dump(self) -> Packed:
+    def state(self) -> Packed:
         flat = [x for y, s in self.seen.items() for x in (y, s.step, s.ts_us, s.times)]
         return [
             self.user,
@@ -72,7 +72,7 @@ class UserMemory:
         ]
 
     @classmethod
-    def restore(cls, packed: Packed) -> "UserMemory":
+    def load_state(cls, packed: Packed) -> "UserMemory":
         user, steps, moments, history, last_members, flat = packed
         memory = cls(user)
         memory.steps, memory.moments, memory.last_members = steps, tuple(moments), last_members

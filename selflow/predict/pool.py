@@ -70,9 +70,9 @@ class FixedSharePool:
         shared = (1.0 - self.alpha) * posterior + self.alpha / len(self.names)
         self.weights = shared / shared.sum()
 
-    def dump(self) -> Packed:
+    def state(self) -> Packed:
         return [self.alpha, self.names, pack_array(self.weights)]
 
-    def restore(self, packed: Packed) -> None:
+    def load_state(self, packed: Packed) -> None:
         self.alpha, names, weights = packed
         self.names, self.weights = tuple(names), unpack_array(weights)

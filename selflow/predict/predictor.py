@@ -11,7 +11,7 @@ import numpy as np
 
 from selflow.core.errors import ShapeError, UsageError
 from selflow.core.steps import Step
-from selflow.predict.ensemble import Ensemble, Opinion, Truth
+from selflow.predict.ensemble import Ensemble, Forecast, Outcome
 from selflow.predict.experts import Expert, View
 from selflow.predict.grades import Grade, grade_pool
 from selflow.predict.memory import UserMemory
@@ -129,18 +129,18 @@ class Predictor:
         """
         if top_k < 1:
             raise UsageError(f"top_k is {top_k}", "ask for at least one label")
-        opinion = self._opinion(self._memory(context), now_us, ())
+        forecast = self._forecast(self._memory(context), now_us, ())
         weights = self._ensemble.pool.weights
         if expert is not None:
             row = self._ensemble.row(expert)
-            opinion, weights = opinion.of(row), np.eye(len(weights))[row]
-        places = opinion.ranked(top_k)
-        guesses = tuple(self._guess(opinion, place, weights) for place in places)
+            forecast, weights = forecast.of(row), np.eye(len(weights))[row]
+        places = forecast.ranked(top_k)
+        guesses = tuple(self._guess(forecast, place, weights) for place in places)
         other_p = max(0.0, 1.0 - sum(guess.p for guess in guesses))
         named = zip(self._ensemble.pool.names, weights.tolist(), strict=True)
         ranked = tuple(sorted((item for item in named if item[1] > 0.0), key=lambda item: -item[1]))
         new_p = max(
-            0.0, opinion.pool_fresh - sum(opinion.chance(place) for place in places if place < 0)
+            0.0, forecast.pool_fresh - sum(forecast.chance(place) for place in places if place < 0)
         )
         return Prediction(guesses, other_p, min(new_p, other_p), ranked)
 
@@ -148,18 +148,18 @@ class Predictor:
         """Predict the step from what was before it, grade that, then learn the step."""
         return grade_pool(*self.test_then_train(step))
 
-    def test_then_train(self, step: Step) -> tuple[Opinion, Truth]:
-        """As ``learn``; returns everybody's opinion and the truth, for whoever grades every
+    def test_then_train(self, step: Step) -> tuple[Forecast, Outcome]:
+        """As ``learn``; returns everybody's forecast and the outcome, for whoever grades every
         expert.
         """
         _refuse_empty(step)
         memory = self._memory_of(step.user)
-        opinion, truth, members = self._take_in(memory, step)
+        forecast, outcome, members = self._take_in(memory, step)
         memory.touch(step.ts_us, members)
         self._users[step.user] = self._users.pop(step.user, memory)
         self.steps_learned += 1
         self._stay_bounded()
-        return opinion, truth
+        return forecast, outcome
 
     def learn_outcome(self, context: Sequence[Step] | None, step: Step) -> Grade:
         """Learn what followed a context that is not in the stream, such as that of a request with
@@ -172,9 +172,9 @@ class Predictor:
         _refuse_empty(step)
         if context:
             self._memory_of(context[-1].user)  # a user who is learned from has an id of their own
-        opinion, truth, _ = self._take_in(self._memory(context), step)
+        forecast, outcome, _ = self._take_in(self._memory(context), step)
         self._stay_bounded()
-        return grade_pool(opinion, truth)
+        return grade_pool(forecast, outcome)
 
     def as_prior(self) -> Prior:
         """What another predictor may start from: how far to trust what; no label and no count."""
@@ -184,12 +184,12 @@ class Predictor:
         """The whole state. ``load`` gives a predictor that answers and goes on bit for bit
         alike.
         """
-        users = [[name, memory.dump()] for name, memory in self._users.items()]
+        users = [[name, memory.state()] for name, memory in self._users.items()]
         state = [
             self._settings,
             self.steps_learned,
             self._users_ever,
-            self._vocabulary.dump(),
+            self._vocabulary.state(),
             users,
         ]
         return pack_state(
@@ -198,8 +198,8 @@ class Predictor:
                 *state,
                 self._ensemble.pool.alpha,
                 list(self.expert_names),
-                self._ensemble.dump(),
-                *self._shared.dump(),
+                self._ensemble.state(),
+                *self._shared.state(),
             ],
         )
 
@@ -233,10 +233,10 @@ class Predictor:
             )
             if list(predictor.expert_names) != names:
                 raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the bytes)
-            predictor._vocabulary.restore(vocabulary)
-            predictor._users = {name: UserMemory.restore(memory) for name, memory in users}
-            predictor._ensemble.restore(ensemble)
-            predictor._shared = SharedCounts.restore(shared)
+            predictor._vocabulary.load_state(vocabulary)
+            predictor._users = {name: UserMemory.load_state(memory) for name, memory in users}
+            predictor._ensemble.load_state(ensemble)
+            predictor._shared = SharedCounts.load_state(shared)
         except (ValueError, TypeError, KeyError, UsageError) as error:
             raise ShapeError(
                 f"{len(data):,} bytes are not a predictor with these experts",
@@ -245,27 +245,27 @@ class Predictor:
         predictor.steps_learned, predictor._users_ever = learned, ever
         return predictor
 
-    def _take_in(self, memory: UserMemory, step: Step) -> tuple[Opinion, Truth, list[int]]:
+    def _take_in(self, memory: UserMemory, step: Step) -> tuple[Forecast, Outcome, list[int]]:
         labels = tuple(dict.fromkeys(step.labels))
         found = [(label, self._vocabulary.find(label)) for label in labels]
         known = tuple(label_id for _, label_id in found if label_id is not None)
         fresh = tuple(label for label, label_id in found if label_id is None)
-        truth = Truth(known, len(fresh), fresh)
-        opinion = self._opinion(memory, step.ts_us, known)
+        outcome = Outcome(known, len(fresh), fresh)
+        forecast = self._forecast(memory, step.ts_us, known)
         ordered = sorted(found, key=lambda item: item[1] is None)
         members = [self._vocabulary.use(label) for label, _ in ordered]
-        self._ensemble.learn(opinion, truth, members)
-        self._shared.learn(fresh, was_asked=bool(opinion.offered))
-        return opinion, truth, members
+        self._ensemble.learn(forecast, outcome, members)
+        self._shared.learn(fresh, was_asked=bool(forecast.offered))
+        return forecast, outcome, members
 
-    def _opinion(self, memory: UserMemory, now_us: int, also: Sequence[int]) -> Opinion:
+    def _forecast(self, memory: UserMemory, now_us: int, also: Sequence[int]) -> Forecast:
         view = View(
             memory.user, now_us, memory.history, memory.recent(), self._vocabulary, memory.moments
         )
         barred = memory.history[-1] if self._bars_current and memory.history else ()
-        opinion = self._ensemble.ask(view, memory, also, barred)
-        offered = self._shared.offer(view, opinion.pool_fresh)
-        return replace(opinion, offered=offered) if offered else opinion
+        forecast = self._ensemble.ask(view, memory, also, barred)
+        offered = self._shared.offer(view, forecast.pool_fresh)
+        return replace(forecast, offered=offered) if offered else forecast
 
     def _memory_of(self, user: str) -> UserMemory:
         memory = self._users.get(user)
@@ -285,16 +285,16 @@ class Predictor:
             memory.touch(step.ts_us, [label_id for label_id in found if label_id is not None])
         return memory
 
-    def _guess(self, opinion: Opinion, place: int, weights: Floats) -> Guess:
+    def _guess(self, forecast: Forecast, place: int, weights: Floats) -> Guess:
         if place < 0:
-            return Guess(*opinion.offered[-1 - place], ((EXPERT, 1.0),))
-        parts = weights * opinion.p[:, place]
+            return Guess(*forecast.offered[-1 - place], ((EXPERT, 1.0),))
+        parts = weights * forecast.p[:, place]
         parts = parts / max(float(parts.sum()), 1e-300)
         said = np.argsort(-parts, kind="stable")[:_SAID_SO]
         names = self._ensemble.pool.names
         experts = tuple((names[i], float(parts[i])) for i in said if parts[i] > 0.0)
         return Guess(
-            self._vocabulary.label(int(opinion.ids[place])), float(opinion.pool[place]), experts
+            self._vocabulary.label(int(forecast.ids[place])), float(forecast.pool[place]), experts
         )
 
     def _stay_bounded(self) -> None:

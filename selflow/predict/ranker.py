@@ -98,13 +98,13 @@ class Rankers:
         self._weights = unpack_array(weights)
         self._curvature = np.diag(self._precision * firmness)
 
-    def dump(self) -> Packed:
+    def state(self) -> Packed:
         return [pack_array(x) for x in (self._weights, self._curvature, self._inverse)] + [
             self._steps
         ]
 
-    def restore(self, packed: Packed) -> None:
-        """Take over dumped rankers."""
+    def load_state(self, packed: Packed) -> None:
+        """Take over state rankers."""
         *arrays, self._steps = packed
         self._weights, self._curvature, self._inverse = map(unpack_array, arrays)
 
@@ -150,10 +150,10 @@ class Inputs:
         spread = ((features - self._mean) ** 2).mean(axis=0)
         self._variance = self._variance + pace * (spread - self._variance)
 
-    def dump(self) -> Packed:
+    def state(self) -> Packed:
         return [pack_array(self._mean), pack_array(self._variance), self._steps]
 
-    def restore(self, packed: Packed) -> None:
-        """Take over dumped scales."""
+    def load_state(self, packed: Packed) -> None:
+        """Take over state scales."""
         mean, variance, self._steps = packed
         self._mean, self._variance = unpack_array(mean), unpack_array(variance)

@@ -45,8 +45,8 @@ class RecencyExpert:
     def forget(self, gone: frozenset[int]) -> None:
         """Places know no labels."""
 
-    def dump(self) -> Packed:
+    def state(self) -> Packed:
         return [pack_array(self._places), pack_array(self._fresh)]
 
-    def restore(self, packed: Packed) -> None:
+    def load_state(self, packed: Packed) -> None:
         self._places, self._fresh = (unpack_array(x) for x in packed)

@@ -81,16 +81,16 @@ class SharedCounts:
             self._hits += was_asked and label in self._left
             self._total -= self._left.pop(label, 0)
 
-    def dump(self) -> list[Packed]:
+    def state(self) -> list[Packed]:
         """The state as msgpack values; none where nothing ships."""
         state = [list(self._left), list(self._left.values()), self._total, self._asked, self._hits]
         return [state] if self._left or self._asked else []
 
     @classmethod
-    def restore(cls, dumped: Sequence[Packed]) -> "SharedCounts":
-        """What ``dump`` gave."""
+    def load_state(cls, state: Sequence[Packed]) -> "SharedCounts":
+        """What ``state`` gave."""
         shared = cls({})
-        for labels, counts, total, asked, hits in dumped:
+        for labels, counts, total, asked, hits in state:
             shared._left = dict(zip(labels, counts, strict=True))
             shared._total, shared._asked, shared._hits = total, asked, hits
         return shared

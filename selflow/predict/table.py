@@ -124,7 +124,7 @@ class Row:
         self.sums *= worth
         self.clock = 0
 
-    def dump(self) -> Packed:
+    def state(self) -> Packed:
         body = [
             pack_array(self.ids[: self.n]),
             pack_array(self.values[: self.n]),
@@ -133,7 +133,7 @@ class Row:
         return [self.clock, self.touched, *body, self.leaders]
 
     @classmethod
-    def restore(cls, packed: Packed) -> "Row":
+    def load_state(cls, packed: Packed) -> "Row":
         clock, touched, ids, values, sums, leaders = packed
         row = cls(leaders is not None)
         row.clock, row.touched = clock, touched
@@ -260,10 +260,10 @@ class Table:
         for row in self._rows.values():
             row.forget(gone)
 
-    def dump(self) -> Packed:
-        return [self._tick, [[key, row.dump()] for key, row in self._rows.items()]]
+    def state(self) -> Packed:
+        return [self._tick, [[key, row.state()] for key, row in self._rows.items()]]
 
-    def restore(self, packed: Packed) -> None:
-        """Take over a dumped table; limits stay those of this one."""
+    def load_state(self, packed: Packed) -> None:
+        """Take over a state table; limits stay those of this one."""
         self._tick, rows = packed
-        self._rows = {key: Row.restore(row) for key, row in rows}
+        self._rows = {key: Row.load_state(row) for key, row in rows}

@@ -140,11 +140,11 @@ class Vocabulary:
             self._like, self._pairs = {}, 0
         return found
 
-    def dump(self) -> Packed:
+    def state(self) -> Packed:
         return [self._labels, self._free, list(self._ids)]
 
-    def restore(self, packed: Packed) -> None:
-        """Take over a dumped vocabulary."""
+    def load_state(self, packed: Packed) -> None:
+        """Take over a state vocabulary."""
         self._labels, self._free, order = packed
         self._traits = [traits_of(label or "") for label in self._labels]
         places = {label: i for i, label in enumerate(self._labels) if label is not None}

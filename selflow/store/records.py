@@ -9,9 +9,9 @@ from dataclasses import Field, dataclass, fields
 from types import UnionType
 from typing import Any, ClassVar, Literal, get_args, get_origin
 
-from selflow.core.access import Scope
 from selflow.core.clock import rfc3339
 from selflow.core.events import Json
+from selflow.core.grants import Scope
 from selflow.core.health import Health
 
 ImportState = Literal["running", "done", "failed"]

@@ -7,8 +7,8 @@ from collections.abc import Collection
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from selflow.core.access import Grant, Scope
 from selflow.core.errors import UsageError
+from selflow.core.grants import Grant, Scope
 from selflow.core.ids import new_id, new_token
 from selflow.store.audit import chain
 from selflow.store.database import Database

@@ -61,7 +61,7 @@ def settings() -> Settings:
 def compose(ray_session: Any, root: Root, settings: Settings) -> Iterator[Callable[..., Any]]:
     """Make the services of a plan, as ``selflow up`` does; they end with the test."""
     from actors import composition
-    from actors.launch import RaySession, free_ports
+    from actors.ray_head import RaySession, free_ports
 
     def make(
         version: str = "test", *, serving: bool = False, wanted: Settings | None = None

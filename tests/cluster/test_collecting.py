@@ -59,7 +59,7 @@ def test_privacy_and_limits_hold_before_anything_is_stored(
 def test_over_tcp_only_a_token_brings_events_in_and_they_are_redacted(
     compose: Callable[..., Any], consent: Callable[[str], None], root: Root
 ) -> None:
-    from actors.launch import free_ports
+    from actors.ray_head import free_ports
 
     port = free_ports(1)[0]
     compose(wanted=Settings(supervisor=QUICK, ingest=IngestSettings(tcp_port=port)))

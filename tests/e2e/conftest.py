@@ -64,7 +64,7 @@ class World:
         """What a person would look at if something stood still: the status, what runs, the ends of
         the logs.
         """
-        from actors.launch import session_processes
+        from actors.ray_head import session_processes
 
         told = [self.run("status").stdout]
         with suppress(psutil.Error):
@@ -111,7 +111,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     made.ok("up", "--lean", *QUICK)
     yield made
     made.run("down")
-    from actors.launch import session_processes
+    from actors.ray_head import session_processes
 
     left = [process.name() for process in session_processes(made.root)]
     shutil.rmtree(made.root.path, ignore_errors=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from actors.launch import free_ports
+from actors.ray_head import free_ports
 from tests.e2e.conftest import World, make_world
 
 

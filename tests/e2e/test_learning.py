@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import psutil
 import pytest
 
-from actors.launch import session_processes
+from actors.ray_head import session_processes
 from selflow.core.errors import SelFlowError
 from selflow.core.events import Event as Happening
 from selflow.core.steps import label_event

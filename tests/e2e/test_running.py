@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from actors.launch import session_processes
+from actors.ray_head import session_processes
 from selflow.core.errors import RefusedError
 from selflow.core.events import Event
 from selflow.sdk.ingest import IngestClient, Pace

@@ -19,7 +19,7 @@ from selflow.lm.loaded import add_adapter, load_base
 from selflow.lm.lora import LoraRun
 from selflow.lm.scoring import score_steps
 from selflow.predict.agents import RecordedExpert
-from selflow.predict.versus import Trained
+from selflow.predict.paired import PairedBaseline
 from tests.lm.worlds import planted_steps, shuffled_targets
 
 STEPS = 4_300
@@ -42,7 +42,7 @@ def verdict_on(steps: Sequence[Step], folder: Path) -> Verdict:
     add_adapter(loaded, "agent", folder / "adapter")
     first = split.gate[0]
     p, other_p = score_steps(loaded, "agent", steps, first, len(steps))
-    pool = Trained.learn(steps[:first])
+    pool = PairedBaseline.learn(steps[:first])
     without = pool.replay(steps[first:])
     joined = pool.replay(steps[first:], [RecordedExpert("agent", loaded.epoch.labels, p, other_p)])
     moments = np.array([step.ts_us for step in steps[first:]])

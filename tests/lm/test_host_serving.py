@@ -15,8 +15,8 @@ import uvicorn
 from selflow.core.clock import SystemClock
 from tests.lm.test_host import LABELS, small_adapter
 from tests.lm.worlds import small_base
-from tests.unit.gateway.agents import School
-from tests.unit.gateway.worlds import Template, World
+from tests.unit.inference.agents import School
+from tests.unit.inference.worlds import Template, World
 
 DEADLINE_S = 20.0
 

@@ -21,7 +21,7 @@ _FOLLOW_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EventQuery:
     """Which events: half-open in time, newest first from before ``cursor`` (moment, sequence
     number).
     """
@@ -69,7 +69,7 @@ def events(  # noqa: PLR0913  (one parameter for each option)
     Newest last, as they were stored: redacted. With --follow --json, one document per line.
     """
     call: Invocation = ctx.obj
-    wanted = Wanted(
+    wanted = EventQuery(
         _moment("--since", since, 0),
         _moment("--until", until, _END_US),
         source,
@@ -92,7 +92,7 @@ def events(  # noqa: PLR0913  (one parameter for each option)
         reader.close()
 
 
-def newest(reader: "LogReader", wanted: Wanted, limit: int) -> list["Stored"]:
+def newest(reader: "LogReader", wanted: EventQuery, limit: int) -> list["Stored"]:
     """At most ``limit`` wanted events, newest first. Cost: one page of 500 after the other, until
     there are enough.
     """
@@ -105,7 +105,7 @@ def newest(reader: "LogReader", wanted: Wanted, limit: int) -> list["Stored"]:
     return found
 
 
-def _backwards(reader: "LogReader", wanted: Wanted) -> Iterator["Stored"]:
+def _backwards(reader: "LogReader", wanted: EventQuery) -> Iterator["Stored"]:
     page_events = _PAGE_EVENTS
     until_us = min(wanted.until_us, wanted.cursor[0] + 1) if wanted.cursor else wanted.until_us
     while True:
@@ -120,7 +120,7 @@ def _backwards(reader: "LogReader", wanted: Wanted) -> Iterator["Stored"]:
         until_us = edge_us + 1
 
 
-def _list(call: Invocation, reader: "LogReader", wanted: Wanted, limit: int) -> None:
+def _list(call: Invocation, reader: "LogReader", wanted: EventQuery, limit: int) -> None:
     found = newest(reader, wanted, limit + 1)
     page = found[:limit]
     following = f"{page[-1].event.ts_us}-{page[-1].seq}" if len(found) > limit else None
@@ -131,7 +131,7 @@ def _list(call: Invocation, reader: "LogReader", wanted: Wanted, limit: int) -> 
 
 
 def _follow(
-    call: Invocation, reader: "LogReader", wanted: Wanted, limit: int, clock: Clock
+    call: Invocation, reader: "LogReader", wanted: EventQuery, limit: int, clock: Clock
 ) -> None:
     import json
 

@@ -56,9 +56,9 @@ def _run(args: Sequence[str]) -> int:
     """
     given = set(args)
     if given - FLAGS == {"status"} and args.count("status") == 1:
-        from selflow.console.cli.glance import glance
+        from selflow.console.cli.status_report import status_report
 
-        return glance(make_invocation(given & FLAGS))
+        return status_report(make_invocation(given & FLAGS))
     from selflow.console.cli.app import invoke
 
     return invoke(args)

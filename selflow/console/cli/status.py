@@ -4,7 +4,7 @@ answer directly.
 
 import typer
 
-from selflow.console.cli.glance import glance
+from selflow.console.cli.status_report import status_report
 
 
 def status(ctx: typer.Context) -> None:
@@ -12,4 +12,4 @@ def status(ctx: typer.Context) -> None:
 
     Every process is looked at anew. Exit code 3 if SelFlow does not run.
     """
-    raise typer.Exit(glance(ctx.obj))
+    raise typer.Exit(status_report(ctx.obj))

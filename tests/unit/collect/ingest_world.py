@@ -10,10 +10,10 @@ from threading import Lock
 import msgpack
 import zmq
 
+from selflow.collect.event_filter import EventFilter
 from selflow.collect.ingest import IngestServer
 from selflow.collect.normalise import Exclusions
 from selflow.collect.redact import make_redactor
-from selflow.collect.sieve import Sieve
 from selflow.core.clock import SystemClock
 from selflow.core.codec import encode_batch
 from selflow.core.errors import StoreError
@@ -75,8 +75,10 @@ class Peer:
         self._context.term()
 
 
-def sieve(paths: Sequence[str] = (), apps: Sequence[str] = ()) -> Sieve:
-    return Sieve(make_redactor(PrivacySettings()), Exclusions(paths, apps, "/home/u"), "/home/u")
+def event_filter(paths: Sequence[str] = (), apps: Sequence[str] = ()) -> EventFilter:
+    return EventFilter(
+        make_redactor(PrivacySettings()), Exclusions(paths, apps, "/home/u"), "/home/u"
+    )
 
 
 @contextmanager
@@ -93,12 +95,12 @@ def serving(
     *,
     tcp: bool = False,
     authorise: Callable[[str], bool] = "right".__eq__,
-    sifting: Sieve | None = None,
+    sifting: EventFilter | None = None,
     consents: Callable[[str], bool] | None = None,
 ) -> Iterator[IngestServer]:
     server = IngestServer(
         sink,
-        sifting or sieve(),
+        sifting or event_filter(),
         SystemClock(),
         folder / "run" / "in.sock",
         tcp_address="127.0.0.1:0" if tcp else None,

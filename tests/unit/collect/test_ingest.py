@@ -18,11 +18,11 @@ from selflow.testing import MemoryLog
 from tests.unit.collect.ingest_world import (
     NOW_US,
     Gate,
+    event_filter,
     events,
     peering,
     serving,
     short_folder,
-    sieve,
     socket_of,
 )
 
@@ -76,7 +76,7 @@ def test_secrets_are_out_and_excluded_paths_are_dropped_before_the_sink_sees_any
     folder: Path,
 ) -> None:
     log = MemoryLog()
-    sifting = sieve(["~/private/"], ["KeePass*"])
+    sifting = event_filter(["~/private/"], ["KeePass*"])
     mixed = [
         Event(NOW_US, "shell", "shell.command", "login bob@example.org --password hunter2"),
         Event(NOW_US, "shell", "shell.command", "vim ~/private/diary.txt"),
@@ -111,7 +111,7 @@ def test_events_that_break_the_schema_are_named_by_place_and_the_rest_is_stored(
 
 def test_a_batch_of_which_nothing_is_left_is_acknowledged(folder: Path) -> None:
     log = MemoryLog()
-    with serving(log, folder, sifting=sieve(["/w/"])), peering(socket_of(folder)) as peer:
+    with serving(log, folder, sifting=event_filter(["/w/"])), peering(socket_of(folder)) as peer:
         peer.send("files", 1, events(0, 2))
 
         assert peer.hear()[1]["dropped"] == 2
@@ -356,13 +356,20 @@ def test_a_judge_that_fails_keeps_events_out_and_the_door_open(folder: Path) -> 
 def test_an_address_beyond_loopback_is_refused(folder: Path, address: str) -> None:
     with pytest.raises(RefusedError, match="may not listen"):
         IngestServer(
-            MemoryLog(), sieve(), SystemClock(), folder / "x", tcp_address=address, authorise=bool
+            MemoryLog(),
+            event_filter(),
+            SystemClock(),
+            folder / "x",
+            tcp_address=address,
+            authorise=bool,
         )
 
 
 def test_tcp_without_anyone_to_judge_tokens_is_refused(folder: Path) -> None:
     with pytest.raises(RefusedError, match="needs a token"):
-        IngestServer(MemoryLog(), sieve(), SystemClock(), folder / "x", tcp_address="127.0.0.1:0")
+        IngestServer(
+            MemoryLog(), event_filter(), SystemClock(), folder / "x", tcp_address="127.0.0.1:0"
+        )
 
 
 def test_a_taken_port_is_named(folder: Path) -> None:
@@ -370,7 +377,7 @@ def test_a_taken_port_is_named(folder: Path) -> None:
         taken = server.tcp_endpoint.removeprefix("tcp://")
         second = IngestServer(
             MemoryLog(),
-            sieve(),
+            event_filter(),
             SystemClock(),
             folder / "two" / "x",
             tcp_address=taken,
@@ -393,17 +400,17 @@ def test_a_folder_open_to_others_is_refused(folder: Path) -> None:
     folder.chmod(0o755)
 
     with pytest.raises(RefusedError, match="open to other users"):
-        IngestServer(MemoryLog(), sieve(), SystemClock(), folder / "in.sock").start()
+        IngestServer(MemoryLog(), event_filter(), SystemClock(), folder / "in.sock").start()
 
 
 def test_a_socket_that_is_served_is_not_taken_over(folder: Path) -> None:
     with serving(MemoryLog(), folder), pytest.raises(RefusedError, match="another program serves"):
-        IngestServer(MemoryLog(), sieve(), SystemClock(), folder / "run" / "in.sock").start()
+        IngestServer(MemoryLog(), event_filter(), SystemClock(), folder / "run" / "in.sock").start()
 
 
 def test_a_path_too_long_for_a_socket_is_named_before_the_bind(folder: Path) -> None:
     with pytest.raises(ConfigError, match="the limit is 103"):
-        IngestServer(MemoryLog(), sieve(), SystemClock(), folder / ("x" * 100)).start()
+        IngestServer(MemoryLog(), event_filter(), SystemClock(), folder / ("x" * 100)).start()
 
 
 def test_stopping_answers_what_the_sink_still_finishes_and_is_safe_twice(folder: Path) -> None:

@@ -8,7 +8,7 @@ from selflow.collect.normalise import Exclusions, PathRules, write_home
 from selflow.core.codec import decode_record
 from selflow.core.errors import ConfigError
 from selflow.core.events import Event, Json
-from tests.unit.collect.ingest_world import sieve
+from tests.unit.collect.ingest_world import event_filter
 
 EXCLUSIONS = Exclusions(["~/private/", "*.kdbx", "/etc/secret/**"], ["KeePass*", "pass"], "/home/u")
 
@@ -41,8 +41,8 @@ def _event(subject: str = "", kind: str = "file.modify", app: str = "", **data: 
 def test_what_the_owner_excludes_is_covered(event: Event) -> None:
     assert EXCLUSIONS.covers(event)
     assert (
-        sieve(["~/private/", "*.kdbx", "/etc/secret/**"], ["KeePass*", "pass"])
-        .sift([event])
+        event_filter(["~/private/", "*.kdbx", "/etc/secret/**"], ["KeePass*", "pass"])
+        .apply([event])
         .dropped
         == 1
     )
@@ -110,8 +110,8 @@ def test_the_sieve_writes_the_home_folder_everywhere_and_keeps_the_rest() -> Non
         "n": None,
     }
     record = (
-        sieve()
-        .sift([Event(5, "shell", "shell.command", "ls /home/u/w", "bash", 2.5, data)])
+        event_filter()
+        .apply([Event(5, "shell", "shell.command", "ls /home/u/w", "bash", 2.5, data)])
         .records[0]
     )
 

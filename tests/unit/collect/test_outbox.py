@@ -14,7 +14,7 @@ from selflow.core.codec import WireLimits, decode_record
 from selflow.core.errors import StoreError
 from selflow.core.events import Credits, Event
 from selflow.testing import ManualClock, MemoryLog
-from tests.unit.collect.ingest_world import DEADLINE_S, Gate, events, sieve
+from tests.unit.collect.ingest_world import DEADLINE_S, Gate, event_filter, events
 
 LIMITS = WireLimits(max_batch_events=3)
 
@@ -65,7 +65,7 @@ class Weather:
 def _world(spool: MemorySpool | None = None) -> tuple[Outbox, Weather, MemorySpool, ManualClock]:
     clock, sink, spool = ManualClock(), Weather(MemoryLog()), spool or MemorySpool()
     return (
-        Outbox(sink, sieve(["~/private/"]), spool, clock, LIMITS, flush_interval_s=0.5),
+        Outbox(sink, event_filter(["~/private/"]), spool, clock, LIMITS, flush_interval_s=0.5),
         sink,
         spool,
         clock,
@@ -168,7 +168,7 @@ def test_with_a_full_spool_batches_wait_in_memory_up_to_a_bound_and_losses_are_c
 def test_a_sink_without_credits_is_left_in_peace_for_a_while() -> None:
     clock, spool = ManualClock(), MemorySpool()
     log = MemoryLog(credits=0)
-    outbox = Outbox(log, sieve(), spool, clock, LIMITS, flush_interval_s=0.5)
+    outbox = Outbox(log, event_filter(), spool, clock, LIMITS, flush_interval_s=0.5)
     outbox.offer(events(0, 9))
     outbox.step()
     assert (len(_stored(log)), len(spool.kept)) == (3, 2)
@@ -180,7 +180,9 @@ def test_a_sink_without_credits_is_left_in_peace_for_a_while() -> None:
 
 def test_stopping_delivers_what_was_offered() -> None:
     gate = Gate(MemoryLog())
-    outbox = Outbox(gate, sieve(), MemorySpool(), SystemClock(), LIMITS, flush_interval_s=0.01)
+    outbox = Outbox(
+        gate, event_filter(), MemorySpool(), SystemClock(), LIMITS, flush_interval_s=0.01
+    )
     outbox.start()
     outbox.offer(events(0, 4))
     assert gate.entered.wait(DEADLINE_S)

@@ -8,9 +8,9 @@ import pytest
 
 from selflow.collect import sources
 from selflow.collect.files import FileSource
-from selflow.collect.metrics import MetricsSource
 from selflow.collect.shell_source import ShellHistorySource
 from selflow.collect.sources import Source, found_sources, make_source
+from selflow.collect.system_metrics import MetricsSource
 from selflow.core.clock import SystemClock
 from selflow.core.errors import ConfigError
 from selflow.core.settings import FileSource as FileSection

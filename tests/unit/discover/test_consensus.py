@@ -1,4 +1,4 @@
-"""Micro-clusters, co-association and the cut."""
+"""MicroClusters-clusters, co-association and the cut."""
 
 import numpy as np
 import pytest

@@ -111,9 +111,9 @@ def probabilities_sum_to_one(make: Make) -> None:
 def asking_changes_nothing(make: Make) -> None:
     walk = Walk(make())
     walk.run(work(2, 30))
-    before = msgpack.packb(walk.expert.dump())
+    before = msgpack.packb(walk.expert.state())
     asked = [walk.distribution(step) for step in work(2, 5)]
-    _holds(msgpack.packb(walk.expert.dump()) == before, "asking leaves the state as it is")
+    _holds(msgpack.packb(walk.expert.state()) == before, "asking leaves the state as it is")
     _holds(
         _are_alike(asked, [walk.distribution(step) for step in work(2, 5)]),
         "asked twice it says the same",
@@ -125,10 +125,10 @@ def learning_does_not_change_its_input(make: Make) -> None:
     walk.run(work(3, 20))
     step = work(3, 21)[-1]
     view, members = walk.view(step), [walk.vocabulary.use(label) for label in step.labels]
-    before = (view.history, view.recent, walk.vocabulary.dump(), tuple(members))
+    before = (view.history, view.recent, walk.vocabulary.state(), tuple(members))
     walk.expert.learn(view, members, 0)
     _holds(
-        (view.history, view.recent, walk.vocabulary.dump(), tuple(members)) == before,
+        (view.history, view.recent, walk.vocabulary.state(), tuple(members)) == before,
         "its input stays as it is",
     )
 
@@ -144,12 +144,14 @@ def a_saved_copy_goes_on_alike(make: Make) -> None:
     walk.run(stream[:25])
     copy.run(stream[:25])
     copy.expert = make()
-    copy.expert.restore(msgpack.unpackb(msgpack.packb(walk.expert.dump()), strict_map_key=False))
+    copy.expert.load_state(
+        msgpack.unpackb(msgpack.packb(walk.expert.state()), strict_map_key=False)
+    )
     _holds(
         _are_alike(walk.run(stream[25:]), copy.run(stream[25:])),
         "a restored copy answers and learns alike",
     )
-    _holds(walk.expert.dump() == copy.expert.dump(), "a restored copy ends in the same state")
+    _holds(walk.expert.state() == copy.expert.state(), "a restored copy ends in the same state")
 
 
 def new_labels_may_come_at_any_time(make: Make) -> None:

@@ -37,7 +37,7 @@ def test_too_little_was_seen_to_say() -> None:
 
 def test_a_restored_temperature_goes_on_alike() -> None:
     one, other = _fed(0.9, 0.5, 230), Temperature()
-    other.restore(one.dump())
+    other.load_state(one.state())
     p, shares = np.array([0.2]), np.array([1.0, 0.0])
     for _ in range(250):
         one.learn(p, 0.8, shares)

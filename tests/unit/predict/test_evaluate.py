@@ -1,4 +1,4 @@
-"""The contract of an evaluation, and worlds in which the truth about prediction is known."""
+"""The contract of an evaluation, and worlds in which the outcome about prediction is known."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -123,10 +123,10 @@ def test_where_order_matters_and_habits_change_the_pool_beats_every_simple_rule(
 
 def test_in_a_world_of_second_order_nobody_beats_the_truth_and_order_two_comes_near() -> None:
     bits = _bits(evaluate_steps(second_order(3, 250), mode="all", has_users=False, prior=shipped()))
-    truth = entropy_bits(0.9, 6)
+    outcome = entropy_bits(0.9, 6)
 
-    assert truth < min(bits.values())
-    assert bits["pool"] < truth + 0.8
+    assert outcome < min(bits.values())
+    assert bits["pool"] < outcome + 0.8
     assert bits["order2.1000"] < bits["order1.1000"] - 0.5
     assert bits["markov2"] < bits["markov1"] - 0.5
 

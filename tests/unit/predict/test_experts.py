@@ -68,9 +68,9 @@ def test_each_context_learns_what_follows_it() -> None:
     walk = Walk(EXPERTS["order1"]())
     walk.run(single(["a", "x", "b", "y"] * 12))
     after = {}
-    for last, truth in (("a", "x"), ("b", "y")):
+    for last, outcome in (("a", "x"), ("b", "y")):
         walk.learn(single([last])[0])
-        p, _ = walk.distribution(single([truth])[0])
+        p, _ = walk.distribution(single([outcome])[0])
         after[last] = p[-1].tolist()
 
     assert np.argmax(after["a"]) == 1

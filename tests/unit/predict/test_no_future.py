@@ -95,6 +95,6 @@ def test_evaluation_is_the_sum_of_test_then_train(mode: str) -> None:
 def test_nobody_foresees_noise() -> None:
     found = evaluate_steps(noise(13, 160, labels=8), mode="all", has_users=False, prior=shipped())
 
-    # The truth costs 3 bits
+    # The outcome costs 3 bits
     assert min(float(figures["log_loss_bits"]) for figures in found.values()) > 2.9
     assert max(float(figures["hit@1"]) for figures in found.values()) < 0.25  # .125, spread .025

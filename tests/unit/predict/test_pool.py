@@ -111,8 +111,8 @@ def test_a_set_is_one_observation() -> None:
 def test_a_saved_pool_goes_on_alike() -> None:
     one, other = FixedSharePool(["a", "b"], 0.2), FixedSharePool([], 0.01)
     one.learn(np.array([[0.6], [0.2]]), ONE)
-    packed: Packed = one.dump()
-    other.restore(packed)
+    packed: Packed = one.state()
+    other.load_state(packed)
     for pool in (one, other):
         pool.learn(np.array([[0.1], [0.2]]), ONE)
 

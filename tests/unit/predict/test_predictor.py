@@ -34,10 +34,10 @@ def chances(
     state = predictor.save()
     for label in labels:
         step = Step(ts_us, (label,), user)
-        opinion, truth = Predictor.load(state).test_then_train(step)
-        found["pool"].append(2.0 ** -grade_pool(opinion, truth).log_loss_bits)
+        forecast, outcome = Predictor.load(state).test_then_train(step)
+        found["pool"].append(2.0 ** -grade_pool(forecast, outcome).log_loss_bits)
         board = Board(predictor.expert_names)
-        board.add(opinion, truth)
+        board.add(forecast, outcome)
         for name, figures in board.figures().items():
             found.setdefault(name, []).append(2.0 ** -figures["log_loss_bits"])
     return found

@@ -1,4 +1,4 @@
-"""Streams whose truth is known, each made from a seed, and what the laws of streams need."""
+"""Streams whose outcome is known, each made from a seed, and what the laws of streams need."""
 
 import math
 from collections.abc import Sequence

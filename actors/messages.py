@@ -1,0 +1,102 @@
+"""What the services that learn are asked and answer: plain values, and refs that travel nested,
+never mapped.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from actors.plan import Plan
+from selflow.core.events import Json
+
+if TYPE_CHECKING:
+    from actors.columns import StepTable  # numpy, which those who only hand things on do not need
+
+Span = tuple[int, int]
+Decision = Literal["passed", "rejected", "no_verdict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The log up to a watermark as steps, and the parts of its time: learned from, tuned on, judged
+    on.
+    """
+
+    table: "StepTable"
+    events: int
+    days: int
+    train: Span
+    tune: Span
+    gate: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One agent that may come: its name and pattern, what it stands on, and its adapter once there
+    is one.
+    """
+
+    agent: str
+    pattern_id: str
+    number: int
+    """Its cluster in the model; -1 is the whole stream."""
+    model_sha256: str
+    base_sha256: str
+    warm: tuple[Mapping[str, Json], ...] = ()
+    """Settings that won before; the search tries them first."""
+    adapter_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRequest:
+    """One stage of one cycle, for the service that launches it."""
+
+    plan: Plan
+    cycle_id: str
+    refs: tuple[Any, ...] = ()
+    """Object refs. Nested, so that the launcher forwards and never maps them; its task receives
+    their values.
+    """
+    candidate: Candidate | None = None
+
+    @property
+    def key(self) -> str:
+        """Whose work it is: asked again, it is joined."""
+        return f"{self.cycle_id}/{self.candidate.agent if self.candidate else ''}"
+
+    def folder(self, name: str) -> Path:
+        """Where this stage keeps what must survive a restart."""
+        return self.plan.root.work / self.cycle_id / name
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """What a stage made: numbers for the journal, and the artifact that holds the rest."""
+
+    result: Mapping[str, Json]
+    sha256: str = ""
+    size_bytes: int = 0
+    kind: str = ""
+    parents: Sequence[str] = ()
+    """Artifacts that it was made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a stage made nothing, in words for the owner."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict, and how good the pool was on the gate part with and without the candidate."""
+
+    decision: Decision
+    reasons: tuple[str, ...]
+    numbers: Mapping[str, float]
+    gate_set: str
+    opening: int
+    alpha: float
+    figures: Mapping[str, Json] = field(default_factory=dict)

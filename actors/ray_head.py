@@ -1,0 +1,311 @@
+"""Starting and ending Ray on this machine: loopback, token, no usage statistics. Imports no Ray.
+
+The processes of our session carry ``SELFLOW_RAY_SESSION=<root>`` in their environment; ``down``
+ends those and no others, so an owner's own Ray on the same machine is never touched.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from selflow.core.errors import NotRunningError, StoreError
+from selflow.core.listening import listens
+from selflow.core.paths import Root, private_folder, write_private
+from selflow.core.settings import RaySettings
+
+if TYPE_CHECKING:
+    from ray._private.parameter import RayParams
+
+MARK = "SELFLOW_RAY_SESSION"
+RESOURCES = {"edge": 1, "store": 1, "train_slot": 1, "serve_slot": 1}
+PRIVATE = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_allow_out_of_band_object_ref_serialization": "0",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_OFFLINE": "1",
+}
+"""Of every Ray that we start, and of its drivers: loopback, nothing asked of the network, refs kept
+in their cycle.
+"""
+_RAY_TMP_NAME_BYTES = 70
+"""Room that Ray needs below its temp folder for ``session_<time>_<pid>/sockets/plasma_store``."""
+_START_LIMIT_S = 120
+PORT_TRIES = 50
+_CORE = {"raylet", "gcs_server"}
+
+
+@dataclass(frozen=True, slots=True)
+class RaySession:
+    """How Ray came to run: what ``status`` and ``doctor`` report."""
+
+    address: str
+    is_ours: bool
+    dashboard_port: int | None
+    warnings: tuple[str, ...] = ()
+    core_pids: tuple[int, ...] = ()
+
+
+def no_ray_client(ray_params: "RayParams", is_head: bool) -> None:  # noqa: FBT001  (Ray calls it so)
+    """Ray's start hook: no Ray Client server (an open remote shell on port 10001)."""
+    del is_head
+    ray_params.ray_client_server_port = None
+
+
+def own_environment(root: Root, ray: RaySettings, address: str) -> dict[str, str]:
+    """The variables of every process of a session that we start (``ray.md`` 7)."""
+    return {
+        **ray.knobs,
+        "RAY_ADDRESS": address,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(root.run / "ray_token"),
+        **PRIVATE,
+        "RAY_START_HOOK": "actors.ray_head.no_ray_client",
+        "RAY_SERVE_ENABLE_HA_PROXY": "0",
+        "SPT_NOENV": "1",
+    }
+
+
+def start_own(root: Root, ray: RaySettings) -> RaySession:
+    """Start a head of our own on loopback and wait until it answers.
+
+    Raises:
+        StoreError: Ray did not start; the message names the log.
+    """
+    gcs, metrics, agent = free_ports(3)
+    dashboard = dashboard_port(ray)
+    address = f"127.0.0.1:{gcs}"
+    environment = own_environment(root, ray, address)
+    write_private(root.run / "ray_token", secrets.token_hex(32))
+    write_private(root.run / "ray.env", _exports(environment))
+    command = start_command(root, ray, gcs, dashboard)
+    command += [f"--metrics-export-port={metrics}", f"--dashboard-agent-listen-port={agent}"]
+    log = root.log / "ray-start.log"
+    with log.open("ab") as output:
+        try:
+            done = subprocess.run(  # noqa: S603  (our own interpreter and arguments)
+                command,
+                env={**os.environ, **environment, MARK: str(root.path)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                timeout=_START_LIMIT_S,
+                check=False,
+                umask=0o077,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise StoreError(
+                f"Ray did not start within {_START_LIMIT_S} s", f"see {log}"
+            ) from error
+    if done.returncode != 0:
+        raise StoreError(f"Ray did not start (exit status {done.returncode})", f"see {log}")
+    session = RaySession(
+        address, is_ours=True, dashboard_port=dashboard, core_pids=_core_pids(root)
+    )
+    write_private(root.run / "ray.json", json.dumps(asdict(session)))
+    return session
+
+
+def load_environment(root: Root) -> None:
+    """Put the session's variables into this process; must happen before Ray is imported.
+
+    Raises:
+        NotRunningError: No session was ever started below this root.
+    """
+    path = root.run / "ray.env"
+    if not path.is_file():
+        raise NotRunningError("SelFlow is not running", "start it with: selflow up")
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, _, value = line.removeprefix("export ").partition("=")
+        os.environ[name] = value.strip("'")
+
+
+def find_foreign(ray: RaySettings, environ: Mapping[str, str]) -> str | None:
+    """The address of a cluster that the owner began: the setting, RAY_ADDRESS, or Ray's own note of
+    ``ray start``.
+    """
+    asked = ray.address or environ.get("RAY_ADDRESS")
+    if asked:
+        if not listens(asked):
+            raise NotRunningError(
+                f"no Ray cluster answers at {asked}",
+                "start it, or unset ray.address and RAY_ADDRESS",
+            )
+        return asked
+    note = Path(environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"  # noqa: S108  (Ray's place)
+    with suppress(OSError):
+        address = note.read_text(encoding="utf-8").strip()
+        return address if listens(address) else None
+    return None
+
+
+def attach(root: Root, address: str) -> RaySession:
+    """Note a foreign cluster as ours to use but not to end, and say what it exposes."""
+    environment = {"RAY_ADDRESS": address, "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
+    warnings = ["this Ray cluster was started by you: selflow down leaves it alone"]
+    if _has_token():
+        # `ray start` asks for a token as soon as its owner has one; a driver must be told to send
+        # it.
+        environment["RAY_AUTH_MODE"] = os.environ.get("RAY_AUTH_MODE", "token")
+    else:
+        warnings.append("it has no token authentication: any local program can run code through it")
+    write_private(root.run / "ray.env", _exports(environment))
+    if not address.startswith(("127.0.0.1:", "localhost:")):
+        warnings.append("its ports are open beyond loopback")
+    session = RaySession(address, is_ours=False, dashboard_port=None, warnings=tuple(warnings))
+    write_private(root.run / "ray.json", json.dumps(asdict(session)))
+    return session
+
+
+def current(root: Root) -> RaySession | None:
+    """The session as it was last started or attached; None if there is none."""
+    try:
+        raw: dict[str, Any] = json.loads((root.run / "ray.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return RaySession(
+        **{**raw, "warnings": tuple(raw["warnings"]), "core_pids": tuple(raw["core_pids"])}
+    )
+
+
+def session_processes(root: Root) -> list[psutil.Process]:
+    """Every process of our own Ray session: those that bear its mark, and all that they started.
+
+    The mark alone is not enough: Ray's workers write their title over their environment.
+    """
+    found: dict[int, psutil.Process] = {}
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid != os.getpid() and process.environ().get(MARK) == str(root.path):
+                found |= {each.pid: each for each in (process, *process.children(recursive=True))}
+    return list(found.values())
+
+
+def is_alive(session: RaySession) -> bool:
+    """Whether the core of the session runs: its raylet and its control store; for a foreign one,
+    its port.
+    """
+    if not session.is_ours:
+        return listens(session.address)
+    try:
+        core = [psutil.Process(pid) for pid in session.core_pids]
+        living = {process.name() for process in core if process.status() != psutil.STATUS_ZOMBIE}
+    except psutil.Error:
+        return False
+    # A container without an init keeps what was killed as a zombie, with its name
+    return living == _CORE
+
+
+def end_own(root: Root, grace_s: float = 1.0) -> int:
+    """End every process of our session: politely, then by force. Returns how many there were."""
+    ended = 0
+    while processes := session_processes(root):  # a dying raylet may still bear a child
+        ended += len(processes)
+        for process in processes:
+            with suppress(psutil.Error):
+                process.terminate()
+        for process in psutil.wait_procs(processes, timeout=grace_s)[1]:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(processes, timeout=grace_s)
+    for name in ("ray", "spill"):
+        shutil.rmtree(ray_temp(root) if name == "ray" else root.run / name, ignore_errors=True)
+    return ended
+
+
+def ray_temp(root: Root) -> Path:
+    """Ray's temp folder: below ``run``, or a short 0700 folder if its socket paths would grow too
+    long.
+    """
+    path = root.run / "ray"
+    return path if len(os.fsencode(path)) + _RAY_TMP_NAME_BYTES <= 107 else root.short_run() / "ray"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now, all different."""
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def next_free_port(first: int) -> int:
+    """The first free loopback port from ``first`` on.
+
+    Raises:
+        StoreError: None of ``PORT_TRIES`` ports is free.
+    """
+    for port in range(first, first + PORT_TRIES):
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+    raise StoreError(
+        f"no free port from {first} to {first + PORT_TRIES - 1}",
+        "set another port, see selflow config show",
+    )
+
+
+def dashboard_port(ray: RaySettings) -> int | None:
+    """The dashboard's port, the first free one from the setting on; None without a dashboard."""
+    return next_free_port(ray.dashboard_port) if ray.dashboard else None
+
+
+def start_command(root: Root, ray: RaySettings, gcs_port: int, dashboard: int | None) -> list[str]:
+    """The ``ray start`` of a head of our own; ``dashboard`` is its port, None for none."""
+    cores = ray.num_cpus or max(2, (psutil.cpu_count(logical=False) or 2) - 1)
+    private_folder(ray_temp(root).parent)
+    return [
+        sys.executable,
+        "-m",
+        "ray.scripts.scripts",
+        "start",
+        "--head",
+        f"--port={gcs_port}",
+        "--min-worker-port=0",
+        "--max-worker-port=0",
+        f"--temp-dir={ray_temp(root)}",
+        f"--object-spilling-directory={root.run / 'spill'}",
+        f"--object-store-memory={ray.object_store_bytes}",
+        f"--num-cpus={cores}",
+        f"--resources={json.dumps(RESOURCES)}",
+        "--disable-usage-stats",
+        "--no-monitor",
+        "--include-log-monitor=false",
+        f"--include-dashboard={'true' if dashboard else 'false'}",
+        "--dashboard-host=127.0.0.1",
+        f"--dashboard-port={dashboard or free_ports(1)[0]}",
+    ]
+
+
+def _exports(environment: Mapping[str, str]) -> str:
+    return "".join(f"export {name}='{value}'\n" for name, value in sorted(environment.items()))
+
+
+def _has_token() -> bool:
+    """Whether the owner has a token of Ray's own, where Ray looks for it."""
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return True
+    return Path(
+        os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
+    ).is_file()
+
+
+def _core_pids(root: Root) -> tuple[int, ...]:
+    return tuple(process.pid for process in session_processes(root) if process.name() in _CORE)

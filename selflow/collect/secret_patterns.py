@@ -1,0 +1,217 @@
+"""What secrets look like: the shapes that ``redact`` replaces by typed slots.
+
+A ``SecretPattern`` finds one kind of secret and puts its slot there. ``needles`` are lower-case
+substrings of which at least one stands in every text that the pattern can match: most texts are
+passed by without a search. Every search is linear in the length of the text: runs are entered at their start
+only, gaps are bounded.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+SECRET, EMAIL, CARD, IBAN, HEX, UUID = "<SECRET>", "<EMAIL>", "<CARD>", "<IBAN>", "<HEX>", "<UUID>"
+
+Replace = Callable[[re.Match[str]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class SecretPattern:
+    """One kind of secret. ``replace`` answers the text that takes the place of a match."""
+
+    needles: tuple[str, ...]
+    pattern: re.Pattern[str]
+    replace: Replace
+
+    def apply(self, text: str) -> str:
+        """The text with every match replaced."""
+        return self.pattern.sub(self.replace, text)
+
+
+def _slot(slot: str) -> Replace:
+    return lambda _: slot
+
+
+def _keep_prefix(found: re.Match[str]) -> str:
+    """``prefix`` stays readable, the value becomes a slot between the quotes or brackets it stood
+    in.
+    """
+    prefix, value = found["prefix"], found["value"]
+    quote = value[0] if value[0] in "\"'" else ""
+    core = value.strip("\"'") if quote else value.rstrip("\"'\\)]},;")
+    if not core:
+        return found[0]
+    tail = value[len(core) :] if not quote else quote * (len(value) > 1 and value.endswith(quote))
+    return f"{prefix}{quote}{SECRET}{tail}"
+
+
+# --- Names that announce a secret: `password=…`, `--token …`, {"api_key": …}.
+_LONG_NAMES = (
+    r"(?:passw(?:or)?[dt]|passwd|passphrase|passcode|pwd|(?<!<)secret|credential|cookie|session[_-]?id"
+    r"|(?:api|access|private|account|signing|encryption|auth|license)[_-]?key)[\w-]{0,40}"
+)
+_SHORT_NAMES = r"(?:token|auth|(?<!by)(?<!com)pass|authorization)(?![a-z])\d{0,3}"
+_NAME = rf"(?:{_LONG_NAMES}|{_SHORT_NAMES})"
+_NAME_NEEDLES = (
+    "passw",
+    "pass",
+    "pwd",
+    "secret",
+    "credential",
+    "cookie",
+    "session",
+    "key",
+    "token",
+    "auth",
+)
+_VALUE = r"""(?P<value>"(?:[^"\\]|\\.)*"?|'[^']*'?|\S+)"""
+SENSITIVE_NAME = re.compile(_NAME, re.IGNORECASE)
+"""A key of ``data`` that matches holds a secret, whatever its value looks like."""
+
+_HEADER = SecretPattern(
+    ("cookie", "authorization", "x-"),
+    re.compile(
+        r"""(?P<prefix>(?:(?:set-)?cookie|(?:proxy-)?authorization|x-[\w-]{0,40}(?:key|token|auth|secret)[\w-]{0,40})"""
+        r"""\s*:\s*)[^"'\s][^"'\r\n]*""",
+        re.IGNORECASE,
+    ),
+    lambda found: f"{found['prefix']}{SECRET}",
+)
+_ASSIGNED = SecretPattern(
+    _NAME_NEEDLES,
+    re.compile(rf"""(?P<prefix>{_NAME}\\?["']?\s*(?:={{1,3}}>?|:=?)\s*){_VALUE}""", re.IGNORECASE),
+    _keep_prefix,
+)
+_FLAG = SecretPattern(
+    _NAME_NEEDLES,
+    re.compile(rf"(?P<prefix>(?<![\w-])--?[\w-]{{0,60}}?{_NAME}\s+)(?!-){_VALUE}", re.IGNORECASE),
+    _keep_prefix,
+)
+_SCHEME = SecretPattern(
+    ("bearer", "basic"),
+    re.compile(
+        r"(?i:(?P<prefix>\b(?:bearer|basic)\s+))(?=\S*[\d=+/_.-]|\S*[a-z]\S*[A-Z])(?P<value>[\w.~+/=-]{8,})"
+    ),
+    _keep_prefix,
+)
+
+
+# --- Flags whose meaning depends on the program: `mysql -pX`, `curl -u user:X`.
+def _program(names: str, flag: str) -> SecretPattern:
+    return SecretPattern(
+        tuple(name if len(name) > 3 else f"{name} " for name in names.split("|")),
+        re.compile(rf"(?P<prefix>(?<![\w-])(?:{names})\b[^|;&\n]{{0,400}}?\s{flag}){_VALUE}"),
+        _keep_prefix,
+    )
+
+
+_PROGRAMS = (
+    _program("mysql|mysqldump|mysqladmin|mysqlimport|mariadb|sshpass|7z|7za", r"-p\s*"),
+    _program("docker|podman|helm|oc|az", r"login\b[^|;&\n]{0,400}?\s-p\s+"),
+    _program("mongo|mongosh|mongodump", r"-p\s+"),
+    _program("zip|unzip|sqlcmd|bcp", r"-P\s*"),
+    _program("curl|wget|http|https|smbclient", r"(?:-u|-U|--user|-a)\s*(?=\S*[:%])"),
+    _program("redis-cli|ldapsearch|ldapmodify", r"(?:-a|-w)\s*"),
+    _program("openssl", r"-pass(?:in|out)?\s+"),
+)
+
+
+# --- URLs: credentials become a slot, queries go.
+def _plain_url(found: re.Match[str]) -> str:
+    scheme, body = found[1], found[2]
+    authority = re.split(r"[/?#]", body, maxsplit=1)[0]
+    name, colon, port = authority.rpartition(":")
+    has_password = ":" in authority.rpartition("@")[0] or (colon and name and not port.isdigit())
+    end = (body if has_password else authority).rfind("@")
+    if end >= 0 and body[:end] != "git":
+        body = f"{SECRET}{body[end:]}"
+    body = body.split("?", 1)[0]
+    anchor, _, fragment = body.partition("#")
+    return scheme + (anchor if "=" in fragment else body)
+
+
+_URL = SecretPattern(
+    ("://",),
+    re.compile(r"""((?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,40}://)([^\s"'`]*)"""),
+    _plain_url,
+)
+_QUERY = SecretPattern(
+    ("?",), re.compile(r"""(?<=[\w/.~-])\?[\w.%\[\]~-]{1,100}=[^\s"'`]*"""), _slot("")
+)
+
+# --- Tokens that show their maker.
+_PRIVATE_KEY = SecretPattern(
+    ("-----begin",),
+    re.compile(
+        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 "
+        r"]{0,60}-----|\Z)",
+        re.DOTALL,
+    ),
+    _slot(SECRET),
+)
+_KNOWN = tuple(
+    SecretPattern(tuple(needles.split()), re.compile(pattern), _slot(SECRET))
+    for needles, pattern in {
+        "akia": r"AKIA[A-Z0-9]{16}",
+        "asia": r"ASIA[A-Z0-9]{16}",
+        "ghp_ gho_ ghu_ ghs_ ghr_": r"gh[pousr]_[A-Za-z0-9]{30,}",
+        "github_pat_": r"github_pat_\w{20,}",
+        "glpat- glptt- gldt- glrt- glsoat- glcbt- glft- glagent-": (
+            r"gl(?:pat|ptt|dt|rt|soat|cbt|ft|agent)-[\w-]{16,}"
+        ),
+        "xox": r"xox[a-z]-[A-Za-z0-9-]{10,}",
+        "xapp-": r"xapp-[A-Za-z0-9-]{10,}",
+        "hooks.slack.com": r"hooks\.slack\.com/\S+",
+        "aiza": r"AIza[\w-]{30,}",
+        "ya29.": r"ya29\.[\w.-]{10,}",
+        "gocspx-": r"GOCSPX-[\w-]{20,}",
+        "sk-": r"(?<![A-Za-z0-9])sk-(?:(?:ant|proj|svcacct|or|admin)-[\w-]{10,}|[A-Za-z0-9]{16,})",
+        "k_live_ k_test_ k_prod_": r"[sprw]k_(?:live|test|prod)_[A-Za-z0-9]{8,}",
+        "whsec_": r"whsec_[A-Za-z0-9+/=]{8,}",
+        "eyj": r"eyJ[\w-]{6,}(?:\.[\w-]*){1,4}",
+        "npm_": r"npm_[A-Za-z0-9]{30,}",
+        "pypi-": r"pypi-[\w-]{30,}",
+        "hf_": r"hf_[A-Za-z0-9]{30,}",
+        "sg.": r"SG\.[\w-]{16,}\.[\w-]{16,}",
+        "dop_v1_": r"dop_v1_[0-9a-f]{32,}",
+        "sf_": r"sf_[\w-]{40,}",
+    }.items()
+)
+
+# --- Things that are no secrets by themselves but name a person, an account or one object.
+_EMAIL = SecretPattern(
+    ("@", "%40"),
+    re.compile(r"(?<![\w.%+-])(?!git@)[\w.%+-]+(?:@|%40)(?:[\w-]+\.)+[^\W\d_]{2,}"),
+    _slot(EMAIL),
+)
+UUID_RUN = SecretPattern(
+    (),
+    re.compile(
+        r"(?<![0-9A-Za-z])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![0-9A-Za-z])"
+    ),
+    _slot(UUID),
+)
+HEX_RUN = SecretPattern(
+    (),
+    re.compile(
+        r"(?<![0-9A-Za-z])(?:0x)?(?:[0-9a-fA-F]{32,}|(?=[0-9]*[a-fA-F])(?=[a-fA-F]*[0-9])[0-9a-fA-F]{16,31})"
+        r"(?![0-9A-Za-z])"
+    ),
+    _slot(HEX),
+)
+
+SHAPES = (
+    _PRIVATE_KEY,
+    _HEADER,
+    _URL,
+    _QUERY,
+    _SCHEME,
+    *_KNOWN,
+    _ASSIGNED,
+    _FLAG,
+    *_PROGRAMS,
+    _EMAIL,
+)
+"""Tried in this order."""
+NEEDLES = tuple((needle, place) for place, shape in enumerate(SHAPES) for needle in shape.needles)
+"""Which of ``SHAPES`` may match at all: (lower-case substring, place)."""

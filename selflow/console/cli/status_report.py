@@ -1,0 +1,296 @@
+"""What ``selflow status`` tells, without Ray and without Typer: what was written down, checked
+against the kernel.
+
+The supervisor writes what it sees into the catalog; a killed supervisor cannot write that it is
+dead. So every process is looked at anew, and a note that is too old is called so.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Literal
+
+from selflow.console.cli import processes
+from selflow.core.clock import SystemClock, rfc3339
+from selflow.core.events import Fill
+from selflow.core.invocation import Invocation, printable, size, table
+from selflow.core.listening import listens
+from selflow.store.reading import CatalogReader
+from selflow.store.records import AgentVersion, Cycle, Service
+from selflow.store.records import document as as_document
+
+State = Literal["running", "starting", "degraded", "not running"]
+_NOT_RUNNING_EXIT = 3
+_CLOCK_SLACK_US = 2_000_000
+"""Start times are exact to 10 ms, but a clock that is set moves them."""
+_SLOW_ROUND_S = 30.0
+_COLOURS: Mapping[str, str] = {
+    "running": "green",
+    "ok": "green",
+    "degraded": "yellow",
+    "starting": "yellow",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedStatus:
+    """A service as it was written down, and whether its process is that one and alive."""
+
+    service: Service
+    is_alive: bool
+
+    @property
+    def state(self) -> str:
+        """What the service said of itself, or ``dead`` if nobody is there to have said it."""
+        return self.service.health.state if self.is_alive else "dead"
+
+
+def status_report(call: Invocation) -> int:
+    """Print the status; returns 0, or 3 if SelFlow does not run."""
+    document = collect_status(call, SystemClock().now_us())
+    call.show(document, _lines(call, document))
+    return _NOT_RUNNING_EXIT if document["state"] == "not running" else 0
+
+
+def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
+    """Everything that is to be said, in the shape of ``GET /api/system`` with services and
+    processes.
+    """
+    catalog = CatalogReader(call.root.catalog)
+    facts = catalog.facts()
+    seen = [ObservedStatus(service, _is_alive(service)) for service in catalog.services()]
+    marked = frozenset(processes.session_pids(call.root.path))
+    ray = _ray(call, marked)
+    listeners = {
+        name: {"url": url, "listens": listens(url)} for name, url in call.endpoints().items()
+    }
+    silent_s = _silent_s(seen, facts.get("check_interval_s"), now_us)
+    state, reasons = judge(seen, silent_s, ray["state"])
+    champion = catalog.champion()
+    cycles = catalog.learned(Cycle)
+    return {
+        "state": state,
+        "reasons": reasons,
+        "ray": ray,
+        "serve": {
+            "state": next(
+                (s.state for s in seen if s.service.health.name == "serve"), "not running"
+            )
+        },
+        "console": {
+            "state": "running" if listeners.get("console", {}).get("listens") else "not running"
+        },
+        "buffer": _buffer(call, facts.get("budget_bytes")),
+        "champion": champion
+        and {
+            "id": champion.id,
+            "upto_seq": champion.upto_seq,
+            "created_at": rfc3339(champion.created_at_us),
+        },
+        "cycle": as_document(cycles[-1]) if cycles else None,
+        "agents": [each.id for each in catalog.learned(AgentVersion, status="champion")],
+        "consents": [
+            consent.source for consent in catalog.consents() if consent.revoked_at_us is None
+        ],
+        "endpoints": listeners,
+        "services": [_service(each, now_us) for each in seen],
+        "processes": _processes(seen, marked, facts.get("processes")),
+        "versions": {"selflow": version("selflow")},
+        "root": str(call.root.path),
+    }
+
+
+def judge(seen: list[ObservedStatus], silent_s: float, ray_state: str) -> tuple[State, list[str]]:
+    """The state in one word, and what keeps it from being ``running``; ``silent_s`` is 0 unless it
+    is too long.
+    """
+    alive = {each.service.health.name for each in seen if each.is_alive}
+    if not alive and ray_state == "running":
+        return "degraded", ["Ray runs, but no service of ours does"]
+    if not alive:
+        return "not running", ["the Ray session died"] if ray_state == "dead" else []
+    reasons = [] if ray_state == "running" else ["the Ray session is gone"]
+    if "supervisor" not in alive:
+        reasons.append("the supervisor is dead: nobody makes services anew")
+    elif silent_s:
+        reasons.append(f"the supervisor has said nothing for {silent_s:,.0f} s")
+    states = {each.service.health.name: each.state for each in seen}
+    reasons += [
+        f"{name} is {state}"
+        for name, state in states.items()
+        if state not in {"ok", "starting"} and (name, state) != ("supervisor", "dead")
+    ]
+    if reasons:
+        return "degraded", reasons
+    waiting = [f"{name} is starting" for name, state in states.items() if state == "starting"]
+    return ("starting", waiting) if waiting else ("running", [])
+
+
+def _silent_s(seen: list[ObservedStatus], check_interval_s: object, now_us: int) -> float:
+    """How long the supervisor has said nothing, if that is longer than a slow round or three of its
+    intervals.
+    """
+    patience_s = max(
+        _SLOW_ROUND_S, 3 * check_interval_s if isinstance(check_interval_s, int | float) else 0.0
+    )
+    for each in seen:
+        silent_s = (now_us - each.service.seen_at_us) / 1e6
+        if each.service.health.name == "supervisor" and silent_s > patience_s:
+            return silent_s
+    return 0.0
+
+
+def _is_alive(service: Service) -> bool:
+    """Whether the process that said so still is: same number, and not begun after the service in
+    it.
+    """
+    if service.health.state == "dead":
+        return False
+    if service.health.pid == 0:  # it is being made: the supervisor's word is all there is
+        return service.health.state == "starting"
+    began_us = processes.started_at_us(service.health.pid)
+    return began_us is not None and began_us <= service.health.started_at_us + _CLOCK_SLACK_US
+
+
+def _ray(call: Invocation, marked: AbstractSet[int]) -> dict[str, Any]:
+    """The session that was started or attached, and whether its core is among the living that carry
+    its mark.
+    """
+    try:
+        session = json.loads((call.root.run / "ray.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {"state": "not running", "address": None, "is_ours": None, "warnings": []}
+    if session["is_ours"]:
+        core = set(session["core_pids"])
+        is_up = bool(core) and core <= marked
+    else:
+        is_up = listens(session["address"])
+    told = {
+        "address": session["address"],
+        "is_ours": session["is_ours"],
+        "warnings": session["warnings"],
+    }
+    return {"state": "running" if is_up else "dead", **told}
+
+
+def _buffer(call: Invocation, noted: object) -> dict[str, Any] | None:
+    """How full it is. The budget is a setting, and loading settings would take longer than all the
+    rest.
+    """
+    fill = _fill(call)
+    if fill is None:
+        return None
+    budget = noted if isinstance(noted, int) else None
+    return {
+        "events": fill.events,
+        "new_events": fill.new_events,
+        "size_bytes": fill.size_bytes,
+        "budget_bytes": budget,
+        "fill_fraction": fill.size_bytes / budget if budget else None,
+    }
+
+
+def _fill(call: Invocation) -> Fill | None:
+    if not (call.root.events / "data.mdb").exists():
+        return None
+    from selflow.store.log import LogReader
+
+    reader = LogReader(call.root.events, budget_bytes=0)
+    try:
+        return reader.fill()
+    finally:
+        reader.close()
+
+
+def _service(seen: ObservedStatus, now_us: int) -> dict[str, Any]:
+    health = seen.service.health
+    return {
+        "name": health.name,
+        "state": seen.state,
+        "pid": health.pid,
+        "restarts": seen.service.restarts,
+        "lag_events": health.lag_events,
+        "last_error": health.last_error,
+        "version": health.version,
+        "seen_s_ago": round((now_us - seen.service.seen_at_us) / 1e6, 1),
+    }
+
+
+def _processes(
+    seen: list[ObservedStatus], marked: AbstractSet[int], noted: object
+) -> list[dict[str, Any]]:
+    """Our session's living processes, largest first: those with its mark and those that the
+    supervisor noted.
+    """
+    names = {each.service.health.pid: each.service.health.name for each in seen if each.is_alive}
+    pids = {pid for pid in (*names, *marked, *_noted(noted)) if pid != os.getpid()}
+    found = [process for pid in pids if (process := processes.look(pid))]
+    return [
+        {
+            "pid": p.pid,
+            "name": names.get(p.pid, p.name),
+            "memory_bytes": p.memory_bytes,
+            "is_pss": p.is_pss,
+        }
+        for p in sorted(found, key=lambda p: (-p.memory_bytes, p.pid))
+    ]
+
+
+def _noted(noted: object) -> Iterator[int]:
+    """The pids of the fact ``processes`` (rows of pid, start in seconds, title) that are still the
+    same process.
+    """
+    for pid, began_s, *_ in noted if isinstance(noted, list) else ():
+        now_began_us = processes.started_at_us(pid)
+        if now_began_us is not None and abs(now_began_us - began_s * 1e6) <= _CLOCK_SLACK_US:
+            yield pid
+
+
+def _learning(cycle: dict[str, Any] | None, agents: list[str]) -> Iterator[str]:
+    if cycle is not None:
+        at = cycle["finished_at"] or cycle["started_at"] or cycle["requested_at"]
+        stage = (
+            f", {cycle['stage']} {cycle['done_fraction']:.0%}"
+            if cycle["state"] == "running"
+            else ""
+        )
+        error = f" ({cycle['error']})" if cycle["error"] else ""
+        yield f"learning: {cycle['id']} is {cycle['state']}{stage}{printable(error)}, since {at}"
+    yield f"agents: {', '.join(agents) or 'none; selflow learn'}"
+
+
+def _lines(call: Invocation, document: dict[str, Any]) -> Iterator[str]:
+    state = document["state"]
+    painted = call.paint(state, _COLOURS.get(state, "red"))
+    yield f"SelFlow {document['versions']['selflow']} is {painted}"
+    yield from (f"  {reason}" for reason in (*document["reasons"], *document["ray"]["warnings"]))
+    yield f"root: {document['root']}"
+    if buffer := document["buffer"]:
+        share = f" of {size(buffer['budget_bytes'])}" if buffer["budget_bytes"] else ""
+        yield f"log: {buffer['events']:,} events"
+        yield f"buffer: {buffer['new_events']:,} events, {size(buffer['size_bytes'])}{share}"
+    if champion := document["champion"]:
+        yield f"predictor: {champion['id']}, learned up to event {champion['upto_seq']:,}"
+    yield from _learning(document["cycle"], document["agents"])
+    yield f"allowed sources: {', '.join(document['consents']) or 'none; selflow init'}"
+    for name, endpoint in document["endpoints"].items():
+        yield f"{name}: {endpoint['url']}{'' if endpoint['listens'] else ' (does not listen)'}"
+    if document["services"]:
+        yield ""
+        rows = [
+            [s["name"], s["state"], s["pid"], s["restarts"], s["last_error"]]
+            for s in document["services"]
+        ]
+        yield from table(
+            ["service", "state", "pid", "restarts", "last error"],
+            [[*row[:2], str(row[2]), *row[3:]] for row in rows],
+        )
+    if document["processes"]:
+        yield ""
+        measured = "PSS" if all(p["is_pss"] for p in document["processes"]) else "PSS or RSS"
+        rows = [[p["name"], str(p["pid"]), size(p["memory_bytes"])] for p in document["processes"]]
+        rows.append(["all", "", size(sum(p["memory_bytes"] for p in document["processes"]))])
+        yield from table(["process", "pid", f"memory ({measured})"], rows)

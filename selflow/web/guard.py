@@ -1,0 +1,272 @@
+"""One ASGI layer before every route: the rules of ``selflow.web.access`` in a fixed order.
+
+Host -> Origin -> authentication -> scope -> rate -> size -> content type; the schema is the
+application's. It needs no web framework, so that the inference port and the console share it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from selflow.core.clock import Clock
+from selflow.core.errors import SelFlowError, location_of
+from selflow.core.grants import Grant
+from selflow.core.ids import new_id
+from selflow.web.access import (
+    Policies,
+    Problem,
+    Rates,
+    RoutePolicy,
+    Verify,
+    bearer,
+    check_grant,
+    check_host,
+    check_origin,
+    loopback_hosts,
+)
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+Observe = Callable[[str, int, float], None]
+"""Told after every request: the canonical route (``other`` if there is none), the status, the
+seconds.
+"""
+
+REQUEST_ID = "selflow.request_id"
+"""The key of the ASGI scope under which the application finds the request's id."""
+CLIENT_LEFT = 499
+"""The status that is counted when the client went away before an answer."""
+
+_UNKNOWN = RoutePolicy(route="other", scope="view")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What a listener lets in: its port, its routes, and how many queued requests run and wait."""
+
+    port: int
+    policies: Policies
+    running: int
+    waiting: int
+
+
+class Guard:
+    """Wraps an ASGI application; what has no policy never reaches it."""
+
+    def __init__(
+        self, app: App, routes: Listener, verify: Verify, clock: Clock, observe: Observe
+    ) -> None:
+        self._app = app
+        self._routes = routes
+        self._verify = verify
+        self._clock = clock
+        self._observe = observe
+        self._hosts = loopback_hosts(routes.port)
+        self._rates = Rates(clock)
+        self._inside = 0
+        self._slots = asyncio.Semaphore(routes.running)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request, or hand it on."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        started_s = self._clock.monotonic_s()
+        policy = self._routes.policies.get((scope["method"], scope["path"]))
+        exchange = _Exchange(send, new_id("req"))
+        try:
+            await self._answer(scope, receive, exchange, policy)
+        except SelFlowError as error:
+            await exchange.refuse(Problem(error.status, error.code, str(error), error.hint))
+        except Exception as error:  # noqa: BLE001  (the last line: the caller gets the envelope, the log the place)
+            _log.error("request %s failed: %s", exchange.request_id, location_of(error))
+            await exchange.refuse(
+                Problem(500, "internal", "the request failed inside SelFlow", "see the log")
+            )
+        finally:
+            route = policy.route if policy else _UNKNOWN.route
+            self._observe(route, exchange.status, self._clock.monotonic_s() - started_s)
+
+    async def _answer(
+        self, scope: Message, receive: Receive, exchange: "_Exchange", policy: RoutePolicy | None
+    ) -> None:
+        refused = self._check_request(scope, policy, exchange)
+        if refused is not None or policy is None:
+            await exchange.refuse(refused or self._no_route(scope))
+        elif not policy.is_queued:
+            await self._hand_on(scope, receive, exchange, policy)
+        elif self._inside >= self._routes.running + self._routes.waiting:
+            detail = (
+                f"{self._inside} requests are inside; the limit is {self._routes.running} + "
+                f"{self._routes.waiting}"
+            )
+            await exchange.refuse(
+                Problem(429, "rate_limited", detail, "try again", (("retry-after", "1"),))
+            )
+        else:
+            self._inside += 1
+            try:
+                async with self._slots:
+                    await self._hand_on(scope, receive, exchange, policy)
+            finally:
+                self._inside -= 1
+
+    def _check_request(
+        self, scope: Message, policy: RoutePolicy | None, exchange: "_Exchange"
+    ) -> Problem | None:
+        """Host, Origin, authentication, scope and rate; all from the request's head."""
+        asked = policy or _UNKNOWN
+        site = (_header(scope, b"sec-fetch-site") or [""])[0]
+        refused = check_host(_header(scope, b"host"), self._hosts) or check_origin(
+            scope["method"], _header(scope, b"origin"), site, self._hosts
+        )
+        if refused is not None or asked.scope is None:
+            return refused
+        sent = _header(scope, b"authorization")
+        token = bearer(sent)
+        grant = self._verify(token) if token else None
+        refused = check_grant(grant, asked, was_sent=bool(sent))
+        return refused or self._rate(grant, asked, exchange)
+
+    def _rate(
+        self, grant: Grant | None, policy: RoutePolicy, exchange: "_Exchange"
+    ) -> Problem | None:
+        if grant is None or grant.is_owner or policy.rate is None:
+            return None
+        left = self._rates.take(grant.token_id, policy.rate)
+        exchange.headers += left.headers()
+        if not left.retry_after_s:
+            return None
+        detail = f"more than {left.limit} {policy.rate.name} requests per minute"
+        return Problem(429, "rate_limited", detail, f"wait {left.retry_after_s} s")
+
+    def _no_route(self, scope: Message) -> Problem:
+        others = sorted(method for method, path in self._routes.policies if path == scope["path"])
+        if not others:
+            return Problem(404, "route_not_found", "there is no such route")
+        allow = ", ".join(others)
+        detail = f"{scope['method']} is not offered here"
+        return Problem(405, "method_not_allowed", detail, f"use {allow}", (("allow", allow),))
+
+    async def _hand_on(
+        self, scope: Message, receive: Receive, exchange: "_Exchange", policy: RoutePolicy
+    ) -> None:
+        """Size and content type, then the application. The body is read whole: no policy admits a
+        large one.
+        """
+        read = await _read_body(scope, receive, policy.max_body_bytes)
+        if read is None:
+            return
+        if isinstance(read, bytes):
+            read = _check_media(scope, read) or read
+        if isinstance(read, Problem):
+            await exchange.refuse(read)
+            return
+        scope[REQUEST_ID] = exchange.request_id
+        await self._app(scope, _Replay(read, receive), exchange.send)
+
+
+class _Exchange:
+    """The answer's side of one request: adds the headers every answer carries and remembers the
+    status.
+    """
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self.request_id = request_id
+        self.headers: tuple[tuple[str, str], ...] = (
+            ("x-request-id", request_id),
+            ("x-content-type-options", "nosniff"),
+        )
+        self.status = CLIENT_LEFT
+
+    async def send(self, message: Message) -> None:
+        """Pass a message of the application on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            ours = [(name.encode(), value.encode()) for name, value in self.headers]
+            message = {**message, "headers": [*message.get("headers", ()), *ours]}
+        await self._send(message)
+
+    async def refuse(self, problem: Problem) -> None:
+        """Send a refusal, unless an answer has begun already."""
+        if self.status != CLIENT_LEFT:
+            return
+        body = problem.body(self.request_id)
+        head = (
+            ("content-type", "application/problem+json"),
+            ("content-length", str(len(body))),
+            *problem.headers,
+        )
+        headers = [(name.encode(), value.encode()) for name, value in head]
+        await self.send(
+            {"type": "http.response.start", "status": problem.status, "headers": headers}
+        )
+        await self.send({"type": "http.response.body", "body": body})
+
+
+class _Replay:
+    """Hands a body that was read already to the application, then whatever the client does next."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+def _header(scope: Message, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name]
+
+
+async def _read_body(scope: Message, receive: Receive, limit_bytes: int) -> bytes | Problem | None:
+    """The whole body; a refusal as soon as it is over the limit, told or streamed; None if the
+    client left.
+    """
+    told = _header(scope, b"content-length")
+    if told and told[0].isascii() and told[0].isdigit() and int(told[0]) > limit_bytes:
+        return _too_large(f"{int(told[0]):,}", limit_bytes)
+    parts: list[bytes] = []
+    size_bytes = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        parts.append(message.get("body", b""))
+        size_bytes += len(parts[-1])
+        if size_bytes > limit_bytes:
+            return _too_large(f"more than {limit_bytes:,}", limit_bytes)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _too_large(told: str, limit_bytes: int) -> Problem:
+    return Problem(
+        413, "too_large", f"body of {told} bytes; the limit is {limit_bytes:,}", "send less at once"
+    )
+
+
+def _check_media(scope: Message, body: bytes) -> Problem | None:
+    if not body:
+        return None
+    media = (_header(scope, b"content-type") or [""])[0].partition(";")[0].strip().lower()
+    if media == "application/json":
+        return None
+    return Problem(
+        415,
+        "bad_media_type",
+        "the body is not application/json",
+        "set Content-Type: application/json",
+    )

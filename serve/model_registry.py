@@ -1,0 +1,321 @@
+"""Who may answer: the base and its agents as the catalog wants them, loaded; and who does, by the
+router's beliefs.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from selflow.core.clock import Clock
+from selflow.core.errors import ApiError, ArtifactError, SelFlowError, location_of
+from selflow.core.events import Json
+from selflow.core.scores import NextScorer
+from selflow.core.settings import RouterSettings
+from selflow.route.bandit import Beliefs, Choice, policy_from
+from selflow.sdk.wire import Model, ModelNotes
+from selflow.store.artifacts import ArtifactStore
+from selflow.store.catalog import Catalog
+from selflow.store.records import AgentVersion, Base
+
+if TYPE_CHECKING:
+    from selflow.lm.host import AgentHost
+
+ROUTED = ("selflow", "auto", "selflow-router")
+BASE_ARM, POOL_ARM = "base", "pool"
+NAMED = "named"
+"""The policy of a caller who asks for one model by its name; what is said of such an answer trains
+no router.
+"""
+PREDICT, TEXT = "predict", "text"
+"""Surfaces: what is believed of an arm on one says nothing of it on the other."""
+RETRY_S = 5.0
+"""What could not be loaded is tried again after this time, or as soon as the catalog says something
+else.
+"""
+_LEAST_DIGITS = 8
+_log = logging.getLogger(__name__)
+
+Speakers = Mapping[str, tuple[str, NextScorer]]
+"""By agent name: the version that serves, and who speaks for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModels:
+    """What is loaded: a base, and on it the versions that serve, by agent name."""
+
+    base: Base | None = None
+    host: "AgentHost | None" = None
+    champions: Mapping[str, AgentVersion] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who makes a text: an adapter on a host (None: the base alone), and how that was decided."""
+
+    base: Base
+    host: "AgentHost"
+    adapter: str | None
+    folder: Path | None
+    routing: dict[str, Json]
+
+
+class ModelRegistry:
+    """Follows the catalog; torch is loaded only once there is something to load. Safe for
+    threads.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        artifacts: ArtifactStore,
+        make_host: "Callable[[Path], AgentHost]",
+        router: RouterSettings,
+        clock: Clock,
+        seed: int | None,
+    ) -> None:
+        self._catalog = catalog
+        self._artifacts = artifacts
+        self._make_host = make_host
+        self._policy = policy_from(router)
+        self._clock = clock
+        self._rng = np.random.default_rng(seed)
+        self._following, self._drawing = Lock(), Lock()
+        self._now = LoadedModels()
+        self._beliefs = (0, Beliefs.load({}))
+        self._wanted: object = None
+        self._is_seated = False
+        self._retry_s = 0.0
+        self.last_error = ""
+
+    def step(self, seat: Callable[[Speakers], None]) -> None:
+        """Load what the catalog wants, then hand the new roster to ``seat``, then unload what it no
+        longer wants.
+
+        Never raises: what cannot be loaded is said in ``last_error``, and what served before goes
+        on.
+        """
+        try:
+            with self._following:
+                self._follow(seat)
+        except Exception as error:  # noqa: BLE001  (answers depend on no model; the log has the place)
+            self.last_error = _told(error)
+        if (
+            not self._is_seated
+        ):  # a saved state remembers agents; without their model they have no say
+            self._is_seated = True
+            seat({})
+
+    @property
+    def base_name(self) -> str:
+        """The base that is loaded; empty if none is."""
+        return self._now.base.name if self._now.base else ""
+
+    def choose(self, surface: str, arms: Mapping[str, str]) -> dict[str, Json]:
+        """Draw one of these arms, each with its version, by the newest beliefs: what a decision
+        keeps of it.
+        """
+        number, beliefs = self._beliefs
+        with self._drawing:
+            choice = self._policy.choose(beliefs, surface, list(arms), self._rng)
+        return _kept(choice, surface, arms[choice.arm], number)
+
+    def resolve(self, model: str) -> Target:
+        """Who answers to a model's id; loads the base if nobody has yet.
+
+        Raises:
+            ApiError: 404 ``model_not_found``, 503 ``engine_unavailable``.
+        """
+        roster = self._now if self._now.host is not None else self._open()
+        base, host = roster.base, roster.host
+        if base is None or host is None:
+            raise ApiError(
+                503, "engine_unavailable", "there is no base model yet", "run `selflow learn` first"
+            )
+        if model in ROUTED:
+            routing = self.choose(
+                TEXT, {BASE_ARM: ""} | {n: each.version for n, each in roster.champions.items()}
+            )
+            version = roster.champions.get(str(routing["arm"]))
+        else:
+            version = (
+                None
+                if model == base.name
+                else self._named(model.removeprefix(f"{base.name}:"), roster, base)
+            )
+            arm, digits = (version.agent, version.version) if version else (BASE_ARM, "")
+            choice = Choice(arm, 1.0, explored=False, policy=NAMED)
+            routing = _kept(choice, TEXT, digits, self._beliefs[0])
+        if version is None:
+            return Target(base, host, None, None, routing)
+        return Target(base, host, version.id, self._artifacts.get(version.sha256), routing)
+
+    def models(self) -> list[Model]:
+        """Everything that can be asked for by its id, the router first."""
+        base = self._catalog.bases.current()
+        router = Model(id=ROUTED[0], selflow=ModelNotes(kind="router", aliases=ROUTED[1:]))
+        if base is None:
+            return [router]
+        notes, root = ModelNotes(kind="base"), f"sha256:{base.sha256}"
+        itself = Model(
+            id=base.name, created=base.created_at_us // 1_000_000, root=root, selflow=notes
+        )
+        known = self._catalog.agents.versions()
+        return [
+            router,
+            itself,
+            *(_model(base, each) for each in known if each.base_sha256 == base.sha256),
+        ]
+
+    def model(self, asked: str) -> Model:
+        """One of them, by its id or an alias.
+
+        Raises:
+            ApiError: 404 ``model_not_found``.
+        """
+        for each in self.models():
+            if asked == each.id or asked in each.selflow.aliases:
+                return each
+        raise _unknown()
+
+    def close(self) -> None:
+        """Let go of the model."""
+        if self._now.host is not None:
+            self._now.host.close()
+
+    def _follow(self, seat: Callable[[Speakers], None]) -> None:
+        snapshot = self._catalog.routing.snapshot()
+        if snapshot is not None and snapshot.number != self._beliefs[0]:
+            self._beliefs = (snapshot.number, Beliefs.load(snapshot.beliefs))
+        base, champions = self._catalog.bases.current(), tuple(self._catalog.agents.champions())
+        wanted, now_s = (base, champions), self._clock.monotonic_s()
+        if wanted == self._wanted and (not self.last_error or now_s < self._retry_s):
+            return
+        self._wanted, self._retry_s, before = wanted, now_s + RETRY_S, self._now
+        host = before.host if base and before.base and base.sha256 == before.base.sha256 else None
+        after, troubles = LoadedModels(base, host), ""
+        if base is not None and champions:
+            host = host or self._make_host(self._artifacts.get(base.sha256))
+            served, troubles = self._load(base, host, champions)
+            after = LoadedModels(base, host, served)
+        ids = {name: each.id for name, each in after.champions.items()}
+        scorers = host.scorers(ids) if host else {}
+        self._now, self._is_seated = after, True
+        seat({name: (each.version, scorers[name]) for name, each in after.champions.items()})
+        if host is not None:
+            host.keep(ids.values())
+        if before.host is not None and before.host is not host:
+            before.host.close()
+        self.last_error = troubles
+
+    def _load(
+        self, base: Base, host: "AgentHost", champions: Sequence[AgentVersion]
+    ) -> tuple[dict[str, AgentVersion], str]:
+        """By agent the champion, or the version before it if that cannot be loaded, and what kept
+        it from that.
+        """
+        before = self._now.champions if host is self._now.host else {}
+        served: dict[str, AgentVersion] = {}
+        troubles = []
+        for each in champions:
+            try:
+                if each.base_sha256 != base.sha256:
+                    raise ArtifactError(
+                        _foreign(each, base), "let a learning cycle grow the agent on this base"
+                    )
+                host.load(each.id, self._artifacts.get(each.sha256))
+                served[each.agent] = each
+            except SelFlowError as error:
+                troubles.append(str(error))
+                served |= {each.agent: before[each.agent]} if each.agent in before else {}
+        return served, "; ".join(troubles)
+
+    def _open(self) -> LoadedModels:
+        """The roster with its base loaded, if there is one."""
+        with self._following:
+            base = self._catalog.bases.current()
+            if self._now.host is None and base is not None:
+                try:
+                    self._now = LoadedModels(
+                        base, self._make_host(self._artifacts.get(base.sha256))
+                    )
+                except Exception as error:
+                    raise ApiError(
+                        503, "engine_unavailable", _told(error), "see selflow status"
+                    ) from error
+            return self._now
+
+    def _named(self, asked: str, roster: LoadedModels, base: Base) -> AgentVersion:
+        """The version that answers to ``AGENT`` or ``AGENT@VERSION``. What never passed answers to
+        all its digits.
+        """
+        agent, at, digits = asked.partition("@")
+        known = [each for each in self._catalog.agents.versions() if each.agent == agent]
+        found = [each for each in known if each.version == digits]
+        if not at and agent in roster.champions:
+            found = [roster.champions[agent]]
+        elif not found and len(digits) >= _LEAST_DIGITS:
+            passed = [each for each in known if each.status in {"champion", "retired"}]
+            found = [each for each in passed if each.version.startswith(digits)]
+        if len(found) != 1 or found[0].base_sha256 != base.sha256:
+            raise _unknown(_foreign(found[0], base) if len(found) == 1 else "")
+        return found[0]
+
+
+def _kept(choice: Choice, surface: str, version: str, snapshot: int) -> dict[str, Json]:
+    """What a decision remembers of how it was routed."""
+    more = {
+        "surface": surface,
+        "version": version,
+        "snapshot": snapshot,
+        "forced": choice.policy == NAMED,
+    }
+    return {**asdict(choice), **more}
+
+
+def _told(error: Exception) -> str:
+    """For people; of a fault that is not ours only its kind, as its text may hold the
+    owner's data.
+    """
+    if isinstance(error, SelFlowError):
+        return str(error)
+    _log.error("the agents cannot be loaded: %s", location_of(error))
+    return f"the agents cannot be loaded ({type(error).__name__})"
+
+
+def _unknown(why: str = "") -> ApiError:
+    return ApiError(
+        404,
+        "model_not_found",
+        why or "there is no model of this id",
+        "GET /v1/models lists all of them",
+    )
+
+
+def _foreign(version: AgentVersion, base: Base) -> str:
+    return (
+        f"{version.id} was made for base {version.base_sha256[:12]}; the base that serves is "
+        f"{base.sha256[:12]}"
+    )
+
+
+def _model(base: Base, version: AgentVersion) -> Model:
+    is_champion = version.status == "champion"
+    notes = ModelNotes(
+        kind="agent",
+        status=version.status,
+        version=version.version,
+        aliases=(
+            version.id,
+            *((f"{base.name}:{version.agent}", version.agent) if is_champion else ()),
+        ),
+        pattern_id=version.pattern_id,
+    )
+    created, root = version.created_at_us // 1_000_000, f"sha256:{version.sha256}"
+    return Model(
+        id=f"{base.name}:{version.id}", created=created, root=root, parent=base.name, selflow=notes
+    )

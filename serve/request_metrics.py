@@ -1,0 +1,57 @@
+"""What the inference process counts of itself, in a registry of its own (``interfaces.md`` 10)."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class RequestMetrics:
+    """Counters with labels of few values; never a path, a title or an id."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "selflow_requests", "Answers by route and status.", ["route", "code"], registry=registry
+        )
+        self._seconds = Histogram(
+            "selflow_request_seconds",
+            "Time to answer.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._feedback = Counter(
+            "selflow_feedback", "Stored feedback by metric.", ["metric"], registry=registry
+        )
+        self._bits = Summary(
+            "selflow_prediction_bits",
+            "Log-loss of each step, scored before learning.",
+            registry=registry,
+        )
+        self._lag = Gauge(
+            "selflow_prediction_lag_events",
+            "Stored events not learned from yet.",
+            registry=registry,
+        )
+
+    def answered(self, route: str, status: int, duration_s: float) -> None:
+        """Count an answer; the guard calls this for every request."""
+        self._requests.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(duration_s)
+
+    def rated(self, metric: str) -> None:
+        """Count a stored feedback; names of the caller's own go by ``own``."""
+        self._feedback.labels(metric).inc()
+
+    def scored(self, log_loss_bits: float) -> None:
+        """Count a step that was predicted before it was learned."""
+        self._bits.observe(log_loss_bits)
+
+    def behind(self, lag_events: int) -> None:
+        """Say how many stored events wait to be learned."""
+        self._lag.set(lag_events)
+
+    def render(self) -> bytes:
+        """All of it as Prometheus text."""
+        return generate_latest(self._registry)

@@ -1,0 +1,222 @@
+"""Delivering a file's events: in order, once, in any number of runs."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from selflow.collect.event_filter import EventFilter
+from selflow.collect.ingest import IngestServer
+from selflow.collect.normalise import Exclusions
+from selflow.collect.progress import Progress
+from selflow.collect.redact import make_redactor
+from selflow.console.cli import import_batches
+from selflow.console.cli.import_batches import ImportBatch, SendResult, deliver
+from selflow.console.cli.invoke import make_invocation
+from selflow.core.clock import SystemClock
+from selflow.core.codec import encode_record
+from selflow.core.errors import NotRunningError
+from selflow.core.events import Event
+from selflow.core.paths import Root
+from selflow.core.ports import EventSink
+from selflow.core.settings import PrivacySettings
+from selflow.sdk.ingest import content_batch_id
+from selflow.store.catalog import Catalog
+from selflow.store.log import EventLog
+from selflow.testing import ManualClock, MemoryLog
+
+BASE_US = 1_700_000_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def catalog(root: Root) -> Iterator[Catalog]:
+    """Imports are allowed already, so that no test waits for a first consent to act."""
+    opened = Catalog.open(root.catalog)
+    opened.consents.grant("import", {}, BASE_US, "owner")
+    yield opened
+    opened.close()
+
+
+def made(count: int, **data: str) -> list[Event]:
+    return [
+        Event(BASE_US + place * 1_000_000, "x", "item", f"s{place}", data=data)
+        for place in range(count)
+    ]
+
+
+@contextmanager
+def serving(sink: EventSink, root: Root) -> Iterator[IngestServer]:
+    event_filter = EventFilter(make_redactor(PrivacySettings()), Exclusions(("s3",), (), ""), "")
+    server = IngestServer(sink, event_filter, SystemClock(), root.socket("ingest.sock"))
+    server.start()
+    root.endpoints.write_text(json.dumps({"ingest": f"ipc://{root.socket('ingest.sock')}"}))
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def send(
+    root: Root, events: list[Event] | Iterator[Event], speed: float | None = None
+) -> SendResult:
+    batch = ImportBatch("a file", root.path / "file", "import:test", events, Progress(), speed)
+    return deliver(make_invocation(set()), batch, SystemClock())
+
+
+def subjects(log: MemoryLog) -> list[str]:
+    return [each.event.subject for each in log.read(0, 10_000)]
+
+
+def test_everything_arrives_in_its_order_and_is_counted(root: Root) -> None:
+    log = MemoryLog()
+    with serving(log, root):
+        told = send(root, made(1_200))
+
+    assert (told.events, told.accepted, told.dropped) == (1_200, 1_199, 1)
+    assert subjects(log) == [f"s{place}" for place in range(1_200) if place != 3]
+
+
+def test_the_same_file_twice_adds_nothing(root: Root) -> None:
+    log = MemoryLog()
+    with serving(log, root):
+        send(root, made(1_200))
+        send(root, made(1_200))
+
+    assert len(subjects(log)) == 1_199
+
+
+def test_what_the_log_holds_already_is_not_sent_again(root: Root) -> None:
+    events = made(10)
+    log = EventLog(root.events, budget_bytes=1_000_000, credits=8)
+    log.append(
+        "import:test", content_batch_id(0, events), [encode_record(event) for event in events]
+    )
+    log.close()
+    sink = MemoryLog()
+    with serving(sink, root):
+        told = send(root, events)
+
+    assert (told.events, told.already_there, told.accepted) == (10, 10, 0)
+    assert subjects(sink) == []
+
+
+def test_the_first_import_notes_its_consent_says_so_and_waits_until_it_acts(
+    root: Root, catalog: Catalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    catalog.consents.revoke("import", BASE_US, "owner")
+    clock = ManualClock()
+    batch = ImportBatch("a file", root.path / "file", "import:test", made(1), Progress())
+    with serving(MemoryLog(), root):
+        deliver(make_invocation(set()), batch, clock)
+        said, waited_s = capsys.readouterr().err, clock.monotonic_s()
+        deliver(make_invocation(set()), batch, clock)
+
+    assert "you allow imports; selflow init --revoke import" in said
+    assert waited_s > 1.0
+    assert (capsys.readouterr().err, clock.monotonic_s()) == ("", waited_s)
+    assert [c.revoked_at_us for c in catalog.consents.list_all() if c.source == "import"] == [None]
+
+
+@pytest.mark.setting("ingest.max_batch_events", "ingest.max_batch_bytes", "ingest.max_event_bytes")
+@pytest.mark.parametrize(
+    ("setting", "batches", "rejected"),
+    [
+        ("max_batch_events: 10", 3, 0),
+        ("max_batch_bytes: 1024, max_event_bytes: 1000", 5, 0),
+        ("max_event_bytes: 256", 1, 1),
+        ("max_batch_events: 9999", 1, 0),
+    ],
+)
+def test_batches_are_cut_as_the_settings_say(
+    root: Root, setting: str, batches: int, rejected: int
+) -> None:
+    root.user_settings.write_text(f"ingest: {{{setting}}}\n")
+    log = MemoryLog()
+    with serving(log, root):
+        told = send(root, [*made(25), *made(1, blob="z" * 300)])
+
+    assert (len(log._batches), told.rejected.total()) == (batches, rejected)
+
+
+def test_of_a_file_that_has_grown_only_what_is_new_is_added(root: Root) -> None:
+    log = MemoryLog()
+    with serving(log, root):
+        for count in (100, 700, 701, 1_300):
+            send(root, made(count))
+
+    assert subjects(log) == [f"s{place}" for place in range(1_300) if place != 3]
+
+
+def test_after_an_interruption_the_same_command_goes_on(root: Root, catalog: Catalog) -> None:
+    def interrupted() -> Iterator[Event]:
+        yield from made(1_100)
+        raise KeyboardInterrupt
+
+    log = MemoryLog()
+    with serving(log, root):
+        with pytest.raises(KeyboardInterrupt):
+            send(root, interrupted())
+        send(root, made(1_300))
+
+    assert subjects(log) == [f"s{place}" for place in range(1_300) if place != 3]
+    assert [run.state for run in catalog.imports.list_all()] == ["failed", "done"]
+
+
+def test_an_event_that_is_too_large_is_refused_and_the_rest_goes_on(root: Root) -> None:
+    log = MemoryLog()
+    events = [
+        *made(1),
+        Event(BASE_US, "x", "item", "y" * 5_000),
+        *made(1, blob="z" * 120_000),
+        *made(2),
+    ]
+    with serving(log, root):
+        told = send(root, events)
+
+    assert told.rejected == {"too_large": 2}
+    assert subjects(log) == ["s0", "s0", "s1"]
+
+
+def test_what_the_server_refuses_is_told_by_its_code(root: Root) -> None:
+    log = MemoryLog()
+    with serving(log, root):
+        told = send(root, [*made(1), Event(SystemClock().now_us() + 10**12, "x", "item", "later")])
+
+    assert told.rejected == {"in_future": 1}
+    assert told.accepted == 1
+
+
+def test_each_run_is_noted_and_audited(root: Root, catalog: Catalog) -> None:
+    with serving(MemoryLog(), root):
+        told = send(root, made(10))
+    (run,) = catalog.imports.list_all()
+
+    assert (run.id, run.label, run.source, run.state) == (
+        told.import_id,
+        "a file",
+        "import:test",
+        "done",
+    )
+    assert (run.rows, run.accepted, run.rejected) == (10, 9, 0)
+    assert ("import.start", told.import_id) in [
+        (e.action, e.subject) for e in catalog.audit.entries(0, 10)
+    ]
+
+
+def test_without_a_running_selflow_nothing_is_noted(root: Root, catalog: Catalog) -> None:
+    with pytest.raises(NotRunningError, match="not running"):
+        send(root, made(1))
+
+    assert catalog.imports.list_all() == []
+
+
+def test_a_paced_stream_keeps_its_gaps() -> None:
+    clock = ManualClock()
+    moments = [Event(BASE_US + offset * 1_000_000, "x", "item") for offset in (0, 0, 10, 30)]
+    arrivals = [
+        (clock.monotonic_s(), len(moment))
+        for moment in import_batches._paced([moments], 2.0, clock)
+    ]
+
+    assert arrivals == [(0.0, 2), (5.0, 1), (15.0, 1)]

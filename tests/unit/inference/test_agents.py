@@ -1,0 +1,346 @@
+"""Agents in a replica: they come, go and roll back by the catalog alone, and a broken one takes no
+answer down.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from selflow.core.settings import RouterSettings
+from selflow.sdk.client import Client
+from selflow.store.catalog import Catalog
+from serve.model_registry import RETRY_S
+from tests.unit.inference.agents import School
+from tests.unit.inference.test_restart import answers
+from tests.unit.inference.worlds import ROUND, World, context
+
+
+@pytest.fixture
+def school(fresh: World) -> Iterator[School]:
+    """A base and no agent; the replica has learned nine rounds."""
+    school = School(fresh)
+    school.base()
+    fresh.happen(9)
+    fresh.catch_up()
+    yield school
+    school.close()
+
+
+def experts(world: World) -> set[str]:
+    return {share["id"] for share in world.predict()["experts"]}
+
+
+def health(world: World) -> tuple[str, str]:
+    told = world.ask("GET", "/health").json()
+    return told["status"], told["last_error"]
+
+
+def routed(world: World, agent: str) -> dict[str, str]:
+    """The headers of a routed prediction that this arm answered."""
+    for _ in range(200):
+        answer = world.ask("POST", "/v1/predict", {"mode": "routed"})
+        if answer.headers["x-selflow-agent"] == agent:
+            return {**dict(answer.headers), "first": answer.json()["predictions"][0]["subject"]}
+    raise AssertionError(agent)
+
+
+def test_a_champion_joins_the_pool_and_a_retired_one_leaves_it(school: School) -> None:
+    world = school.world
+    before = experts(world)
+    school.agent("coder", ROUND[0])
+    world.look()
+    joined = experts(world)
+    school.base("another")
+    world.look()
+
+    assert (joined - before, experts(world)) == ({"agent:coder"}, before)
+    assert school.hosts.made[0].is_closed
+
+
+def test_an_agent_that_is_right_gets_weight_and_one_that_is_wrong_loses_it(school: School) -> None:
+    def weights() -> dict[str, float]:
+        return {share["id"]: share["weight"] for share in world.predict()["experts"]}
+
+    world = school.world
+    school.agent("wrong", ROUND[3])
+    school.agent("right", "make")
+    world.look()
+    before = weights()
+    for _ in range(20):
+        world.feed.log.append("shell", world.clock.now_us(), [_record(world, "make")])
+        world.catch_up()
+    after = weights()
+
+    assert before["agent:right"] == pytest.approx(before["agent:wrong"], rel=0.1)
+    assert after["agent:right"] > 5 * after["agent:wrong"]
+    assert school.hosts.made[0].asked >= 40
+
+
+def _record(world: World, command: str) -> bytes:
+    from selflow.core.codec import encode_record
+
+    return encode_record(world.event(command))
+
+
+def test_a_rollback_switches_the_next_answer_and_unloads_what_left(school: School) -> None:
+    world = school.world
+    old, new = school.agent("coder", ROUND[1]), school.agent("coder", ROUND[2])
+    world.look()
+    assert (routed(world, "coder")["first"], routed(world, "coder")["x-selflow-version"]) == (
+        ROUND[2],
+        new.version,
+    )
+    school.rollback("coder")
+    world.look()
+    after = routed(world, "coder")
+
+    assert (after["first"], after["x-selflow-version"]) == (ROUND[1], old.version)
+    assert set(school.hosts.made[0].says) == {old.id}
+    assert len(school.hosts.made) == 1
+
+
+def test_a_look_that_finds_nothing_new_does_nothing(school: School) -> None:
+    school.agent("coder", ROUND[0])
+    school.world.look()
+    host = school.hosts.made[0]
+    host.says.clear()
+    school.world.look()
+
+    assert host.says == {}
+
+
+def test_an_adapter_that_cannot_be_loaded_leaves_the_one_before_it_in_place(school: School) -> None:
+    world = school.world
+    school.agent("coder", ROUND[1])
+    world.look()
+    broken = school.agent("coder", ROUND[2], is_broken=True)
+    school.agent("writer", ROUND[3])
+    world.look()
+
+    assert experts(world) >= {"agent:coder", "agent:writer"}
+    assert routed(world, "coder")["first"] == ROUND[1]
+    assert health(world) == ("degraded", f"{broken.id} is no adapter")
+    school.rollback("coder")
+    world.look()
+    assert health(world) == ("ok", "")
+
+
+def test_an_adapter_of_another_base_is_refused_by_the_names_of_both(school: School) -> None:
+    foreign = school.agent("coder", ROUND[1], base_sha256="f" * 64)
+    before = experts(school.world)
+    school.world.look()
+    status, why = health(school.world)
+
+    assert experts(school.world) == before
+    assert (status, foreign.id in why, "ffffffffffff" in why, school.base_sha256[:12] in why) == (
+        "degraded",
+    ) + (True,) * 3
+
+
+def test_a_base_that_cannot_be_loaded_leaves_everything_as_it_was(school: School) -> None:
+    world = school.world
+    school.agent("coder", ROUND[1])
+    world.look()
+    school.base("worse", is_broken=True)
+    school.agent("coder", ROUND[2])
+    world.look()
+
+    assert routed(world, "coder")["first"] == ROUND[1]
+    assert health(world) == ("degraded", "the agents cannot be loaded (OSError)")
+    assert not school.hosts.made[0].is_closed
+
+
+def test_what_could_not_be_loaded_is_tried_again_after_a_while(school: School) -> None:
+    world = school.world
+    agent = school.agent("coder", ROUND[1])
+    folder = school.artifacts.get(agent.sha256)
+    folder.chmod(0o700)
+    folder.rename(folder.with_name("away"))
+    world.look()
+    assert health(world)[0] == "degraded"
+    folder.with_name("away").rename(folder)
+    world.look()
+    assert health(world)[0] == "degraded"
+    world.clock.advance(RETRY_S)
+    world.look()
+
+    assert (health(world), "agent:coder" in experts(world)) == (("ok", ""), True)
+
+
+def test_a_model_that_fails_while_it_is_asked_only_falls_silent(school: School) -> None:
+    world = school.world
+    school.agent("coder", ROUND[1])
+    world.look()
+    school.hosts.made[0].fails = True
+
+    assert world.predict()["predictions"][0]["subject"] == ROUND[0]
+    assert health(world)[0] == "degraded"
+    school.hosts.made[0].fails = False
+    world.predict()
+    assert health(world)[0] == "ok"
+
+
+def test_agents_and_their_weights_survive_a_kill(school: School) -> None:
+    world = school.world
+    school.agent("coder", "make")
+    world.look()
+    world.happen(2)
+    world.catch_up()
+    before = answers(world)
+    world.restart()
+    world.catch_up()
+
+    assert answers(world) == before
+    assert "agent:coder" in experts(world)
+
+
+def test_a_state_with_agents_that_are_gone_goes_on_without_them(school: School) -> None:
+    world = school.world
+    school.agent("coder", "make")
+    world.look()
+    school.base("another")
+    world.restart()
+    world.catch_up()
+
+    assert "agent:coder" not in experts(world)
+    assert world.predict()["predictions"][0]["subject"] == ROUND[0]
+
+
+def test_coming_and_going_leaves_the_checkpoints_in_order(school: School) -> None:
+    world = school.world
+    school.agent("coder", ROUND[1])
+    for _ in range(2):
+        world.look()
+        school.agent("coder", ROUND[2])
+        world.look()
+        school.rollback("coder")
+        world.look()
+    school.agent("coder", ROUND[2])
+    world.look()
+    world.restart()
+    world.catch_up()
+
+    assert routed(world, "coder")["first"] == ROUND[2]
+    assert health(world) == ("ok", "")
+
+
+def test_the_agents_of_a_restart_are_there_before_anything_is_learned(school: School) -> None:
+    world = school.world
+    school.agent("coder", "make")
+    world.look()
+    world.happen(1)
+    world.restart()
+    world.replica.engine.step()
+
+    assert school.hosts.made[-1].asked >= len(ROUND)
+
+
+def test_a_routed_answer_is_that_of_one_arm_and_says_so(school: School) -> None:
+    world = school.world
+    agent = school.agent("coder", ROUND[2])
+    world.look()
+    told = routed(world, "coder")
+    pool = routed(world, "pool")
+    catalog = Catalog.open(world.root.catalog)
+    decision = catalog.decisions.find(told["x-selflow-decision"])
+    catalog.close()
+
+    assert decision is not None
+    assert decision.routing is not None
+    assert (told["first"], pool["first"]) == (ROUND[2], ROUND[0])
+    assert (told["x-selflow-version"], told["x-selflow-base"]) == (agent.version, "rote")
+    assert (told["x-selflow-policy"], told["x-selflow-forced"]) == ("thompson/0", "0")
+    assert 0.02 <= float(told["x-selflow-propensity"]) < 1
+    assert decision.routing["arm"] == "coder"
+    assert decision.routing["surface"] == "predict"
+    assert float(told["x-selflow-propensity"]) == pytest.approx(
+        decision.routing["propensity"], rel=1e-5
+    )
+
+
+def test_a_routed_answer_of_an_agent_is_its_own_distribution(school: School) -> None:
+    world = school.world
+    school.agent("coder", ROUND[2])
+    world.look()
+    routed(world, "coder")
+    answers = [
+        world.predict(mode="routed", top_k=2, context=context(world, ROUND[0])) for _ in range(40)
+    ]
+    own = next(
+        each for each in answers if [share["id"] for share in each["experts"]] == ["agent:coder"]
+    )
+
+    assert own["predictions"][0]["p"] == pytest.approx(0.9)
+    assert own["predictions"][0]["experts"] == [{"id": "agent:coder", "weight": 1.0}]
+
+
+def test_without_agents_the_pool_is_the_only_arm(world: World) -> None:
+    answer = world.ask("POST", "/v1/predict", {"mode": "routed"})
+
+    assert (answer.headers["x-selflow-agent"], answer.headers["x-selflow-propensity"]) == (
+        "pool",
+        "1",
+    )
+    assert answer.json()["predictions"] == world.predict()["predictions"]
+    assert "x-selflow-agent" not in world.ask("POST", "/v1/predict", {}).headers
+
+
+def test_beliefs_come_from_the_newest_snapshot(school: School) -> None:
+    world = school.world
+    world.router = RouterSettings(floor=0.0)
+    world.restart()
+    world.catch_up()
+    school.agent("coder", "make")
+    world.look()
+    arm = {"losses": 0.0, "pulls": 400, "latency_s": 0.1, "recent": []}
+    surfaces = {
+        "predict": {"coder": {**arm, "wins": 400.0}, "pool": {**arm, "wins": 0.0, "losses": 400.0}}
+    }
+    school.catalog.routing.save(
+        {"feedback_number": 1, "surfaces": surfaces}, 1, world.clock.now_us()
+    )
+    world.look()
+    told = [world.ask("POST", "/v1/predict", {"mode": "routed"}).headers for _ in range(10)]
+
+    assert {headers["x-selflow-agent"] for headers in told} == {"coder"}
+    assert {headers["x-selflow-policy"] for headers in told} == {"thompson/1"}
+
+
+def test_the_client_asks_for_a_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[object] = []
+    monkeypatch.setattr(Client, "_post", lambda self, path, body: sent.append(body) or b"{}")
+    client = Client("http://127.0.0.1:1", "sf_")
+    for mode in ("pool", "routed"):
+        with pytest.raises(Exception, match="PredictAnswer"):
+            client.predict(mode=mode)
+
+    assert sent == [{"top_k": 5}, {"top_k": 5, "mode": "routed"}]
+
+
+_WITHOUT = """
+import sys
+from pathlib import Path
+from tests.unit.inference.worlds import Template, World
+folder = Path(sys.argv[1])
+world = World(folder / "root", Template.make(folder / "catalog.db"))
+world.happen(2)
+world.catch_up()
+world.look()
+assert world.predict(mode="routed")["predictions"]
+world.ask("GET", "/v1/models")
+world.ask("POST", "/v1/completions", {"model": "selflow", "prompt": "x"})
+print(sorted(name for name in ("torch", "transformers", "peft", "ray") if name in sys.modules))
+"""
+
+
+@pytest.mark.slow
+def test_a_replica_without_agents_loads_no_torch(world: World) -> None:
+    folder = world.root.path / "other"
+    folder.mkdir()
+    told = subprocess.run(
+        [sys.executable, "-c", _WITHOUT, str(folder)], capture_output=True, text=True, check=False
+    )
+
+    assert told.stdout.strip() == "[]", told.stderr

@@ -1,0 +1,63 @@
+"""One up, down or rebuild at a time on a root: the next one waits, and says so."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+from actors import session
+from selflow.core.errors import NotRunningError, StoreError
+from selflow.core.paths import Root
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Root:
+    made = Root(tmp_path, tmp_path)
+    made.make()
+    return made
+
+
+@contextmanager
+def at_work(root: Root, release_after_s: float | None = None) -> Iterator[None]:
+    """Another ``selflow up`` on this root."""
+    with (root.run / "up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        timer = Timer(release_after_s or 0, fcntl.flock, (lock, fcntl.LOCK_UN))
+        if release_after_s is not None:
+            timer.start()
+        yield
+        if release_after_s is not None:
+            timer.join()
+
+
+def test_down_waits_for_an_up_that_is_at_work_and_says_so(root: Root) -> None:
+    said: list[str] = []
+
+    with at_work(root, release_after_s=0.3):
+        had_run = session.take_down(root, said.append)
+
+    assert (had_run, said) == (False, ["waiting for another selflow up or down on this root"])
+
+
+def test_one_that_never_ends_is_named_with_the_next_step(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "LOCK_LIMIT_S", 0.0)
+
+    with at_work(root), pytest.raises(StoreError, match="another selflow up or down") as caught:
+        session.take_down(root, lambda _: None)
+
+    assert "selflow logs" in caught.value.hint
+
+
+def test_a_session_that_was_taken_down_in_the_meantime_is_not_rebuilt(root: Root) -> None:
+    (root.run / "request.json").write_text('{"assignments": []}')
+
+    with (
+        at_work(root, release_after_s=0.3),
+        pytest.raises(NotRunningError, match="no session to rebuild"),
+    ):
+        session.rebuild(root, lambda _: (root.run / "request.json").unlink())

@@ -1,0 +1,64 @@
+"""Which patterns get a candidate, what an agent learns from, and the columns in which steps
+travel.
+"""
+
+import numpy as np
+import pytest
+
+from actors.columns import StepTable
+from actors.messages import Snapshot
+from actors.targets import chosen, targets
+from selflow.core.settings import LearningSettings
+from selflow.core.steps import Step
+
+PATTERNS = [{"name": name} for name in "abcdef"]
+STEPS = [Step(60_000_000 * i, (f"k\x1f{i % 7}", f"k\x1f{i % 3}")) for i in range(200)]
+
+
+def snapshot() -> Snapshot:
+    return Snapshot(StepTable.of(STEPS), 200, 1, (0, 100), (100, 160), (170, 200))
+
+
+def names(serving: set[str], learning: LearningSettings) -> str:
+    return "".join(each["name"] for each in chosen(PATTERNS, serving, learning))
+
+
+def test_steps_travel_as_columns_and_come_back() -> None:
+    assert StepTable.of(STEPS).steps() == STEPS
+
+
+@pytest.mark.setting("learning.new_agents")
+def test_a_cycle_grows_only_so_many_new_agents() -> None:
+    assert names(set(), LearningSettings(new_agents=2)) == "ab"
+    assert names(set(), LearningSettings(new_agents=3)) == "abc"
+
+
+@pytest.mark.setting("learning.keep_agents")
+def test_agents_that_serve_come_first_and_leave_room_for_fewer_new_ones() -> None:
+    assert names({"d", "e"}, LearningSettings(keep_agents=3)) == "dea"
+    assert names({"d", "e"}, LearningSettings(keep_agents=2)) == "de"
+
+
+@pytest.mark.setting("learning.seed")
+def test_an_agent_learns_its_own_steps_and_some_anchors_drawn_by_the_seed() -> None:
+    own = [i % 2 == 0 for i in range(160)]
+
+    train, tune = targets(snapshot(), own, LearningSettings(seed=1).seed)
+    other, _ = targets(snapshot(), own, LearningSettings(seed=2).seed)
+
+    anchors = [i for i in train if not own[i]]
+    assert [i for i in train if own[i]] == list(range(0, 100, 2))
+    assert len(anchors) == round(50 * 0.15 / 0.85)
+    assert anchors != [i for i in other if not own[i]]
+    assert tune == list(range(100, 160)), (
+        "30 steps are too few to tune on: all of the part are taken"
+    )
+
+
+def test_nothing_is_learned_from_the_embargo_or_the_gate() -> None:
+    train, tune = targets(snapshot(), [True] * 160, 7)
+
+    assert max(train) < 100
+    assert min(tune) >= 100
+    assert max(tune) < 160
+    assert np.all(np.diff(train) > 0)
