@@ -74,7 +74,7 @@ class _Fits:
         self.errors: dict[str, str] = {}
 
     def labels(self, draw: _Draw, k: int) -> Labels:
-        """(m,): the cluster of every micro-cluster; -1 outside of the draw and where a fit failed."""
+        """(m,): each micro-cluster's cluster; -1 outside of the draw and where a fit failed."""
         found = np.full(len(draw.points), -1, np.int32)
         try:
             found[draw.inside] = self._families[draw.name](
