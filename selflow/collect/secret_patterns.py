@@ -3,7 +3,8 @@
 A ``SecretPattern`` finds one kind of secret and puts its slot there. ``needles`` are lower-case
 substrings of which at least one stands in every text that the pattern can match: most texts are
 passed by without a search. Every search is linear in the length of the text: runs are entered at
-their start only, gaps are bounded. """
+their start only, gaps are bounded.
+"""
 
 import re
 from collections.abc import Callable

@@ -20,7 +20,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 TREE = Path(__file__).parents[2]
-FAULTS = Path(__file__).with_name("faults.toml")
+FAULTS = Path(__file__).with_name("faults")
 WORKERS = 2
 LIMIT_S = 600
 _LEFT_OUT = shutil.ignore_patterns(
@@ -45,9 +45,16 @@ class Fault:
         return all(test.startswith("tests/unit/") for test in self.tests)
 
 
-def load_faults(path: Path) -> tuple[Fault, ...]:
-    """The list of faults; a wrong key is a TypeError."""
-    listed = tomllib.loads(path.read_text(encoding="utf-8"))["fault"]
+def load_faults(folder: Path) -> tuple[Fault, ...]:
+    """Every fault of every TOML file in the folder, by file name; a wrong key is a TypeError.
+
+    ``old`` stands exactly once in ``file`` and is as short as it can be. A new promise brings a
+    new fault.
+    """
+    files = [
+        tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.toml"))
+    ]
+    listed = [entry for file in files for entry in file["fault"]]
     return tuple(Fault(**{**entry, "tests": tuple(entry["tests"])}) for entry in listed)
 
 
