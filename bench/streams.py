@@ -52,7 +52,7 @@ def _cpu_s() -> float:
 def show(name: str, experts: dict[str, dict[str, float]], took_s: float, cpu_s: float) -> None:
     """One table."""
     print(f"### {name}, {experts['pool']['steps']:,} steps, {took_s:.0f} s, {cpu_s:.0f} s of CPU\n")
-    print("| | hit@1 | hit@5 | log-loss bits | calibration error |\n|---|---|---|---|---|")
+    print("| | hit@1 | hit@5 | log-loss bits | ece |\n|---|---|---|---|---|")
     for rule in RULES:
         own = experts[rule]
         print(

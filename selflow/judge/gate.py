@@ -34,9 +34,9 @@ class Outcomes(NamedTuple):
     confidence: Floats
     outcome: Floats
 
-    def ece(self) -> float:
+    def ece_excess(self) -> float:
         """Mean distance of stated from observed chance over 15 bins of equal mass, beyond what
-        chance alone shows.
+        chance alone shows; the ``ece`` of figures is the whole distance.
         """
         bins = np.array_split(np.argsort(self.confidence, kind="stable"), ECE_BINS)
         spread = np.abs(self.confidence * (1.0 - self.confidence)) * 2 / np.pi
@@ -136,13 +136,13 @@ def judge(evidence: Evidence, settings: GateSettings, opening: int, seed: int) -
         told,
         {"without": before, "joined": after},
     )
-    before, after = evidence.without.ece(), evidence.joined.ece()
+    before, after = evidence.without.ece_excess(), evidence.joined.ece_excess()
     most = max(MAX_ECE, before + MAX_ECE_RISE)
     told = (
-        f"The calibration error goes from {before:.3f} to {after:.3f}; at most {most:.3f} is "
-        "allowed."
+        f"The calibration error beyond chance goes from {before:.3f} to {after:.3f}; at most "
+        f"{most:.3f} is allowed."
     )
-    checks["ece"] = (after <= most, told, {"without": before, "joined": after})
+    checks["ece_excess"] = (after <= most, told, {"without": before, "joined": after})
     for name, (is_met, _, figures) in checks.items():
         numbers |= {
             f"{name}_is_met": float(is_met),

@@ -1,9 +1,10 @@
 """How good an answer was, and the sums of that over a stream.
 
 A step may hold several labels. A guess hits if it names any of them. The log-loss is the mean over
-the members of -log2 p(member); a label never seen before is NEW. The calibration error compares the
-first guess's probability with the part of the step's members that it is (for a step of one label:
-hit or miss).
+the members of -log2 p(member); a label that never came before is NEW, for everybody who is
+compared: ``EverSeen`` tells it from one that a bounded predictor has forgotten. The calibration
+error (``ece``) compares the first guess's probability with the part of the step's members that it
+is (for a step of one label: hit or miss).
 """
 
 import math
@@ -68,13 +69,58 @@ def log_loss_bits(p_known: Iterable[float], p_new: float, fresh: int) -> float:
     return (sum(bits) - fresh * math.log2(max(p_new, _LEAST))) / (len(bits) + fresh)
 
 
-def grade_pool(forecast: Forecast, outcome: Outcome) -> Grade:
-    """The grade of the pool: its guesses in their order, its probabilities calibrated."""
+class EverSeen:
+    """Every label of a stream so far, to grade a label that a bounded predictor has forgotten.
+
+    A predictor gives one probability q to all labels that it does not know. Of these, F came before
+    and were forgotten; only one that never came is NEW, as for the simple rules. q is divided: the
+    part s = (r + 1/2) / (r + n + 1) belongs to the forgotten labels, s / F to each, where r
+    forgotten and n new labels have come so far; 1 - s is NEW's. The sum stays q. While nothing is
+    forgotten NEW has all of q.
+
+    Source: Krichevsky and Trofimov 1981 for the estimate of s.
+    """
+
+    def __init__(self) -> None:
+        self._labels: set[str] = set()
+        self._forgotten = 0
+        self._new = 0
+
+    def extra_bits(self, unknown: Sequence[str], labels_known: int) -> float:
+        """What a step costs beyond q for each of its labels, in bits; changes nothing.
+
+        Args:
+            unknown: The step's labels that the predictor does not know.
+            labels_known: How many labels it knows, before it learns the step.
+        """
+        hidden = len(self._labels) - labels_known
+        if hidden <= 0:
+            return 0.0
+        forgotten = sum(label in self._labels for label in unknown)
+        share = (self._forgotten + 0.5) / (self._forgotten + self._new + 1.0)
+        return -forgotten * math.log2(share / hidden) - (len(unknown) - forgotten) * math.log2(
+            1.0 - share
+        )
+
+    def learn(self, labels: Sequence[str], unknown: Sequence[str]) -> None:
+        """Take in a step: all its labels, and those of them that the predictor did not know."""
+        forgotten = sum(label in self._labels for label in unknown)
+        self._forgotten += forgotten
+        self._new += len(unknown) - forgotten
+        self._labels.update(labels)
+
+
+def grade_pool(forecast: Forecast, outcome: Outcome, extra_bits: float = 0.0) -> Grade:
+    """The grade of the pool: its guesses in their order, its probabilities calibrated.
+
+    ``extra_bits``: ``EverSeen.extra_bits`` of the step.
+    """
     places = forecast.places(outcome.known)
     order = forecast.ranked(TOP)
     came = {*places.tolist(), *forecast.hits(outcome.unseen)}
     hits = [place in came for place in order]
     bits = log_loss_bits(forecast.pool[places].tolist(), forecast.pool_fresh, outcome.fresh)
+    bits += extra_bits / outcome.members
     first = forecast.chance(order[0]) if order else 0.0
     hit = any(hits[:1])
     return Grade(hit, any(hits), bits, first, hit / outcome.members)
@@ -90,8 +136,8 @@ class Board:
         self._confidence: list[Floats] = []
         self._outcome: list[Floats] = []
 
-    def add(self, forecast: Forecast, outcome: Outcome) -> None:
-        """Grade every row of a forecast."""
+    def add(self, forecast: Forecast, outcome: Outcome, extra_bits: float = 0.0) -> None:
+        """Grade every row of a forecast, as ``grade_pool`` does."""
         came = np.zeros(forecast.p.shape[1], dtype=bool)
         places = forecast.places(outcome.known)
         came[places] = True
@@ -110,7 +156,7 @@ class Board:
             )
             first = forecast.p[np.arange(len(order)), order[:, 0]]
         self._steps += 1
-        self._sums += np.array([at_1, at_5, logs / -outcome.members])
+        self._sums += np.array([at_1, at_5, (extra_bits - logs) / outcome.members])
         self._confidence.append(first)
         self._outcome.append(at_1 / outcome.members)
 

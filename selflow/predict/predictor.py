@@ -102,6 +102,11 @@ class Predictor:
         """All experts of the pool, in the order of its weights."""
         return self._ensemble.pool.names
 
+    @property
+    def labels_known(self) -> int:
+        """How many labels it knows now."""
+        return len(self._vocabulary)
+
     def enter(self, expert: Expert) -> None:
         """Let an expert join the pool with weight alpha / N; UsageError if one of its name is
         there.

@@ -184,7 +184,7 @@ def test_boasting_is_refused_and_an_old_fault_of_the_pool_is_not_the_candidates(
     boasting = np.full(2_000, 0.6)
     boasts = _joined(evidence, confidence=boasting)
 
-    assert _failed(_judged(boasts)) == {"ece"}
+    assert _failed(_judged(boasts)) == {"ece_excess"}
     assert (
         _judged(replace(boasts, without=boasts.without._replace(confidence=boasting))).decision
         == "passed"
@@ -196,8 +196,8 @@ def test_a_calibration_error_that_chance_alone_would_show_is_none() -> None:
     stated = rng.random(400)
     honest = Outcomes(stated, stated > 0, stated, (rng.random(400) < stated).astype(float))
 
-    assert honest.ece() < 0.02
-    assert honest._replace(outcome=np.zeros(400)).ece() > 0.4
+    assert honest.ece_excess() < 0.02
+    assert honest._replace(outcome=np.zeros(400)).ece_excess() > 0.4
 
 
 def test_the_champion_must_be_beaten_too() -> None:

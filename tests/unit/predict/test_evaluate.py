@@ -10,6 +10,7 @@ from selflow.core.steps import Step
 from selflow.predict import evaluate
 from selflow.predict.baselines import NAMES, Baselines
 from selflow.predict.evaluate import Figures, evaluate_rows, evaluate_steps
+from selflow.predict.grades import EverSeen
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import decode_prior, encode_prior, shipped
 from selflow.predict.steps import switches
@@ -135,3 +136,26 @@ def test_a_prior_survives_its_file() -> None:
     assert decode_prior(encode_prior(shipped())) == replace(shipped(), programs={})
     with pytest.raises(ShapeError, match="3 bytes are not a saved state"):
         decode_prior(b"abc")
+
+
+def test_a_forgotten_label_is_graded_as_known_not_as_new() -> None:
+    ring = single([f"r{i % 200}" for i in range(600)])
+
+    figures = evaluate_steps(ring, mode="all", has_users=False, prior=None, max_labels=50)
+
+    # All 200 labels came before, and the pool knows 50 at most: one of 150 others is 7 bits.
+    assert figures["pool"]["log_loss_bits"] > 5.0
+    assert figures["recency"]["log_loss_bits"] > 5.0
+
+
+def test_probabilities_of_forgotten_labels_and_new_sum_to_one() -> None:
+    seen = EverSeen()
+    seen.learn(["a", "b", "c"], ["a", "b", "c"])
+    seen.learn(["d"], ["d"])
+    seen.learn(["a"], ["a"])  # forgotten in the meantime
+
+    known = 2
+    forgotten, new = (2.0 ** -seen.extra_bits([label], known) for label in ("b", "never"))
+
+    assert 2 * forgotten + new == pytest.approx(1.0)
+    assert seen.extra_bits(["never"], 4) == 0.0
