@@ -2,7 +2,6 @@
 
 import time
 from contextlib import suppress
-from threading import Event
 from typing import Any
 
 import ray
@@ -22,7 +21,6 @@ from selflow.store.records import Service
 _SUPERVISOR = ServiceRef("supervisor", SupervisorShell)
 _END_LIMIT_S = 120.0
 _POLL_S = 0.1
-_NEVER = Event()
 
 
 def prepare_catalog(root: Root, settings: Settings, session: RaySession, *, serving: bool) -> None:
@@ -102,7 +100,7 @@ def wait_ready(plan: Plan, names: set[str], limit_s: float, since_us: int = 0) -
         }:
             if time.monotonic() > deadline_s:
                 raise _late(late, catalog.services.list_all(), limit_s, plan.root)
-            _pause()
+            SystemClock().sleep(_POLL_S)
     finally:
         catalog.close()
 
@@ -132,12 +130,8 @@ def _retired_at_us() -> int:
     with suppress(NotRunningError):
         while time.monotonic() < deadline_s:
             _SUPERVISOR.handle()
-            _pause()
+            SystemClock().sleep(_POLL_S)
     return SystemClock().now_us()
-
-
-def _pause() -> None:
-    SystemClock().wait(_NEVER, _POLL_S)
 
 
 def _late(late: set[str], seen: list[Service], limit_s: float, root: Root) -> StoreError:

@@ -5,7 +5,6 @@ goes on with it.
 import logging
 import shutil
 from collections.abc import Callable, Mapping
-from threading import Event
 from typing import Any
 
 import ray
@@ -34,7 +33,6 @@ meanwhile.
 PATIENCE_S = 180.0
 """A service that is away is waited for so long."""
 _POLL_S = 0.2
-_NEVER = Event()
 _log = logging.getLogger(__name__)
 _CLUSTERER = ServiceRef("clusterer", ClustererShell)
 _TRAINER = ServiceRef("trainer", TrainerShell)
@@ -247,7 +245,7 @@ class LearningCycle:
             except NotRunningError:
                 if self._clock.monotonic_s() > deadline_s:
                     raise
-                self._clock.wait(_NEVER, _POLL_S)
+                self._clock.sleep(_POLL_S)
 
     def _sweep(self) -> None:
         store = ArtifactStore(self._plan.root.artifacts)

@@ -13,7 +13,6 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Any, TextIO
 
 from actors import ray_head
@@ -283,7 +282,7 @@ def _one_at_a_time(root: Root, report: Report) -> Iterator[None]:
     Raises:
         StoreError: The other is still at work after ``LOCK_LIMIT_S``.
     """
-    clock, never = SystemClock(), Event()
+    clock = SystemClock()
     deadline_s = clock.monotonic_s() + LOCK_LIMIT_S
     with (root.run / "up.lock").open("w") as lock:
         if not _locked(lock):
@@ -295,7 +294,7 @@ def _one_at_a_time(root: Root, report: Report) -> Iterator[None]:
                         f"{LOCK_LIMIT_S:.0f} s",
                         "see selflow logs, then ask again",
                     )
-                clock.wait(never, 0.2)
+                clock.sleep(0.2)
         yield
 
 

@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from threading import Event
 from time import perf_counter
 from typing import Any
 
@@ -36,7 +35,6 @@ ASSIGNMENTS = (
 _POLL_S = 0.5
 _SURFACE = "predict"
 Belief = dict[str, Any]
-_NEVER = Event()
 
 
 @dataclass(slots=True)
@@ -235,7 +233,7 @@ def _wait_for_cycle(reader: CatalogReader, cycle_id: str, note: Callable[[str], 
         if cycle.stage != said:
             said = cycle.stage
             note(f"  {said} ...")
-        clock.wait(_NEVER, _POLL_S)
+        clock.sleep(_POLL_S)
     raise StoreError(
         f"the cycle {cycle_id} did not end within {LEARN_LIMIT_S:.0f} s", "see selflow logs"
     )
@@ -273,7 +271,7 @@ def _wait_for_beliefs(reader: CatalogReader, arms: Sequence[str], pulls: int) ->
         beliefs = _beliefs(reader, arms)
         if sum(each["pulls"] for each in beliefs) >= pulls or clock.monotonic_s() > deadline_s:
             return beliefs
-        clock.wait(_NEVER, _POLL_S)
+        clock.sleep(_POLL_S)
 
 
 def _facts(stage: str, result: Any) -> dict[str, Any]:  # noqa: ANN401  (a journal entry)

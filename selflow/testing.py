@@ -34,6 +34,10 @@ class ManualClock:
             self.advance(timeout_s)
         return flag.is_set()
 
+    def sleep(self, duration_s: float) -> None:
+        """The time passes at once."""
+        self.advance(duration_s)
+
     def advance(self, duration_s: float) -> None:
         """Let time pass."""
         self._now_us += round(duration_s * 1e6)

@@ -4,7 +4,6 @@ how long it takes.
 
 import os
 from collections.abc import Callable
-from threading import Event
 
 from selflow.core.clock import SystemClock
 
@@ -16,8 +15,8 @@ def wait_until(is_true: Callable[[], bool], limit_s: float = 60.0) -> None:
     """Wait until it is true; fails after ``limit_s`` on free cores, ``PATIENCE`` times that
     in all.
     """
-    clock, never = SystemClock(), Event()
+    clock = SystemClock()
     deadline_s = clock.monotonic_s() + limit_s * PATIENCE
     while not is_true():
         assert clock.monotonic_s() < deadline_s, f"not within {limit_s * PATIENCE:.0f} s"
-        clock.wait(never, 0.1)
+        clock.sleep(0.1)

@@ -23,6 +23,10 @@ class Clock(Protocol):
         """Wait until ``flag`` is set or ``timeout_s`` have passed; True if it is set."""
         ...
 
+    def sleep(self, duration_s: float) -> None:
+        """Let ``duration_s`` pass: between two looks at something that cannot be waited on."""
+        ...
+
 
 class SystemClock:
     """The machine's clock."""
@@ -38,6 +42,10 @@ class SystemClock:
     def wait(self, flag: Flag, timeout_s: float) -> bool:
         """Wait on the flag."""
         return flag.wait(timeout_s)
+
+    def sleep(self, duration_s: float) -> None:
+        """Block this thread."""
+        time.sleep(duration_s)  # noqa: TID251  (the one place: everybody else asks a Clock)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -6,7 +6,6 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import Event as Flag
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -160,7 +159,7 @@ class Client:
             finally:
                 connection.close()
             # Jitter keeps programs that failed together from coming back together.
-            self._clock.wait(Flag(), min(_MAX_WAIT_S, wait_s + 0.1 + secrets.randbelow(100) / 1000))
+            self._clock.sleep(min(_MAX_WAIT_S, wait_s + 0.1 + secrets.randbelow(100) / 1000))
 
     def _address(self) -> tuple[str, int]:
         url = self._url or self._environ.get("SELFLOW_URL") or self._endpoint()

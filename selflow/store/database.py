@@ -3,6 +3,7 @@ their errors.
 """
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -13,14 +14,17 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
+from selflow.core.clock import SystemClock
 from selflow.core.errors import ConfigError, StoreError
 from selflow.core.paths import private_folder
 from selflow.store.rows import T, find
 
 BUSY_TIMEOUT_S = 10.0
+CREATE_TIMEOUT_S = 60.0
+"""How long opening waits while another process creates or migrates the same catalog."""
+_LOCK_POLL_S = 0.01
 _PRAGMAS = (
     f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}",
-    "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
 )
@@ -43,9 +47,11 @@ class Database:
         self.name = parsed.render_as_string(hide_password=True)
         self._engine = _make_engine(parsed)
         self._writing = self._engine.execution_options(is_writing=True)
+        self._file: Path | None = None
         if parsed.get_backend_name() == "sqlite":
             self.name = str(parsed.database)
-            _make_private(Path(self.name))
+            self._file = Path(self.name).absolute()
+            _make_private(self._file)
             event.listen(self._engine, "connect", _prepare)
             event.listen(self._engine, "begin", _begin)
 
@@ -69,6 +75,37 @@ class Database:
         with self._explained(), self._writing.begin() as connection:
             yield connection
 
+    @contextlib.contextmanager
+    def creating(self) -> Iterator[None]:
+        """Hold the one right to create or migrate this catalog; an SQLite file is in WAL mode from
+        here on.
+
+        SQLite's busy timeout does not cover the switch to WAL: of two connections that switch at
+        once, one is refused immediately with SQLITE_BUSY. So the switch happens under a lock of our
+        own, on the folder, because that needs no writable disk and leaves no file behind.
+
+        Raises:
+            StoreError: Another process held it for ``CREATE_TIMEOUT_S``.
+        """
+        if self._file is None:
+            yield
+            return
+        descriptor = os.open(self._file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._lock(descriptor)
+            with self._explained(), self._engine.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA journal_mode = WAL")
+            yield
+        finally:
+            os.close(descriptor)
+
+    def is_write_ahead(self) -> bool:
+        """Whether the file is in WAL mode; always true for a server."""
+        if self._file is None:
+            return True
+        with self.read() as connection:
+            return bool(connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal")
+
     def records(self, kind: type[T], **equal: object) -> list[T]:
         """``rows.find`` in a transaction of its own."""
         with self.read() as connection:
@@ -77,6 +114,23 @@ class Database:
     def close(self) -> None:
         """Close the pooled connections; a later call opens new ones."""
         self._engine.dispose()
+
+    def _lock(self, descriptor: int) -> None:
+        clock = SystemClock()
+        deadline_s = clock.monotonic_s() + CREATE_TIMEOUT_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if clock.monotonic_s() >= deadline_s:
+                    raise StoreError(
+                        f"another process has been creating the catalog {self.name} for more than "
+                        f"{CREATE_TIMEOUT_S:g} s",
+                        "end that process, then try again",
+                    ) from error
+                clock.sleep(_LOCK_POLL_S)
+            else:
+                return
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:

@@ -1,7 +1,6 @@
 """``selflow learn``: asks for a learning cycle and tells how it goes, by the catalog alone."""
 
 from collections.abc import Iterable
-from threading import Event as Flag
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -72,10 +71,10 @@ def follow(call: Invocation, catalog: "Catalog", cycle: Cycle, clock: Clock) -> 
         NotRunningError: The supervisor has said nothing for two minutes.
         KeyboardInterrupt: The owner had enough; the cycle goes on.
     """
-    never, told, spoke_us, heard_s = Flag(), set[str](), 0, clock.monotonic_s()
+    told, spoke_us, heard_s = set[str](), 0, clock.monotonic_s()
     try:
         while cycle.finished_at_us is None:
-            clock.wait(never, _POLL_S)
+            clock.sleep(_POLL_S)
             cycle = next(each for each in catalog.cycles.latest(9) if each.id == cycle.id)
             _tell(call, cycle, catalog.cycles.stages(cycle.id), told)
             last_us = max((each.seen_at_us for each in catalog.services.list_all()), default=0)

@@ -9,7 +9,6 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import psutil
@@ -68,7 +67,7 @@ class FakeRun:
         if fault == "unknown":
             raise ValueError("the owner's own words")
         if fault == "slow":
-            clock.wait(Event(), float(seconds))
+            clock.sleep(float(seconds))
         if fault == "freeze":
             os.kill(os.getpid(), signal.SIGSTOP)
         if fault == "die" or (fault == "die-once" and self.note("die") == 1):
@@ -76,7 +75,7 @@ class FakeRun:
         if fault == "meet":
             self.note("here")
             while self.lines().count("here") < 2:
-                clock.wait(Event(), 0.02)
+                clock.sleep(0.02)
 
     def lines(self) -> list[str]:
         return self._notes.read_text().splitlines()

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from actors.ray_head import session_processes
+from selflow.core.clock import SystemClock
 from selflow.core.errors import SelFlowError
 from selflow.core.events import Event as Happening
 from selflow.core.steps import label_event
@@ -26,7 +27,6 @@ from tests.waiting import PATIENCE, wait_until
 PLANTED_STEPS = 4_300
 CYCLE_LIMIT_S = 240.0 * PATIENCE
 AGENT = "everything"
-PAUSE = Event()
 SETTINGS = """
 discover: {bootstraps: 2, null_sets: 1}
 tune: {num_samples: 3}
@@ -147,7 +147,7 @@ def cycle(world: World) -> dict[str, Any]:
             havoc.strike(seen.stage)
             told = f"the cycle stands at {seen.stage} after {havoc.done}"
             assert time.monotonic() < deadline_s, f"{told}\n{world.story()}"
-            PAUSE.wait(0.1)
+            SystemClock().sleep(0.1)
     return {"cycle": seen, "killed": havoc.done, "answered": asking.answered, "accepted": accepted}
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from threading import Event as Flag
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -137,7 +136,6 @@ def _follow(
 
     last_seq = reader.fill().last_seq
     batch = list(reversed(newest(reader, wanted, limit)))
-    never = Flag()
     while True:
         for stored in batch:
             text = (
@@ -147,7 +145,7 @@ def _follow(
         call.out.flush()
         fresh = reader.read(last_seq, _PAGE_EVENTS)
         if not fresh:
-            clock.wait(never, _FOLLOW_S)
+            clock.sleep(_FOLLOW_S)
         last_seq = fresh[-1].seq if fresh else last_seq
         batch = [stored for stored in fresh if wanted.covers(stored)]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from itertools import groupby, islice
 from pathlib import Path
-from threading import Event as Flag
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from selflow.console.cli.progress import Show, progress
@@ -105,7 +104,7 @@ def deliver(call: Invocation, batch: ImportBatch, clock: Clock) -> SendResult:
     ):
         if book.allow():
             call.note("noted: you allow imports; selflow init --revoke import takes it back")
-            clock.wait(Flag(), _CONSENT_ACTS_S)
+            clock.sleep(_CONSENT_ACTS_S)
         run = _Run(
             book, client, batch, SendResult(book.start(batch.label, batch.path, batch.source))
         )
@@ -218,7 +217,6 @@ def _pieces(
 
 def _paced(pieces: Iterable[Iterable[Event]], speed: float, clock: Clock) -> Iterator[list[Event]]:
     """What happened at one moment as one piece, each not before its time has come."""
-    never = Flag()
     first_us: int | None = None
     began_s = clock.monotonic_s()
     for piece in pieces:
@@ -227,5 +225,5 @@ def _paced(pieces: Iterable[Iterable[Event]], speed: float, clock: Clock) -> Ite
             due_s = began_s + (ts_us - first_us) / 1e6 / speed
             left_s = due_s - clock.monotonic_s()
             if left_s > 0:
-                clock.wait(never, left_s)
+                clock.sleep(left_s)
             yield list(moment)

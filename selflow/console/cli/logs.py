@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event as Flag
 from typing import Annotated
 
 import typer
@@ -94,10 +93,9 @@ def _follow(call: Invocation, files: Sequence[LogFile], lines: int, clock: Clock
     offsets = {file: file.path.stat().st_size for file in files}
     for file in files:
         _tell(call, file, _tail(file.path, lines))
-    never = Flag()
     while True:
         call.out.flush()
-        clock.wait(never, _FOLLOW_S)
+        clock.sleep(_FOLLOW_S)
         for file, offset in offsets.items():
             with suppress(FileNotFoundError):  # between the two steps of a rotation
                 offsets[file], fresh = _read_on(file.path, offset)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from threading import Event as Flag
 
 import pytest
 
@@ -32,7 +31,7 @@ def up(root: Root) -> None:
 
 
 class Script(ManualClock):
-    """A clock on which one thing of a script happens at each wait, and the last one again and
+    """A clock on which one thing of a script happens at each sleep, and the last one again and
     again.
     """
 
@@ -40,9 +39,9 @@ class Script(ManualClock):
         super().__init__()
         self.acts = list(acts)
 
-    def wait(self, flag: Flag, timeout_s: float) -> bool:
+    def sleep(self, duration_s: float) -> None:
         (self.acts.pop(0) if len(self.acts) > 1 else self.acts[0])(self)
-        return super().wait(flag, timeout_s)
+        super().sleep(duration_s)
 
 
 @pytest.fixture

@@ -83,3 +83,11 @@ def test_the_system_clock_tells_utc_and_waits_on_a_flag() -> None:
     assert 0 <= (now - before).total_seconds() + 0.001 < 60
     assert clock.monotonic_s() <= clock.monotonic_s()
     assert clock.wait(flag, 60)
+
+
+def test_the_system_clock_sleeps_at_least_as_long_as_asked() -> None:
+    clock = SystemClock()
+    began_s = clock.monotonic_s()
+    clock.sleep(0.01)
+
+    assert clock.monotonic_s() - began_s >= 0.01

@@ -1,9 +1,11 @@
+import fcntl
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,40 @@ def test_those_who_open_a_new_catalog_at_once_make_it_once(tmp_path: Path) -> No
 
     assert set(catalog.facts.get_all()) == set("abcd")
     catalog.close()
+
+
+def test_whoever_opens_a_new_catalog_waits_for_its_creator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CREATE_TIMEOUT_S", 0.02)
+    creator = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(creator, fcntl.LOCK_EX)
+    with pytest.raises(StoreError, match=r"another process has been creating the catalog"):
+        Catalog.open(tmp_path / "catalog.db")
+    os.close(creator)
+
+    Catalog.open(tmp_path / "catalog.db").close()
+
+
+def test_a_catalog_that_exists_is_opened_without_waiting(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CREATE_TIMEOUT_S", 0.02)
+    creator = os.open(empty.parent, os.O_RDONLY)
+    fcntl.flock(creator, fcntl.LOCK_EX)
+
+    Catalog.open(empty).close()
+    os.close(creator)
+
+
+def test_a_catalog_that_was_restored_is_write_ahead_again(tmp_path: Path) -> None:
+    Catalog.open(tmp_path / "catalog.db").close()
+    with closing(sqlite3.connect(tmp_path / "catalog.db")) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    Catalog.open(tmp_path / "catalog.db").close()
+
+    with closing(sqlite3.connect(tmp_path / "catalog.db")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_a_catalog_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
