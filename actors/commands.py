@@ -11,11 +11,12 @@ from typing import Annotated
 import typer
 
 from actors import doctor as checks
-from actors import keeper, ray_head, session
+from actors import keeper, session
 from selflow.core.clock import SystemClock
 from selflow.core.config_files import clear_overrides
 from selflow.core.errors import UsageError
 from selflow.core.invocation import Invocation, table
+from selflow.core.session_files import read_ray_session
 
 _FAULT = 5
 Assignments = Annotated[
@@ -39,7 +40,7 @@ def up(ctx: typer.Context, *, lean: Lean = False, assign: Assignments = None) ->
         {"state": "running", "root": str(plan.root.path), "endpoints": call.endpoints()},
         [f"SelFlow is running; inference at {address}, token in {plan.root.token}"],
     )
-    found = ray_head.current(call.root)
+    found = read_ray_session(call.root)
     for warning in found.warnings if found else ():
         call.note(f"note: {warning}")
 

@@ -8,34 +8,36 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 
 from actors.plan import Plan, gpu_share
-from actors.ray_head import RESOURCES, RaySession
+from actors.ray_head import RESOURCES
 from actors.shell import ServiceRef
-from actors.supervisor import SERVING, SupervisorActor, SupervisorShell
+from actors.supervisor import SupervisorActor, SupervisorShell
 from selflow.core.clock import SystemClock
 from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.paths import Root, write_private
 from selflow.core.settings import Settings
 from selflow.store.catalog import Catalog
-from selflow.store.records import Service
+from selflow.store.records import Service, SessionFacts
 
 _SUPERVISOR = ServiceRef("supervisor", SupervisorShell)
 _END_LIMIT_S = 120.0
 _POLL_S = 0.1
 
 
-def prepare_catalog(root: Root, settings: Settings, session: RaySession, *, serving: bool) -> None:
+def prepare_catalog(root: Root, settings: Settings, *, serving: bool) -> None:
     """Bring the catalog to this program's schema, note the session, and make the owner's token if
     there is none.
     """
     catalog = Catalog.open(root.catalog, settings.store.catalog_url)
     try:
         now_us = SystemClock().now_us()
-        catalog.facts.clear()
-        catalog.facts.put("ray", {"address": session.address, "is_ours": session.is_ours}, now_us)
-        catalog.facts.put("warnings", list(session.warnings), now_us)
-        catalog.facts.put(SERVING, serving, now_us)
-        catalog.facts.put("budget_bytes", settings.buffer.budget_bytes, now_us)
-        catalog.facts.put("check_interval_s", settings.supervisor.check_interval_s, now_us)
+        catalog.facts.begin(
+            SessionFacts(
+                is_serving=serving,
+                budget_bytes=settings.buffer.budget_bytes,
+                check_interval_s=settings.supervisor.check_interval_s,
+            ),
+            now_us,
+        )
         if not root.token.exists():
             write_private(root.token, catalog.tokens.renew_owner(now_us))
     finally:
@@ -77,7 +79,7 @@ def start_serving(plan: Plan, limit_s: float) -> None:
     """Have the supervisor keep Serve up, and wait until it answers."""
     catalog = Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
     try:
-        catalog.facts.put(SERVING, True, SystemClock().now_us())  # noqa: FBT003  (a fact is any JSON value)
+        catalog.facts.set_serving(SystemClock().now_us())
     finally:
         catalog.close()
     wait_ready(plan, {"serve"}, limit_s)

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from actors import ray_head, sample, session, stations
+from actors import sample, session, stations
 from actors.comparison import Figures, compare
 from actors.stations import DemoRun
 from selflow.core.errors import StoreError
 from selflow.core.invocation import Invocation, size, table
 from selflow.core.paths import Root, find_root
+from selflow.core.session_files import read_ray_session
 
 _COLUMNS = ("steps", "hit@1", "hit@5", "log_loss_bits")
 _TITLES = {
@@ -58,7 +59,7 @@ def demo(
 def _travel(root: Root, demo_run: DemoRun, given: sample.Sample) -> Figures:
     plan = stations.start(root, demo_run)
     stations.ingest(root, given, demo_run)
-    found = ray_head.current(root)
+    found = read_ray_session(root)
     if found is None:
         raise StoreError("the session left no note of itself", "see selflow logs")
     with session.connected(root, found):

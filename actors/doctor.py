@@ -15,6 +15,8 @@ import psutil
 from actors import ray_head
 from selflow.core.errors import SelFlowError, StoreError
 from selflow.core.paths import Root
+from selflow.core.processes import is_running
+from selflow.core.session_files import RaySession, read_keeper, read_ray_session
 
 _LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 _RAY_CLIENT_PORT = 10_001
@@ -37,13 +39,14 @@ class Finding:
 def examine(root: Root, inference_port: int | None) -> list[Finding]:
     """Run every check that fits the state of the session. Cost: under a second, without Ray."""
     findings = [*_versions(), *_disk(root)]
-    session = ray_head.current(root)
+    session = read_ray_session(root)
     if session is None or not ray_head.is_alive(session):
         findings.append(
             Finding("session", is_ok=True, detail="not running; start it with: selflow up")
         )
         return findings
     findings += [Finding("exposure", is_ok=False, detail=warning) for warning in session.warnings]
+    findings.append(_keeper(root))
     if session.is_ours:
         findings += _own_ray(root, session)
     if inference_port is not None:
@@ -143,7 +146,15 @@ def _audit_size(root: Root) -> str:
     return f"{checked.entries:,} audited acts, unbroken"
 
 
-def _own_ray(root: Root, session: ray_head.RaySession) -> Iterator[Finding]:
+def _keeper(root: Root) -> Finding:
+    keeper = read_keeper(root)
+    if keeper is not None and is_running(keeper):
+        return Finding("keeper", is_ok=True, detail=f"runs as process {keeper.pid}")
+    detail = "none runs: nobody rebuilds a dead session; start one with: selflow up"
+    return Finding("keeper", is_ok=False, detail=detail)
+
+
+def _own_ray(root: Root, session: RaySession) -> Iterator[Finding]:
     open_ports, listeners = _listeners(root)
     detail = ", ".join(open_ports) if open_ports else f"{listeners} listeners, all on loopback"
     yield Finding("listeners", not open_ports, detail)

@@ -9,6 +9,8 @@ from threading import Event
 from actors import ray_head, session
 from selflow.core.clock import Clock
 from selflow.core.paths import Root
+from selflow.core.processes import this_process
+from selflow.core.session_files import read_ray_session, write_keeper
 
 CHECK_INTERVAL_S = 1.0
 FIRST_PAUSE_S = 1.0
@@ -49,9 +51,10 @@ class RebuildPolicy:
 
 def keep(root: Root, clock: Clock, stop: Event) -> None:
     """Watch until the session is taken down (its note is gone) or ``stop`` is set."""
+    write_keeper(root, this_process("keeper"))
     patience = RebuildPolicy()
     while not clock.wait(stop, CHECK_INTERVAL_S):
-        current = ray_head.current(root)
+        current = read_ray_session(root)
         if current is None:
             return
         is_alive = ray_head.is_alive(current)

@@ -13,15 +13,16 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 
 from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.listening import listens
 from selflow.core.paths import Root, private_folder, write_private
+from selflow.core.processes import is_running
+from selflow.core.session_files import RaySession, read_keeper, write_ray_session
 from selflow.core.settings import RaySettings
 
 if TYPE_CHECKING:
@@ -44,17 +45,6 @@ _RAY_TMP_NAME_BYTES = 70
 _START_LIMIT_S = 120
 PORT_TRIES = 50
 _CORE = {"raylet", "gcs_server"}
-
-
-@dataclass(frozen=True, slots=True)
-class RaySession:
-    """How Ray came to run: what ``status`` and ``doctor`` report."""
-
-    address: str
-    is_ours: bool
-    dashboard_port: int | None
-    warnings: tuple[str, ...] = ()
-    core_pids: tuple[int, ...] = ()
 
 
 def no_ray_client(ray_params: "RayParams", is_head: bool) -> None:  # noqa: FBT001  (Ray calls it so)
@@ -113,7 +103,7 @@ def start_own(root: Root, ray: RaySettings) -> RaySession:
     session = RaySession(
         address, is_ours=True, dashboard_port=dashboard, core_pids=_core_pids(root)
     )
-    write_private(root.run / "ray.json", json.dumps(asdict(session)))
+    write_ray_session(root, session)
     return session
 
 
@@ -164,19 +154,8 @@ def attach(root: Root, address: str) -> RaySession:
     if not address.startswith(("127.0.0.1:", "localhost:")):
         warnings.append("its ports are open beyond loopback")
     session = RaySession(address, is_ours=False, dashboard_port=None, warnings=tuple(warnings))
-    write_private(root.run / "ray.json", json.dumps(asdict(session)))
+    write_ray_session(root, session)
     return session
-
-
-def current(root: Root) -> RaySession | None:
-    """The session as it was last started or attached; None if there is none."""
-    try:
-        raw: dict[str, Any] = json.loads((root.run / "ray.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return RaySession(
-        **{**raw, "warnings": tuple(raw["warnings"]), "core_pids": tuple(raw["core_pids"])}
-    )
 
 
 def session_processes(root: Root) -> list[psutil.Process]:
@@ -190,6 +169,16 @@ def session_processes(root: Root) -> list[psutil.Process]:
             if process.pid != os.getpid() and process.environ().get(MARK) == str(root.path):
                 found |= {each.pid: each for each in (process, *process.children(recursive=True))}
     return list(found.values())
+
+
+def own_processes(root: Root) -> list[psutil.Process]:
+    """Every process that the session costs: those of its Ray, and the keeper beside it."""
+    found = session_processes(root)
+    keeper = read_keeper(root)
+    if keeper is not None and is_running(keeper):
+        with suppress(psutil.NoSuchProcess):
+            found.append(psutil.Process(keeper.pid))
+    return found
 
 
 def is_alive(session: RaySession) -> bool:

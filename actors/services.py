@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar
 
-import psutil
 import ray
 from ray.actor import ActorClass
 from ray.exceptions import (
@@ -24,6 +23,7 @@ from actors.buffer import BufferActor, BufferShell
 from actors.clusterer import ClustererActor, ClustererShell
 from actors.collector import CollectorActor, CollectorShell
 from actors.evaluator import EvaluatorActor, EvaluatorShell
+from actors.node_processes import serve_replica
 from actors.plan import (
     Plan,
     buffer_section,
@@ -155,7 +155,7 @@ class ServeService:
         if answer is None:
             return "silent" if self._was_up else "absent"
         self._was_up = True
-        replica = _replica()
+        replica = serve_replica()
         state = "ok" if answer.get("status") == "ok" else "degraded"
         if replica is None:
             return self._health(0, 0, state, answer)
@@ -228,21 +228,6 @@ def planned(plan: Plan) -> tuple[Service, ...]:
         ActorService(plan, "evaluator", EvaluatorActor, EvaluatorShell, learner, "edge"),
         ActorService(plan, "router", RouterActor, RouterShell, router_section(plan), "edge"),
     )
-
-
-def siblings() -> list[psutil.Process]:
-    """The processes of this node's Ray: this worker's raylet and all its children."""
-    raylet = psutil.Process().parent()
-    return [raylet, *raylet.children(recursive=True)] if raylet else []
-
-
-def _replica() -> psutil.Process | None:
-    for process in siblings():
-        with suppress(psutil.Error):
-            title = process.cmdline()
-            if title and title[0].startswith("ray::ServeReplica:selflow"):
-                return process
-    return None
 
 
 def _get_health(port: int, timeout_s: float) -> dict[str, Any] | None:

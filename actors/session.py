@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from actors import ray_head
-from selflow.core.clock import SystemClock, rfc3339
+from selflow.core.clock import SystemClock
 from selflow.core.config_files import load_settings
 from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.paths import Root, write_private
+from selflow.core.session_files import Endpoints, RaySession, read_ray_session, write_endpoints
 from selflow.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def bring_up(
     root.make()
     with _one_at_a_time(root, report):
         settings = request.settings(root)
-        session = ray_head.current(root)
+        session = read_ray_session(root)
         if session is None or not ray_head.is_alive(session):
             _wipe_run(root)
             session = _open_ray(root, settings, report)
@@ -90,7 +91,7 @@ def rebuild(root: Root, report: Report) -> None:
         if request is None:
             raise NotRunningError("there is no session to rebuild", "start one with: selflow up")
         settings = request.settings(root)
-        session = ray_head.current(root)
+        session = read_ray_session(root)
         if session is not None and session.is_ours and not ray_head.is_alive(session):
             ray_head.end_own(root)
             session = None
@@ -105,7 +106,7 @@ def take_down(root: Root, report: Report) -> bool:
     """
     root.make()
     with _one_at_a_time(root, report):
-        session = ray_head.current(root)
+        session = read_ray_session(root)
         if session is None:
             return False
         is_alive = ray_head.is_alive(session)
@@ -123,7 +124,7 @@ def take_down(root: Root, report: Report) -> bool:
 
 
 @contextmanager
-def connected(root: Root, session: ray_head.RaySession) -> Iterator[None]:
+def connected(root: Root, session: RaySession) -> Iterator[None]:
     """Be a driver of the session for a while; every worker of this job binds Serve's internal port
     to loopback.
 
@@ -191,7 +192,7 @@ def command(root: Root) -> list[str]:
     return [sys.executable, "-c", entry, "--home", str(root.path)]
 
 
-def _open_ray(root: Root, settings: Settings, report: Report) -> ray_head.RaySession:
+def _open_ray(root: Root, settings: Settings, report: Report) -> RaySession:
     foreign = ray_head.find_foreign(settings.ray, os.environ)
     if foreign is not None:
         report(f"attaching to the Ray cluster at {foreign}")
@@ -204,7 +205,7 @@ def _compose(
     root: Root,
     request: SessionRequest,
     settings: Settings,
-    session: ray_head.RaySession,
+    session: RaySession,
     report: Report,
     *,
     serving: bool,
@@ -212,7 +213,7 @@ def _compose(
     with connected(root, session):
         from actors.composition import ensure_supervisor, make_plan, prepare_catalog
 
-        prepare_catalog(root, settings, session, serving=serving)
+        prepare_catalog(root, settings, serving=serving)
         port = _inference_port(root, settings)
         plan = make_plan(root, settings, version("selflow"), port)
         report("making the services")
@@ -220,7 +221,7 @@ def _compose(
         write_private(
             root.run / "request.json", json.dumps({**asdict(request), "inference_port": port})
         )
-        _write_endpoints(root, plan, session)
+        write_endpoints(root, endpoints(root, plan, session))
     return plan
 
 
@@ -239,29 +240,23 @@ def _inference_port(root: Root, settings: Settings) -> int:
     return ray_head.next_free_port(wished)
 
 
-def _end_services(root: Root, session: ray_head.RaySession) -> None:
+def _end_services(root: Root, session: RaySession) -> None:
     with connected(root, session):
         from actors.composition import end_services
 
         end_services()
 
 
-def _write_endpoints(root: Root, plan: "Plan", session: ray_head.RaySession) -> None:
-    tcp_port = plan.settings.ingest.tcp_port
-    endpoints = {
-        "inference": f"http://127.0.0.1:{plan.inference_port}",
-        "ingest": f"ipc://{root.socket('ingest.sock')}",
-        **({"ingest_tcp": f"tcp://127.0.0.1:{tcp_port}"} if tcp_port else {}),
-        **(
-            {"dashboard": f"http://127.0.0.1:{session.dashboard_port}"}
-            if session.dashboard_port
-            else {}
-        ),
-        "ray": session.address,
-        "pid": os.getpid(),
-        "started_at": rfc3339(SystemClock().now_us()),
-    }
-    write_private(root.endpoints, json.dumps(endpoints, indent=1))
+def endpoints(root: Root, plan: "Plan", session: RaySession) -> Endpoints:
+    """Where the session of this plan listens."""
+    tcp_port, dashboard_port = plan.settings.ingest.tcp_port, session.dashboard_port
+    return Endpoints(
+        inference=f"http://127.0.0.1:{plan.inference_port}",
+        ingest=f"ipc://{root.socket('ingest.sock')}",
+        ingest_tcp=f"tcp://127.0.0.1:{tcp_port}" if tcp_port else None,
+        dashboard=f"http://127.0.0.1:{dashboard_port}" if dashboard_port else None,
+        ray=session.address,
+    )
 
 
 def _wipe_run(root: Root) -> None:

@@ -16,6 +16,7 @@ from selflow.core.clock import SystemClock
 from selflow.core.errors import StoreError
 from selflow.core.events import Json
 from selflow.core.paths import Root
+from selflow.core.session_files import read_ray_session
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Cycle, Stage, Trial, Verdict, document
 from selflow.store.records import Beliefs as Kept
@@ -87,10 +88,10 @@ def start(root: Root, demo_run: DemoRun) -> Any:  # noqa: ANN401  (a Plan; Ray i
             root, session.SessionRequest(assignments=ASSIGNMENTS), demo_run.note, serving=False
         )
         session.spawn_keeper(root)
-        found = ray_head.current(root)
+        found = read_ray_session(root)
         if found is None:
             raise StoreError("the session left no note of itself", "see selflow logs")
-        processes = ray_head.session_processes(root)
+        processes = ray_head.own_processes(root)
         station.facts = {
             "processes": len(processes),
             "pss_bytes": sum(p.memory_full_info().pss for p in processes),
@@ -217,7 +218,7 @@ def leave(root: Root, demo_run: DemoRun) -> None:
     """End everything and remove the state folder, also after a failure; what is left is told."""
     with demo_run.at("end") as station:
         session.take_down(root, demo_run.note)
-        left = len(ray_head.session_processes(root))
+        left = len(ray_head.own_processes(root))
         shutil.rmtree(root.path, ignore_errors=True)
         station.facts = {"processes_left": left}
         station.is_ok = left == 0 and not root.path.exists()

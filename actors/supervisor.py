@@ -4,7 +4,6 @@ sees.
 
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 import psutil
@@ -12,18 +11,16 @@ import ray
 from ray.exceptions import RayError
 
 from actors.cycle_scheduler import CycleScheduler
+from actors.node_processes import node_processes
 from actors.plan import Plan
-from actors.services import ServeService, Service, planned, siblings
+from actors.services import ServeService, Service, planned
 from actors.shell import Pulse, keep_trying, service
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import SelFlowError
-from selflow.core.events import Json
 from selflow.core.health import Health
 from selflow.govern.supervise import Seen, Watch
 from selflow.store.catalog import Catalog
 
-SERVING = "serving"
-"""The fact that says whether Serve is wanted."""
 _UNSETTLED_S = 0.5
 """Seconds between two rounds while something is not up yet."""
 
@@ -47,12 +44,12 @@ class HealthChecks:
 
         Whether Serve is wanted is a fact of the catalog, so that it outlives the actor.
         """
-        is_serving = self._catalog.facts.get_all().get(SERVING) is True
+        is_serving = self._catalog.facts.read().is_serving
         services: Sequence[Service] = (*self._actors, self._serve) if is_serving else self._actors
         settled = [self._check(each) for each in services]
         now_us = self._clock.now_us()
         self._catalog.services.put(own, 0, now_us)
-        self._catalog.facts.put("processes", _processes(), now_us)
+        self._catalog.facts.set_processes(node_processes(), now_us)
         self._cycles.once()
         return all(settled)
 
@@ -145,20 +142,3 @@ class SupervisorShell:
 
 
 SupervisorActor = service(SupervisorShell, groups={"health": 1})
-
-
-def _processes() -> list[Json]:
-    """Every process of this node's Ray, so that ``status`` can measure them without Ray."""
-    found: list[Json] = []
-    for process in siblings():
-        with suppress(psutil.Error):
-            title = (process.cmdline() or [process.name()])[0]
-            name = title if title.startswith("ray::") else process.name()
-            found.append(
-                {
-                    "name": name,
-                    "pid": process.pid,
-                    "started_at_us": round(process.create_time() * 1e6),
-                }
-            )
-    return found

@@ -60,13 +60,13 @@ def memory(root: Root) -> Rows:
     """Proportional share of each process at rest, largest first: once no process has come or gone
     for a while.
     """
-    from actors.ray_head import session_processes
+    from actors.ray_head import own_processes
 
     before: set[int] = set()
-    while (now := {process.pid for process in session_processes(root)}) != before:
+    while (now := {process.pid for process in own_processes(root)}) != before:
         before = now
         time.sleep(QUIET_S)
-    shares = {f"{p.name()} ({p.pid})": p.memory_full_info().pss for p in session_processes(root)}
+    shares = {f"{p.name()} ({p.pid})": p.memory_full_info().pss for p in own_processes(root)}
     ranked = sorted(shares.items(), key=lambda item: -item[1])
     rows = [(f"PSS of {name}", f"{share / 1e6:.0f} MB") for name, share in ranked]
     return [*rows, ("PSS of all", f"{sum(shares.values()) / 1e6:.0f} MB")]

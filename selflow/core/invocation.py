@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from selflow.core.errors import NotRunningError
 from selflow.core.paths import Root
+from selflow.core.session_files import read_endpoints
 
 if TYPE_CHECKING:
     from selflow.core.config import Loaded
@@ -75,20 +75,8 @@ class Invocation:
         Raises:
             NotRunningError: The file is there and cannot be read.
         """
-        try:
-            raw = json.loads(self.root.endpoints.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise NotRunningError(
-                f"cannot read {self.root.endpoints}", "selflow up writes it anew"
-            ) from error
-        items = raw.items() if isinstance(raw, dict) else ()
-        return {
-            name: value.rstrip("/")
-            for name, value in items
-            if isinstance(value, str) and name != "started_at"
-        }
+        found = read_endpoints(self.root)
+        return found.urls() if found else {}
 
     def show(self, document: object, lines: Iterable[str]) -> None:
         """Print the answer: the document with ``--json``, else the lines."""

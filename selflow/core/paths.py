@@ -80,6 +80,16 @@ class Root:
         return self.run / "endpoints.json"
 
     @property
+    def ray_session(self) -> Path:
+        """How Ray came to run (``session_files``)."""
+        return self.run / "ray.json"
+
+    @property
+    def keeper(self) -> Path:
+        """Which process keeps the session (``session_files``)."""
+        return self.run / "keeper.json"
+
+    @property
     def user_settings(self) -> Path:
         """The owner's own settings file; never rewritten."""
         return self.config_dir / "config.yaml"

@@ -17,6 +17,7 @@ from selflow.core.errors import ApiError, NotRunningError, RefusedError, UsageEr
 from selflow.core.events import Event, Json
 from selflow.core.ids import new_id
 from selflow.core.paths import find_root
+from selflow.core.session_files import read_endpoints
 from selflow.sdk.wire import Answer, FeedbackAnswer, HealthAnswer, Model, ModelList, PredictAnswer
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "selflow.localhost"})
@@ -179,17 +180,15 @@ class Client:
         return parts.hostname, port
 
     def _endpoint(self) -> str:
-        path = find_root(None, self._environ).endpoints
         try:
-            endpoints = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise _not_running("SelFlow is not running") from error
-        except (OSError, ValueError) as error:
-            raise _not_running(f"{path} cannot be read") from error
-        url = endpoints.get("inference") if isinstance(endpoints, dict) else None
-        if not isinstance(url, str):
+            endpoints = read_endpoints(find_root(None, self._environ))
+        except NotRunningError as error:
+            raise _not_running(str(error)) from error
+        if endpoints is None:
+            raise _not_running("SelFlow is not running")
+        if endpoints.inference is None:
             raise _not_running("SelFlow runs without its inference port")
-        return url
+        return endpoints.inference
 
     def _authorization(self) -> dict[str, str]:
         token = self._token or self._environ.get("SELFLOW_TOKEN")

@@ -14,9 +14,17 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from selflow.core.errors import StoreError
-from selflow.core.events import Json
 from selflow.core.health import Health
-from selflow.store.records import Consent, Decision, Import, Predictor, Row, Service, holds
+from selflow.store.records import (
+    Consent,
+    Decision,
+    Import,
+    Predictor,
+    Row,
+    Service,
+    SessionFacts,
+    holds,
+)
 
 T = TypeVar("T", bound=Row)
 
@@ -48,15 +56,17 @@ class CatalogReader:
         """Every consent that was ever given, by source."""
         return sorted(self.learned(Consent), key=lambda each: each.source)
 
-    def facts(self) -> dict[str, Json]:
-        """What the session says of itself, by key."""
+    def facts(self) -> SessionFacts:
+        """What the session says of itself."""
         rows = self._rows("SELECT key, value FROM session")
         # SQLite's JSON column has numeric affinity: a number comes back as a number, everything
         # else as JSON text.
-        return {
-            row["key"]: json.loads(value) if isinstance(value := row["value"], str) else value
-            for row in rows
-        }
+        return SessionFacts.from_json(
+            {
+                row["key"]: json.loads(value) if isinstance(value := row["value"], str) else value
+                for row in rows
+            }
+        )
 
     def champion(self) -> Predictor | None:
         """The predictor that serves."""

@@ -61,14 +61,13 @@ def settings() -> Settings:
 def compose(ray_session: Any, root: Root, settings: Settings) -> Iterator[Callable[..., Any]]:
     """Make the services of a plan, as ``selflow up`` does; they end with the test."""
     from actors import composition
-    from actors.ray_head import RaySession, free_ports
+    from actors.ray_head import free_ports
 
     def make(
         version: str = "test", *, serving: bool = False, wanted: Settings | None = None
     ) -> Any:
         chosen = wanted or settings
-        session = RaySession("local", is_ours=False, dashboard_port=None)
-        composition.prepare_catalog(root, chosen, session, serving=serving)
+        composition.prepare_catalog(root, chosen, serving=serving)
         plan = composition.make_plan(root, chosen, version, free_ports(1)[0])
         composition.ensure_supervisor(plan, serving=serving, limit_s=150 * PATIENCE)
         return plan

@@ -130,6 +130,9 @@ def test_the_supervisor_writes_down_what_it_sees(compose: Compose, root: Root) -
     )
 
     assert seen()["buffer"].pid == pid_of("buffer")
+    recorded = {each.pid: each.name for each in reader.facts().processes}
+    assert {pid_of(name) for name in SEVEN} <= set(recorded)
+    assert "raylet" in recorded.values()
 
 
 def test_a_killed_service_counts_as_a_restart(compose: Compose, root: Root) -> None:

@@ -111,8 +111,8 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     made.ok("up", "--lean", *QUICK)
     yield made
     made.run("down")
-    from actors.ray_head import session_processes
+    from actors.ray_head import own_processes
 
-    left = [process.name() for process in session_processes(made.root)]
+    left = [process.name() for process in own_processes(made.root)]
     shutil.rmtree(made.root.path, ignore_errors=True)
     assert left == []

@@ -73,6 +73,9 @@ def test_a_plain_cluster_is_used_and_left_alone(owner: World, cluster: str) -> N
     assert said.returncode == 0, said.stderr
     assert "no token authentication" in said.stderr
     assert told["state"] == "running", told["reasons"]
+    names = [each["name"] for each in told["processes"]]
+    assert {"raylet", "serve", "keeper"} <= set(names), names
+    assert any(name.startswith("ray::ServeController") for name in names), names
     assert checked.returncode == 5
     assert listens(cluster)
     assert owner.run("status").returncode == 3

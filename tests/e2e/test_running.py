@@ -91,6 +91,8 @@ def test_status_tells_what_runs(world: World) -> None:
             "trainer",
         )
     }
+    names = [each["name"] for each in told["processes"]]
+    assert {"raylet", "gcs_server", "serve", "keeper"} <= set(names), names
     assert all(
         psutil.pid_exists(each["pid"]) and each["memory_bytes"] > 0 for each in told["processes"]
     )

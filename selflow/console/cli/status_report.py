@@ -5,27 +5,25 @@ The supervisor writes what it sees into the catalog; a killed supervisor cannot 
 dead. So every process is looked at anew, and a note that is too old is called so.
 """
 
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
 
-from selflow.console.cli import processes
+from selflow.core import processes
 from selflow.core.clock import SystemClock, rfc3339
 from selflow.core.events import Fill
 from selflow.core.invocation import Invocation, printable, size, table
 from selflow.core.listening import listens
+from selflow.core.session_files import ProcessRecord, read_keeper, read_ray_session
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Cycle, Service
 from selflow.store.records import document as as_document
 
 State = Literal["running", "starting", "degraded", "not running"]
 _NOT_RUNNING_EXIT = 3
-_CLOCK_SLACK_US = 2_000_000
-"""Start times are exact to 10 ms, but a clock that is set moves them."""
 _SLOW_ROUND_S = 30.0
 _COLOURS: Mapping[str, str] = {
     "running": "green",
@@ -61,14 +59,15 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
     """
     catalog = CatalogReader(call.root.catalog)
     facts = catalog.facts()
+    keeper = _keeper(call)
     seen = [ObservedStatus(service, _is_alive(service)) for service in catalog.services()]
     marked = frozenset(processes.session_pids(call.root.path))
     ray = _ray(call, marked)
     listeners = {
         name: {"url": url, "listens": listens(url)} for name, url in call.endpoints().items()
     }
-    silent_s = _silent_s(seen, facts.get("check_interval_s"), now_us)
-    state, reasons = judge(seen, silent_s, ray["state"])
+    silent_s = _silent_s(seen, facts.check_interval_s, now_us)
+    state, reasons = judge(seen, silent_s, ray["state"], has_keeper=keeper is not None)
     champion = catalog.champion()
     cycles = catalog.learned(Cycle)
     return {
@@ -80,10 +79,11 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
                 (s.state for s in seen if s.service.health.name == "serve"), "not running"
             )
         },
-        "console": {
-            "state": "running" if listeners.get("console", {}).get("listens") else "not running"
+        "keeper": {
+            "state": "running" if keeper else "not running",
+            "pid": keeper.pid if keeper else None,
         },
-        "buffer": _buffer(call, facts.get("budget_bytes")),
+        "buffer": _buffer(call, facts.budget_bytes),
         "champion": champion
         and {
             "id": champion.id,
@@ -97,13 +97,15 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
         ],
         "endpoints": listeners,
         "services": [_service(each, now_us) for each in seen],
-        "processes": _processes(seen, marked, facts.get("processes")),
+        "processes": _processes(seen, marked, [*facts.processes, *([keeper] if keeper else [])]),
         "versions": {"selflow": version("selflow")},
         "root": str(call.root.path),
     }
 
 
-def judge(seen: list[ObservedStatus], silent_s: float, ray_state: str) -> tuple[State, list[str]]:
+def judge(
+    seen: list[ObservedStatus], silent_s: float, ray_state: str, *, has_keeper: bool
+) -> tuple[State, list[str]]:
     """The state in one word, and what keeps it from being ``running``; ``silent_s`` is 0 unless it
     is too long.
     """
@@ -117,6 +119,8 @@ def judge(seen: list[ObservedStatus], silent_s: float, ray_state: str) -> tuple[
         reasons.append("the supervisor is dead: nobody makes services anew")
     elif silent_s:
         reasons.append(f"the supervisor has said nothing for {silent_s:,.0f} s")
+    if not has_keeper:
+        reasons.append("the keeper is gone: nobody rebuilds a dead session; selflow up starts one")
     states = {each.service.health.name: each.state for each in seen}
     reasons += [
         f"{name} is {state}"
@@ -129,13 +133,11 @@ def judge(seen: list[ObservedStatus], silent_s: float, ray_state: str) -> tuple[
     return ("starting", waiting) if waiting else ("running", [])
 
 
-def _silent_s(seen: list[ObservedStatus], check_interval_s: object, now_us: int) -> float:
+def _silent_s(seen: list[ObservedStatus], check_interval_s: float | None, now_us: int) -> float:
     """How long the supervisor has said nothing, if that is longer than a slow round or three of its
     intervals.
     """
-    patience_s = max(
-        _SLOW_ROUND_S, 3 * check_interval_s if isinstance(check_interval_s, int | float) else 0.0
-    )
+    patience_s = max(_SLOW_ROUND_S, 3 * (check_interval_s or 0.0))
     for each in seen:
         silent_s = (now_us - each.service.seen_at_us) / 1e6
         if each.service.health.name == "supervisor" and silent_s > patience_s:
@@ -151,39 +153,42 @@ def _is_alive(service: Service) -> bool:
         return False
     if service.health.pid == 0:  # it is being made: the supervisor's word is all there is
         return service.health.state == "starting"
-    began_us = processes.started_at_us(service.health.pid)
-    return began_us is not None and began_us <= service.health.started_at_us + _CLOCK_SLACK_US
+    return processes.began_before(service.health.pid, service.health.started_at_us)
 
 
 def _ray(call: Invocation, marked: AbstractSet[int]) -> dict[str, Any]:
     """The session that was started or attached, and whether its core is among the living that carry
     its mark.
     """
-    try:
-        session = json.loads((call.root.run / "ray.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    session = read_ray_session(call.root)
+    if session is None:
         return {"state": "not running", "address": None, "is_ours": None, "warnings": []}
-    if session["is_ours"]:
-        core = set(session["core_pids"])
+    if session.is_ours:
+        core = set(session.core_pids)
         is_up = bool(core) and core <= marked
     else:
-        is_up = listens(session["address"])
-    told = {
-        "address": session["address"],
-        "is_ours": session["is_ours"],
-        "warnings": session["warnings"],
+        is_up = listens(session.address)
+    return {
+        "state": "running" if is_up else "dead",
+        "address": session.address,
+        "is_ours": session.is_ours,
+        "warnings": list(session.warnings),
     }
-    return {"state": "running" if is_up else "dead", **told}
 
 
-def _buffer(call: Invocation, noted: object) -> dict[str, Any] | None:
+def _keeper(call: Invocation) -> ProcessRecord | None:
+    """The living process that rebuilds a dead session."""
+    keeper = read_keeper(call.root)
+    return keeper if keeper is not None and processes.is_running(keeper) else None
+
+
+def _buffer(call: Invocation, budget: int | None) -> dict[str, Any] | None:
     """How full it is. The budget is a setting, and loading settings would take longer than all the
     rest.
     """
     fill = _fill(call)
     if fill is None:
         return None
-    budget = noted if isinstance(noted, int) else None
     return {
         "events": fill.events,
         "new_events": fill.new_events,
@@ -220,13 +225,14 @@ def _service(seen: ObservedStatus, now_us: int) -> dict[str, Any]:
 
 
 def _processes(
-    seen: list[ObservedStatus], marked: AbstractSet[int], noted: object
+    seen: list[ObservedStatus], marked: AbstractSet[int], recorded: Iterable[ProcessRecord]
 ) -> list[dict[str, Any]]:
-    """Our session's living processes, largest first: those with its mark and those that the
-    supervisor noted.
+    """Our session's living processes, largest first: those with its mark, and those that were
+    recorded and are still the same.
     """
-    names = {each.service.health.pid: each.service.health.name for each in seen if each.is_alive}
-    pids = {pid for pid in (*names, *marked, *_noted(noted)) if pid != os.getpid()}
+    names = {each.pid: each.name for each in recorded if processes.is_running(each)}
+    names |= {each.service.health.pid: each.service.health.name for each in seen if each.is_alive}
+    pids = {pid for pid in (*names, *marked) if pid != os.getpid()}
     found = [process for pid in pids if (process := processes.look(pid))]
     return [
         {
@@ -237,16 +243,6 @@ def _processes(
         }
         for p in sorted(found, key=lambda p: (-p.memory_bytes, p.pid))
     ]
-
-
-def _noted(noted: object) -> Iterator[int]:
-    """The pids of the fact ``processes`` (rows of pid, start in seconds, title) that are still the
-    same process.
-    """
-    for pid, began_s, *_ in noted if isinstance(noted, list) else ():
-        now_began_us = processes.started_at_us(pid)
-        if now_began_us is not None and abs(now_began_us - began_s * 1e6) <= _CLOCK_SLACK_US:
-            yield pid
 
 
 def _learning(cycle: dict[str, Any] | None, agents: list[str]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """``selflow url``: where a listener is, if it listens."""
 
+from dataclasses import fields
 from typing import Annotated
 
 import typer
@@ -7,8 +8,9 @@ import typer
 from selflow.core.errors import NotRunningError, UsageError
 from selflow.core.invocation import Invocation
 from selflow.core.listening import listens
+from selflow.core.session_files import Endpoints
 
-NAMES = ("console", "inference", "aw", "ingest", "dashboard", "ray")
+NAMES = tuple(each.name for each in fields(Endpoints))
 
 
 def url(

@@ -1,6 +1,5 @@
 """Delivering a file's events: in order, once, in any number of runs."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +19,7 @@ from selflow.core.errors import NotRunningError
 from selflow.core.events import Event
 from selflow.core.paths import Root
 from selflow.core.ports import EventSink
+from selflow.core.session_files import Endpoints, write_endpoints
 from selflow.core.settings import PrivacySettings
 from selflow.sdk.ingest import content_batch_id
 from selflow.store.catalog import Catalog
@@ -50,7 +50,7 @@ def serving(sink: EventSink, root: Root) -> Iterator[IngestServer]:
     event_filter = EventFilter(make_redactor(PrivacySettings()), Exclusions(("s3",), (), ""), "")
     server = IngestServer(sink, event_filter, SystemClock(), root.socket("ingest.sock"))
     server.start()
-    root.endpoints.write_text(json.dumps({"ingest": f"ipc://{root.socket('ingest.sock')}"}))
+    write_endpoints(root, Endpoints(ingest=f"ipc://{root.socket('ingest.sock')}"))
     try:
         yield server
     finally:

@@ -1,6 +1,5 @@
 """``selflow learn``, ``selflow patterns`` and ``selflow agents``: by the catalog alone."""
 
-import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from selflow.core.clock import SystemClock
 from selflow.core.health import Health
 from selflow.core.paths import Root
+from selflow.core.session_files import Endpoints, write_endpoints
 from selflow.store import learning
 from selflow.store.catalog import Catalog
 from selflow.testing import ManualClock
@@ -27,7 +27,7 @@ def catalog(root: Root) -> Iterator[Catalog]:
 @pytest.fixture
 def up(root: Root) -> None:
     """A session that says that it is there."""
-    root.endpoints.write_text(json.dumps({"ingest": "ipc:///nowhere"}))
+    write_endpoints(root, Endpoints(ingest="ipc:///nowhere"))
 
 
 class Script(ManualClock):

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from selflow.core.paths import Root
+from selflow.core.session_files import Endpoints, write_endpoints
 from tests.unit.console.conftest import Cli
 
 ANSWERS = {
@@ -64,7 +65,7 @@ def server(root: Root) -> Iterator[Server]:
         threading.Thread(
             target=made.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
         ).start()
-        root.endpoints.write_text(json.dumps({"inference": f"http://127.0.0.1:{made.server_port}"}))
+        write_endpoints(root, Endpoints(inference=f"http://127.0.0.1:{made.server_port}"))
         root.token.write_text("sf_x\n")
         yield made
         made.shutdown()

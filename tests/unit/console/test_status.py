@@ -1,6 +1,5 @@
 """``selflow status`` and ``selflow url``: the truth, whatever was written down."""
 
-import json
 import os
 import socket
 import subprocess
@@ -11,15 +10,23 @@ from pathlib import Path
 import psutil
 import pytest
 
-from selflow.console.cli import processes
+from selflow.core import processes
 from selflow.core.clock import SystemClock
 from selflow.core.codec import encode_record
 from selflow.core.events import Event
 from selflow.core.health import Health, State
 from selflow.core.paths import Root
+from selflow.core.session_files import (
+    Endpoints,
+    ProcessRecord,
+    RaySession,
+    write_endpoints,
+    write_keeper,
+    write_ray_session,
+)
 from selflow.store.catalog import Catalog
 from selflow.store.log import EventLog
-from selflow.store.records import Artifact
+from selflow.store.records import Artifact, SessionFacts
 from tests.unit.console.conftest import Cli
 
 NOW_US = SystemClock().now_us()
@@ -60,8 +67,10 @@ def child(root: Root) -> Iterator[Child]:
 
 
 def own_ray(root: Root, *core_pids: int) -> None:
-    session = {"address": "127.0.0.1:1", "is_ours": True, "warnings": [], "core_pids": core_pids}
-    (root.run / "ray.json").write_text(json.dumps(session))
+    """A session of ours whose keeper is this process."""
+    session = RaySession("127.0.0.1:1", is_ours=True, dashboard_port=None, core_pids=core_pids)
+    write_ray_session(root, session)
+    write_keeper(root, processes.this_process("keeper"))
 
 
 def put_services(catalog: Catalog, *services: Health, seen_s_ago: float = 0.0) -> None:
@@ -138,7 +147,7 @@ def test_a_supervisor_that_looks_seldom_is_not_silent(
     cli: Cli, root: Root, catalog: Catalog, child: Child
 ) -> None:
     own_ray(root, child.pid)
-    catalog.facts.put("check_interval_s", 60.0, NOW_US)
+    catalog.facts.begin(SessionFacts(check_interval_s=60.0), NOW_US)
     put_services(catalog, health("supervisor", os.getpid()), seen_s_ago=100)
 
     assert cli("status", "--json").document["state"] == "running"
@@ -198,7 +207,7 @@ def test_it_shows_buffer_predictor_and_consents(cli: Cli, root: Root, catalog: C
     log = EventLog(root.events, budget_bytes=1_000, credits=1)
     log.append("t", 1, [encode_record(Event(NOW_US, "t", "k", "x"))])
     log.close()
-    catalog.facts.put("budget_bytes", 1_000, NOW_US)
+    catalog.facts.begin(SessionFacts(budget_bytes=1_000), NOW_US)
     catalog.consents.grant("ingest", {}, NOW_US, "owner")
     catalog.predictors.promote(Artifact("a" * 64, "predictor", 1, {}), [], 17, {}, NOW_US)
     document = cli("status", "--json").document
@@ -220,13 +229,12 @@ def test_a_process_of_the_session_is_found_by_its_mark(root: Root, child: Child)
 def test_a_noted_process_counts_while_it_is_the_same(
     cli: Cli, catalog: Catalog, child: Child
 ) -> None:
-    began_s = psutil.Process(child.pid).create_time()
-    catalog.facts.put(
-        "processes", [[os.getppid(), began_s - 5_000, "another"], [child.pid, began_s, "x"]], NOW_US
-    )
+    began_us = round(psutil.Process(child.pid).create_time() * 1e6)
+    another = ProcessRecord("another", os.getppid(), began_us - 5_000_000_000)
+    catalog.facts.set_processes([another, ProcessRecord("x", child.pid, began_us)], NOW_US)
     found = cli("status", "--json").document["processes"]
 
-    assert [process["pid"] for process in found] == [child.pid]
+    assert [(process["pid"], process["name"]) for process in found] == [(child.pid, "x")]
     assert found[0]["memory_bytes"] > 1_000_000
 
 
@@ -239,19 +247,36 @@ def test_the_start_of_a_process_is_the_kernels(dead_pid: int) -> None:
     assert processes.look(dead_pid) is None
 
 
+def test_a_session_without_its_keeper_is_degraded(
+    cli: Cli, root: Root, catalog: Catalog, child: Child
+) -> None:
+    own_ray(root, child.pid)
+    put_services(catalog, health("supervisor", os.getpid()))
+    root.keeper.unlink()
+    document = cli("status", "--json").document
+
+    assert (document["state"], document["keeper"]["state"]) == ("degraded", "not running")
+    assert "the keeper is gone" in document["reasons"][0]
+
+
+def test_the_keeper_is_among_the_processes_and_in_their_sum(
+    cli: Cli, root: Root, child: Child
+) -> None:
+    write_keeper(root, ProcessRecord("keeper", child.pid, processes.started_at_us(child.pid) or 0))
+    found = cli("status", "--json").document
+
+    assert found["keeper"] == {"state": "running", "pid": child.pid}
+    assert [each["name"] for each in found["processes"]] == ["keeper"]
+
+
 def test_url_prints_one_line_of_what_listens(cli: Cli, root: Root, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as door:
         door.bind(str(tmp_path / "door"))
         door.listen()
         port = server.getsockname()[1]
-        endpoints = {
-            "inference": f"http://127.0.0.1:{port}/",
-            "ingest": f"ipc://{tmp_path / 'door'}",
-            "pid": 1,
-        }
-        root.endpoints.write_text(
-            json.dumps({**endpoints, "ray": f"127.0.0.1:{port}", "started_at": "x:1"})
-        )
+        address = f"127.0.0.1:{port}"
+        door_url = f"ipc://{tmp_path / 'door'}"
+        write_endpoints(root, Endpoints(f"http://{address}", ingest=door_url, ray=address))
 
         assert cli("url", "inference").out == f"http://127.0.0.1:{port}\n"
         assert cli("url", "ingest", "--json").document == {
@@ -266,13 +291,11 @@ def test_url_prints_one_line_of_what_listens(cli: Cli, root: Root, tmp_path: Pat
 def test_url_of_what_does_not_listen_ends_with_three(cli: Cli, root: Root) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    root.endpoints.write_text(
-        json.dumps({"inference": f"http://127.0.0.1:{port}", "ingest": "ipc:///nowhere"})
-    )
+    write_endpoints(root, Endpoints(f"http://127.0.0.1:{port}", ingest="ipc:///nowhere"))
 
     assert cli("url", "inference").code == 3
     assert cli("url", "ingest").code == 3
-    assert cli("url", "console").code == 3
+    assert cli("url", "dashboard").code == 3
 
 
 def test_url_of_an_unknown_name_is_wrong_usage(cli: Cli) -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from selflow.core.errors import ApiError, NotRunningError, RefusedError, UsageError
 from selflow.core.events import Event
+from selflow.core.paths import Root
+from selflow.core.session_files import Endpoints, write_endpoints
 from selflow.sdk.client import Client
 from selflow.testing import ManualClock
 
@@ -175,7 +177,7 @@ def test_an_answer_of_another_program_is_an_error_of_ours(
 
 def test_address_and_token_come_from_the_run_folder(script: Script, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "endpoints.json").write_text(json.dumps({"inference": script.url}))
+    write_endpoints(Root(tmp_path, tmp_path), Endpoints(inference=script.url))
     (tmp_path / "run" / "token").write_text("sf_owner\n")
     (tmp_path / "narrow").write_text("sf_narrow\n")
     script.answers = [(200, b"", {})]
@@ -200,7 +202,7 @@ def test_what_is_not_there_says_how_to_start_it(tmp_path: Path, script: Script) 
     with pytest.raises(NotRunningError) as caught:
         nobody.health()
     assert caught.value.hint == "start it with `selflow up`"
-    (tmp_path / "run" / "endpoints.json").write_text(json.dumps({"console": "http://127.0.0.1:1"}))
+    write_endpoints(Root(tmp_path, tmp_path), Endpoints(ray="127.0.0.1:1"))
     with pytest.raises(NotRunningError, match="without its inference port"):
         nobody.health()
     with pytest.raises(NotRunningError, match="no token"):

@@ -12,6 +12,7 @@ import pytest
 from actors import ray_head
 from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.paths import Root
+from selflow.core.session_files import RaySession
 from selflow.core.settings import RaySettings
 
 
@@ -126,7 +127,7 @@ def test_a_core_that_was_killed_and_is_kept_as_a_zombie_is_dead(tmp_path: Path) 
     for name in ("raylet", "gcs_server"):
         shutil.copy(shutil.which("sleep") or "", tmp_path / name)
         core.append(subprocess.Popen([tmp_path / name, "60"]))
-    session = ray_head.RaySession(
+    session = RaySession(
         "", is_ours=True, dashboard_port=None, core_pids=tuple(each.pid for each in core)
     )
     was_alive = ray_head.is_alive(session)

@@ -17,11 +17,13 @@ from alembic.script import ScriptDirectory
 
 from selflow.core.errors import ApiError, ConfigError, StoreError, UsageError
 from selflow.core.health import Health
+from selflow.core.session_files import ProcessRecord
 from selflow.store import database, schema
 from selflow.store.catalog import Catalog
-from selflow.store.records import Artifact, Decision, Parent
+from selflow.store.records import Artifact, Decision, Parent, SessionFacts
 from selflow.store.tables import metadata
 
+FACTS = SessionFacts(True, 64_000_000, 0.5, (ProcessRecord("raylet", 7, 1),))
 DAY_US = 86_400_000_000
 
 
@@ -42,7 +44,7 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(
 def test_the_catalog_is_the_owners_alone_and_writes_ahead_durably(
     catalog: Catalog, tmp_path: Path
 ) -> None:
-    catalog.facts.put("ray", "attached", 1)
+    catalog.facts.set_serving(1)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     with catalog._database.read() as connection:
         pragmas = [
@@ -64,25 +66,25 @@ def test_a_file_that_was_open_to_others_is_closed_to_them(tmp_path: Path) -> Non
 
 def test_opening_again_keeps_everything(tmp_path: Path) -> None:
     first = Catalog.open(tmp_path / "catalog.db")
-    first.facts.put("ray", {"port": 1}, 1)
+    first.facts.begin(FACTS, 1)
     first.close()
     again = Catalog.open(tmp_path / "catalog.db", f"sqlite:///{tmp_path / 'catalog.db'}")
 
-    assert again.facts.get_all() == {"ray": {"port": 1}}
+    assert again.facts.read() == FACTS
     again.close()
 
 
 def test_those_who_open_a_new_catalog_at_once_make_it_once(tmp_path: Path) -> None:
-    def open_and_put(name: str) -> None:
+    def open_and_grant(name: str) -> None:
         catalog = Catalog.open(tmp_path / "catalog.db")
-        catalog.facts.put(name, 1, 1)
+        catalog.consents.grant(name, {}, 1, "owner")
         catalog.close()
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(open_and_put, "abcd"))
+        list(pool.map(open_and_grant, "abcd"))
     catalog = Catalog.open(tmp_path / "catalog.db")
 
-    assert set(catalog.facts.get_all()) == set("abcd")
+    assert [each.source for each in catalog.consents.list_all()] == list("abcd")
     catalog.close()
 
 
@@ -148,11 +150,11 @@ def test_a_locked_catalog_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     other = sqlite3.connect(tmp_path / "catalog.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="is locked by another program"):
-        catalog.facts.put("ray", 1, 1)
+        catalog.facts.begin(FACTS, 1)
     other.close()
-    catalog.facts.put("ray", 1, 1)
+    catalog.facts.begin(FACTS, 1)
 
-    assert catalog.facts.get_all() == {"ray": 1}
+    assert catalog.facts.read() == FACTS
     catalog.close()
 
 
@@ -271,7 +273,7 @@ def test_a_service_is_one_row_that_tells_what_was_seen_last(catalog: Catalog) ->
     assert not catalog.services.mark("nobody", "dead", 7)
     (seen,) = catalog.services.list_all()
     assert (seen.health.state, seen.health.pid, seen.restarts, seen.seen_at_us) == ("dead", 7, 2, 7)
-    catalog.facts.clear()
+    catalog.facts.begin(FACTS, 8)
     assert catalog.services.list_all() == []
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from selflow.core.errors import StoreError
-from selflow.core.events import Json
 from selflow.core.health import Health
+from selflow.core.session_files import ProcessRecord
 from selflow.store.catalog import Catalog
 from selflow.store.reading import CatalogReader
-from selflow.store.records import Artifact, Decision
+from selflow.store.records import Artifact, Decision, SessionFacts
 
 SUPERVISOR = Health("supervisor", "0.1.0", "abc", 7, 1, "ok", 3, "", 65_000_000)
 
@@ -18,8 +18,8 @@ SUPERVISOR = Health("supervisor", "0.1.0", "abc", 7, 1, "ok", 3, "", 65_000_000)
 def _filled(path: Path) -> Catalog:
     catalog = Catalog.open(path)
     catalog.consents.grant("files", {"paths": ["/w"]}, 1, "owner")
+    catalog.facts.begin(SessionFacts(is_serving=True), 1)
     catalog.services.put(SUPERVISOR, 1, 50_000_000)
-    catalog.facts.put("ray", {"started": True}, 1)
     catalog.predictors.promote(Artifact("a" * 64, "pool", 10, {}), [], 5, {"hit_at_5": 0.5}, 1)
     catalog.decisions.record(Decision("dec_1", 1, "pool", 9, [{"p": 0.5}], [], None))
     catalog.decisions.record(
@@ -35,7 +35,7 @@ def test_the_light_reader_sees_what_the_catalog_wrote_while_it_is_open(tmp_path:
     with closing(_filled(tmp_path / "catalog.db")) as catalog:
         assert reader.services() == catalog.services.list_all()
         assert reader.consents() == catalog.consents.list_all()
-        assert reader.facts() == catalog.facts.get_all()
+        assert reader.facts() == catalog.facts.read()
         assert reader.champion() == catalog.predictors.champion()
         assert reader.imports(9) == catalog.imports.list_all()
         assert reader.decisions(9) == [
@@ -58,15 +58,33 @@ def test_the_light_reader_reads_a_catalog_that_nobody_has_open(tmp_path: Path) -
     assert CatalogReader(tmp_path / "a #1%.db").champion().upto_seq == 5
 
 
-@pytest.mark.parametrize("value", [5, 0.5, True, None, "5", "text", [1, "a"], {"port": 1}])
-def test_a_fact_of_any_json_kind_reads_the_same_through_both_doors(
-    tmp_path: Path, value: Json
-) -> None:
+@pytest.mark.parametrize(
+    "facts",
+    [
+        SessionFacts(),
+        SessionFacts(
+            True, 64_000_000, 0.5, (ProcessRecord("ray::Serve", 7, 1_700_000_000_000_000),)
+        ),
+    ],
+)
+def test_facts_read_the_same_through_both_doors(tmp_path: Path, facts: SessionFacts) -> None:
     with closing(Catalog.open(tmp_path / "catalog.db")) as catalog:
-        catalog.facts.put("it", value, 1)
+        catalog.facts.begin(facts, 1)
 
-        assert catalog.facts.get_all() == {"it": value}
-    assert CatalogReader(tmp_path / "catalog.db").facts() == {"it": value}
+        assert catalog.facts.read() == facts
+    assert CatalogReader(tmp_path / "catalog.db").facts() == facts
+
+
+def test_a_fact_that_changes_leaves_the_others(tmp_path: Path) -> None:
+    processes = [ProcessRecord("raylet", 7, 1), ProcessRecord("gcs_server", 8, 2)]
+    with closing(Catalog.open(tmp_path / "catalog.db")) as catalog:
+        catalog.facts.begin(SessionFacts(budget_bytes=5), 1)
+        catalog.facts.set_processes(processes, 2)
+        catalog.facts.set_serving(3)
+
+    assert CatalogReader(tmp_path / "catalog.db").facts() == SessionFacts(
+        True, 5, None, tuple(processes)
+    )
 
 
 def test_an_absent_catalog_is_an_empty_answer_and_stays_absent(tmp_path: Path) -> None:
@@ -75,7 +93,7 @@ def test_an_absent_catalog_is_an_empty_answer_and_stays_absent(tmp_path: Path) -
     assert (reader.services(), reader.consents(), reader.facts(), reader.champion()) == (
         [],
         [],
-        {},
+        SessionFacts(),
         None,
     )
     assert (reader.decisions(1), reader.imports(1), reader.is_fresh(0)) == ([], [], False)

@@ -8,9 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from selflow.core.session_files import ProcessRecord
+
 _PROC = Path("/proc")
 _SESSION_MARK = "SELFLOW_RAY_SESSION"
 """Every process of our own Ray session carries the root in this variable of its environment."""
+_CLOCK_SLACK_US = 2_000_000
+"""Start times are exact to 10 ms, but a clock that is set moves them."""
 _START_FIELD = 19
 """``starttime`` is field 22 of ``/proc/PID/stat``: the 20th behind the closing bracket of the name.
 """
@@ -40,6 +44,24 @@ def started_at_us(pid: int) -> int | None:
     if fields[0] in {"Z", "X"}:
         return None
     return _boot_us() + int(fields[_START_FIELD]) * 1_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def is_running(record: ProcessRecord) -> bool:
+    """Whether the process of this record still runs; another one may bear its number."""
+    now_us = started_at_us(record.pid)
+    return now_us is not None and abs(now_us - record.started_at_us) <= _CLOCK_SLACK_US
+
+
+def began_before(pid: int, moment_us: int) -> bool:
+    """Whether the living process of this number was there at that moment."""
+    began_us = started_at_us(pid)
+    return began_us is not None and began_us <= moment_us + _CLOCK_SLACK_US
+
+
+def this_process(name: str) -> ProcessRecord:
+    """The record of this process."""
+    pid = os.getpid()
+    return ProcessRecord(name, pid, started_at_us(pid) or 0)
 
 
 def look(pid: int) -> Process | None:

@@ -1,0 +1,38 @@
+"""The processes of this node's Ray, as a worker of it sees them: its raylet and all below
+it. Imports no Ray.
+"""
+
+from contextlib import suppress
+
+import psutil
+
+from selflow.core.session_files import ProcessRecord
+
+_REPLICA = "ray::ServeReplica:selflow"
+
+
+def node_processes() -> list[ProcessRecord]:
+    """The raylet above this process, and everything that it started. Cost: one pass over /proc."""
+    found = []
+    for process in _family():
+        with suppress(psutil.Error):
+            title = (process.cmdline() or [""])[0]
+            name = title if title.startswith("ray::") else process.name()
+            started_at_us = round(process.create_time() * 1e6)
+            found.append(ProcessRecord(name, process.pid, started_at_us))
+    return found
+
+
+def serve_replica() -> psutil.Process | None:
+    """The replica that answers requests, if it runs on this node."""
+    for process in _family():
+        with suppress(psutil.Error):
+            title = process.cmdline()
+            if title and title[0].startswith(_REPLICA):
+                return process
+    return None
+
+
+def _family() -> list[psutil.Process]:
+    raylet = psutil.Process().parent()
+    return [raylet, *raylet.children(recursive=True)] if raylet else []

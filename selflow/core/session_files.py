@@ -1,0 +1,120 @@
+"""What a running session writes into ``run/`` for other processes: typed records, one writer and
+one reader for each.
+
+The standard library alone reads them, because ``selflow status`` must answer at once.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from selflow.core.errors import NotRunningError
+from selflow.core.paths import Root, write_private
+
+
+@dataclass(frozen=True, slots=True)
+class RaySession:
+    """How Ray came to run: ``run/ray.json``."""
+
+    address: str
+    is_ours: bool
+    dashboard_port: int | None
+    warnings: tuple[str, ...] = ()
+    core_pids: tuple[int, ...] = ()
+    """Raylet and control store of a session that we started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Which address carries what: ``run/endpoints.json``. None: this session has no such
+    listener.
+    """
+
+    inference: str | None = None
+    ingest: str | None = None
+    ingest_tcp: str | None = None
+    dashboard: str | None = None
+    ray: str | None = None
+
+    def urls(self) -> dict[str, str]:
+        """The listeners of this session by name."""
+        named = ((each.name, getattr(self, each.name)) for each in fields(self))
+        return {name: url for name, url in named if url is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRecord:
+    """A process that was seen: number and start time together name it for life."""
+
+    name: str
+    pid: int
+    started_at_us: int
+
+
+T = TypeVar("T", RaySession, Endpoints, ProcessRecord)
+
+
+def write_ray_session(root: Root, session: RaySession) -> None:
+    """Record how Ray came to run."""
+    _write(root.ray_session, session)
+
+
+def read_ray_session(root: Root) -> RaySession | None:
+    """How Ray came to run; None if there is no session.
+
+    Raises:
+        NotRunningError: The file is there and cannot be read.
+    """
+    return _read(root.ray_session, RaySession)
+
+
+def write_endpoints(root: Root, endpoints: Endpoints) -> None:
+    """Record where the session listens."""
+    _write(root.endpoints, endpoints)
+
+
+def read_endpoints(root: Root) -> Endpoints | None:
+    """Where the session listens; None if there is no session.
+
+    Raises:
+        NotRunningError: The file is there and cannot be read.
+    """
+    return _read(root.endpoints, Endpoints)
+
+
+def write_keeper(root: Root, keeper: ProcessRecord) -> None:
+    """Record which process keeps the session: ``run/keeper.json``."""
+    _write(root.keeper, keeper)
+
+
+def read_keeper(root: Root) -> ProcessRecord | None:
+    """The process that keeps, or kept, the session; None if there is none.
+
+    Raises:
+        NotRunningError: The file is there and cannot be read.
+    """
+    return _read(root.keeper, ProcessRecord)
+
+
+def _write(path: Path, record: RaySession | Endpoints | ProcessRecord) -> None:
+    write_private(path, json.dumps(asdict(record), indent=1))
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    """The record in a file. Fields of another version of SelFlow are ignored."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        known = {each.name for each in fields(kind)}
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in raw.items()
+            if name in known
+        }
+        return kind(**values)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise NotRunningError(
+            f"cannot read {path}", "remove this file, then run: selflow up"
+        ) from error
