@@ -80,7 +80,7 @@ def test_behind_a_double_dash_json_is_an_argument(cli: Cli) -> None:
 
 
 def test_with_json_an_error_is_a_problem_on_stderr_and_stdout_is_empty(cli: Cli) -> None:
-    ended = cli("url", "console", "--json")
+    ended = cli("url", "inference", "--json")
 
     assert (ended.code, ended.out) == (3, "")
     assert ended.problem["code"] == "ray_down"
