@@ -16,7 +16,7 @@ from actors.messages import Candidate, Failure, Judged, Snapshot, StageRequest, 
 from actors.plan import Plan
 from actors.shell import ServiceRef, cause_of
 from actors.stages import pool_past, represent
-from actors.targets import chosen
+from actors.targets import chosen, waiting_candidate
 from actors.trainer import TrainerShell
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import NotRunningError, SelFlowError, StoreError
@@ -82,6 +82,7 @@ class LearningCycle:
         found = self._stage("discover", lambda: self._ask(_CLUSTERER, "discover", (snapshot,)))
         base_sha256 = self._base(snapshot)
         ids = self._catalog.patterns.record(self._cycle.id, _patterns(found), self._clock.now_us())
+        self._judge_waiting(base_sha256, snapshot, past)
         serving = {each.agent for each in self._catalog.agents.champions()}
         for pattern in chosen(_patterns(found), serving, self._plan.settings.learning):
             candidate = self._candidate(
@@ -116,6 +117,7 @@ class LearningCycle:
             "train": list(snapshot.train),
             "tune": list(snapshot.tune),
             "gate": list(snapshot.gate),
+            "gate_from_us": int(snapshot.table.ts_us[snapshot.gate[0]]),
             "missing": list(missing),
         }
         self._stage("represent", lambda: StageResult(numbers))
@@ -159,7 +161,19 @@ class LearningCycle:
             candidate.base_sha256,
             adapter_sha256=grown["artifact"],
         )
-        name = f"judge:{candidate.agent}"
+        self._judge(ready, f"judge:{candidate.agent}", snapshot, past)
+
+    def _judge_waiting(self, base_sha256: str, snapshot: Any, past: Any) -> None:  # noqa: ANN401  (refs)
+        """Judge the versions that got no verdict in an earlier cycle, by what has come since."""
+        for version in self._catalog.agents.waiting():
+            if version.base_sha256 == base_sha256 and version.cycle_id != self._cycle.id:
+                found = self._catalog.cycles.stage(version.cycle_id, "discover")
+                split = self._catalog.cycles.stage(version.cycle_id, "represent")
+                candidate = waiting_candidate(version, found, split)
+                if candidate is not None:
+                    self._judge(candidate, f"judge:{version.id}", snapshot, past)
+
+    def _judge(self, ready: Candidate, name: str, snapshot: Any, past: Any) -> None:  # noqa: ANN401  (refs)
         if self._catalog.cycles.stage(self._cycle.id, name) is None:
             self._catalog.cycles.progress(self._cycle.id, name, 0.0, self._clock.now_us())
             judged: Judged = self._ask(_EVALUATOR, "judge", (snapshot, past), ready)

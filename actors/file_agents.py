@@ -102,8 +102,8 @@ def _grow(
             note(f"{name}: {made.reason}")
         else:
             grown.append((name, made.sha256))
-    record = recorder(plan, base.sha256, steps, first)
-    return [record(name, sha256) for name, sha256 in grown]
+    record = recorder(plan, steps)
+    return [record(name, base.sha256, sha256, first) for name, sha256 in grown]
 
 
 def _result(ref: Any) -> Any:  # noqa: ANN401  (a ref, and what its task returned)

@@ -2,7 +2,9 @@
 follow.
 """
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +19,19 @@ from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 
 if TYPE_CHECKING:
-    from selflow.predict.agents import RecordedExpert
+    from numpy.typing import NDArray
 
-Record = Callable[[str, str], "RecordedExpert"]
+    from selflow.judge.gate import Verdict
+    from selflow.lm.loaded import LoadedBase
+    from selflow.predict.agents import RecordedExpert
+    from selflow.predict.grades import Tally
+    from selflow.predict.paired import PairedBaseline
+    from selflow.store.records import AgentVersion
+
+Recorder = Callable[[str, str, str, int], "RecordedExpert"]
+"""Name, base and adapter by their hashes, and first step: what it says of every step from there on,
+before it came.
+"""
 
 
 def judge_on_gate(
@@ -29,68 +41,136 @@ def judge_on_gate(
     snapshot: Snapshot,
     past: bytes,
     catalog: Catalog,
+    record: Recorder,
 ) -> Judged:
-    """Open the gate set once and judge.
+    """Open the gate part once and judge; too few steps are left unopened, and cost no level.
 
     Agents that serve under other names are in the pool on both sides: what counts is what the
-    candidate adds.
+    candidate adds. A candidate that waited for later events is judged on all steps that came after
+    those it knows.
 
     Cost: the pool over the gate part two or three times (2 ms per step), and one scoring pass per
     adapter.
     """
-    from selflow.judge.gate import Evidence, Outcomes, alpha_at, gate_set_id, judge, may_open
-    from selflow.predict.paired import PairedBaseline
+    from selflow.judge.gate import too_few
+    from selflow.judge.ledger import OPENINGS, alpha_at, gate_set_id, next_opening
 
-    steps = snapshot.table.steps()
-    gate, settings = steps[slice(*snapshot.gate)], plan.settings.gate
-    gate_set = gate_set_id(gate)
-    opening = catalog.verdicts.open_gate(
-        gate_set, candidate.adapter_sha256, cycle_id, SystemClock().now_us()
+    steps, settings = snapshot.table.steps(), plan.settings.gate
+    first = gate_start(candidate, snapshot)
+    gate, ts_us = steps[first:], snapshot.table.ts_us[first:]
+    in_slice = np.array(slices(plan, candidate, steps)[first:])
+    counts = {"gate_steps": len(gate), "slice_steps": int(in_slice.sum())}
+    if reason := too_few(ts_us, in_slice, settings):
+        return Judged("no_verdict", (reason,), counts)
+    look = catalog.verdicts.open_gate(
+        partial(next_opening, gate_set_id(gate), ts_us),
+        (int(ts_us[0]), int(ts_us[-1])),
+        candidate.adapter_sha256,
+        cycle_id,
+        SystemClock().now_us(),
     )
-    alpha = alpha_at(settings, opening)
-    if not may_open(opening):
-        reason = f"this gate set was opened {opening - 1} times; newer events must make a new one"
-        return Judged("no_verdict", (reason,), {}, gate_set, opening, alpha)
-    champions = catalog.agents.champions()
-    record = recorder(plan, candidate.base_sha256, steps, snapshot.gate[0])
-    others = [
-        record(each.agent, each.sha256) for each in champions if each.agent != candidate.agent
-    ]
-    before = [
-        record(each.agent, each.sha256) for each in champions if each.agent == candidate.agent
-    ]
-    pool = PairedBaseline.load(past)
-    without = pool.replay(gate, others)
-    joined = pool.replay(gate, [*others, record(candidate.agent, candidate.adapter_sha256)])
-    champion = pool.replay(gate, [*others, *before]) if before else None
-    evidence = Evidence(
-        ts_us=np.array([step.ts_us for step in gate]),
-        in_slice=np.array(slices(plan, candidate, steps)[slice(*snapshot.gate)]),
-        without=Outcomes(*without.outcomes()),
-        joined=Outcomes(*joined.outcomes()),
-        champion=Outcomes(*champion.outcomes()) if champion else None,
-    )
-    verdict = judge(evidence, settings, opening, plan.settings.learning.seed)
-    figures: dict[str, Json] = {"without": {**without.figures()}, "with": {**joined.figures()}}
+    if look is None:
+        reason = (
+            f"More than half of the {len(gate):,} gate steps were opened {OPENINGS} times before. "
+            "It is judged again when enough later events are there."
+        )
+        return Judged("no_verdict", (reason,), counts)
+    pool = baseline(plan, steps, first, past if first == snapshot.gate[0] else None)
+    replayed = _replay(pool, candidate, gate, catalog.agents.champions(), first, record)
+    verdict = _verdict(replayed, ts_us, in_slice, plan, look.opening)
+    figures: dict[str, Json] = {name: {**tally.figures()} for name, tally in replayed.items()}
     return Judged(
-        verdict.decision, verdict.reasons, verdict.numbers, gate_set, opening, alpha, figures
+        verdict.decision,
+        verdict.reasons,
+        verdict.numbers,
+        look.gate_set,
+        look.opening,
+        alpha_at(settings, look.opening),
+        figures,
     )
 
 
-def recorder(plan: Plan, base_sha256: str, steps: Sequence[Step], first: int) -> Record:
-    """What an adapter on this base says of each step from ``first`` on, before it came."""
+def gate_start(candidate: Candidate, snapshot: Snapshot) -> int:
+    """Index of the first step that neither the candidate nor its base, pattern or settings know."""
+    if candidate.gate_from_us is None:
+        return snapshot.gate[0]
+    return bisect_left(snapshot.table.ts_us.tolist(), candidate.gate_from_us)
+
+
+def baseline(
+    plan: Plan, steps: Sequence[Step], first: int, past: bytes | None = None
+) -> "PairedBaseline":
+    """The pool after all steps before ``first``: from its saved state, or learned now (2 ms per
+    step).
+    """
+    from selflow.predict.paired import PairedBaseline
+    from selflow.predict.prior import shipped
+
+    if past is not None:
+        return PairedBaseline.load(past)
+    section = plan.settings.predict
+    prior = shipped() if section.use_prior else None
+    return PairedBaseline.learn(steps[:first], alpha=section.share_alpha, prior=prior)
+
+
+def _replay(
+    pool: "PairedBaseline",
+    candidate: Candidate,
+    gate: Sequence[Step],
+    champions: "Sequence[AgentVersion]",
+    first: int,
+    record: Recorder,
+) -> "dict[str, Tally]":
+    """The pool's grades on the gate part: without the candidate, with it, with its champion."""
+    served = {
+        each.agent: record(each.agent, each.base_sha256, each.sha256, first) for each in champions
+    }
+    before = served.pop(candidate.agent, None)
+    others = [*served.values()]
+    itself = record(candidate.agent, candidate.base_sha256, candidate.adapter_sha256, first)
+    replayed = {
+        "without": pool.replay(gate, others),
+        "with": pool.replay(gate, [*others, itself]),
+    }
+    if before is not None:
+        replayed["champion"] = pool.replay(gate, [*others, before])
+    return replayed
+
+
+def _verdict(
+    replayed: "Mapping[str, Tally]",
+    ts_us: "NDArray[np.int64]",
+    in_slice: "NDArray[np.bool_]",
+    plan: Plan,
+    opening: int,
+) -> "Verdict":
+    from selflow.judge.gate import Evidence, Outcomes, judge
+
+    outcomes = {name: Outcomes(*tally.outcomes()) for name, tally in replayed.items()}
+    evidence = Evidence(
+        ts_us, in_slice, outcomes["without"], outcomes["with"], outcomes.get("champion")
+    )
+    return judge(evidence, plan.settings.gate, opening, plan.settings.learning.seed)
+
+
+def recorder(plan: Plan, steps: Sequence[Step]) -> Recorder:
+    """Scores by the models themselves; each base is loaded when it is first asked for."""
     from selflow.lm.base import device_of
     from selflow.lm.loaded import add_adapter, load_base
     from selflow.lm.scoring import score_steps
     from selflow.predict.agents import RecordedExpert
 
     store = ArtifactStore(plan.root.artifacts)
-    loaded = load_base(store.get(base_sha256), device_of(plan.settings.lm.device))
+    bases: dict[str, LoadedBase] = {}
 
-    def record(agent: str, sha256: str) -> RecordedExpert:
-        name = f"{agent}-{sha256[:12]}"
-        add_adapter(loaded, name, store.get(sha256))
-        p, other_p = score_steps(loaded, name, steps, first, len(steps))
-        return RecordedExpert(agent, loaded.epoch.labels, p, other_p)
+    def record(name: str, base_sha256: str, sha256: str, first: int) -> RecordedExpert:
+        if base_sha256 not in bases:
+            device = device_of(plan.settings.lm.device)
+            bases[base_sha256] = load_base(store.get(base_sha256), device)
+        loaded = bases[base_sha256]
+        adapter = f"{name}-{sha256[:12]}"
+        add_adapter(loaded, adapter, store.get(sha256))
+        p, other_p = score_steps(loaded, adapter, steps, first, len(steps))
+        return RecordedExpert(name, loaded.epoch.labels, p, other_p)
 
     return record

@@ -46,6 +46,8 @@ class Candidate:
     warm: tuple[Mapping[str, Json], ...] = ()
     """Settings that won before; the search tries them first."""
     adapter_sha256: str = ""
+    gate_from_us: int | None = None
+    """Its own gate part began then, where it waited for later events; None is this cycle's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,10 @@ class StageRequest:
     @property
     def key(self) -> str:
         """Whose work it is: asked again, it is joined."""
-        return f"{self.cycle_id}/{self.candidate.agent if self.candidate else ''}"
+        candidate = self.candidate
+        return f"{self.cycle_id}/" + (
+            f"{candidate.agent}@{candidate.adapter_sha256}" if candidate else ""
+        )
 
     def folder(self, name: str) -> Path:
         """Where this stage keeps what must survive a restart."""
@@ -96,7 +101,8 @@ class Judged:
     decision: Decision
     reasons: tuple[str, ...]
     numbers: Mapping[str, float]
-    gate_set: str
-    opening: int
-    alpha: float
+    gate_set: str | None = None
+    opening: int | None = None
+    alpha: float | None = None
+    """None: the gate part was not looked at."""
     figures: Mapping[str, Json] = field(default_factory=dict)

@@ -55,15 +55,10 @@ def pool_past(plan: Plan, snapshot: Snapshot) -> bytes:
     """The pool after everything before the gate part, without any agent: where every judgement
     starts.
     """
-    from selflow.predict.paired import PairedBaseline
-    from selflow.predict.prior import shipped
+    from actors.judging import baseline
 
     _step_back()
-    section = plan.settings.predict
-    start = shipped() if section.use_prior else None
-    return PairedBaseline.learn(
-        snapshot.table.steps()[: snapshot.gate[0]], alpha=section.share_alpha, prior=start
-    ).save()
+    return baseline(plan, snapshot.table.steps(), snapshot.gate[0]).save()
 
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
@@ -172,12 +167,13 @@ def judge_candidate(request: StageRequest, snapshot: Snapshot, past: bytes) -> J
     """Open the gate part once, enter that in the ledger first, and compare the pool with and
     without the candidate.
     """
-    from actors.judging import judge_on_gate
+    from actors.judging import judge_on_gate, recorder
 
     _step_back()
     plan, candidate = request.plan, _candidate(request)
+    record = recorder(plan, snapshot.table.steps())
     with closing(_catalog(plan)) as catalog:
-        return judge_on_gate(plan, request.cycle_id, candidate, snapshot, past, catalog)
+        return judge_on_gate(plan, request.cycle_id, candidate, snapshot, past, catalog, record)
 
 
 def _candidate(request: StageRequest) -> Candidate:

@@ -10,6 +10,7 @@ from actors.plan import Plan
 from selflow.core.settings import LearningSettings
 from selflow.core.steps import Step
 from selflow.store.artifacts import ArtifactStore
+from selflow.store.records import AgentVersion, Stage
 
 ANCHORS_FRACTION = 0.15
 """Of an agent's data: steps of other patterns, so that it does not forget them (``learning.md``
@@ -29,6 +30,28 @@ def chosen(
     fresh = [each for each in patterns if each["name"] not in serving]
     room = max(0, learning.keep_agents - len(serving))
     return [*known, *fresh[: min(learning.new_agents, room)]]
+
+
+def waiting_candidate(
+    version: AgentVersion, found: Stage | None, split: Stage | None
+) -> Candidate | None:
+    """A version that got no verdict, as a candidate again, by what its own cycle journalled; None
+    if that does not hold its pattern.
+    """
+    patterns: Any = found.result.get("patterns", []) if found else []
+    gate_from_us = split.result.get("gate_from_us") if split else None
+    number = next((each["number"] for each in patterns if each["name"] == version.agent), None)
+    if number is None or found is None or not isinstance(gate_from_us, int):
+        return None
+    return Candidate(
+        version.agent,
+        version.pattern_id,
+        int(number),
+        found.sha256 or "",
+        version.base_sha256,
+        adapter_sha256=version.sha256,
+        gate_from_us=gate_from_us,
+    )
 
 
 def slices(plan: Plan, candidate: Candidate, steps: Sequence[Step]) -> list[bool]:

@@ -2,9 +2,6 @@
 learned from.
 """
 
-import hashlib
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -13,10 +10,10 @@ from numpy.typing import NDArray
 
 from selflow.core.errors import ShapeError
 from selflow.core.settings import GateSettings
-from selflow.core.steps import Step
 from selflow.judge.blocks import Ids, block_starts, sessions
+from selflow.judge.ledger import alpha_at
 
-OPENINGS, LEAST_BLOCKS, DRAWS = 5, 5, 2_000
+LEAST_BLOCKS, DRAWS = 5, 2_000
 CLIP_BITS, MARGIN_SD, MAX_HIT_LOSS = 4.0, 0.1, 0.01
 MAX_ECE, MAX_ECE_RISE, ECE_BINS = 0.05, 0.01, 15
 Floats = NDArray[np.float64]
@@ -86,22 +83,18 @@ class Verdict:
     numbers: dict[str, float]
 
 
-def gate_set_id(steps: Sequence[Step]) -> str:
-    """The name of these very steps in the ledger; one step more, less or other is another set."""
-    rows = json.dumps([[step.ts_us, step.user, *step.labels] for step in steps])
-    return f"gate_{hashlib.sha256(rows.encode()).hexdigest()[:24]}"
-
-
-def may_open(opening: int) -> bool:
-    """Whether a gate set may be looked at for the ``opening``-th time, from 1; after five it
-    retires.
+def too_few(ts_us: Ids, in_slice: NDArray[np.bool_], settings: GateSettings) -> str:
+    """Why n steps of which these are a candidate's own allow no verdict, empty if they do; looks at
+    no loss.
     """
-    return opening <= OPENINGS
-
-
-def alpha_at(settings: GateSettings, opening: int) -> float:
-    """The level of the ``opening``-th test on one gate set, from 1."""
-    return settings.alpha / (opening if settings.spend == "ledger" else opening * (opening + 1))
+    own, blocks = int(in_slice.sum()), len(block_starts(sessions(ts_us)[in_slice]))
+    if own >= settings.min_events and blocks >= LEAST_BLOCKS:
+        return ""
+    return (
+        f"The gate part holds {own:,} steps of its own slice, in {blocks} blocks of sessions; a "
+        f"verdict needs {settings.min_events:,} steps and {LEAST_BLOCKS} blocks. It is judged again"
+        " when enough later events are there."
+    )
 
 
 def judge(evidence: Evidence, settings: GateSettings, opening: int, seed: int) -> Verdict:
@@ -111,12 +104,8 @@ def judge(evidence: Evidence, settings: GateSettings, opening: int, seed: int) -
     own, alpha = evidence.in_slice, alpha_at(settings, opening)
     n, n_own, blocks = len(own), int(own.sum()), len(block_starts(sessions(evidence.ts_us)[own]))
     numbers = {"gate_steps": n, "slice_steps": n_own, "slice_blocks": blocks, "alpha": alpha}
-    if n_own < settings.min_events or blocks < LEAST_BLOCKS:
-        found = (
-            f"The gate part holds {n_own:,} steps of its own slice, in {blocks} blocks of sessions"
-        )
-        told = f"{found}; a verdict needs {settings.min_events:,} steps and {LEAST_BLOCKS} blocks."
-        return Verdict("no_verdict", (told,), numbers)
+    if reason := too_few(evidence.ts_us, own, settings):
+        return Verdict("no_verdict", (reason,), numbers)
     checks = {
         "slice": _gains(evidence, evidence.without, "the pool without it", settings, alpha, seed)
     }

@@ -92,8 +92,10 @@ def _items(call: Invocation) -> list[dict[str, Any]]:
 def _lines(item: Mapping[str, Any], trials: list[Trial]) -> Iterator[str]:
     verdict = item["verdict"]
     yield f"{item['id']}: {item['status']}, registered {item['created_at']} by {item['cycle_id']}"
-    opening = f"opening {verdict['opening']} of its gate set, alpha {verdict['alpha']:.4f}"
-    yield f"verdict: {verdict['decision']}, {opening}"
+    look = "the gate part was not looked at"
+    if verdict["opening"] is not None:
+        look = f"opening {verdict['opening']} of its gate set, alpha {verdict['alpha']:.4f}"
+    yield f"verdict: {verdict['decision']}, {look}"
     yield from (f"  {printable(reason)}" for reason in verdict["reasons"])
     yield ""
     yield from table(["number", "value"], _flat(verdict["numbers"]))

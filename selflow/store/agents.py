@@ -2,11 +2,12 @@
 before.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sqlalchemy.engine import Connection
 
-from selflow.core.errors import RefusedError, UsageError
+from selflow.core.errors import RefusedError, StoreError, UsageError
 from selflow.core.ids import new_id
 from selflow.store.audit import chain
 from selflow.store.cycles import journal
@@ -25,20 +26,34 @@ class Verdicts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def open_gate(self, gate_set: str, candidate: str, cycle_id: str, now_us: int) -> int:
-        """Note that a gate set is about to be looked at; returns for the how manieth time, from 1
-        on.
+    def open_gate(
+        self,
+        count: Callable[[Sequence[Opening]], tuple[str, int] | None],
+        span_us: tuple[int, int],
+        candidate: str,
+        cycle_id: str,
+        now_us: int,
+    ) -> Opening | None:
+        """Note that the steps in a span of time are about to be looked at; None if they may not.
 
         A cycle that comes back with the same candidate opens nothing anew.
+
+        Args:
+            count: The ledger's rule: from all entries so far, the gate set and the number of this.
+            span_us: When the first and the last of the steps were.
+            candidate: The adapter's hash.
+            cycle_id: The cycle that looks.
+            now_us: When.
         """
         with self._database.write() as connection:
-            entries = find(connection, Opening, gate_set=gate_set)
+            entries = find(connection, Opening)
             for entry in entries:
                 if (entry.cycle_id, entry.candidate) == (cycle_id, candidate):
-                    return entry.opening
-            return put(
-                connection, Opening(gate_set, len(entries) + 1, candidate, cycle_id, now_us)
-            ).opening
+                    return entry
+            look = count(entries)
+            if look is None:
+                return None
+            return put(connection, Opening(*look, candidate, cycle_id, *span_us, now_us))
 
 
 class Agents:
@@ -63,13 +78,17 @@ class Agents:
         transaction, or nothing.
 
         This is the only door to serving. A version that was registered before keeps its status
-        unless it passes now.
+        unless it passes now, or waited for a verdict.
 
         Raises:
             StoreError: The cycle has ended; the artifact, the pattern or the gate's opening is not
-            in the catalog; or
-                the opening has a verdict already.
+            in the catalog; the opening has a verdict already; or a verdict was given without one.
         """
+        if verdict.opening is None and verdict.decision != "no_verdict":
+            raise StoreError(
+                f"{agent} was judged without an entry in the gate's ledger",
+                "open the gate first",
+            )
         version = sha256[:VERSION_CHARS]
         said = replace(
             verdict,
@@ -92,11 +111,7 @@ class Agents:
             now_us,
         )
         with self._database.write() as connection:
-            known = next(iter(find(connection, AgentVersion, id=made.id)), None)
-            if status == "champion" and (known is None or known.status != status):
-                made = _promote(connection, made, now_us)
-            else:
-                made = put(connection, known or made)
+            made = _settle(connection, made, now_us)
             put(connection, said)
             journal(
                 connection,
@@ -113,6 +128,12 @@ class Agents:
         return sorted(
             self._database.records(AgentVersion, status="champion"), key=lambda each: each.agent
         )
+
+    def waiting(self) -> list[AgentVersion]:
+        """Of each agent the oldest version that waits for a verdict, unless a newer one serves."""
+        versions = self.versions()
+        found = (_waiting([v for v in versions if v.agent == name]) for name in _names(versions))
+        return [each for each in found if each is not None]
 
     def versions(self) -> list[AgentVersion]:
         """Every version, newest first."""
@@ -150,16 +171,30 @@ class Agents:
             return put(connection, replace(before, status="champion"))
 
     def surplus(self) -> list[str]:
-        """Hashes of adapters that may be removed: of each agent the last three that served and the
-        last three stay.
+        """Hashes of adapters that may be removed: of each agent the last three that served, the
+        last three, and the one that waits for a verdict stay.
         """
         versions = self.versions()
         kept = {
             each.sha256
-            for name in {v.agent for v in versions}
+            for name in _names(versions)
             for each in _kept([v for v in versions if v.agent == name])
         }
         return sorted({each.sha256 for each in versions} - kept)
+
+
+def _settle(connection: Connection, made: AgentVersion, now_us: int) -> AgentVersion:
+    """Write a judged version; one that waited becomes what the verdict says, others that were
+    judged before change only by passing.
+    """
+    known = next(iter(find(connection, AgentVersion, id=made.id)), None)
+    if known is not None and known.status == "no_verdict":
+        made = replace(known, status=made.status, verdict_id=made.verdict_id)
+    elif known is not None and (known.status == "champion" or made.status != "champion"):
+        return known
+    return (
+        _promote(connection, made, now_us) if made.status == "champion" else put(connection, made)
+    )
 
 
 def _promote(connection: Connection, made: AgentVersion, now_us: int) -> AgentVersion:
@@ -177,8 +212,23 @@ def _promote(connection: Connection, made: AgentVersion, now_us: int) -> AgentVe
     return put(connection, replace(made, previous_id=before.id if before else None))
 
 
+def _names(versions: list[AgentVersion]) -> list[str]:
+    return sorted({each.agent for each in versions})
+
+
+def _waiting(versions: list[AgentVersion]) -> AgentVersion | None:
+    """Of one agent's versions; newest first."""
+    found = None
+    for each in versions:
+        if each.status == "champion":
+            break
+        found = each if each.status == "no_verdict" else found
+    return found
+
+
 def _kept(versions: list[AgentVersion]) -> list[AgentVersion]:
-    """Of one agent's versions."""
+    """Of one agent's versions; newest first."""
     newest = sorted(versions, key=lambda each: -each.created_at_us)
     served = [each for each in newest if each.status in {"champion", "retired"}]
-    return [*newest[:_KEPT_VERSIONS], *served[:_KEPT_VERSIONS]]
+    waiting = _waiting(newest)
+    return [*newest[:_KEPT_VERSIONS], *served[:_KEPT_VERSIONS], *([waiting] if waiting else [])]

@@ -297,16 +297,16 @@ class AgentVersion(Row):
 @dataclass(frozen=True, slots=True)
 class Verdict(Row):
     """What the gate said. The judge fills the first six; the catalog knows the rest when it
-    registers the version.
+    registers the version. Without a look at the gate part there is no opening and no level.
     """
 
     table = "verdicts"
     decision: Literal["passed", "rejected", "no_verdict"]
     reasons: Sequence[str]
     numbers: Mapping[str, Json]
-    gate_set: str
-    opening: int
-    alpha: float
+    gate_set: str | None
+    opening: int | None
+    alpha: float | None
     id: str = ""
     version_id: str = ""
     cycle_id: str = ""
@@ -315,13 +315,17 @@ class Verdict(Row):
 
 @dataclass(frozen=True, slots=True)
 class Opening(Row):
-    """The ledger's entry that a gate set was about to be looked at for the ``opening``-th time."""
+    """The ledger's entry that the steps from ``first_us`` to ``last_us`` were about to be looked
+    at, as the ``opening``-th look at a gate set.
+    """
 
     table = "gate_ledger"
     gate_set: str
     opening: int
     candidate: str
     cycle_id: str
+    first_us: int
+    last_us: int
     at_us: int
 
 

@@ -19,6 +19,7 @@ from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 from selflow.store.records import AgentVersion, Artifact, Verdict
 from tests.unit.inference.worlds import ROUND, World
+from tests.unit.store.worlds import next_look
 
 LABELS = tuple(event_label("shell.command", command) for command in (*ROUND, "make"))
 WORDS = ("so ", "it ", "goes ", "on ")
@@ -160,14 +161,17 @@ class School:
             "medoids": [],
         }
         pattern_id = self.catalog.patterns.record(cycle_id, [{"name": name, **found}], now_us)[name]
-        opening = self.catalog.verdicts.open_gate("gate", sha256, cycle_id, now_us)
+        opened = self.catalog.verdicts.open_gate(
+            next_look("gate"), (1, 9), sha256, cycle_id, now_us
+        )
+        assert opened is not None
         return self.catalog.agents.register(
             agent=name,
             sha256=sha256,
             base_sha256=str(more.get("base_sha256", self.base_sha256)),
             pattern_id=pattern_id,
             cycle_id=cycle_id,
-            verdict=Verdict(decision, [], {}, "gate", opening, 0.05),
+            verdict=Verdict(decision, [], {}, "gate", opened.opening, 0.05),
             stage=f"judge:{name}",
             now_us=now_us,
         )

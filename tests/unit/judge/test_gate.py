@@ -9,18 +9,14 @@ from scipy.special import stdtr
 
 from selflow.core.errors import ShapeError
 from selflow.core.settings import GateSettings
-from selflow.core.steps import Step
 from selflow.judge.gate import (
     Evidence,
     Outcomes,
     Verdict,
-    alpha_at,
-    gate_set_id,
     judge,
-    may_open,
     p_not_above,
 )
-from tests.unit.judge.worlds import drawn, drawn_sessions, noise, steps_of
+from tests.unit.judge.worlds import drawn, drawn_sessions, noise
 
 SETTINGS = GateSettings()
 
@@ -107,41 +103,12 @@ def test_a_stricter_level_refuses_what_a_laxer_one_lets_pass() -> None:
     assert _failed(_judged(evidence, alpha=p - 0.0001)) == {"slice"}
 
 
-@pytest.mark.setting("gate.spend")
-def test_each_opening_of_a_set_is_tested_more_strictly() -> None:
-    strict = GateSettings(spend="strict")
-
-    assert [alpha_at(SETTINGS, k) for k in (1, 2, 5)] == pytest.approx([0.05, 0.025, 0.01])
-    assert sum(alpha_at(SETTINGS, k) for k in range(1, 6)) == pytest.approx(0.114, abs=0.001)
-    assert [alpha_at(strict, k) for k in (1, 2, 5)] == pytest.approx([0.025, 0.05 / 6, 0.05 / 30])
-    assert sum(alpha_at(strict, k) for k in range(1, 10_000)) < 0.05
-
-
 def test_the_opening_decides_whether_the_same_evidence_passes() -> None:
     evidence = _drawn(n_rest=0, gain_bits=0.1)
     alpha = _judged(evidence).numbers["slice_p"] * 2
 
     assert _judged(evidence, opening=1, alpha=alpha).decision == "passed"
     assert _failed(_judged(evidence, opening=3, alpha=alpha)) == {"slice"}
-
-
-def test_a_set_retires_after_five_openings() -> None:
-    assert [k for k in range(1, 10) if may_open(k)] == [1, 2, 3, 4, 5]
-
-
-def test_a_gate_set_is_known_by_its_very_steps() -> None:
-    steps = steps_of([30, 30])
-    others = [
-        steps[1:],
-        steps[:-1],
-        [*steps[:-1], Step(steps[-1].ts_us, ("other",))],
-        [*steps[:-1], steps[0]],
-    ]
-    moved = [*steps[:-1], replace(steps[-1], ts_us=steps[-1].ts_us + 1)]
-    parted = [Step(0, ("a", "b"))], [Step(0, ("ab",))], [Step(0, ("b",), "a")]
-
-    assert gate_set_id(steps) == gate_set_id(tuple(steps))
-    assert len({gate_set_id(each) for each in (steps, moved, *others, *parted)}) == 9
 
 
 def test_harm_elsewhere_is_refused() -> None:

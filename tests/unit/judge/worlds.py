@@ -2,14 +2,18 @@
 or did not.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from selflow.core.settings import GateSettings
 from selflow.core.steps import Step
-from selflow.judge.gate import Evidence, Outcomes
+from selflow.judge.gate import Evidence, Outcomes, judge
+from selflow.judge.ledger import next_opening
 
 FIRST_US = 1_700_000_000_000_000
 MINUTE_US, DAY_US = 60_000_000, 86_400_000_000
@@ -101,3 +105,33 @@ def _mixed(said: Floats, y: NDArray[np.int64], share: float) -> Outcomes:
     came, best = p[np.arange(len(y)), y], np.argmax(p, axis=1)
     rank = (p > came[:, None]).sum(axis=1)
     return Outcomes(-np.log2(came), rank < 5, p.max(axis=1), (best == y).astype(float))
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An entry of the gate's ledger."""
+
+    gate_set: str
+    first_us: int
+    last_us: int
+
+
+def false_passes(seed: int, cycles: int = 20, first: int = 5_000, more: int = 150) -> list[int]:
+    """Of each gate set the number of candidates that pass although they add nothing: one candidate
+    per cycle, on the last fifth of a stream that grows by ``more`` steps a cycle.
+    """
+    rng, settings = np.random.default_rng(seed), GateSettings(min_gain_bits=0.0)
+    looks: list[Look] = []
+    passed: Counter[str] = Counter()
+    for cycle in range(cycles):
+        n = first + cycle * more
+        begin = n * 8 // 10
+        evidence = drawn(rng, n - begin, 0, 0.0)
+        moments = FIRST_US + np.arange(begin, n) * MINUTE_US
+        look = next_opening(f"set {cycle}", moments, looks)
+        if look is not None:
+            gate_set, opening = look
+            looks.append(Look(gate_set, int(moments[0]), int(moments[-1])))
+            figures = judge(evidence, settings, opening, seed).numbers
+            passed[gate_set] += bool(figures["slice_is_met"])
+    return [passed[name] for name in dict.fromkeys(look.gate_set for look in looks)]

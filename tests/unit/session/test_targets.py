@@ -7,9 +7,10 @@ import pytest
 
 from actors.columns import StepTable
 from actors.messages import Snapshot
-from actors.targets import chosen, targets
+from actors.targets import chosen, targets, waiting_candidate
 from selflow.core.settings import LearningSettings
 from selflow.core.steps import Step
+from selflow.store.records import AgentVersion, Stage
 
 PATTERNS = [{"name": name} for name in "abcdef"]
 STEPS = [Step(60_000_000 * i, (f"k\x1f{i % 7}", f"k\x1f{i % 3}")) for i in range(200)]
@@ -62,3 +63,26 @@ def test_nothing_is_learned_from_the_embargo_or_the_gate() -> None:
     assert min(tune) >= 100
     assert max(tune) < 160
     assert np.all(np.diff(train) > 0)
+
+
+def journalled(name: str, **result: object) -> Stage:
+    return Stage("cyc_1", name, 1, 2, "m" * 64, result)  # type: ignore[arg-type]
+
+
+def test_a_version_that_waits_is_a_candidate_by_what_its_own_cycle_journalled() -> None:
+    version = AgentVersion(
+        "a@1", "a", "1", "s" * 64, "b" * 64, "pat_1", "cyc_1", "no_verdict", "vrd_1", 5
+    )
+    found = journalled(
+        "discover", patterns=[{"name": "b", "number": 1}, {"name": "a", "number": 4}]
+    )
+    split = journalled("represent", gate_from_us=123)
+
+    again = waiting_candidate(version, found, split)
+
+    assert again is not None
+    assert (again.agent, again.number, again.model_sha256) == ("a", 4, "m" * 64)
+    assert (again.adapter_sha256, again.base_sha256) == ("s" * 64, "b" * 64)
+    assert again.gate_from_us == 123
+    assert waiting_candidate(version, journalled("discover", patterns=[]), split) is None
+    assert waiting_candidate(version, found, None) is None

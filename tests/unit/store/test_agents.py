@@ -1,6 +1,7 @@
 """Who may serve: the gate's ledger, registration whole or not at all, and the way back."""
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from selflow.core.errors import RefusedError, StoreError, UsageError
 from selflow.store.catalog import Catalog
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Opening, Stage, Verdict
-from tests.unit.store.worlds import begun, register
+from tests.unit.store.worlds import begun, next_look, register
 
 
 def champion(catalog: Catalog) -> str:
@@ -17,20 +18,38 @@ def champion(catalog: Catalog) -> str:
     return each.version[0]
 
 
-def test_the_ledger_counts_openings_and_a_cycle_that_comes_back_opens_nothing_anew(
-    catalog: Catalog,
-) -> None:
+def test_a_cycle_that_comes_back_opens_nothing_anew(catalog: Catalog) -> None:
+    def look(name: str, key: str, cycle_id: str) -> int:
+        opened = catalog.verdicts.open_gate(next_look(name), (1, 9), key, cycle_id, 3)
+        return opened.opening if opened else 0
+
     first = begun(catalog).id
-    assert [catalog.verdicts.open_gate("set", key, first, 1) for key in ("x", "y", "x")] == [
-        1,
-        2,
-        1,
-    ]
+    assert [look("set", key, first) for key in ("x", "y", "x")] == [1, 2, 1]
     catalog.cycles.finish(first, "done", "", 2)
     second = begun(catalog).id
 
-    assert catalog.verdicts.open_gate("set", "x", second, 3) == 3
-    assert catalog.verdicts.open_gate("other", "x", second, 3) == 1
+    assert look("set", "x", second) == 3
+    assert look("other", "z", second) == 1
+
+
+def test_a_set_that_has_retired_gets_no_entry(catalog: Catalog, tmp_path: Path) -> None:
+    cycle_id = begun(catalog).id
+
+    assert catalog.verdicts.open_gate(lambda _: None, (1, 9), "x", cycle_id, 3) is None
+    assert CatalogReader(tmp_path / "catalog.db").learned(Opening) == []
+
+
+def test_the_ledger_rule_reads_every_span_opened_so_far(catalog: Catalog) -> None:
+    cycle, seen = begun(catalog).id, []
+
+    def rule(opened: Sequence[Opening]) -> tuple[str, int]:
+        seen.append([(each.gate_set, each.first_us, each.last_us) for each in opened])
+        return "set", len(opened) + 1
+
+    for place in range(3):
+        catalog.verdicts.open_gate(rule, (place, place + 9), str(place), cycle, 1)
+
+    assert seen == [[], [("set", 0, 9)], [("set", 0, 9), ("set", 1, 10)]]
 
 
 def test_a_passed_candidate_serves_and_the_one_before_it_retires(catalog: Catalog) -> None:
@@ -58,7 +77,7 @@ def test_what_did_not_pass_is_kept_with_its_verdict_and_never_serves(
     assert (verdict.reasons, verdict.numbers, verdict.opening) == (
         ["because"],
         {"slice_gain_bits": 0.2},
-        2,
+        2 if decision == "rejected" else None,
     )
     assert catalog.agents.champions() == [first]
 
@@ -79,9 +98,10 @@ def test_registering_journals_its_stage_in_the_same_transaction(catalog: Catalog
         {"cycle_id": "cyc_0"},
         {"verdict": Verdict("passed", [], {}, "set", 9, 0.05)},
         {"verdict": Verdict("passed", [], {}, "never opened", 1, 0.05)},
+        {"verdict": Verdict("passed", [], {}, None, None, None)},
         {"verdict": Verdict("passed", [], {"loss": object()}, "set", 2, 0.05)},
     ],
-    ids=["artifact", "pattern", "cycle", "opening", "gate set", "numbers"],
+    ids=["artifact", "pattern", "cycle", "opening", "gate set", "no opening", "numbers"],
 )
 def test_a_registration_that_fails_in_the_middle_leaves_nothing(
     catalog: Catalog, tmp_path: Path, fault: dict[str, object]
@@ -135,6 +155,30 @@ def test_the_same_adapter_judged_again_serves_only_if_it_passes(catalog: Catalog
     assert champion(catalog) == "c"
     assert register(catalog, "a", now_us=60).previous_id == "writing@cccccccccccc"
     assert champion(catalog) == "a"
+
+
+def test_a_version_that_waited_takes_the_later_verdict(catalog: Catalog, tmp_path: Path) -> None:
+    waiting = register(catalog, "a", "no_verdict", now_us=20)
+    assert catalog.agents.waiting() == [waiting]
+    register(catalog, "a", "rejected", now_us=30)
+    (rejected,) = catalog.agents.versions()
+
+    assert rejected.status == "rejected"
+    (verdict,) = CatalogReader(tmp_path / "catalog.db").learned(Verdict, id=rejected.verdict_id)
+    assert verdict.decision == "rejected"
+    assert catalog.agents.waiting() == []
+
+
+def test_the_oldest_version_without_a_verdict_waits_until_a_newer_one_serves(
+    catalog: Catalog,
+) -> None:
+    for place, letter in enumerate("01234"):
+        register(catalog, letter, "no_verdict", now_us=20 + place)
+
+    assert [each.version[0] for each in catalog.agents.waiting()] == ["0"]
+    assert catalog.agents.surplus() == ["1" * 64]
+    register(catalog, "a", now_us=40)
+    assert catalog.agents.waiting() == []
 
 
 def test_rollback_goes_back_version_by_version_and_is_audited(catalog: Catalog) -> None:

@@ -1,12 +1,13 @@
 """Events, cycles and agents with known contents, for the tests of the store."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from selflow.core.codec import encode_record
 from selflow.core.events import Event
 from selflow.store.catalog import Catalog
 from selflow.store.log import EventLog
-from selflow.store.records import AgentVersion, Artifact, Cycle, Verdict
+from selflow.store.records import AgentVersion, Artifact, Cycle, Opening, Verdict
 
 START_US = 1_767_225_600_000_000
 
@@ -39,6 +40,11 @@ def begun(catalog: Catalog, now_us: int = 10) -> Cycle:
     return catalog.cycles.begin(catalog.cycles.request("owner", now_us).id, 100, now_us)
 
 
+def next_look(gate_set: str) -> Callable[[Sequence[Opening]], tuple[str, int]]:
+    """A rule for the ledger: one more look at this set."""
+    return lambda opened: (gate_set, 1 + sum(each.gate_set == gate_set for each in opened))
+
+
 def register(
     catalog: Catalog, letter: str, decision: str = "passed", now_us: int = 20, **other: object
 ) -> AgentVersion:
@@ -49,14 +55,18 @@ def register(
     ids = catalog.patterns.record(cycle.id, [PATTERN], now_us)
     grown = Artifact(sha256, "adapter", 10, {})
     catalog.cycles.stage_done(cycle.id, f"grow:{letter}{now_us}", grown, [], {}, now_us)
-    opening = catalog.verdicts.open_gate("set", sha256, cycle.id, now_us)
+    look: tuple[str | None, int | None, float | None] = (None, None, None)
+    if decision != "no_verdict":
+        opened = catalog.verdicts.open_gate(next_look("set"), (1, 9), sha256, cycle.id, now_us)
+        assert opened is not None
+        look = ("set", opened.opening, 0.05)
     asked = {
         "agent": "writing",
         "sha256": sha256,
         "base_sha256": "b" * 64,
         "pattern_id": ids["writing"],
         "cycle_id": cycle.id,
-        "verdict": Verdict(decision, ["because"], {"slice_gain_bits": 0.2}, "set", opening, 0.05),
+        "verdict": Verdict(decision, ["because"], {"slice_gain_bits": 0.2}, *look),
         "stage": f"judge:{letter}{now_us}",
         "now_us": now_us,
     }
