@@ -15,8 +15,8 @@ import psutil
 from actors import ray_head
 from selflow.core.errors import SelFlowError, StoreError
 from selflow.core.paths import Root
-from selflow.core.processes import is_running
-from selflow.core.session_files import RaySession, read_keeper, read_ray_session
+from selflow.core.processes import living_keeper
+from selflow.core.session_files import RaySession, read_ray_session
 
 _LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 _RAY_CLIENT_PORT = 10_001
@@ -147,8 +147,8 @@ def _audit_size(root: Root) -> str:
 
 
 def _keeper(root: Root) -> Finding:
-    keeper = read_keeper(root)
-    if keeper is not None and is_running(keeper):
+    keeper = living_keeper(root)
+    if keeper is not None:
         return Finding("keeper", is_ok=True, detail=f"runs as process {keeper.pid}")
     detail = "none runs: nobody rebuilds a dead session; start one with: selflow up"
     return Finding("keeper", is_ok=False, detail=detail)

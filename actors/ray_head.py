@@ -21,8 +21,8 @@ import psutil
 from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.listening import listens
 from selflow.core.paths import Root, private_folder, write_private
-from selflow.core.processes import is_running
-from selflow.core.session_files import RaySession, read_keeper, write_ray_session
+from selflow.core.processes import living_keeper
+from selflow.core.session_files import RaySession, write_ray_session
 from selflow.core.settings import RaySettings
 
 if TYPE_CHECKING:
@@ -174,8 +174,8 @@ def session_processes(root: Root) -> list[psutil.Process]:
 def own_processes(root: Root) -> list[psutil.Process]:
     """Every process that the session costs: those of its Ray, and the keeper beside it."""
     found = session_processes(root)
-    keeper = read_keeper(root)
-    if keeper is not None and is_running(keeper):
+    keeper = living_keeper(root)
+    if keeper is not None:
         with suppress(psutil.NoSuchProcess):
             found.append(psutil.Process(keeper.pid))
     return found

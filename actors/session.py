@@ -20,6 +20,7 @@ from selflow.core.clock import SystemClock
 from selflow.core.config_files import load_settings
 from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.paths import Root, write_private
+from selflow.core.processes import living_keeper
 from selflow.core.session_files import Endpoints, RaySession, read_ray_session, write_endpoints
 from selflow.core.settings import Settings
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 NAMESPACE = "selflow"
 READY_LIMIT_S = 180.0
 LOCK_LIMIT_S = 180.0
+KEEPER_LIMIT_S = 60.0
+_KEEPER_POLL_S = 0.05
 _KEPT_IN_RUN = {"up.lock"}
 Report = Callable[[str], None]
 
@@ -173,9 +176,26 @@ def last_request(root: Root) -> SessionRequest | None:
 
 
 def spawn_keeper(root: Root) -> int:
-    """Start the process that rebuilds the session when it dies; returns its pid."""
-    with (root.log / "keeper.log").open("ab") as log:
-        keeper = subprocess.Popen(  # noqa: S603  (our own interpreter and arguments)
+    """Have a keeper that rebuilds the session when it dies; returns its pid once it watches.
+
+    Raises:
+        StoreError: It did not start.
+    """
+    clock, path = SystemClock(), root.log / "keeper.log"
+    deadline_s = clock.monotonic_s() + KEEPER_LIMIT_S
+    started = None
+    while (keeper := living_keeper(root)) is None:
+        if started is None:
+            started = _start_keeper(root, path)
+        elif started.poll() is not None or clock.monotonic_s() > deadline_s:
+            raise StoreError("the keeper did not start", f"see {path}")
+        clock.sleep(_KEEPER_POLL_S)
+    return keeper.pid
+
+
+def _start_keeper(root: Root, path: Path) -> subprocess.Popen[bytes]:
+    with path.open("ab") as log:
+        return subprocess.Popen(  # noqa: S603  (our own interpreter and arguments)
             [*command(root), "service", "keep"],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -183,7 +203,6 @@ def spawn_keeper(root: Root) -> int:
             start_new_session=True,
             env={name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
         )
-    return keeper.pid
 
 
 def command(root: Root) -> list[str]:

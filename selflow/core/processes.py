@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from selflow.core.session_files import ProcessRecord
+from selflow.core.paths import Root
+from selflow.core.session_files import ProcessRecord, read_keeper
 
 _PROC = Path("/proc")
 _SESSION_MARK = "SELFLOW_RAY_SESSION"
@@ -56,6 +57,12 @@ def began_before(pid: int, moment_us: int) -> bool:
     """Whether the living process of this number was there at that moment."""
     began_us = started_at_us(pid)
     return began_us is not None and began_us <= moment_us + _CLOCK_SLACK_US
+
+
+def living_keeper(root: Root) -> ProcessRecord | None:
+    """The process that rebuilds this root's session when it dies; None if none runs."""
+    keeper = read_keeper(root)
+    return keeper if keeper is not None and is_running(keeper) else None
 
 
 def this_process(name: str) -> ProcessRecord:

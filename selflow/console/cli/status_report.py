@@ -17,7 +17,7 @@ from selflow.core.clock import SystemClock, rfc3339
 from selflow.core.events import Fill
 from selflow.core.invocation import Invocation, printable, size, table
 from selflow.core.listening import listens
-from selflow.core.session_files import ProcessRecord, read_keeper, read_ray_session
+from selflow.core.session_files import ProcessRecord, read_ray_session
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Cycle, Service
 from selflow.store.records import document as as_document
@@ -59,7 +59,7 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
     """
     catalog = CatalogReader(call.root.catalog)
     facts = catalog.facts()
-    keeper = _keeper(call)
+    keeper = processes.living_keeper(call.root)
     seen = [ObservedStatus(service, _is_alive(service)) for service in catalog.services()]
     marked = frozenset(processes.session_pids(call.root.path))
     ray = _ray(call, marked)
@@ -174,12 +174,6 @@ def _ray(call: Invocation, marked: AbstractSet[int]) -> dict[str, Any]:
         "is_ours": session.is_ours,
         "warnings": list(session.warnings),
     }
-
-
-def _keeper(call: Invocation) -> ProcessRecord | None:
-    """The living process that rebuilds a dead session."""
-    keeper = read_keeper(call.root)
-    return keeper if keeper is not None and processes.is_running(keeper) else None
 
 
 def _buffer(call: Invocation, budget: int | None) -> dict[str, Any] | None:

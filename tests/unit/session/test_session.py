@@ -1,16 +1,19 @@
 """One up, down or rebuild at a time on a root: the next one waits, and says so."""
 
 import fcntl
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
 
+import psutil
 import pytest
 
-from actors import session
+from actors import ray_head, session
 from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.paths import Root
+from selflow.core.session_files import RaySession, write_ray_session
 
 
 @pytest.fixture
@@ -61,3 +64,34 @@ def test_a_session_that_was_taken_down_in_the_meantime_is_not_rebuilt(root: Root
         pytest.raises(NotRunningError, match="no session to rebuild"),
     ):
         session.rebuild(root, lambda _: (root.run / "request.json").unlink())
+
+
+@pytest.fixture
+def keeper_pids(root: Root) -> Iterator[list[int]]:
+    """Keepers that a test has started; they end with it."""
+    pids: list[int] = []
+    write_ray_session(root, RaySession("127.0.0.1:1", is_ours=False, dashboard_port=None))
+    yield pids
+    root.ray_session.unlink()
+    for pid in set(pids):
+        process = psutil.Process(pid)
+        process.terminate()
+        process.wait(20)
+
+
+def test_up_returns_once_one_keeper_watches(root: Root, keeper_pids: list[int]) -> None:
+    keeper_pids.append(session.spawn_keeper(root))
+    keeper_pids.append(session.spawn_keeper(root))
+
+    assert keeper_pids[0] == keeper_pids[1]
+    assert [each.pid for each in ray_head.own_processes(root)] == keeper_pids[:1]
+
+
+def test_a_keeper_that_cannot_start_names_its_log(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "command", lambda _: [sys.executable, "-c", "raise SystemExit(1)"])
+
+    with pytest.raises(StoreError, match="the keeper did not start") as caught:
+        session.spawn_keeper(root)
+    assert "keeper.log" in caught.value.hint
