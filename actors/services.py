@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, Generic, Protocol, TypeVar
 
 import ray
@@ -39,14 +40,11 @@ from actors.trainer import TrainerActor, TrainerShell
 from selflow.core.clock import Clock
 from selflow.core.errors import NotRunningError
 from selflow.core.health import Health
+from selflow.govern.serving import Reply, ServingWatch
 from selflow.govern.supervise import Seen
 
 T = TypeVar("T")
 RETIRE_LIMIT_S = 30.0
-_SERVE_PATIENCE = 12
-"""Serve makes its own parts anew; the application is deployed again only after this many unanswered
-checks.
-"""
 
 
 class Service(Protocol):
@@ -140,23 +138,26 @@ class ServeService:
     def __init__(self, plan: Plan, clock: Clock) -> None:
         self.version = plan.version
         self.config_hash = serve_hash(plan)
-        self.misses_allowed = _SERVE_PATIENCE
+        self.misses_allowed = 1  # the watch below has waited already
         self.last_error = ""
         self._plan = plan
         self._clock = clock
         self._deploying: Any = None
-        self._was_up = False
+        self._watch = ServingWatch()
 
     def look(self, timeout_s: float) -> Seen:
         """Ask over HTTP, as a client would."""
         if self._is_deploying():
             return self._health(0, self._clock.now_us(), "starting", {})
-        answer = _get_health(self._plan.inference_port, timeout_s)
-        if answer is None:
-            return "silent" if self._was_up else "absent"
-        self._was_up = True
+        reply, answer = _get_health(self._plan, timeout_s)
         replica = serve_replica()
-        state = "ok" if answer.get("status") == "ok" else "degraded"
+        state = self._watch.observe(
+            reply, self._clock.monotonic_s(), has_replica=replica is not None
+        )
+        if state in {"absent", "silent"}:
+            return state
+        if state == "ok" and answer.get("status") != "ok":
+            state = "degraded"
         if replica is None:
             return self._health(0, 0, state, answer)
         started_at_us, rss_bytes = round(replica.create_time() * 1e6), replica.memory_info().rss
@@ -164,12 +165,12 @@ class ServeService:
 
     def create(self) -> None:
         """Deploy from a task that exits: no resident actor holds a Serve handle."""
-        self._was_up = False
+        self._watch.forget()
         self._deploying = deploy.remote(self._plan)
 
     def retire(self) -> None:
         """Withdraw the application, so that its replica saves what it has learned."""
-        if not self._was_up and self._deploying is None:
+        if self._watch.seen_s is None and self._deploying is None:
             return
         with suppress(RayError):
             ray.get(withdraw.remote(), timeout=RETIRE_LIMIT_S)
@@ -188,6 +189,7 @@ class ServeService:
         try:
             ray.get(done)
             self.last_error = ""
+            self._watch.expect(self._clock.monotonic_s())
         except RayError as error:
             self.last_error = f"deploying failed: {type(error).__name__}"
         return False
@@ -199,9 +201,10 @@ class ServeService:
         state: Any,  # noqa: ANN401  (what Serve says of the replica)
         answer: Mapping[str, Any],
     ) -> Health:
-        """``answer`` names the version and the settings that really run; one that is still starting
+        """``answer`` names the version and the settings that really run; one that does not answer
         names none.
         """
+        reasons = (self.last_error, self._watch.reason, str(answer.get("last_error", "")))
         return Health(
             name=self.name,
             version=answer.get("version", self.version),
@@ -209,8 +212,8 @@ class ServeService:
             pid=pid,
             started_at_us=started_at_us,
             state=state,
-            lag_events=0,
-            last_error=self.last_error,
+            lag_events=int(answer.get("lag_events", 0)),
+            last_error="; ".join(filter(None, reasons))[:500],
             rss_bytes=0,
         )
 
@@ -230,13 +233,21 @@ def planned(plan: Plan) -> tuple[Service, ...]:
     )
 
 
-def _get_health(port: int, timeout_s: float) -> dict[str, Any] | None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+def _get_health(plan: Plan, timeout_s: float) -> tuple[Reply, dict[str, Any]]:
+    """What the health route says to the owner, who is told more than others."""
+    connection = http.client.HTTPConnection("127.0.0.1", plan.inference_port, timeout=timeout_s)
+    headers = {}
+    with suppress(OSError):
+        headers["Authorization"] = f"Bearer {plan.root.token.read_text(encoding='utf-8').strip()}"
     try:
-        connection.request("GET", "/health")
-        answer = json.loads(connection.getresponse().read())
+        connection.request("GET", "/health", headers=headers)
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+    except ConnectionRefusedError:
+        return "refused", {}
     except (OSError, ValueError, http.client.HTTPException):
-        return None
+        return "late", {}
     finally:
         connection.close()
-    return answer if isinstance(answer, dict) else None
+    is_healthy = response.status == HTTPStatus.OK and isinstance(answer, dict)
+    return response.status, answer if is_healthy else {}

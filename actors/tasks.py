@@ -23,6 +23,7 @@ def deploy(plan: Plan) -> None:
     from selflow.collect.redact import make_redactor
     from selflow.core.listening import listens
     from serve.app import AppArgs, build
+    from serve.front_door import environment
 
     settings = plan.settings
     args = AppArgs(
@@ -46,6 +47,10 @@ def deploy(plan: Plan) -> None:
     ray_serve.start(
         proxy_location="HeadOnly",
         http_options={"host": "127.0.0.1", "port": plan.inference_port, "access_log": False},
+        # On a cluster that the owner began, Serve may answer for other applications too
+        controller_options={"runtime_env": {"env_vars": environment(settings.serve)}}
+        if plan.has_resources
+        else None,
     )
     ray_serve.run(build(args), name=SERVE_APP, route_prefix="/", blocking=False)
 

@@ -3,7 +3,7 @@
 from ray import serve as ray_serve
 from ray.serve.config import BackpressureConfig
 
-from selflow.web.guard import App
+from selflow.web.bodies import App
 from serve.replica import AppArgs, assemble
 
 __all__ = ["AppArgs", "build"]

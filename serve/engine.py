@@ -115,14 +115,14 @@ class Engine:
         """
         return await self._ask(lambda service: service.feedback(request, idempotency_key))
 
-    def health(self) -> HealthAnswer:
+    def health(self, *, is_known: bool) -> HealthAnswer:
         """How it is, without waiting for the worker; ``degraded`` also while more than one read of
-        events waits.
+        events waits. Why it is so, which may name a path, is only for who is known.
 
         Raises:
             ApiError: 503 ``starting``.
         """
-        service = self._started()
+        service = self._started(is_known=is_known)
         last_error = self._feed_error or service.last_error or self._fleet.last_error
         lag_events = self._lag_events(service)
         return HealthAnswer(
@@ -130,7 +130,7 @@ class Engine:
             version=self._version,
             config_hash=self._config_hash,
             lag_events=lag_events,
-            last_error=last_error,
+            last_error=last_error if is_known else "",
         )
 
     def step(self) -> bool:
@@ -202,9 +202,9 @@ class Engine:
             pause_s = POLL_S[0] if has_moved else min(POLL_S[1], pause_s * 1.5)
             self._clock.wait(self._stopping, RETRY_S if self._feed_error else pause_s)
 
-    def _started(self) -> PredictionService:
+    def _started(self, *, is_known: bool = True) -> PredictionService:
         if self._service is None:
-            detail = self._feed_error or "the predictor is being loaded"
+            detail = (self._feed_error if is_known else "") or "the predictor is being loaded"
             raise ApiError(503, "starting", detail, "ask again in a second")
         return self._service
 

@@ -3,9 +3,8 @@ envelope.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 
@@ -27,75 +26,16 @@ from selflow.sdk.wire import (
     PredictAnswer,
     PredictRequest,
 )
-from selflow.web.access import Policies, Problem, Rate, RoutePolicy, TokenCache, Verify
-from selflow.web.guard import REQUEST_ID, App, Guard, Listener
+from selflow.web.access import Problem, TokenCache, Verify
+from selflow.web.bodies import App
+from selflow.web.guard import GRANT, REQUEST_ID, Guard, Listener
 from serve.engine import Engine
-from serve.openai import OpenAiErrors, Texts, routing_headers
+from serve.openai import Texts, routing_headers
+from serve.openai_errors import OpenAiErrors
 from serve.request_metrics import MEDIA_TYPE, RequestMetrics
+from serve.routes import ANY_MODEL, policies
 
-ANY_MODEL = "/v1/models/{model_id:path}"
-OTHERS_PER_MIN = 600
-"""The rate of everything that is not inference (``interfaces.md`` 2)."""
 _SHOWN_CHARACTERS = 80
-
-
-class _Routes(Mapping[tuple[str, str], RoutePolicy]):
-    """Policies by exact path; whatever follows ``/v1/models/`` is a model's id."""
-
-    def __init__(self, exact: Policies) -> None:
-        self._exact = exact
-
-    def __getitem__(self, key: tuple[str, str]) -> RoutePolicy:
-        method, path = key
-        return self._exact[method, ANY_MODEL if path.startswith("/v1/models/") else path]
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._exact)
-
-    def __len__(self) -> int:
-        return len(self._exact)
-
-
-def policies(settings: ServeSettings) -> Policies:
-    """What each route demands."""
-    body_bytes = settings.max_body_bytes
-    predict = RoutePolicy(
-        "/v1/predict",
-        "operate",
-        "inference",
-        Rate("inference", settings.rate_per_min),
-        body_bytes,
-        is_queued=True,
-    )
-    feedback = RoutePolicy(
-        "/v1/feedback",
-        "operate",
-        "feedback",
-        Rate("feedback", OTHERS_PER_MIN),
-        body_bytes,
-        is_queued=True,
-    )
-    health = RoutePolicy("/health", None)
-    models = RoutePolicy("/v1/models", "view", "inference", Rate("models", OTHERS_PER_MIN))
-    texts = {
-        ("POST", path): replace(predict, route=path)
-        for path in ("/v1/completions", "/v1/chat/completions")
-    }
-    exact = {
-        **texts,
-        ("GET", "/v1/models"): models,
-        ("GET", ANY_MODEL): models,
-        ("POST", "/v1/predict"): predict,
-        ("POST", "/predict"): predict,
-        ("POST", "/v1/feedback"): feedback,
-        ("POST", "/feedback"): feedback,
-        ("GET", "/health"): health,
-        ("GET", "/healthz"): health,
-        ("GET", "/metrics"): RoutePolicy(
-            "/metrics", "view", "metrics", Rate("metrics", OTHERS_PER_MIN)
-        ),
-    }
-    return _Routes(exact)
 
 
 def make_gateway(
@@ -152,8 +92,8 @@ def make_app(engine: Engine, texts: Texts, request_metrics: RequestMetrics) -> F
 
     @app.get("/healthz")
     @app.get("/health")
-    async def health() -> HealthAnswer:
-        return engine.health()
+    async def health(request: Request) -> HealthAnswer:
+        return engine.health(is_known=GRANT in request.scope)
 
     @app.get("/metrics")
     async def metrics() -> Response:

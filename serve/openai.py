@@ -1,4 +1,4 @@
-"""OpenAI's routes over the registry: texts whole or streamed, and OpenAI's own error envelope."""
+"""OpenAI's routes over the registry: texts whole or streamed."""
 
 import asyncio
 import json
@@ -16,20 +16,14 @@ from selflow.lm.texts import Generation, Piece, Sampling
 from selflow.sdk.wire import ChatRequest, CompletionRequest
 from selflow.store.catalog import Catalog
 from selflow.store.records import Decision
-from selflow.web.guard import CLIENT_LEFT, App, Receive, Send
-from selflow.web.guard import Message as Asgi
+from selflow.web.bodies import Message as Asgi
+from selflow.web.bodies import Receive, Send
+from selflow.web.guard import CLIENT_LEFT
 from serve.model_registry import ModelRegistry, Target
+from serve.openai_errors import openai_envelope
 
-ROUTES = ("/v1/models", "/v1/completions", "/v1/chat/completions")
-"""Where these begin, errors have OpenAI's envelope."""
 COMPLETION_TOKENS, CHAT_TOKENS = 16, 256
 """Tokens of a text whose request names no limit; fewer if the context ends before."""
-_TYPES = {403: "permission_error", 413: "request_too_large", 429: "rate_limit_error"}
-_CODES = {
-    "unauthenticated": "invalid_api_key",
-    "rate_limited": "rate_limit_exceeded",
-    "ray_down": "engine_unavailable",
-}
 
 
 def routing_headers(routing: Mapping[str, Any], base: str, decision_id: str) -> dict[str, str]:
@@ -209,7 +203,7 @@ class _Made:
                 self._next = await anext(self._pieces, None)
             await self.end()
         except SelFlowError as error:
-            yield f"data: {json.dumps(_envelope(error.status, error.code, str(error)))}\n\n"
+            yield f"data: {json.dumps(openai_envelope(error.status, error.code, str(error)))}\n\n"
             return
         if self._asked.stream_options.include_usage:
             yield self._sent(choices=[], usage=self._usage())
@@ -261,46 +255,3 @@ class _Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._made.end()
-
-
-class OpenAiErrors:
-    """Wraps the guard: what it and the routes refuse on OpenAI's routes bears OpenAI's envelope."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Asgi, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http" or not scope["path"].startswith(ROUTES):
-            await self._app(scope, receive, send)
-            return
-        held: list[Asgi] = []
-
-        async def translated(message: Asgi) -> None:
-            is_start = message["type"] == "http.response.start"
-            if is_start and (b"content-type", b"application/problem+json") in message["headers"]:
-                held.append(message)
-                return
-            if held:
-                start, told = held.pop(), json.loads(message["body"])
-                param = next(
-                    (field["loc"].partition(".")[0] for field in told["field_errors"]), None
-                )
-                detail = f"{told['detail']}; {told['hint']}" if told["hint"] else told["detail"]
-                body = json.dumps(_envelope(told["status"], told["code"], detail, param)).encode()
-                changed = {
-                    b"content-type": b"application/json",
-                    b"content-length": str(len(body)).encode(),
-                }
-                await send({**start, "headers": [*(dict(start["headers"]) | changed).items()]})
-                message = {**message, "body": body}
-            await send(message)
-
-        await self._app(scope, receive, translated)
-
-
-def _envelope(status: int, code: str, message: str, param: str | None = None) -> dict[str, Json]:
-    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    return {
-        "error": {"message": message, "type": kind, "param": param, "code": _CODES.get(code, code)}
-    }

@@ -12,7 +12,7 @@ from selflow.core.ports import EventFeed, Redactor
 from selflow.core.settings import LmSettings, PredictSettings, RouterSettings, ServeSettings
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
-from selflow.web.guard import App
+from selflow.web.bodies import App
 from serve.checkpoints import Checkpoints
 from serve.engine import Engine
 from serve.gateway import make_gateway

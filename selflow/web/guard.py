@@ -6,9 +6,9 @@ application's. It needs no web framework, so that the inference port and the con
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from selflow.core.clock import Clock
 from selflow.core.errors import SelFlowError, location_of
@@ -26,11 +26,17 @@ from selflow.web.access import (
     check_origin,
     loopback_hosts,
 )
+from selflow.web.bodies import (
+    BODY_DEADLINE_S,
+    App,
+    Message,
+    Receive,
+    Replay,
+    Send,
+    header,
+    read_body,
+)
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
 Observe = Callable[[str, int, float], None]
 """Told after every request: the canonical route (``other`` if there is none), the status, the
 seconds.
@@ -38,21 +44,30 @@ seconds.
 
 REQUEST_ID = "selflow.request_id"
 """The key of the ASGI scope under which the application finds the request's id."""
+GRANT = "selflow.grant"
+"""The key of the ASGI scope under which it finds who asks; absent on a public route without a valid
+token.
+"""
 CLIENT_LEFT = 499
 """The status that is counted when the client went away before an answer."""
 
+REQUEST_ID_HEADER = b"x-request-id"
 _UNKNOWN = RoutePolicy(route="other", scope="view")
+_OWN_ID = re.compile(r"req_[0-9a-f]{20}")
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """What a listener lets in: its port, its routes, and how many queued requests run and wait."""
+    """What a listener lets in: its port, its routes, how many queued requests run and wait, and
+    how long a body may take.
+    """
 
     port: int
     policies: Policies
     running: int
     waiting: int
+    body_deadline_s: float = BODY_DEADLINE_S
 
 
 class Guard:
@@ -81,7 +96,7 @@ class Guard:
             return
         started_s = self._clock.monotonic_s()
         policy = self._routes.policies.get((scope["method"], scope["path"]))
-        exchange = _Exchange(send, new_id("req"))
+        exchange = Exchange(send, request_id_of(scope))
         try:
             await self._answer(scope, receive, exchange, policy)
         except SelFlowError as error:
@@ -96,13 +111,28 @@ class Guard:
             self._observe(route, exchange.status, self._clock.monotonic_s() - started_s)
 
     async def _answer(
-        self, scope: Message, receive: Receive, exchange: "_Exchange", policy: RoutePolicy | None
+        self, scope: Message, receive: Receive, exchange: "Exchange", policy: RoutePolicy | None
     ) -> None:
         refused = self._check_request(scope, policy, exchange)
         if refused is not None or policy is None:
             await exchange.refuse(refused or self._no_route(scope))
-        elif not policy.is_queued:
-            await self._hand_on(scope, receive, exchange, policy)
+            return
+        # Before a place is taken: who sends slowly, or never to the end, holds up nobody
+        body = await read_body(scope, receive, policy.max_body_bytes, self._routes.body_deadline_s)
+        if isinstance(body, bytes):
+            body = _check_media(scope, body) or body
+        if isinstance(body, Problem):
+            await exchange.refuse(body)
+        elif body is not None:
+            scope[REQUEST_ID] = exchange.request_id
+            await self._hand_on(scope, Replay(body, receive), exchange, policy)
+
+    async def _hand_on(
+        self, scope: Message, receive: Receive, exchange: "Exchange", policy: RoutePolicy
+    ) -> None:
+        """To the application, in a place of its own if the route is queued."""
+        if not policy.is_queued:
+            await self._app(scope, receive, exchange.send)
         elif self._inside >= self._routes.running + self._routes.waiting:
             detail = (
                 f"{self._inside} requests are inside; the limit is {self._routes.running} + "
@@ -115,29 +145,36 @@ class Guard:
             self._inside += 1
             try:
                 async with self._slots:
-                    await self._hand_on(scope, receive, exchange, policy)
+                    await self._app(scope, receive, exchange.send)
             finally:
                 self._inside -= 1
 
     def _check_request(
-        self, scope: Message, policy: RoutePolicy | None, exchange: "_Exchange"
+        self, scope: Message, policy: RoutePolicy | None, exchange: "Exchange"
     ) -> Problem | None:
         """Host, Origin, authentication, scope and rate; all from the request's head."""
         asked = policy or _UNKNOWN
-        site = (_header(scope, b"sec-fetch-site") or [""])[0]
-        refused = check_host(_header(scope, b"host"), self._hosts) or check_origin(
-            scope["method"], _header(scope, b"origin"), site, self._hosts
+        site = (header(scope, b"sec-fetch-site") or [""])[0]
+        refused = check_host(header(scope, b"host"), self._hosts) or check_origin(
+            scope["method"], header(scope, b"origin"), site, self._hosts
         )
-        if refused is not None or asked.scope is None:
+        if refused is not None:
             return refused
-        sent = _header(scope, b"authorization")
+        sent = header(scope, b"authorization")
         token = bearer(sent)
-        grant = self._verify(token) if token else None
+        try:
+            grant = self._verify(token) if token else None
+        except SelFlowError:
+            if asked.scope is not None:
+                raise
+            grant = None  # a public route answers also when the catalog does not
+        if grant is not None:
+            scope[GRANT] = grant
         refused = check_grant(grant, asked, was_sent=bool(sent))
         return refused or self._rate(grant, asked, exchange)
 
     def _rate(
-        self, grant: Grant | None, policy: RoutePolicy, exchange: "_Exchange"
+        self, grant: Grant | None, policy: RoutePolicy, exchange: "Exchange"
     ) -> Problem | None:
         if grant is None or grant.is_owner or policy.rate is None:
             return None
@@ -156,25 +193,8 @@ class Guard:
         detail = f"{scope['method']} is not offered here"
         return Problem(405, "method_not_allowed", detail, f"use {allow}", (("allow", allow),))
 
-    async def _hand_on(
-        self, scope: Message, receive: Receive, exchange: "_Exchange", policy: RoutePolicy
-    ) -> None:
-        """Size and content type, then the application. The body is read whole: no policy admits a
-        large one.
-        """
-        read = await _read_body(scope, receive, policy.max_body_bytes)
-        if read is None:
-            return
-        if isinstance(read, bytes):
-            read = _check_media(scope, read) or read
-        if isinstance(read, Problem):
-            await exchange.refuse(read)
-            return
-        scope[REQUEST_ID] = exchange.request_id
-        await self._app(scope, _Replay(read, receive), exchange.send)
 
-
-class _Exchange:
+class Exchange:
     """The answer's side of one request: adds the headers every answer carries and remembers the
     status.
     """
@@ -213,55 +233,21 @@ class _Exchange:
         await self.send({"type": "http.response.body", "body": body})
 
 
-class _Replay:
-    """Hands a body that was read already to the application, then whatever the client does next."""
-
-    def __init__(self, body: bytes, receive: Receive) -> None:
-        self._body: bytes | None = body
-        self._receive = receive
-
-    async def __call__(self) -> Message:
-        if self._body is None:
-            return await self._receive()
-        body, self._body = self._body, None
-        return {"type": "http.request", "body": body, "more_body": False}
+def request_id_of(scope: Message) -> str:
+    """The id that a layer of ours before this one gave the request, else a new one."""
+    given = header(scope, REQUEST_ID_HEADER)
+    return given[0] if len(given) == 1 and _OWN_ID.fullmatch(given[0]) else new_request_id()
 
 
-def _header(scope: Message, name: bytes) -> list[str]:
-    return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name]
-
-
-async def _read_body(scope: Message, receive: Receive, limit_bytes: int) -> bytes | Problem | None:
-    """The whole body; a refusal as soon as it is over the limit, told or streamed; None if the
-    client left.
-    """
-    told = _header(scope, b"content-length")
-    if told and told[0].isascii() and told[0].isdigit() and int(told[0]) > limit_bytes:
-        return _too_large(f"{int(told[0]):,}", limit_bytes)
-    parts: list[bytes] = []
-    size_bytes = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        parts.append(message.get("body", b""))
-        size_bytes += len(parts[-1])
-        if size_bytes > limit_bytes:
-            return _too_large(f"more than {limit_bytes:,}", limit_bytes)
-        if not message.get("more_body", False):
-            return b"".join(parts)
-
-
-def _too_large(told: str, limit_bytes: int) -> Problem:
-    return Problem(
-        413, "too_large", f"body of {told} bytes; the limit is {limit_bytes:,}", "send less at once"
-    )
+def new_request_id() -> str:
+    """The form that ``request_id_of`` knows again."""
+    return new_id("req")
 
 
 def _check_media(scope: Message, body: bytes) -> Problem | None:
     if not body:
         return None
-    media = (_header(scope, b"content-type") or [""])[0].partition(";")[0].strip().lower()
+    media = (header(scope, b"content-type") or [""])[0].partition(";")[0].strip().lower()
     if media == "application/json":
         return None
     return Problem(

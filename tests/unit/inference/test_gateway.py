@@ -18,10 +18,11 @@ from selflow.core.ids import new_token
 from selflow.core.settings import ServeSettings
 from selflow.store.catalog import Catalog
 from selflow.testing import MemoryLog
-from serve.gateway import ANY_MODEL, make_app, policies
-from serve.openai import ROUTES as OPENAI
+from serve.gateway import make_app
 from serve.openai import Texts
+from serve.openai_errors import ROUTES as OPENAI
 from serve.request_metrics import RequestMetrics
+from serve.routes import ANY_MODEL, policies
 from tests.unit.inference.worlds import PORT, ROUND, Feed, World
 
 DEADLINE_S = 20.0
@@ -368,6 +369,24 @@ def test_a_state_that_cannot_be_opened_keeps_starting_and_says_why(
     assert (told["code"], told["detail"]) == ("starting", "the disk sleeps")
     fresh.catch_up()
     assert fresh.ask("GET", "/health").json()["status"] == "ok"
+
+
+def test_the_public_health_names_no_path(fresh: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_full(folder: Path = fresh.root.path) -> None:
+        raise StoreError(f"{folder} is full")
+
+    fresh.feed = Asking(fresh.feed.log, is_full)
+    fresh.restart()
+    with monkeypatch.context() as patch:
+        patch.setattr("serve.replica.ArtifactStore", is_full)
+        fresh.replica.engine.step()
+        starting = fresh.ask("GET", "/health", who="").json()
+    fresh.replica.engine.step()
+    public, known = fresh.ask("GET", "/health", who="").json(), fresh.ask("GET", "/health").json()
+
+    assert starting["detail"] == "the predictor is being loaded"
+    assert (public["status"], public["last_error"]) == ("degraded", "")
+    assert known["last_error"] == f"{fresh.root.path} is full"
 
 
 def _refuses(folder: Path) -> None:

@@ -20,7 +20,8 @@ from selflow.web.access import (
     check_origin,
     loopback_hosts,
 )
-from selflow.web.guard import Guard, Listener, Message, Receive, Send
+from selflow.web.bodies import Message, Receive, Send
+from selflow.web.guard import Guard, Listener
 
 PORT = 7731
 HOSTS = loopback_hosts(PORT)
@@ -143,10 +144,21 @@ def test_the_cache_forgets_early_under_a_flood_of_wrong_tokens() -> None:
     assert asked.count("0") == 2
 
 
+FOREVER = b"never sent"
+"""A chunk that the client announces and never sends."""
+
+
 class EchoServer:
     """A guard before an application that echoes; speaks raw ASGI."""
 
-    def __init__(self, *, running: int = 1, waiting: int = 0, is_owner: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        running: int = 1,
+        waiting: int = 0,
+        is_owner: bool = False,
+        body_deadline_s: float = 20.0,
+    ) -> None:
         self.reached: list[bytes] = []
         self.seen: list[tuple[str, int]] = []
         self.gate = asyncio.Event()
@@ -156,7 +168,7 @@ class EchoServer:
             TOKENS[scope]: Grant(scope, scope, is_owner=is_owner)
             for scope in ("view", "operate", "admin")
         }
-        routes = Listener(PORT, POLICIES, running, waiting)
+        routes = Listener(PORT, POLICIES, running, waiting, body_deadline_s)
         self.guard = Guard(
             self.echo, routes, known.get, ManualClock(), lambda r, s, _: self.seen.append((r, s))
         )
@@ -186,7 +198,10 @@ class EchoServer:
         sent: list[Any] = []
 
         async def receive() -> Message:
-            return waiting.pop(0)
+            message = waiting.pop(0)
+            if message["body"] == FOREVER:
+                await asyncio.Event().wait()
+            return message
 
         async def send(message: Message) -> None:
             sent.append(message)
@@ -365,13 +380,51 @@ def test_a_client_that_leaves_gets_no_answer_and_is_counted() -> None:
         async def send(message: Message) -> None:
             raise AssertionError(message)
 
-        raw = [(b"host", f"127.0.0.1:{PORT}".encode())]
+        given = {"host": f"127.0.0.1:{PORT}", **as_("operate")}
+        raw = [(name.encode(), value.encode()) for name, value in given.items()]
         await listener.guard(
-            {"type": "http", "method": "GET", "path": "/open", "headers": raw}, receive, send
+            {"type": "http", "method": "POST", "path": "/ask", "headers": raw}, receive, send
         )
         return listener.seen
 
-    assert asyncio.run(leave()) == [("/open", 499)]
+    assert asyncio.run(leave()) == [("/ask", 499)]
+
+
+@pytest.mark.parametrize("head", [{"transfer-encoding": "chunked"}, {"content-length": "5"}])
+def test_a_public_route_refuses_a_body_without_reading_it(head: dict[str, str]) -> None:
+    listener = EchoServer()
+
+    status, headers, body = ask(listener, "GET", "/open", head, chunks=[])
+
+    assert (status, headers["connection"]) == (413, "close")
+    assert json.loads(body)["detail"] == "this route takes no body"
+    assert listener.reached == []
+
+
+def test_a_body_that_never_ends_is_refused_at_the_deadline() -> None:
+    listener = EchoServer(body_deadline_s=0.01, is_owner=True)
+
+    asked = listener.ask("POST", "/ask", as_("operate"), [b"[", FOREVER])
+    status, headers, body = asyncio.run(asyncio.wait_for(asked, 5))
+
+    assert (status, json.loads(body)["code"]) == (408, "timeout")
+    assert headers["connection"] == "close"
+
+
+def test_stalled_bodies_take_no_place_from_others() -> None:
+    async def crowd() -> int:
+        listener = EchoServer(running=1, waiting=0, is_owner=True)
+        stalled = [
+            asyncio.ensure_future(listener.ask("POST", "/ask", as_("operate"), [b"[", FOREVER]))
+            for _ in range(8)
+        ]
+        await asyncio.sleep(0)
+        answer = await listener.ask("POST", "/ask", as_("operate"), [b"[]"])
+        for each in stalled:
+            each.cancel()
+        return answer[0]
+
+    assert asyncio.run(crowd()) == 200
 
 
 def test_a_web_socket_is_closed() -> None:
