@@ -1,14 +1,11 @@
 """Heavy or heavy-importing steps, each a Ray task whose process exits and gives its memory back."""
 
-from typing import Any
-
 import ray
 
 from actors.links import BufferLink
 from actors.plan import Plan, serve_hash
 
 SERVE_APP = "selflow"
-READ_EVENTS = 500
 
 
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)
@@ -59,36 +56,6 @@ def deploy(plan: Plan) -> None:
 def withdraw() -> None:
     """Delete the application, so that its replica stops gracefully, and end Serve."""
     _end_serve()
-
-
-@ray.remote(num_cpus=1, max_retries=1, max_calls=1)
-def learn(plan: Plan) -> dict[str, Any]:
-    """Learn everything in the log and save it as the champion.
-
-    Returns:
-        ``{"steps", "hit@1", "hit@5", "log_loss_bits", "ece", "upto_seq"}``: predicted first, then
-        learned.
-    """
-    from selflow.core.clock import SystemClock
-    from selflow.predict.grades import Tally
-    from selflow.store.artifacts import ArtifactStore
-    from selflow.store.catalog import Catalog
-    from serve.checkpoints import Checkpoints
-
-    settings, feed, tally = plan.settings, BufferLink(), Tally()
-    catalog = Catalog.open(plan.root.catalog, settings.store.catalog_url)
-    checkpoints = Checkpoints(
-        catalog, ArtifactStore(plan.root.artifacts), settings.predict, SystemClock()
-    )
-    state, _ = checkpoints.open()
-    state.seat({})  # agents speak in the replica only; it seats them again
-    while events := feed.read(state.cursor, READ_EVENTS):
-        for stored in events:
-            for grade in state.learn(stored):
-                tally.add(grade)
-    checkpoints.save(state)
-    catalog.close()
-    return {**tally.figures(), "upto_seq": state.cursor}
 
 
 def _end_serve() -> None:

@@ -5,7 +5,7 @@ null data score.
 import statistics
 import time
 
-from actors.sample import load
+from actors.demo.sample import load
 from selflow.core.settings import DiscoverSettings
 from selflow.core.steps import Step, event_label
 from selflow.discover.discover import cluster, conclude, null_score

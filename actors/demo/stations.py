@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-from actors import ray_head, sample, session
-from actors.comparison import Hit, Served
+from actors import ray_head, session
+from actors.demo.comparison import Answered
+from actors.demo.sample import SOURCE, Sample
 from selflow.core.clock import SystemClock
 from selflow.core.errors import StoreError
 from selflow.core.events import Json
 from selflow.core.paths import Root
 from selflow.core.session_files import read_ray_session
+from selflow.sdk.client import Client
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Cycle, Stage, Trial, Verdict, document
 from selflow.store.records import Beliefs as Kept
@@ -33,6 +35,14 @@ ASSIGNMENTS = (
 )
 """The demo's settings: no dashboard, fewer null sets, six trials; all else is as an owner has it.
 """
+_STAGE_FACTS = {
+    "represent": ("steps", "labels", "train", "tune", "gate"),
+    "discover": ("windows", "k", "s_star", "c_star", "coverage"),
+    "base": ("name", "parameters", "tokens", "epochs", "loss_first", "loss_last"),
+    "grow": ("train_steps", "tune_steps", "config", "tune_bits"),
+    "judge": ("decision",),
+    "serve": ("champions",),
+}
 _POLL_S = 0.5
 _SURFACE = "predict"
 Belief = dict[str, Any]
@@ -43,15 +53,17 @@ class Station:
     """One station: what it did, how long it took, and whether it really did it."""
 
     name: str
-    seconds: float = 0.0
+    duration_s: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
     is_ok: bool = False
+    is_stage: bool = False
+    """A stage of the cycle, timed within the station ``learn``."""
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
         return {
             "station": self.name,
-            "seconds": round(self.seconds, 2),
+            "seconds": round(self.duration_s, 2),
             "ok": self.is_ok,
             **self.facts,
         }
@@ -64,7 +76,7 @@ class DemoRun:
     note: Callable[[str], None]
     stations: list[Station] = field(default_factory=list)
     learned: dict[str, Any] = field(default_factory=dict)
-    """What the cycle left: patterns, trials, verdicts, and the pool's own figures."""
+    """What the cycle left: stages, trials and verdicts."""
     beliefs: dict[str, list[Belief]] = field(default_factory=dict)
     """The router's, before and after the feedback."""
 
@@ -78,30 +90,27 @@ class DemoRun:
         try:
             yield station
         finally:
-            station.seconds = perf_counter() - began_s
+            station.duration_s = perf_counter() - began_s
 
 
-def start(root: Root, demo_run: DemoRun) -> Any:  # noqa: ANN401  (a Plan; Ray is not loaded here)
-    """A fresh session without Serve."""
+def start(root: Root, demo_run: DemoRun) -> None:
+    """A fresh session, as ``selflow up`` makes it."""
     with demo_run.at("start") as station:
-        plan = session.bring_up(
-            root, session.SessionRequest(assignments=ASSIGNMENTS), demo_run.note, serving=False
-        )
+        session.bring_up(root, session.SessionRequest(assignments=ASSIGNMENTS), demo_run.note)
         session.spawn_keeper(root)
-        found = read_ray_session(root)
-        if found is None:
+        ray_session = read_ray_session(root)
+        if ray_session is None:
             raise StoreError("the session left no note of itself", "see selflow logs")
         processes = ray_head.own_processes(root)
         station.facts = {
             "processes": len(processes),
             "pss_bytes": sum(p.memory_full_info().pss for p in processes),
         }
-        station.is_ok = ray_head.is_alive(found)
-    return plan
+        station.is_ok = ray_head.is_alive(ray_session)
 
 
-def ingest(root: Root, given: sample.Sample, demo_run: DemoRun) -> None:
-    """The sample through the real ZeroMQ door."""
+def ingest(root: Root, sample: Sample, demo_run: DemoRun) -> None:
+    """The sample, sent as any program sends its events."""
     from selflow.sdk.ingest import IngestClient
     from selflow.store.catalog import Catalog
     from selflow.store.log import EventLog
@@ -111,9 +120,9 @@ def ingest(root: Root, given: sample.Sample, demo_run: DemoRun) -> None:
             catalog.consents.grant(
                 "import", {"what": "the bundled sample"}, SystemClock().now_us(), "owner"
             )
-        events = given.events
+        events = sample.events
         began_s = perf_counter()
-        with IngestClient(f"ipc://{root.socket('ingest.sock')}", sample.SOURCE) as client:
+        with IngestClient(f"ipc://{root.socket('ingest.sock')}", SOURCE) as client:
             client.send(events)
             acknowledged = sum(result.accepted for result in client.flush(INGEST_LIMIT_S))
         rate = len(events) / (perf_counter() - began_s)
@@ -127,77 +136,61 @@ def ingest(root: Root, given: sample.Sample, demo_run: DemoRun) -> None:
         station.is_ok = fill.events == acknowledged == len(events)
 
 
-def learn(plan: Any, given: sample.Sample, demo_run: DemoRun) -> None:  # noqa: ANN401  (a Plan)
-    """One full cycle; the pool of count experts learns the log meanwhile, on the other core."""
-    import ray
-
-    from actors.tasks import learn as learn_pool
+def learn(root: Root, demo_run: DemoRun) -> None:
+    """One full cycle, requested as ``selflow learn`` does; the replica learns the log meanwhile."""
     from selflow.store.catalog import Catalog
 
-    reader = CatalogReader(plan.root.catalog)
+    reader = CatalogReader(root.catalog)
     with demo_run.at("learn") as station:
-        with closing(Catalog.open(plan.root.catalog)) as catalog:
+        with closing(Catalog.open(root.catalog)) as catalog:
             cycle_id = catalog.cycles.request("owner", SystemClock().now_us()).id
-        pool = learn_pool.remote(plan)
-        done = _wait_for_cycle(reader, cycle_id, demo_run.note)
-        learned = ray.get(pool, timeout=LEARN_LIMIT_S)
-        station.facts = {"cycle": done.state, "pool_steps": learned["steps"]}
-        station.facts |= {"error": done.error} if done.error else {}
+        cycle = _wait_for_cycle(reader, cycle_id, demo_run.note)
+        station.facts = {"cycle": cycle.state, **({"error": cycle.error} if cycle.error else {})}
     stages = reader.learned(Stage, cycle_id=cycle_id)
     verdicts = reader.learned(Verdict, cycle_id=cycle_id)
-    for stage in stages:
-        took_us = (stage.finished_at_us or stage.started_at_us) - stage.started_at_us
-        facts, is_done = _facts(stage.name, stage.result), stage.finished_at_us is not None
-        demo_run.stations.append(Station(f"  {stage.name}", took_us / 1e6, facts, is_done))
+    demo_run.stations += [_stage_station(stage) for stage in stages]
     demo_run.learned = {
-        "pool": learned,
         "stages": {stage.name: dict(stage.result) for stage in stages},
         "trials": [document(trial) for trial in reader.learned(Trial, cycle_id=cycle_id)],
         "verdicts": [document(verdict) for verdict in verdicts],
     }
     judged = [stage for stage in stages if stage.name.startswith("judge:")]
-    is_learned = done.state == "done" and learned["steps"] >= len(given.seen) - 1
-    station.is_ok = is_learned and 0 < len(judged) == len(verdicts)
+    station.is_ok = cycle.state == "done" and 0 < len(judged) == len(verdicts)
 
 
-def serve(plan: Any, demo_run: DemoRun) -> None:  # noqa: ANN401
-    """Ray Serve with everything that was learned."""
-    from actors.composition import start_serving
-    from selflow.sdk.client import Client
-
+def serve(root: Root, demo_run: DemoRun) -> None:
+    """The replica, once it has learned the whole log."""
     with demo_run.at("serve") as station:
-        start_serving(plan, SERVE_LIMIT_S)
-        client = Client(environ={"SELFLOW_HOME": str(plan.root.path)})
-        models = client.models()
-        station.facts = {
-            "address": f"http://127.0.0.1:{plan.inference_port}",
-            "models": len(models),
-        }
-        station.is_ok = client.health().status == "ok"
+        client = Client(environ={"SELFLOW_HOME": str(root.path)})
+        clock = SystemClock()
+        deadline_s = clock.monotonic_s() + SERVE_LIMIT_S
+        while (health := client.health()).lag_events and clock.monotonic_s() < deadline_s:
+            clock.sleep(_POLL_S)
+        station.facts = {"lag_events": health.lag_events, "models": len(client.models())}
+        station.is_ok = health.status == "ok" and health.lag_events == 0
 
 
-def ask(root: Root, given: sample.Sample, demo_run: DemoRun) -> Served:
+def ask(root: Root, sample: Sample, demo_run: DemoRun) -> list[Answered]:
     """The held-out commits, one after another, by turns from the pool and by the router; each with
     its outcome.
     """
-    from selflow.sdk.client import Client
-
     client, reader = Client(environ={"SELFLOW_HOME": str(root.path)}), CatalogReader(root.catalog)
     champions = [each.agent for each in reader.learned(AgentVersion, status="champion")]
-    served, arms = Served(), ["pool", *champions]
+    arms = ["pool", *champions]
+    answers: list[Answered] = []
     answer_ms: list[float] = []
     with demo_run.at("predict") as station:
         demo_run.beliefs["before"] = _beliefs(reader, arms)
-        for place, commit in enumerate(given.held_out):
+        for index, commit in enumerate(sample.held_out):
+            is_routed = bool(index % 2)
             began_s = perf_counter()
             answer = client.predict(
-                given.context(place), top_k=5, mode="routed" if place % 2 else "pool"
+                sample.context(index), top_k=5, mode="routed" if is_routed else "pool"
             )
             answer_ms.append((perf_counter() - began_s) * 1e3)
             outcome: Json = [{"kind": event.kind, "subject": event.subject} for event in commit]
-            word = client.feedback(answer.decision_id, "outcome", outcome)
-            bits = word.log_loss_bits or 0.0
-            served.hits.append(Hit(bool(word.hit_at_1), bool(word.hit_at_5), bits, bool(place % 2)))
+            graded = client.feedback(answer.decision_id, "outcome", outcome)
+            answers.append(Answered(bool(graded.hit_at_1), bool(graded.hit_at_5), is_routed))
         counts = reader.counts()
         station.facts = {
             "requests": counts["decisions"],
@@ -205,17 +198,17 @@ def ask(root: Root, given: sample.Sample, demo_run: DemoRun) -> Served:
             "answer_p50_ms": round(statistics.median(answer_ms), 1),
             "answer_max_ms": round(max(answer_ms), 1),
         }
-        station.is_ok = counts["decisions"] == counts["feedback"] == len(given.held_out)
+        station.is_ok = counts["decisions"] == counts["feedback"] == len(sample.held_out)
     with demo_run.at("route") as station:
-        routed = sum(1 for each in served.hits if each.is_routed)
+        routed = sum(1 for answer in answers if answer.is_routed)
         demo_run.beliefs["after"] = _wait_for_beliefs(reader, arms, routed)
         station.facts = {"routed": routed, "arms": len(arms)}
         station.is_ok = sum(each["pulls"] for each in demo_run.beliefs["after"]) == routed
-    return served
+    return answers
 
 
-def leave(root: Root, demo_run: DemoRun) -> None:
-    """End everything and remove the state folder, also after a failure; what is left is told."""
+def end(root: Root, demo_run: DemoRun) -> None:
+    """End everything and remove the state folder, also after a failure, and count what is left."""
     with demo_run.at("end") as station:
         session.take_down(root, demo_run.note)
         left = len(ray_head.own_processes(root))
@@ -225,15 +218,15 @@ def leave(root: Root, demo_run: DemoRun) -> None:
 
 
 def _wait_for_cycle(reader: CatalogReader, cycle_id: str, note: Callable[[str], None]) -> Cycle:
-    clock, said = SystemClock(), ""
+    clock, noted = SystemClock(), ""
     deadline_s = clock.monotonic_s() + LEARN_LIMIT_S
     while clock.monotonic_s() < deadline_s:
         (cycle,) = reader.learned(Cycle, id=cycle_id)
         if cycle.finished_at_us:
             return cycle
-        if cycle.stage != said:
-            said = cycle.stage
-            note(f"  {said} ...")
+        if cycle.stage != noted:
+            noted = cycle.stage
+            note(f"  {noted} ...")
         clock.sleep(_POLL_S)
     raise StoreError(
         f"the cycle {cycle_id} did not end within {LEARN_LIMIT_S:.0f} s", "see selflow logs"
@@ -275,14 +268,14 @@ def _wait_for_beliefs(reader: CatalogReader, arms: Sequence[str], pulls: int) ->
         clock.sleep(_POLL_S)
 
 
-def _facts(stage: str, result: Any) -> dict[str, Any]:  # noqa: ANN401  (a journal entry)
-    """The few numbers of a stage that its line shows."""
-    shown = {
-        "represent": ("steps", "labels", "train", "tune", "gate"),
-        "discover": ("windows", "k", "s_star", "c_star", "coverage"),
-        "base": ("name", "parameters", "tokens", "epochs", "loss_first", "loss_last"),
-        "grow": ("train_steps", "tune_steps", "config", "tune_bits"),
-        "judge": ("decision",),
-        "serve": ("champions",),
-    }[stage.partition(":")[0]]
-    return {name: result[name] for name in shown if name in result}
+def _stage_station(stage: Stage) -> Station:
+    """A stage of the cycle, with the few figures that its line shows."""
+    duration_us = (stage.finished_at_us or stage.started_at_us) - stage.started_at_us
+    names = _STAGE_FACTS[stage.name.partition(":")[0]]
+    return Station(
+        f"  {stage.name}",
+        duration_us / 1e6,
+        {name: stage.result[name] for name in names if name in stage.result},
+        is_ok=stage.finished_at_us is not None,
+        is_stage=True,
+    )

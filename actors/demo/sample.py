@@ -1,5 +1,7 @@
 """The bundled sample of real events, and the cut between what is learned and what is asked
 (decision 0007).
+
+It is development data: SelFlow's parameters were chosen on the history of the same project.
 """
 
 import csv
@@ -12,6 +14,7 @@ from itertools import groupby
 
 from selflow.core.events import Event
 
+FILE = "pandoc_files.csv.gz"
 SOURCE = "import:pandoc"
 KIND = "file.change"
 HELD_OUT_COMMITS = 50
@@ -34,9 +37,9 @@ class Sample:
         """What is replayed, in order."""
         return [event for commit in self.seen for event in commit]
 
-    def context(self, place: int) -> list[Event]:
-        """The events of the commits before the held-out commit ``place``."""
-        before = [*self.seen[-CONTEXT_COMMITS:], *self.held_out[:place]]
+    def context(self, index: int) -> list[Event]:
+        """The events of the commits before the held-out commit ``index``."""
+        before = [*self.seen[-CONTEXT_COMMITS:], *self.held_out[:index]]
         return [event for commit in before[-CONTEXT_COMMITS:] for event in commit]
 
 
@@ -44,7 +47,7 @@ def load(newest_rows: int | None = None) -> Sample:
     """The sample: 20,100 file events of 9,927 commits from 2013 to 2026; or its newest rows, in
     whole commits.
     """
-    data = files("actors").joinpath("samples/pandoc_files.csv.gz").read_bytes()
+    data = files("actors.demo").joinpath(FILE).read_bytes()
     rows = list(csv.DictReader(io.StringIO(gzip.decompress(data).decode())))
     commits = [tuple(map(_event, rows)) for _, rows in groupby(rows, key=lambda row: row["commit"])]
     seen, held_out = commits[:-HELD_OUT_COMMITS], commits[-HELD_OUT_COMMITS:]

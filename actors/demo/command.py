@@ -1,0 +1,70 @@
+"""``selflow demo``: the whole loop on real events, station by station, each checked and
+measured.
+"""
+
+import tempfile
+from typing import Annotated
+
+import typer
+
+from actors.demo import stations
+from actors.demo.comparison import Figures, compare
+from actors.demo.report import report_lines
+from actors.demo.sample import Sample, load
+from actors.demo.stations import DemoRun
+from selflow.core.invocation import Invocation
+from selflow.core.paths import Root, find_root
+
+
+def demo(
+    ctx: typer.Context,
+    *,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave SelFlow running on the demo's state folder.")
+    ] = False,
+    rows: Annotated[
+        int | None, typer.Option(min=500, help="Replay only the newest rows of the sample.")
+    ] = None,
+) -> None:
+    """Replay real events, grow and judge agents, serve, predict later events over HTTP, and learn
+    from the outcomes.
+    """
+    call: Invocation = ctx.obj
+    root = find_root(tempfile.mkdtemp(prefix="selflow-demo-"), {})
+    demo_run = DemoRun(call.note)
+    figures: Figures = {}
+    try:
+        figures = _visit_all(root, demo_run, load(rows))
+    finally:
+        if not keep:
+            stations.end(root, demo_run)
+    document = {
+        "stations": [station.document() for station in demo_run.stations],
+        "learned": demo_run.learned,
+        "figures": figures,
+        "beliefs": demo_run.beliefs,
+    }
+    call.show(document, report_lines(demo_run, figures))
+    if keep:
+        call.note(
+            f"left running: selflow --home {root.path} status; end it with: selflow "
+            f"--home {root.path} down"
+        )
+    if not all(station.is_ok for station in demo_run.stations):
+        raise typer.Exit(1)
+
+
+def _visit_all(root: Root, demo_run: DemoRun, sample: Sample) -> Figures:
+    stations.start(root, demo_run)
+    stations.ingest(root, sample, demo_run)
+    stations.learn(root, demo_run)
+    stations.serve(root, demo_run)
+    answers = stations.ask(root, sample, demo_run)
+    with demo_run.at("compare") as station:
+        figures = compare(sample, demo_run.learned, answers)
+        station.facts = {
+            "steps": figures["replayed"]["pool"]["steps"],
+            "judged": figures["judged"]["rrf"]["steps"],
+        }
+        station.is_ok = station.facts["steps"] == len(sample.seen)
+    return figures
