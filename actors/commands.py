@@ -23,17 +23,32 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A setting for this session; may be repeated."),
 ]
+WithoutToken = Annotated[
+    bool,
+    typer.Option(
+        "--attach-without-token",
+        help="Attach though the named Ray cluster asks for no token: every account of this "
+        "machine can run code as its owner.",
+    ),
+]
 Lean = Annotated[bool, typer.Option("--lean", help="Without Ray's dashboard: 216 MB less.")]
 
 
-def up(ctx: typer.Context, *, lean: Lean = False, assign: Assignments = None) -> None:
-    """Start SelFlow, or attach it to a Ray cluster that runs.
+def up(
+    ctx: typer.Context,
+    *,
+    lean: Lean = False,
+    without_token: WithoutToken = False,
+    assign: Assignments = None,
+) -> None:
+    """Start SelFlow, or attach it to the Ray cluster that RAY_ADDRESS names.
 
     Without the consent of ``selflow init`` everything starts and nothing is collected.
     """
     call: Invocation = ctx.obj
     _refuse_strangers()
-    plan = session.bring_up(call.root, _request(call, lean=lean, assign=assign), call.note)
+    request = _request(call, assign, lean=lean, without_token=without_token)
+    plan = session.bring_up(call.root, request, call.note)
     session.spawn_keeper(call.root)
     address = call.endpoints()["inference"]
     call.show(
@@ -79,11 +94,19 @@ service = typer.Typer(
 
 
 @service.command("run")
-def run(ctx: typer.Context, *, lean: Lean = False, assign: Assignments = None) -> None:
+def run(
+    ctx: typer.Context,
+    *,
+    lean: Lean = False,
+    without_token: WithoutToken = False,
+    assign: Assignments = None,
+) -> None:
     """Bring the session up, keep it, and take it down at SIGTERM: for service units."""
     call: Invocation = ctx.obj
     _refuse_strangers()
-    session.bring_up(call.root, _request(call, lean=lean, assign=assign), call.note)
+    session.bring_up(
+        call.root, _request(call, assign, lean=lean, without_token=without_token), call.note
+    )
     try:
         keeper.keep(call.root, SystemClock(), threading.Event())
     finally:
@@ -104,8 +127,14 @@ def rebuild(ctx: typer.Context) -> None:
     session.rebuild(call.root, call.note)
 
 
-def _request(call: Invocation, *, lean: bool, assign: list[str] | None) -> session.SessionRequest:
-    assignments = [*(assign or ()), *(["ray.dashboard=false"] if lean else [])]
+def _request(
+    call: Invocation, assign: list[str] | None, *, lean: bool, without_token: bool
+) -> session.SessionRequest:
+    assignments = [
+        *(assign or ()),
+        *(["ray.dashboard=false"] if lean else []),
+        *(["ray.attach_without_token=true"] if without_token else []),
+    ]
     clear_overrides(call.root, assignments)
     return session.SessionRequest(
         config_file=str(call.config_file) if call.config_file else None,

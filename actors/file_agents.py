@@ -122,13 +122,13 @@ def _result(ref: Any) -> Any:  # noqa: ANN401  (a ref, and what its task returne
 @contextmanager
 def _private_ray(folder: Path) -> Iterator[Root]:
     """Ray on loopback for this process alone, with its files in ``folder``."""
-    import ray
-
-    from actors.ray_head import PRIVATE
+    from actors.ray_head import PRIVATE, make_token
 
     root = Root(folder, folder)
     root.make()
-    os.environ.update(PRIVATE)
+    os.environ.update({**PRIVATE, **make_token(root)})
+    import ray
+
     with redirect_stdout(sys.stderr):  # Ray's own errors do not belong among the data
         ray.init(
             address="local",

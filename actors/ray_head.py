@@ -7,7 +7,6 @@ ends those and no others, so an owner's own Ray on the same machine is never tou
 import json
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from selflow.core.errors import NotRunningError, StoreError
-from selflow.core.listening import listens
-from selflow.core.paths import Root, private_folder, write_private
+from selflow.core.errors import NotRunningError, RefusedError, StoreError
+from selflow.core.listening import listener_uids, listens
+from selflow.core.paths import Root, disposable_folder, remove_entry, write_private
 from selflow.core.processes import living_keeper
 from selflow.core.session_files import RaySession, write_ray_session
 from selflow.core.settings import RaySettings
@@ -45,6 +44,9 @@ _RAY_TMP_NAME_BYTES = 70
 _START_LIMIT_S = 120
 PORT_TRIES = 50
 _CORE = {"raylet", "gcs_server"}
+_FIRST_CALL = "/ray.rpc.NodeInfoGcsService/GetClusterId"
+"""A read-only call that every Ray driver makes first."""
+_PROBE_LIMIT_S = 5.0
 
 
 def no_ray_client(ray_params: "RayParams", is_head: bool) -> None:  # noqa: FBT001  (Ray calls it so)
@@ -58,13 +60,19 @@ def own_environment(root: Root, ray: RaySettings, address: str) -> dict[str, str
     return {
         **ray.knobs,
         "RAY_ADDRESS": address,
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(root.run / "ray_token"),
+        **_token_variables(root),
         **PRIVATE,
         "RAY_START_HOOK": "actors.ray_head.no_ray_client",
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
         "SPT_NOENV": "1",
     }
+
+
+def make_token(root: Root) -> dict[str, str]:
+    """Write a new token for a Ray of our own; the variables with which Ray asks for it."""
+    variables = _token_variables(root)
+    write_private(Path(variables["RAY_AUTH_TOKEN_PATH"]), secrets.token_hex(32))
+    return variables
 
 
 def start_own(root: Root, ray: RaySettings) -> RaySession:
@@ -77,7 +85,7 @@ def start_own(root: Root, ray: RaySettings) -> RaySession:
     dashboard = dashboard_port(ray)
     address = f"127.0.0.1:{gcs}"
     environment = own_environment(root, ray, address)
-    write_private(root.run / "ray_token", secrets.token_hex(32))
+    make_token(root)
     write_private(root.run / "ray.env", _exports(environment))
     command = start_command(root, ray, gcs, dashboard)
     command += [f"--metrics-export-port={metrics}", f"--dashboard-agent-listen-port={agent}"]
@@ -121,41 +129,79 @@ def load_environment(root: Root) -> None:
         os.environ[name] = value.strip("'")
 
 
-def find_foreign(ray: RaySettings, environ: Mapping[str, str]) -> str | None:
-    """The address of a cluster that the owner began: the setting, RAY_ADDRESS, or Ray's own note of
-    ``ray start``.
+def named_cluster(ray: RaySettings, environ: Mapping[str, str]) -> str | None:
+    """The address of the cluster that the owner named: ``ray.address``, else ``RAY_ADDRESS``.
+
+    Ray's own note of "the current cluster" is never read: it lies in the shared temp folder, which
+    Ray makes writable for everybody, so any account could name a cluster of its own there and run
+    code as whoever joins it.
+
+    Raises:
+        NotRunningError: Nothing answers there.
+        RefusedError: What listens there belongs to another account of this machine.
     """
-    asked = ray.address or environ.get("RAY_ADDRESS")
-    if asked:
-        if not listens(asked):
-            raise NotRunningError(
-                f"no Ray cluster answers at {asked}",
-                "start it, or unset ray.address and RAY_ADDRESS",
-            )
-        return asked
-    note = Path(environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"  # noqa: S108  (Ray's place)
-    with suppress(OSError):
-        address = note.read_text(encoding="utf-8").strip()
-        return address if listens(address) else None
-    return None
+    address = ray.address or environ.get("RAY_ADDRESS")
+    if not address:
+        return None
+    if not listens(address):
+        raise NotRunningError(
+            f"no Ray cluster answers at {address}", "start it, or unset ray.address and RAY_ADDRESS"
+        )
+    if not _is_trusted_listener(address):
+        raise RefusedError(
+            f"another account of this machine listens at {address}",
+            "whoever joins its cluster runs its code: start your own with ray start --head",
+        )
+    return address
 
 
-def attach(root: Root, address: str) -> RaySession:
-    """Note a foreign cluster as ours to use but not to end, and say what it exposes."""
+def attach(root: Root, ray: RaySettings, address: str) -> RaySession:
+    """Note a named cluster as ours to use but not to end, and say what it exposes.
+
+    Raises:
+        NotRunningError: It is no Ray cluster.
+        RefusedError: It asks for no token and ``ray.attach_without_token`` is off.
+    """
     environment = {"RAY_ADDRESS": address, "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
     warnings = ["this Ray cluster was started by you: selflow down leaves it alone"]
-    if _has_token():
-        # `ray start` asks for a token as soon as its owner has one; a driver must be told to send
-        # it.
-        environment["RAY_AUTH_MODE"] = os.environ.get("RAY_AUTH_MODE", "token")
-    else:
+    if requires_token(address):
+        environment["RAY_AUTH_MODE"] = "token"
+    elif ray.attach_without_token:
         warnings.append("it has no token authentication: any local program can run code through it")
+    else:
+        raise RefusedError(
+            f"the Ray cluster at {address} has no token authentication: every account of this "
+            "machine can run code as its owner",
+            "start it with RAY_AUTH_MODE=token, or accept that: selflow up --attach-without-token",
+        )
     write_private(root.run / "ray.env", _exports(environment))
     if not address.startswith(("127.0.0.1:", "localhost:")):
         warnings.append("its ports are open beyond loopback")
     session = RaySession(address, is_ours=False, dashboard_port=None, warnings=tuple(warnings))
     write_ray_session(root, session)
     return session
+
+
+def requires_token(address: str) -> bool:
+    """Whether a Ray control store refuses a call that carries no token. Cost: one call, 0.3 s.
+
+    Raises:
+        NotRunningError: What listens there is no Ray control store.
+    """
+    import grpc
+
+    with grpc.insecure_channel(address) as channel:
+        get_cluster_id = channel.unary_unary(_FIRST_CALL)
+        try:
+            get_cluster_id(b"", timeout=_PROBE_LIMIT_S)
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.UNAUTHENTICATED:
+                return True
+            raise NotRunningError(
+                f"what answers at {address} is no Ray control store ({error.code().name})",
+                "give the address that ray start printed",
+            ) from error
+    return False
 
 
 def session_processes(root: Root) -> list[psutil.Process]:
@@ -182,11 +228,12 @@ def own_processes(root: Root) -> list[psutil.Process]:
 
 
 def is_alive(session: RaySession) -> bool:
-    """Whether the core of the session runs: its raylet and its control store; for a foreign one,
-    its port.
+    """Whether the core of the session runs: its raylet and its control store.
+
+    Of an attached cluster: whether the owner or root still listens at its address.
     """
     if not session.is_ours:
-        return listens(session.address)
+        return listens(session.address) and _is_trusted_listener(session.address)
     try:
         core = [psutil.Process(pid) for pid in session.core_pids]
         living = {process.name() for process in core if process.status() != psutil.STATUS_ZOMBIE}
@@ -208,8 +255,8 @@ def end_own(root: Root, grace_s: float = 1.0) -> int:
             with suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(processes, timeout=grace_s)
-    for name in ("ray", "spill"):
-        shutil.rmtree(ray_temp(root) if name == "ray" else root.run / name, ignore_errors=True)
+    remove_entry(ray_temp(root).parent, "ray")
+    remove_entry(root.run, "spill")
     return ended
 
 
@@ -259,7 +306,7 @@ def dashboard_port(ray: RaySettings) -> int | None:
 def start_command(root: Root, ray: RaySettings, gcs_port: int, dashboard: int | None) -> list[str]:
     """The ``ray start`` of a head of our own; ``dashboard`` is its port, None for none."""
     cores = ray.num_cpus or max(2, (psutil.cpu_count(logical=False) or 2) - 1)
-    private_folder(ray_temp(root).parent)
+    disposable_folder(ray_temp(root).parent)
     return [
         sys.executable,
         "-m",
@@ -287,13 +334,16 @@ def _exports(environment: Mapping[str, str]) -> str:
     return "".join(f"export {name}='{value}'\n" for name, value in sorted(environment.items()))
 
 
-def _has_token() -> bool:
-    """Whether the owner has a token of Ray's own, where Ray looks for it."""
-    if os.environ.get("RAY_AUTH_TOKEN"):
-        return True
-    return Path(
-        os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
-    ).is_file()
+def _token_variables(root: Root) -> dict[str, str]:
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(root.run / "ray_token")}
+
+
+def _is_trusted_listener(address: str) -> bool:
+    """Whether what listens there belongs to the owner or to root, as far as this machine can tell.
+
+    The address may be of another machine; then the owner's word is all there is.
+    """
+    return listener_uids(address) <= {os.getuid(), 0}
 
 
 def _core_pids(root: Root) -> tuple[int, ...]:

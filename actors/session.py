@@ -5,7 +5,6 @@ disposable.
 import fcntl
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from actors import ray_head
 from selflow.core.clock import SystemClock
 from selflow.core.config_files import load_settings
 from selflow.core.errors import NotRunningError, StoreError
-from selflow.core.paths import Root, write_private
+from selflow.core.paths import Root, entries, remove_entry, write_private
 from selflow.core.processes import living_keeper
 from selflow.core.session_files import Endpoints, RaySession, read_ray_session, write_endpoints
 from selflow.core.settings import Settings
@@ -83,10 +82,10 @@ def bring_up(
 
 
 def rebuild(root: Root, report: Report) -> None:
-    """Start a dead session anew as it was: same request, same port, same token.
+    """Restart a dead session of ours as it was: same request, port and token. Never attaches.
 
     Raises:
-        NotRunningError: No session was up.
+        NotRunningError: No session was up, or its Ray is the owner's.
     """
     with _one_at_a_time(root, report):
         # Asked under the lock: a `down` that came first has taken the note away
@@ -95,11 +94,16 @@ def rebuild(root: Root, report: Report) -> None:
             raise NotRunningError("there is no session to rebuild", "start one with: selflow up")
         settings = request.settings(root)
         session = read_ray_session(root)
-        if session is not None and session.is_ours and not ray_head.is_alive(session):
-            ray_head.end_own(root)
-            session = None
+        if session is not None and not session.is_ours:
+            # It was the owner's to end, and whoever listens there now may be a stranger
+            raise NotRunningError(
+                f"the Ray cluster at {session.address} is not ours to rebuild",
+                "start it again if it has ended, then: selflow up",
+            )
         if session is None or not ray_head.is_alive(session):
-            session = _open_ray(root, settings, report)
+            ray_head.end_own(root)
+            report("starting Ray on loopback")
+            session = ray_head.start_own(root, settings.ray)
         _compose(root, request, settings, session, report, serving=True)
 
 
@@ -212,10 +216,10 @@ def command(root: Root) -> list[str]:
 
 
 def _open_ray(root: Root, settings: Settings, report: Report) -> RaySession:
-    foreign = ray_head.find_foreign(settings.ray, os.environ)
-    if foreign is not None:
-        report(f"attaching to the Ray cluster at {foreign}")
-        return ray_head.attach(root, foreign)
+    named = ray_head.named_cluster(settings.ray, os.environ)
+    if named is not None:
+        report(f"attaching to the Ray cluster at {named}")
+        return ray_head.attach(root, settings.ray, named)
     report("starting Ray on loopback")
     return ray_head.start_own(root, settings.ray)
 
@@ -279,13 +283,9 @@ def endpoints(root: Root, plan: "Plan", session: RaySession) -> Endpoints:
 
 
 def _wipe_run(root: Root) -> None:
-    for path in root.run.iterdir():
-        if path.name in _KEPT_IN_RUN:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    for path in entries(root.run):
+        if path.name not in _KEPT_IN_RUN:
+            remove_entry(root.run, path.name)
 
 
 @contextmanager

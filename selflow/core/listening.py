@@ -1,10 +1,13 @@
-"""Whether something listens at an address."""
+"""Whether something listens at an address, and whose it is."""
 
 import socket
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import urlsplit
 
 _PATIENCE_S = 1.0
+_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+_LISTEN = "0A"
 
 
 def listens(address: str) -> bool:
@@ -25,3 +28,38 @@ def listens(address: str) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def listener_uids(address: str) -> set[int]:
+    """The accounts whose processes listen at ``HOST:PORT`` of this machine, by Linux's own tables.
+
+    Empty if the host is another machine's, or if this system has no such tables. Every listener on
+    the port counts, whatever its interface: which of them answers is the kernel's choice.
+    """
+    parts = urlsplit(address if "://" in address else f"tcp://{address}")
+    if not _is_this_machine(parts.hostname or ""):
+        return set()
+    port = f"{parts.port or 0:04X}"
+    return {
+        int(fields[7])
+        for table in _TABLES
+        if table.exists()
+        for fields in map(str.split, table.read_text(encoding="ascii").splitlines()[1:])
+        if fields[3] == _LISTEN and fields[1].rpartition(":")[2] == port
+    }
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether a name leads to an address of this machine: only those can be bound."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+    except OSError:
+        return False
+    for family, kind, protocol, _, target in found:
+        try:
+            with closing(socket.socket(family, kind, protocol)) as probe:
+                probe.bind(target)
+        except OSError:
+            continue
+        return True
+    return False

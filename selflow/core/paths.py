@@ -5,6 +5,8 @@
 import hashlib
 import os
 import secrets
+import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ from selflow.core.errors import ConfigError
 
 _SOCKET_PATH_LIMIT_BYTES = 107
 """Linux keeps a Unix socket's path in 108 bytes with its zero."""
+_MARKER = ".made-by-selflow"
+"""In each folder whose content may be deleted: nothing is deleted from a folder without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,8 @@ class Root:
         """Create every folder with mode 0700 and tighten those that are wider.
 
         Raises:
-            ConfigError: A folder cannot be made, or belongs to another user.
+            ConfigError: A folder cannot be made, belongs to another user, or ``run`` holds files
+            that are not ours.
         """
         for folder in (
             self.path,
@@ -129,12 +134,12 @@ class Root:
             self.path / "config",
             self.spool,
             self.work,
-            self.run,
             self.log,
         ):
             private_folder(folder)
+        disposable_folder(self.run)
         if self.socket("ingest.sock").parent != self.run:
-            private_folder(self.short_run())
+            disposable_folder(self.short_run())
 
 
 def private_folder(folder: Path) -> Path:
@@ -145,19 +150,78 @@ def private_folder(folder: Path) -> Path:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.stat()
+        link, status = folder.lstat(), folder.stat()
     except OSError as error:
         raise ConfigError(
             f"cannot make the folder {folder}: {error.strerror}",
             "choose another root with --home or SELFLOW_HOME",
         ) from error
-    if status.st_uid != os.getuid():
+    # A link of another user may lead to any folder of the owner's; one of root's is the machine's
+    if status.st_uid != os.getuid() or link.st_uid not in {os.getuid(), 0}:
         raise ConfigError(
             f"the folder {folder} belongs to another user", "choose another root with --home"
         )
     if status.st_mode & 0o077:
         folder.chmod(0o700)
     return folder
+
+
+def disposable_folder(folder: Path) -> Path:
+    """Make a private folder whose entries ``remove_entry`` may delete: a real one that we made.
+
+    Raises:
+        ConfigError: It is a symbolic link, belongs to another user, holds files that are not ours,
+        or other users could replace it.
+    """
+    if folder.is_symlink():
+        raise ConfigError(
+            f"{folder} is a symbolic link", "remove it, or choose another root with --home"
+        )
+    private_folder(folder)
+    above = folder.parent.stat()
+    if above.st_mode & 0o022 and not above.st_mode & stat.S_ISVTX:
+        raise ConfigError(
+            f"other users can replace {folder}: everybody may write in {folder.parent}",
+            "choose another root with --home, or set XDG_RUNTIME_DIR to a private folder",
+        )
+    if not _is_disposable(folder):
+        if any(folder.iterdir()):
+            raise ConfigError(
+                f"the folder {folder} holds files that SelFlow did not make",
+                "move them away, or choose another root with --home",
+            )
+        write_private(folder / _MARKER, "")
+    return folder
+
+
+def entries(folder: Path) -> list[Path]:
+    """What lies in a disposable folder; nothing if the folder is not one that we made."""
+    if not _is_disposable(folder):
+        return []
+    return sorted(path for path in folder.iterdir() if path.name != _MARKER)
+
+
+def remove_entry(folder: Path, name: str) -> None:
+    """Delete one entry of a disposable folder; a link is removed and never followed.
+
+    Does nothing if the folder is not one that we made.
+    """
+    path = folder / name
+    if not _is_disposable(folder):
+        return
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_disposable(folder: Path) -> bool:
+    try:
+        status, marker = folder.lstat(), (folder / _MARKER).lstat()
+    except OSError:
+        return False
+    is_ours = {status.st_uid, marker.st_uid} == {os.getuid()}
+    return is_ours and stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o022
 
 
 def write_private(path: Path, text: str) -> None:

@@ -299,9 +299,9 @@ class RaySettings(Section):
     """The Ray session."""
 
     address: str | None = None
-    """An existing cluster to attach to; None looks for one that the owner started, else starts our
-    own.
-    """
+    """A running cluster to attach to; None is the one that RAY_ADDRESS names, else our own."""
+    attach_without_token: bool = False
+    """Attach also to a cluster that asks for no token: every account here can run code in it."""
     dashboard: bool = True
     """Ray's dashboard, on loopback behind Ray's token. ``--lean`` turns it off (216 MB less)."""
     dashboard_port: Annotated[int, Field(ge=1024, le=65_535)] = 8265

@@ -64,12 +64,15 @@ def owner(cluster: str) -> Iterator[World]:
 
 
 def test_a_plain_cluster_is_used_and_left_alone(owner: World, cluster: str) -> None:
-    said = owner.run("up")
+    refused = owner.run("up")
+    said = owner.run("up", "--attach-without-token")
     told = owner.state()
     checked = owner.run("doctor")
     owner.ok("down")
     from selflow.core.listening import listens
 
+    assert refused.returncode == 4, refused.stderr
+    assert "every account of this machine" in refused.stderr
     assert said.returncode == 0, said.stderr
     assert "no token authentication" in said.stderr
     assert told["state"] == "running", told["reasons"]

@@ -27,7 +27,7 @@ from selflow.core.errors import UsageError
 GROUP = "selflow.commands"
 SUMMARIES = {
     "init": "Record what SelFlow may collect, source by source.",
-    "up": "Start SelFlow, or attach it to a Ray cluster that runs.",
+    "up": "Start SelFlow, or attach it to the Ray cluster that RAY_ADDRESS names.",
     "down": "End SelFlow; an attached Ray cluster is left alone.",
     "status": "Show what runs, how full the buffer is and what listens.",
     "doctor": (

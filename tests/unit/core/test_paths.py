@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from selflow.core.errors import ConfigError
-from selflow.core.paths import Root, find_root, private_folder, write_private
+from selflow.core.paths import (
+    Root,
+    disposable_folder,
+    entries,
+    find_root,
+    private_folder,
+    remove_entry,
+    write_private,
+)
 
 
 def mode(path: Path) -> int:
@@ -50,6 +58,81 @@ def test_a_folder_of_another_user_is_refused(
 
     with pytest.raises(ConfigError, match="belongs to another user"):
         private_folder(tmp_path / "theirs")
+
+
+def test_a_link_of_another_user_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "documents").mkdir()
+    link = tmp_path / "state"
+    link.symlink_to(tmp_path / "documents")
+    if os.getuid() == 0:
+        os.lchown(link, 65_534, 65_534)
+    else:
+        monkeypatch.setattr(os, "getuid", lambda: os.lstat(link).st_uid + 1)
+
+    with pytest.raises(ConfigError, match="belongs to another user"):
+        private_folder(link)
+
+
+def test_the_short_folder_is_never_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another account of the machine can put a link where the folder would be."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "shared"))
+    root = Root(tmp_path / ("long" * 25), tmp_path)
+    (tmp_path / "documents" / "ray").mkdir(parents=True)
+    (tmp_path / "documents" / "ray" / "thesis").write_text("years of work")
+    (tmp_path / "shared").mkdir(mode=0o700)
+    root.short_run().symlink_to(tmp_path / "documents")
+
+    with pytest.raises(ConfigError, match="is a symbolic link"):
+        root.make()
+    remove_entry(root.short_run(), "ray")
+
+    assert (tmp_path / "documents" / "ray" / "thesis").read_text() == "years of work"
+
+
+def test_a_short_folder_that_others_could_replace_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(shared))
+
+    with pytest.raises(ConfigError, match="other users can replace"):
+        Root(tmp_path / ("long" * 25), tmp_path).make()
+    shared.chmod(0o1777)
+    Root(tmp_path / ("long" * 25), tmp_path).make()
+
+
+def test_files_in_run_that_are_not_ours_stay(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "fast.sh").write_text("the owner's own")
+
+    with pytest.raises(ConfigError, match="holds files that SelFlow did not make"):
+        Root(tmp_path, tmp_path).make()
+    remove_entry(tmp_path / "run", "fast.sh")
+
+    assert entries(tmp_path / "run") == []
+    assert (tmp_path / "run" / "fast.sh").exists()
+
+
+def test_a_link_inside_is_removed_and_not_followed(tmp_path: Path) -> None:
+    folder = disposable_folder(tmp_path / "run")
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "thesis").write_text("years of work")
+    (folder / "ray").symlink_to(tmp_path / "documents")
+    (folder / "session").mkdir()
+    (folder / "session" / "log").write_text("x")
+    before = [path.name for path in entries(folder)]
+
+    remove_entry(folder, "ray")
+    remove_entry(folder, "session")
+
+    assert before == ["ray", "session"]
+    assert entries(folder) == []
+    assert (tmp_path / "documents" / "thesis").exists()
+    assert disposable_folder(folder) == folder
 
 
 def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from actors import ray_head
-from selflow.core.errors import NotRunningError, StoreError
+from selflow.core.errors import StoreError
 from selflow.core.paths import Root
 from selflow.core.session_files import RaySession
 from selflow.core.settings import RaySettings
@@ -69,31 +69,6 @@ def test_the_environment_holds_the_knobs_and_no_knob_opens_a_hole(root: Root) ->
     assert environment["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
     assert environment["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
     assert environment["RAY_USAGE_STATS_ENABLED"] == "0"
-
-
-@pytest.mark.setting("ray.address")
-def test_a_cluster_that_is_named_and_does_not_answer_is_an_error_that_names_it() -> None:
-    port = ray_head.free_ports(1)[0]
-
-    with pytest.raises(NotRunningError, match=f"no Ray cluster answers at 127.0.0.1:{port}"):
-        ray_head.find_foreign(RaySettings(address=f"127.0.0.1:{port}"), {})
-
-
-def test_the_setting_wins_over_the_environment_and_ray_s_own_note_comes_last(
-    tmp_path: Path,
-) -> None:
-    with socket.socket() as cluster:
-        cluster.bind(("127.0.0.1", 0))
-        cluster.listen()
-        address = f"127.0.0.1:{cluster.getsockname()[1]}"
-        (tmp_path / "ray").mkdir()
-        (tmp_path / "ray" / "ray_current_cluster").write_text(address)
-        noted = ray_head.find_foreign(RaySettings(), {"RAY_TMPDIR": str(tmp_path)})
-        named = ray_head.find_foreign(RaySettings(address=address), {"RAY_ADDRESS": "127.0.0.1:1"})
-
-    assert (noted, named) == (address, address)
-    # It no longer answers
-    assert ray_head.find_foreign(RaySettings(), {"RAY_TMPDIR": str(tmp_path)}) is None
 
 
 def test_the_start_hook_takes_the_ray_client_server_away() -> None:

@@ -29,9 +29,10 @@ from selflow.core.session_files import (
     read_ray_session,
     write_endpoints,
 )
-from selflow.core.settings import IngestSettings, Settings
+from selflow.core.settings import IngestSettings, RaySettings, Settings
 from selflow.sdk.client import Client
 from selflow.store.catalog import Catalog
+from tests.unit.session.test_attach import control_store
 
 NOW_US = SystemClock().now_us()
 
@@ -88,13 +89,14 @@ def test_the_keeper_records_itself(root: Root, capsys: pytest.CaptureFixture[str
 def test_an_attached_cluster_is_in_status_with_its_warnings(
     root: Root, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    attached = ray_head.attach(root, "127.0.0.1:1")
+    with control_store(has_token=True) as address:
+        attached = ray_head.attach(root, RaySettings(), address)
     ray = status(capsys)["ray"]
 
     assert read_ray_session(root) == attached
     assert ray == {
         "state": "dead",
-        "address": "127.0.0.1:1",
+        "address": address,
         "is_ours": False,
         "warnings": list(attached.warnings),
     }
