@@ -96,9 +96,9 @@ def wait_ready(plan: Plan, names: set[str], limit_s: float, since_us: int = 0) -
     try:
         deadline_s = time.monotonic() + limit_s
         while late := names - {
-            each.health.name
+            each.name
             for each in catalog.services.list_all()
-            if each.health.state == "ok" and each.seen_at_us >= since_us
+            if each.state == "ok" and each.seen_at_us >= since_us
         }:
             if time.monotonic() > deadline_s:
                 raise _late(late, catalog.services.list_all(), limit_s, plan.root)
@@ -137,7 +137,7 @@ def _retired_at_us() -> int:
 
 
 def _late(late: set[str], seen: list[Service], limit_s: float, root: Root) -> StoreError:
-    errors = {each.health.name: each.health.last_error for each in seen}
+    errors = {each.name: each.last_error for each in seen}
     said = "; ".join(f"{name}: {errors.get(name) or 'no answer'}" for name in sorted(late))
     return StoreError(
         f"not ready within {limit_s:.0f} s: {said}", f"see selflow logs, or the files in {root.log}"

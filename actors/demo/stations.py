@@ -20,8 +20,9 @@ from selflow.core.paths import Root
 from selflow.core.session_files import read_ray_session
 from selflow.sdk.client import Client
 from selflow.store.reading import CatalogReader
-from selflow.store.records import AgentVersion, Cycle, Stage, Trial, Verdict, document
+from selflow.store.records import AgentVersion, Cycle, Stage, Trial, Verdict
 from selflow.store.records import Beliefs as Kept
+from selflow.store.row import document
 
 LEARN_LIMIT_S = 1200.0
 SERVE_LIMIT_S = 180.0

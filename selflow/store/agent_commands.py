@@ -10,7 +10,8 @@ from selflow.core.errors import UsageError
 from selflow.core.invocation import Invocation, printable, table
 from selflow.store.commands import OWNER, open_catalog
 from selflow.store.reading import CatalogReader
-from selflow.store.records import AgentVersion, Trial, Verdict, document
+from selflow.store.records import AgentVersion, Trial, Verdict
+from selflow.store.row import document
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 _GAIN = "slice_gain_bits"

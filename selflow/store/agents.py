@@ -11,9 +11,8 @@ from selflow.core.errors import RefusedError, StoreError, UsageError
 from selflow.core.ids import new_id
 from selflow.store.audit import chain
 from selflow.store.cycles import journal
-from selflow.store.database import Database
+from selflow.store.database import Database, find, put
 from selflow.store.records import AgentVersion, Opening, Verdict
-from selflow.store.rows import find, put
 
 VERSION_CHARS = 12
 """Of the adapter's hash (``interfaces.md`` 5)."""

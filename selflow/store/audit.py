@@ -5,18 +5,17 @@ unseen.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from selflow.core.events import Json
-from selflow.store.database import Database
-from selflow.store.records import AuditEntry
-from selflow.store.tables import audit, audit_head
+from selflow.store.database import Database, add, find, find_one, put
+from selflow.store.records import AuditEntry, AuditHead
+from selflow.store.schema import TABLES
 
-FIRST_HASH = "0" * 64
-_HEAD = 1
+_NOTHING = AuditHead(0, "0" * 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +48,11 @@ class AuditLog:
 
     def entries(self, after_seq: int, limit_rows: int) -> list[AuditEntry]:
         """At most ``limit_rows`` entries after a number, oldest first."""
-        chosen = (
-            sa.select(audit).where(audit.c.seq > after_seq).order_by(audit.c.seq).limit(limit_rows)
-        )
+        table = TABLES[AuditEntry]
+        chosen = sa.select(table).where(table.c.seq > after_seq).order_by(table.c.seq)
         with self._database.read() as connection:
-            return [_entry(row) for row in connection.execute(chosen)]
+            rows = connection.execute(chosen.limit(limit_rows))
+            return [AuditEntry(**row._mapping) for row in rows]  # noqa: SLF001  (public in SQLAlchemy)
 
     def verify(self) -> AuditCheck:
         """Follow the whole chain. A changed, removed or reordered row is named; also a removed end.
@@ -62,16 +61,15 @@ class AuditLog:
         does not prevent it.
         """
         with self._database.read() as connection:
-            before = (0, FIRST_HASH)
-            for row in connection.execute(sa.select(audit).order_by(audit.c.seq)):
-                entry = _entry(row)
-                fault = _fault(entry, *before)
+            before = _NOTHING
+            for entry in find(connection, AuditEntry):
+                fault = _fault(entry, before)
                 if fault:
-                    return AuditCheck(before[0], fault)
-                before = (entry.seq, entry.hash)
+                    return AuditCheck(before.seq, fault)
+                before = AuditHead(entry.seq, entry.hash)
             if before != _head(connection):
-                return AuditCheck(before[0], f"entries after {before[0]} were removed")
-            return AuditCheck(before[0], "")
+                return AuditCheck(before.seq, f"entries after {before.seq} were removed")
+            return AuditCheck(before.seq, "")
 
 
 def chain(
@@ -83,41 +81,24 @@ def chain(
     details: Mapping[str, Json] | None = None,
 ) -> AuditEntry:
     """Append an entry in a transaction that writes already, together with what it tells of."""
-    last_seq, prev_hash = _head(connection)
+    before = _head(connection)
     unsigned = AuditEntry(
-        last_seq + 1, now_us, actor, action, subject, dict(details or {}), prev_hash, ""
+        before.seq + 1, now_us, actor, action, subject, dict(details or {}), before.hash, ""
     )
-    sha256 = _hash_of(unsigned)
-    connection.execute(
-        audit.insert().values(
-            seq=unsigned.seq,
-            at_us=now_us,
-            actor=actor,
-            action=action,
-            subject=subject,
-            details=dict(unsigned.details),
-            prev_hash=prev_hash,
-            hash=sha256,
-        )
-    )
-    moved = connection.execute(audit_head.update().values(seq=unsigned.seq, hash=sha256))
-    if moved.rowcount == 0:
-        connection.execute(audit_head.insert().values(id=_HEAD, seq=unsigned.seq, hash=sha256))
-    return AuditEntry(
-        unsigned.seq, now_us, actor, action, subject, unsigned.details, prev_hash, sha256
-    )
+    entry = add(connection, replace(unsigned, hash=_hash_of(unsigned)))
+    put(connection, AuditHead(entry.seq, entry.hash))
+    return entry
 
 
-def _head(connection: Connection) -> tuple[int, str]:
-    row = connection.execute(sa.select(audit_head.c.seq, audit_head.c.hash)).first()
-    return (row.seq, row.hash) if row else (0, FIRST_HASH)
+def _head(connection: Connection) -> AuditHead:
+    return find_one(connection, AuditHead) or _NOTHING
 
 
-def _fault(entry: AuditEntry, before_seq: int, before_hash: str) -> str:
-    if entry.seq != before_seq + 1:
-        return f"entries {before_seq + 1} to {entry.seq - 1} are missing"
-    if entry.prev_hash != before_hash:
-        return f"entry {entry.seq} does not follow entry {before_seq}"
+def _fault(entry: AuditEntry, before: AuditHead) -> str:
+    if entry.seq != before.seq + 1:
+        return f"entries {before.seq + 1} to {entry.seq - 1} are missing"
+    if entry.prev_hash != before.hash:
+        return f"entry {entry.seq} does not follow entry {before.seq}"
     return f"entry {entry.seq} was changed" if _hash_of(entry) != entry.hash else ""
 
 
@@ -135,7 +116,3 @@ def _hash_of(entry: AuditEntry) -> str:
     return hashlib.sha256(
         json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()
     ).hexdigest()
-
-
-def _entry(row: Row[tuple[object, ...]]) -> AuditEntry:
-    return AuditEntry(**row._mapping)  # noqa: SLF001  (SQLAlchemy's public name for a row as a map)

@@ -15,7 +15,6 @@ from selflow.store.decisions import Decisions, FeedbackLog, Routing
 from selflow.store.imports import Imports
 from selflow.store.learned import Bases, Patterns, Trials
 from selflow.store.predictors import Predictors
-from selflow.store.schema import migrate
 from selflow.store.services import Facts, Services
 from selflow.store.tokens import Tokens
 
@@ -57,7 +56,7 @@ class Catalog:
         """
         database = Database(path, url)
         try:
-            migrate(database)
+            database.migrate()
         except StoreError:
             database.close()
             raise

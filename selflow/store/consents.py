@@ -5,9 +5,8 @@ from dataclasses import replace
 
 from selflow.core.events import Json
 from selflow.store.audit import chain
-from selflow.store.database import Database
+from selflow.store.database import Database, find, put
 from selflow.store.records import Consent
-from selflow.store.rows import find, put
 
 
 class Consents:

@@ -9,10 +9,9 @@ from sqlalchemy.engine import Connection
 from selflow.core.errors import StoreError
 from selflow.core.events import Json
 from selflow.core.ids import new_id
-from selflow.store.database import Database
+from selflow.store.database import Database, find, put
 from selflow.store.predictors import keep_artifact
 from selflow.store.records import Artifact, Cycle, Parent, Stage
-from selflow.store.rows import find, put
 
 _OPEN = ("requested", "running")
 

@@ -1,14 +1,15 @@
 """The catalog's engine: SQLite in WAL mode, or whatever a SQLAlchemy URL names; transactions and
-their errors.
+their errors; records in and out of tables.
 """
 
 import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -17,7 +18,11 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from selflow.core.clock import SystemClock
 from selflow.core.errors import ConfigError, StoreError
 from selflow.core.paths import private_folder
-from selflow.store.rows import T, find
+from selflow.store import schema
+from selflow.store.row import Row
+from selflow.store.schema import TABLES
+
+T = TypeVar("T", bound=Row)
 
 BUSY_TIMEOUT_S = 10.0
 CREATE_TIMEOUT_S = 60.0
@@ -75,8 +80,24 @@ class Database:
         with self._explained(), self._writing.begin() as connection:
             yield connection
 
+    def migrate(self) -> None:
+        """Bring the catalog to this program's schema while other processes wait; a missing one is
+        made. One that is up to date is not locked.
+
+        Raises:
+            StoreError: Its schema is unknown, it is no catalog, or it is locked.
+
+        Cost: with opening, 3 ms if nothing is missing and 0.2 s the first time, on 2 shared cores.
+        """
+        if self._is_write_ahead():
+            with self.read() as connection:
+                if schema.version(connection) == schema.HEAD:
+                    return
+        with self._creating(), self.write() as connection:
+            schema.upgrade(connection, self.name)
+
     @contextlib.contextmanager
-    def creating(self) -> Iterator[None]:
+    def _creating(self) -> Iterator[None]:
         """Hold the one right to create or migrate this catalog; an SQLite file is in WAL mode from
         here on.
 
@@ -99,7 +120,7 @@ class Database:
         finally:
             os.close(descriptor)
 
-    def is_write_ahead(self) -> bool:
+    def _is_write_ahead(self) -> bool:
         """Whether the file is in WAL mode; always true for a server."""
         if self._file is None:
             return True
@@ -107,7 +128,7 @@ class Database:
             return bool(connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal")
 
     def records(self, kind: type[T], **equal: object) -> list[T]:
-        """``rows.find`` in a transaction of its own."""
+        """``find`` in a transaction of its own."""
         with self.read() as connection:
             return find(connection, kind, **equal)
 
@@ -138,6 +159,60 @@ class Database:
             yield
         except sa.exc.SQLAlchemyError as error:
             raise _explain(self.name, error) from error
+
+
+def find(connection: Connection, kind: type[T], **equal: object) -> list[T]:
+    """The records whose fields have these values (of a tuple: one of them; None: NULL), in the
+    order in which they came.
+    """
+    table = TABLES[kind]
+    wanted = [
+        table.c[name].in_(value) if isinstance(value, tuple) else table.c[name] == value
+        for name, value in equal.items()
+    ]
+    order = [table.c[name] for name in (*kind.order, *kind.key)]
+    rows = connection.execute(sa.select(table).where(*wanted).order_by(*order))
+    return [kind(**row._mapping) for row in rows]  # noqa: SLF001  (SQLAlchemy's public name for a row as a map)
+
+
+def find_one(connection: Connection, kind: type[T], **equal: object) -> T | None:
+    """The first of ``find``."""
+    return next(iter(find(connection, kind, **equal)), None)
+
+
+def put(connection: Connection, record: T) -> T:
+    """Write a record over the one with its key, or add it."""
+    table, values = TABLES[type(record)], _values(record)
+    same = [table.c[name] == values[name] for name in record.key]
+    if connection.execute(table.update().where(*same).values(values)).rowcount == 0:
+        connection.execute(table.insert().values(values))
+    return record
+
+
+def add(connection: Connection, record: T) -> T:
+    """Add a record whose key is not there yet; the database refuses another one."""
+    connection.execute(TABLES[type(record)].insert().values(_values(record)))
+    return record
+
+
+def add_counted(connection: Connection, record: T) -> T:
+    """Add a record whose key the database counts up; returns it with its key."""
+    (name,) = record.key
+    values = {key: value for key, value in _values(record).items() if key != name}
+    answer = connection.execute(TABLES[type(record)].insert().values(values))
+    (key,) = answer.inserted_primary_key or (0,)
+    return replace(record, **{name: key})
+
+
+def _values(record: Row) -> dict[str, Any]:
+    return {each.name: _plain(getattr(record, each.name)) for each in fields(record)}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  (a column's value)
+    """Mappings and sequences as JSON's own types, whatever class they are of."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
 def _parse(path: Path, url: str) -> URL:

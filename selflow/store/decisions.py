@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from selflow.core.errors import ApiError, StoreError
 from selflow.core.events import Json
 from selflow.core.ids import new_id
-from selflow.store.database import Database
-from selflow.store.records import Beliefs, Decision, Feedback
-from selflow.store.rows import find, put
-from selflow.store.tables import decisions, feedback
+from selflow.store.database import Database, add, add_counted, find, find_one, put
+from selflow.store.records import Beliefs, Decision, Feedback, RoutedFeedback
+from selflow.store.schema import TABLES
 
 FEEDBACK_LIMIT_US = 30 * 86_400 * 1_000_000
 """A decision takes feedback for 30 days (``interfaces.md`` 6)."""
@@ -28,38 +26,11 @@ class Decisions:
     def record(self, decision: Decision) -> None:
         """Keep a decision for good, so that feedback can find it."""
         with self._database.write() as connection:
-            connection.execute(
-                decisions.insert().values(
-                    id=decision.id,
-                    at_us=decision.at_us,
-                    mode=decision.mode,
-                    upto_seq=decision.upto_seq,
-                    predictions=list(decision.predictions),
-                    experts=list(decision.experts),
-                    context=None if decision.context is None else list(decision.context),
-                    has_context=decision.context is not None,
-                    routing=None if decision.routing is None else dict(decision.routing),
-                )
-            )
+            add(connection, decision)
 
     def find(self, decision_id: str) -> Decision | None:
         """The decision of an id."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                sa.select(decisions).where(decisions.c.id == decision_id)
-            ).first()
-        if row is None:
-            return None
-        return Decision(
-            row.id,
-            row.at_us,
-            row.mode,
-            row.upto_seq,
-            row.predictions,
-            row.experts,
-            row.context,
-            row.routing,
-        )
+        return next(iter(self._database.records(Decision, id=decision_id)), None)
 
 
 class FeedbackLog:
@@ -87,57 +58,46 @@ class FeedbackLog:
         """
         with self._database.write() as connection:
             if idempotency_key is not None:
-                known = sa.select(feedback.c.id).where(
-                    feedback.c.idempotency_key == idempotency_key
-                )
-                first_time = connection.execute(known).scalar()
-                if first_time is not None:
-                    return str(first_time)
+                for first_time in find(connection, Feedback, idempotency_key=idempotency_key):
+                    return first_time.id
             _refuse_unanswerable(connection, decision_id, now_us)
-            same = (feedback.c.decision_id == decision_id) & (feedback.c.metric == metric)
-            connection.execute(feedback.update().where(same).values(superseded=True))
-            made = new_id("fb")
-            connection.execute(
-                feedback.insert().values(
-                    id=made,
-                    decision_id=decision_id,
-                    metric=metric,
-                    value=value,
-                    tags=dict(tags),
-                    at_us=now_us,
-                    idempotency_key=idempotency_key,
-                    superseded=False,
-                )
+            for earlier in find(
+                connection, Feedback, decision_id=decision_id, metric=metric, is_superseded=False
+            ):
+                put(connection, replace(earlier, is_superseded=True))
+            word = Feedback(
+                0,
+                new_id("fb"),
+                decision_id,
+                metric,
+                value,
+                tags,
+                now_us,
+                is_superseded=False,
+                idempotency_key=idempotency_key,
             )
-            return made
+            return add_counted(connection, word).id
 
     def after(self, number: int, limit_rows: int) -> list[Feedback]:
         """At most ``limit_rows`` words after a number, oldest first: a learner's cursor is the last
         number it saw.
         """
-        chosen = (
-            sa.select(feedback)
-            .where(feedback.c.number > number)
-            .order_by(feedback.c.number)
-            .limit(limit_rows)
-        )
+        table = TABLES[Feedback]
+        chosen = sa.select(table).where(table.c.number > number).order_by(table.c.number)
         with self._database.read() as connection:
-            return [_feedback(row) for row in connection.execute(chosen)]
+            rows = connection.execute(chosen.limit(limit_rows))
+            return [Feedback(**row._mapping) for row in rows]  # noqa: SLF001  (public in SQLAlchemy)
 
-    def routed_after(self, number: int, limit_rows: int) -> list[Feedback]:
-        """``after`` for those decisions alone that the router made, each with its ``routing`` and
-        ``predictions``.
-        """
-        joined = sa.select(feedback, decisions.c.routing, decisions.c.predictions).join(decisions)
-        later = (feedback.c.number > number) & decisions.c.routing.is_not(None)
+    def routed_after(self, number: int, limit_rows: int) -> list[RoutedFeedback]:
+        """``after`` for those decisions alone that the router made, each with what it said."""
+        words, said = TABLES[Feedback], TABLES[Decision]
+        joined = sa.select(words, said.c.routing, said.c.predictions).join(said)
+        later = (words.c.number > number) & said.c.routing.is_not(None)
         with self._database.read() as connection:
             rows = connection.execute(
-                joined.where(later).order_by(feedback.c.number).limit(limit_rows)
+                joined.where(later).order_by(words.c.number).limit(limit_rows)
             )
-            return [
-                replace(_feedback(row), routing=row.routing, predictions=row.predictions)
-                for row in rows
-            ]
+            return [RoutedFeedback(**row._mapping) for row in rows]  # noqa: SLF001  (public in SQLAlchemy)
 
 
 class Routing:
@@ -170,32 +130,17 @@ class Routing:
 
 
 def _refuse_unanswerable(connection: Connection, decision_id: str, now_us: int) -> None:
-    at_us = connection.execute(
-        sa.select(decisions.c.at_us).where(decisions.c.id == decision_id)
-    ).scalar()
-    if at_us is None:
+    decision = find_one(connection, Decision, id=decision_id)
+    if decision is None:
         raise ApiError(
             404,
             "decision_not_found",
             "there is no decision of this id",
             "send the decision_id of a /v1/predict answer",
         )
-    if now_us - at_us > FEEDBACK_LIMIT_US:
+    if now_us - decision.at_us > FEEDBACK_LIMIT_US:
         raise ApiError(
             409,
             "too_late",
-            f"the decision is {(now_us - at_us) / 86_400e6:.0f} days old; the limit is 30",
+            f"the decision is {(now_us - decision.at_us) / 86_400e6:.0f} days old; the limit is 30",
         )
-
-
-def _feedback(row: Row[Any]) -> Feedback:
-    return Feedback(
-        row.number,
-        row.id,
-        row.decision_id,
-        row.metric,
-        row.value,
-        row.tags,
-        row.at_us,
-        is_superseded=row.superseded,
-    )

@@ -5,9 +5,8 @@ from typing import Any, Literal
 
 from selflow.core.errors import StoreError
 from selflow.core.ids import new_id
-from selflow.store.database import Database
+from selflow.store.database import Database, find, put
 from selflow.store.records import Import
-from selflow.store.rows import find, put
 
 
 class Imports:

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from selflow.core.errors import StoreError
 from selflow.core.events import Json
 from selflow.core.ids import new_id
-from selflow.store.database import Database
+from selflow.store.database import Database, find, put
 from selflow.store.records import Base, Cycle, Pattern, Stage, Trial
-from selflow.store.rows import TABLES, find, put
+from selflow.store.schema import TABLES
 
 _FOUND = ("windows", "events", "share", "agreement", "terms", "hours", "medoids")
 _TRIED = ("config", "state", "tune_bits", "seconds", "error")

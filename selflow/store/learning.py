@@ -9,7 +9,8 @@ from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.invocation import Invocation, printable
 from selflow.store.commands import OWNER, open_catalog
-from selflow.store.records import Cycle, Stage, document
+from selflow.store.records import Cycle, Stage
+from selflow.store.row import document
 
 if TYPE_CHECKING:
     from selflow.store.catalog import Catalog

@@ -3,15 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from selflow.core.events import Json
 from selflow.core.ids import new_id
-from selflow.store.database import Database
+from selflow.store.database import Database, add, find, find_one, put
 from selflow.store.records import Artifact, Parent, Predictor
-from selflow.store.rows import find, put
-from selflow.store.tables import artifacts, lineage
 
 
 class Predictors:
@@ -46,16 +43,7 @@ class Predictors:
 
     def parents(self, sha256: str) -> list[Parent]:
         """What an artifact was made from."""
-        chosen = (
-            sa.select(lineage)
-            .where(lineage.c.child == sha256)
-            .order_by(lineage.c.first_seq, lineage.c.parent_id)
-        )
-        with self._database.read() as connection:
-            rows = connection.execute(chosen)
-            return [
-                Parent(row.parent_kind, row.parent_id, row.first_seq, row.last_seq) for row in rows
-            ]
+        return self._database.records(Parent, child=sha256)
 
 
 def keep_artifact(
@@ -64,29 +52,7 @@ def keep_artifact(
     """Add the artifact and those parents that are not known yet: the same content may be made
     twice.
     """
-    known = connection.execute(
-        sa.select(artifacts.c.sha256).where(artifacts.c.sha256 == artifact.sha256)
-    ).first()
-    if known is None:
-        connection.execute(
-            artifacts.insert().values(
-                sha256=artifact.sha256,
-                kind=artifact.kind,
-                size_bytes=artifact.size_bytes,
-                created_at_us=now_us,
-                meta=dict(artifact.meta),
-            )
-        )
-    rows = connection.execute(sa.select(lineage).where(lineage.c.child == artifact.sha256))
-    before = {Parent(row.parent_kind, row.parent_id, row.first_seq, row.last_seq) for row in rows}
-    for parent in dict.fromkeys(parents):
-        if parent not in before:
-            connection.execute(
-                lineage.insert().values(
-                    child=artifact.sha256,
-                    parent_kind=parent.kind,
-                    parent_id=parent.id,
-                    first_seq=parent.first_seq,
-                    last_seq=parent.last_seq,
-                )
-            )
+    if find_one(connection, Artifact, sha256=artifact.sha256) is None:
+        add(connection, replace(artifact, created_at_us=now_us))
+    for parent in parents:
+        put(connection, replace(parent, child=artifact.sha256))

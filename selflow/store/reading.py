@@ -5,26 +5,23 @@ No SQLAlchemy and no Alembic may be imported here, not even indirectly.
 """
 
 import contextlib
-import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from selflow.core.errors import StoreError
-from selflow.core.health import Health
 from selflow.store.records import (
     Consent,
     Decision,
+    Fact,
     Import,
     Predictor,
-    Row,
     Service,
     SessionFacts,
-    holds,
 )
+from selflow.store.row import Row, from_row
 
 T = TypeVar("T", bound=Row)
 
@@ -45,7 +42,7 @@ class CatalogReader:
 
     def services(self) -> list[Service]:
         """Every service as the supervisor saw it last, by name."""
-        return [_service(row) for row in self._rows("SELECT * FROM services ORDER BY name")]
+        return self.learned(Service)
 
     def is_fresh(self, now_us: int) -> bool:
         """Whether the supervisor wrote something in the last 30 s."""
@@ -54,19 +51,11 @@ class CatalogReader:
 
     def consents(self) -> list[Consent]:
         """Every consent that was ever given, by source."""
-        return sorted(self.learned(Consent), key=lambda each: each.source)
+        return self.learned(Consent)
 
     def facts(self) -> SessionFacts:
         """What the session says of itself."""
-        rows = self._rows("SELECT key, value FROM session")
-        # SQLite's JSON column has numeric affinity: a number comes back as a number, everything
-        # else as JSON text.
-        return SessionFacts.from_json(
-            {
-                row["key"]: json.loads(value) if isinstance(value := row["value"], str) else value
-                for row in rows
-            }
-        )
+        return SessionFacts.from_json({each.name: each.value for each in self.learned(Fact)})
 
     def champion(self) -> Predictor | None:
         """The predictor that serves."""
@@ -86,7 +75,7 @@ class CatalogReader:
     def decisions(self, limit_rows: int) -> list[Decision]:
         """The newest decisions, newest first."""
         rows = self._rows("SELECT * FROM decisions ORDER BY at_us DESC, id LIMIT ?", limit_rows)
-        return [_decision(row) for row in rows]
+        return [from_row(Decision, row) for row in rows]
 
     def imports(self, limit_rows: int) -> list[Import]:
         """The newest runs of importers, newest first."""
@@ -96,17 +85,12 @@ class CatalogReader:
 
     def learned(self, kind: type[T], **equal: str) -> list[T]:
         """The cycles, stages, patterns, agent versions, ... whose fields have these values, in the
-        order written.
-
-        None from a catalog that was not opened since their table came.
+        order in which they came.
         """
-        if not self._rows("SELECT 1 FROM sqlite_master WHERE name = ?", kind.table):
-            return []
-        wanted = "".join(f" AND {field} = ?" for field in equal)
-        query = f"SELECT * FROM {kind.table} WHERE 1{wanted} ORDER BY rowid"  # noqa: S608  (ours)
-        rows = self._rows(query, *equal.values())
-        texts = [field.name for field in fields(kind) if holds(field)[0] is None]
-        return [kind(**{**row, **{each: json.loads(row[each]) for each in texts}}) for row in rows]
+        wanted = " AND ".join(f"{field} = ?" for field in equal) or "1 = 1"
+        order = ", ".join((*kind.order, *kind.key))
+        query = f"SELECT * FROM {kind.table} WHERE {wanted} ORDER BY {order}"  # noqa: S608  (ours)
+        return [from_row(kind, row) for row in self._rows(query, *equal.values())]
 
     def _rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         if not self._path.exists():
@@ -130,21 +114,3 @@ class CatalogReader:
         ) as connection:
             connection.row_factory = sqlite3.Row
             yield connection
-
-
-def _service(row: dict[str, Any]) -> Service:
-    restarts, seen_at_us = row.pop("restarts"), row.pop("seen_at_us")
-    return Service(Health(**row), restarts, seen_at_us)
-
-
-def _decision(row: dict[str, Any]) -> Decision:
-    return Decision(
-        id=row["id"],
-        at_us=row["at_us"],
-        mode=row["mode"],
-        upto_seq=row["upto_seq"],
-        predictions=json.loads(row["predictions"]),
-        experts=json.loads(row["experts"]),
-        context=json.loads(row["context"]) if row["has_context"] else None,
-        routing=json.loads(row.get("routing") or "null"),
-    )

@@ -1,28 +1,21 @@
 """What the catalog's rows mean, for those who write them (``catalog``) and those who only read
-(``reading``).
+(``reading``). The catalog is defined here alone: ``schema`` makes a table of each record, a column
+of each field.
 
 Moments are UTC microseconds since 1970.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import Field, asdict, dataclass, fields
-from types import UnionType
-from typing import Any, ClassVar, Literal, Self, get_args, get_origin
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, Self
 
-from selflow.core.clock import rfc3339
 from selflow.core.events import Json
 from selflow.core.grants import Scope
 from selflow.core.health import Health
 from selflow.core.session_files import ProcessRecord
+from selflow.store.row import Row
 
 ImportState = Literal["running", "done", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A record whose fields are the columns of ``table``."""
-
-    table: ClassVar[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +23,7 @@ class Consent(Row):
     """The owner's word on one kind of source; it stands while ``revoked_at_us`` is None."""
 
     table = "consents"
+    key = ("source",)
     source: str
     granted_at_us: int
     revoked_at_us: int | None
@@ -37,33 +31,38 @@ class Consent(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class Token(Row):
     """A bearer token without its secret. ``only`` narrows it to some areas; empty is no
     narrowing.
     """
 
+    table = "tokens"
+    order = ("created_at_us",)
     id: str
     scope: Scope
-    only: tuple[str, ...]
+    only: Sequence[str]
     label: str
     created_at_us: int
     expires_at_us: int | None
     revoked_at_us: int | None
+    secret_sha256: str = field(repr=False)
+    """Of 32 random bytes, so nobody can go back from it to the secret."""
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class Service(Health, Row):
     """A service as the supervisor saw it last."""
 
-    health: Health
+    table = "services"
+    key = ("name",)
     restarts: int
     seen_at_us: int
 
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
-    """What a session says of itself besides its services; each field is a key of the table
-    ``session``, and one that is missing there has its default here.
+    """What a session says of itself besides its services; each field is a ``Fact``, and one that is
+    missing there has its default here.
     """
 
     is_serving: bool = False
@@ -88,25 +87,42 @@ class SessionFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Artifact:
-    """A folder of the artifact store."""
+class Fact(Row):
+    """One thing that the session says of itself."""
 
+    table = "session"
+    key = ("name",)
+    name: str
+    value: Json
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact(Row):
+    """A folder of the artifact store; the catalog fills in when it came to know it."""
+
+    table = "artifacts"
+    key = ("sha256",)
     sha256: str
     kind: str
     size_bytes: int
     meta: Mapping[str, Json]
+    created_at_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
-    """What an artifact was made from: events of the log (``kind`` ``events``) or another
-    artifact.
+class Parent(Row):
+    """What an artifact, the ``child``, was made from: events of the log (``kind`` ``events``) or
+    another artifact. The catalog fills in the child.
     """
 
+    table = "lineage"
+    key = ("child", "kind", "id", "first_seq", "last_seq")
     kind: str
     id: str
     first_seq: int = 0
     last_seq: int = 0
+    child: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +132,7 @@ class Predictor(Row):
     """
 
     table = "predictors"
+    order = ("created_at_us",)
     id: str
     sha256: str
     upto_seq: int
@@ -125,11 +142,13 @@ class Predictor(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Row):
     """One answered prediction. ``context`` is what the caller sent; None if the live tail
     was used.
     """
 
+    table = "decisions"
+    order = ("at_us",)
     id: str
     at_us: int
     mode: str
@@ -144,9 +163,11 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Feedback:
+class Feedback(Row):
     """One word on a decision. ``number`` grows with every feedback; a superseded one stays."""
 
+    table = "feedback"
+    key = ("number",)
     number: int
     id: str
     decision_id: str
@@ -155,8 +176,14 @@ class Feedback:
     tags: Mapping[str, Json]
     at_us: int
     is_superseded: bool
-    routing: Mapping[str, Json] | None = None
-    """With ``predictions``, what the decision said; only where both are asked for together."""
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedFeedback(Feedback):
+    """A word on a decision that the router made, with what that decision said."""
+
+    routing: Mapping[str, Json] = field(default_factory=dict)
     predictions: Sequence[Json] = ()
 
 
@@ -165,6 +192,7 @@ class Import(Row):
     """One run of an importer; ``label`` names the file, never its content."""
 
     table = "imports"
+    order = ("started_at_us",)
     id: str
     label: str
     path_sha256: str
@@ -178,9 +206,11 @@ class Import(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditEntry(Row):
     """One act, chained to the one before it by ``prev_hash``."""
 
+    table = "audit"
+    key = ("seq",)
     seq: int
     at_us: int
     actor: str
@@ -192,12 +222,23 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditHead(Row):
+    """Where the audit chain ends, so that a removed end is seen: one row."""
+
+    table = "audit_head"
+    seq: int
+    hash: str
+    id: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Cycle(Row):
     """One learning cycle on the events up to ``upto_seq``; ``requested`` and ``running`` ones are
     open.
     """
 
     table = "cycles"
+    order = ("requested_at_us",)
     id: str
     trigger: Literal["owner", "size", "schedule"]
     state: Literal["requested", "running", "done", "failed", "cancelled"]
@@ -218,6 +259,8 @@ class Stage(Row):
     """
 
     table = "stages"
+    key = ("cycle_id", "name")
+    order = ("started_at_us",)
     cycle_id: str
     name: str
     started_at_us: int
@@ -231,6 +274,7 @@ class Pattern(Row):
     """A pattern as the cycle ``cycle_id`` saw it last; an ``agreement`` of None is undefined."""
 
     table = "patterns"
+    order = ("created_at_us",)
     id: str
     name: str
     state: Literal["alive", "absent"]
@@ -250,6 +294,8 @@ class Base(Row):
     """A language model that agents stood on; the current one is what new agents are grown on."""
 
     table = "bases"
+    key = ("sha256",)
+    order = ("created_at_us",)
     sha256: str
     name: str
     cycle_id: str
@@ -281,6 +327,7 @@ class AgentVersion(Row):
     """
 
     table = "agent_versions"
+    order = ("created_at_us",)
     id: str
     agent: str
     version: str
@@ -301,6 +348,7 @@ class Verdict(Row):
     """
 
     table = "verdicts"
+    order = ("at_us",)
     decision: Literal["passed", "rejected", "no_verdict"]
     reasons: Sequence[str]
     numbers: Mapping[str, Json]
@@ -320,6 +368,8 @@ class Opening(Row):
     """
 
     table = "gate_ledger"
+    key = ("gate_set", "opening")
+    order = ("at_us",)
     gate_set: str
     opening: int
     candidate: str
@@ -341,20 +391,3 @@ class Beliefs(Row):
     feedback_number: int
     at_us: int
     id: int = 1
-
-
-def holds(field: Field[Any]) -> tuple[type | None, bool]:
-    """The scalar type of such a field, None for JSON; and whether it may be empty."""
-    is_open = isinstance(field.type, UnionType)
-    bare = get_args(field.type)[0] if is_open else field.type
-    kind = str if get_origin(bare) is Literal else bare
-    return kind if isinstance(kind, type) else None, is_open
-
-
-def document(record: Row) -> dict[str, Any]:
-    """The record in the API's shape: moments in RFC 3339."""
-    values = {each.name: getattr(record, each.name) for each in fields(record)}
-    return {
-        k.removesuffix("_us"): rfc3339(v) if k.endswith("at_us") and v else v
-        for k, v in values.items()
-    }

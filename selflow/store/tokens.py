@@ -3,17 +3,16 @@
 import hashlib
 import hmac
 from collections.abc import Collection
+from dataclasses import replace
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from selflow.core.errors import UsageError
 from selflow.core.grants import Grant, Scope
 from selflow.core.ids import new_id, new_token
 from selflow.store.audit import chain
-from selflow.store.database import Database
+from selflow.store.database import Database, add, find, put
 from selflow.store.records import Token
-from selflow.store.tables import tokens
 
 AREAS = ("ingest", "inference", "feedback", "metrics", "mcp")
 _SCOPES: tuple[Scope, ...] = ("view", "operate", "admin")
@@ -53,79 +52,54 @@ class Tokens:
             )
         if expires_at_us is not None and expires_at_us <= now_us:
             raise UsageError("the token would end before it begins", "choose an end in the future")
-        token = Token(new_id("tok"), scope, tuple(sorted(only)), label, now_us, expires_at_us, None)
+        secret = new_token()
+        token = Token(
+            new_id("tok"), scope, sorted(only), label, now_us, expires_at_us, None, _sha256(secret)
+        )
         with self._database.write() as connection:
-            return _insert(connection, token, actor), token
+            _add(connection, token, actor)
+        return secret, token
 
     def renew_owner(self, now_us: int) -> str:
         """The owner's own admin token, made anew; the one before it ends."""
-        token = Token(new_id("tok"), "admin", (), _OWNER, now_us, None, None)
-        standing = (tokens.c.label == _OWNER) & tokens.c.revoked_at_us.is_(None)
+        secret = new_token()
+        token = Token(new_id("tok"), "admin", [], _OWNER, now_us, None, None, _sha256(secret))
         with self._database.write() as connection:
-            connection.execute(tokens.update().where(standing).values(revoked_at_us=now_us))
-            return _insert(connection, token, _OWNER)
+            for before in find(connection, Token, label=_OWNER, revoked_at_us=None):
+                put(connection, replace(before, revoked_at_us=now_us))
+            _add(connection, token, _OWNER)
+        return secret
 
     def verify(self, secret: str, now_us: int) -> Grant | None:
         """What the token may do; None if it is unknown, revoked or expired. Takes the same time for
         each.
         """
         wanted, found = _sha256(secret), None
-        with self._database.read() as connection:
-            for row in connection.execute(
-                sa.select(tokens).where(tokens.c.revoked_at_us.is_(None))
-            ):
-                if hmac.compare_digest(row.sha256, wanted):
-                    found = row
+        for token in self._database.records(Token, revoked_at_us=None):
+            if hmac.compare_digest(token.secret_sha256, wanted):
+                found = token
         if found is None or (found.expires_at_us is not None and found.expires_at_us <= now_us):
             return None
         return Grant(found.id, found.scope, frozenset(found.only), is_owner=found.label == _OWNER)
 
     def revoke(self, token_id: str, now_us: int, actor: str) -> bool:
         """End a token; False if it did not stand."""
-        standing = (tokens.c.id == token_id) & tokens.c.revoked_at_us.is_(None)
         with self._database.write() as connection:
-            changed = connection.execute(
-                tokens.update().where(standing).values(revoked_at_us=now_us)
-            )
-            if changed.rowcount:
+            for standing in find(connection, Token, id=token_id, revoked_at_us=None):
+                put(connection, replace(standing, revoked_at_us=now_us))
                 chain(connection, now_us, actor, "token.revoke", token_id)
-            return bool(changed.rowcount)
+                return True
+        return False
 
     def list_all(self) -> list[Token]:
         """Every token that was ever made, oldest first."""
-        with self._database.read() as connection:
-            return [
-                Token(
-                    row.id,
-                    row.scope,
-                    tuple(row.only),
-                    row.label,
-                    row.created_at_us,
-                    row.expires_at_us,
-                    row.revoked_at_us,
-                )
-                for row in connection.execute(
-                    sa.select(tokens).order_by(tokens.c.created_at_us, tokens.c.id)
-                )
-            ]
+        return self._database.records(Token)
 
 
-def _insert(connection: Connection, token: Token, actor: str) -> str:
-    secret = new_token()
-    connection.execute(
-        tokens.insert().values(
-            id=token.id,
-            sha256=_sha256(secret),
-            scope=token.scope,
-            only=list(token.only),
-            label=token.label,
-            created_at_us=token.created_at_us,
-            expires_at_us=token.expires_at_us,
-        )
-    )
+def _add(connection: Connection, token: Token, actor: str) -> None:
+    add(connection, token)
     details = {"scope": token.scope, "label": token.label}
     chain(connection, token.created_at_us, actor, "token.create", token.id, details)
-    return secret
 
 
 def _sha256(secret: str) -> str:

@@ -121,7 +121,7 @@ def test_the_supervisor_writes_down_what_it_sees(compose: Compose, root: Root) -
     reader = CatalogReader(root.catalog)
 
     def seen() -> dict[str, Any]:
-        return {each.health.name: each.health for each in reader.services()}
+        return {each.name: each for each in reader.services()}
 
     wait_until(
         lambda: (
@@ -142,9 +142,7 @@ def test_a_killed_service_counts_as_a_restart(compose: Compose, root: Root) -> N
 
     kill(old_pid)
 
-    wait_until(
-        lambda: any(s.health.name == "buffer" and s.restarts == 1 for s in reader.services())
-    )
+    wait_until(lambda: any(s.name == "buffer" and s.restarts == 1 for s in reader.services()))
     assert is_new("buffer", old_pid)
 
 
@@ -194,9 +192,7 @@ def test_a_cycle_begins_by_itself_when_enough_is_new_and_the_owner_lets_it(
     reader = CatalogReader(root.catalog)
     BufferLink().append("test", 1, RECORDS)
     if not automatic:
-        began_us = next(
-            each.seen_at_us for each in reader.services() if each.health.name == "supervisor"
-        )
+        began_us = next(each.seen_at_us for each in reader.services() if each.name == "supervisor")
         wait_until(
             lambda: any(each.seen_at_us > began_us + 6_000_000 for each in reader.services())
         )

@@ -4,7 +4,8 @@ import typer
 
 from selflow.core.invocation import Invocation, table
 from selflow.store.reading import CatalogReader
-from selflow.store.records import Pattern, document
+from selflow.store.records import Pattern
+from selflow.store.row import document
 
 _SHOWN_TERMS = 5
 

@@ -20,7 +20,7 @@ from selflow.core.listening import listens
 from selflow.core.session_files import ProcessRecord, read_ray_session
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Cycle, Service
-from selflow.store.records import document as as_document
+from selflow.store.row import document as as_document
 
 State = Literal["running", "starting", "degraded", "not running"]
 _NOT_RUNNING_EXIT = 3
@@ -43,7 +43,7 @@ class ObservedStatus:
     @property
     def state(self) -> str:
         """What the service said of itself, or ``dead`` if nobody is there to have said it."""
-        return self.service.health.state if self.is_alive else "dead"
+        return self.service.state if self.is_alive else "dead"
 
 
 def status_report(call: Invocation) -> int:
@@ -75,9 +75,7 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
         "reasons": reasons,
         "ray": ray,
         "serve": {
-            "state": next(
-                (s.state for s in seen if s.service.health.name == "serve"), "not running"
-            )
+            "state": next((s.state for s in seen if s.service.name == "serve"), "not running")
         },
         "keeper": {
             "state": "running" if keeper else "not running",
@@ -109,7 +107,7 @@ def judge(
     """The state in one word, and what keeps it from being ``running``; ``silent_s`` is 0 unless it
     is too long.
     """
-    alive = {each.service.health.name for each in seen if each.is_alive}
+    alive = {each.service.name for each in seen if each.is_alive}
     if not alive and ray_state == "running":
         return "degraded", ["Ray runs, but no service of ours does"]
     if not alive:
@@ -121,7 +119,7 @@ def judge(
         reasons.append(f"the supervisor has said nothing for {silent_s:,.0f} s")
     if not has_keeper:
         reasons.append("the keeper is gone: nobody rebuilds a dead session; selflow up starts one")
-    states = {each.service.health.name: each.state for each in seen}
+    states = {each.service.name: each.state for each in seen}
     reasons += [
         f"{name} is {state}"
         for name, state in states.items()
@@ -140,7 +138,7 @@ def _silent_s(seen: list[ObservedStatus], check_interval_s: float | None, now_us
     patience_s = max(_SLOW_ROUND_S, 3 * (check_interval_s or 0.0))
     for each in seen:
         silent_s = (now_us - each.service.seen_at_us) / 1e6
-        if each.service.health.name == "supervisor" and silent_s > patience_s:
+        if each.service.name == "supervisor" and silent_s > patience_s:
             return silent_s
     return 0.0
 
@@ -149,11 +147,11 @@ def _is_alive(service: Service) -> bool:
     """Whether the process that said so still is: same number, and not begun after the service in
     it.
     """
-    if service.health.state == "dead":
+    if service.state == "dead":
         return False
-    if service.health.pid == 0:  # it is being made: the supervisor's word is all there is
-        return service.health.state == "starting"
-    return processes.began_before(service.health.pid, service.health.started_at_us)
+    if service.pid == 0:  # it is being made: the supervisor's word is all there is
+        return service.state == "starting"
+    return processes.began_before(service.pid, service.started_at_us)
 
 
 def _ray(call: Invocation, marked: AbstractSet[int]) -> dict[str, Any]:
@@ -205,7 +203,7 @@ def _fill(call: Invocation) -> Fill | None:
 
 
 def _service(seen: ObservedStatus, now_us: int) -> dict[str, Any]:
-    health = seen.service.health
+    health = seen.service
     return {
         "name": health.name,
         "state": seen.state,
@@ -225,7 +223,7 @@ def _processes(
     recorded and are still the same.
     """
     names = {each.pid: each.name for each in recorded if processes.is_running(each)}
-    names |= {each.service.health.pid: each.service.health.name for each in seen if each.is_alive}
+    names |= {each.service.pid: each.service.name for each in seen if each.is_alive}
     pids = {pid for pid in (*names, *marked) if pid != os.getpid()}
     found = [process for pid in pids if (process := processes.look(pid))]
     return [

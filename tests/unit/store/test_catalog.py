@@ -21,7 +21,7 @@ from selflow.core.session_files import ProcessRecord
 from selflow.store import database, schema
 from selflow.store.catalog import Catalog
 from selflow.store.records import Artifact, Decision, Parent, SessionFacts
-from selflow.store.tables import metadata
+from selflow.store.schema import metadata
 
 FACTS = SessionFacts(True, 64_000_000, 0.5, (ProcessRecord("raylet", 7, 1),))
 DAY_US = 86_400_000_000
@@ -122,14 +122,30 @@ def test_a_catalog_that_was_restored_is_write_ahead_again(tmp_path: Path) -> Non
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_a_catalog_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["0001", "0002", "0999"])
+def test_a_catalog_of_an_unknown_schema_is_refused_and_left_alone(
+    tmp_path: Path, version: str
+) -> None:
     Catalog.open(tmp_path / "catalog.db").close()
-    with sqlite3.connect(tmp_path / "catalog.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0999'")
-    with pytest.raises(StoreError, match=r"has schema 0999; this program knows 0002") as caught:
+    with closing(sqlite3.connect(tmp_path / "catalog.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", [version])
+        connection.commit()
+    with pytest.raises(StoreError, match=f"has schema {version}; this program knows") as caught:
         Catalog.open(tmp_path / "catalog.db")
 
-    assert "newer SelFlow" in caught.value.hint
+    assert "start the SelFlow that wrote it" in caught.value.hint
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "catalog.db")) as connection:
+        connection.execute("CREATE TABLE trials (mine INTEGER)")
+        connection.execute("CREATE VIEW verdicts AS SELECT mine FROM trials")
+    with pytest.raises(StoreError):
+        Catalog.open(tmp_path / "catalog.db")
+    with closing(sqlite3.connect(tmp_path / "catalog.db")) as connection:
+        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master")]
+
+    assert names == ["trials", "verdicts"]
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
@@ -272,7 +288,7 @@ def test_a_service_is_one_row_that_tells_what_was_seen_last(catalog: Catalog) ->
     assert catalog.services.mark("buffer", "dead", 7)
     assert not catalog.services.mark("nobody", "dead", 7)
     (seen,) = catalog.services.list_all()
-    assert (seen.health.state, seen.health.pid, seen.restarts, seen.seen_at_us) == ("dead", 7, 2, 7)
+    assert (seen.state, seen.pid, seen.restarts, seen.seen_at_us) == ("dead", 7, 2, 7)
     catalog.facts.begin(FACTS, 8)
     assert catalog.services.list_all() == []
 

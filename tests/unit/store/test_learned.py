@@ -1,17 +1,11 @@
-"""Patterns, bases, trials and the router's beliefs; and a catalog of the first schema."""
+"""Patterns, bases, trials and the router's beliefs."""
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
 
 from selflow.core.errors import StoreError
-from selflow.store import schema
 from selflow.store.catalog import Catalog
-from selflow.store.database import Database
 from selflow.store.reading import CatalogReader
 from selflow.store.records import (
     Artifact,
@@ -22,8 +16,8 @@ from selflow.store.records import (
     Pattern,
     Stage,
     Trial,
-    document,
 )
+from selflow.store.row import document
 from tests.unit.store.worlds import PATTERN, begun
 
 EVERYTHING = {**PATTERN, "name": "everything", "agreement": None}
@@ -161,58 +155,6 @@ def test_a_document_says_moments_as_the_api_does(catalog: Catalog) -> None:
 
     assert (told["requested_at"], told["finished_at"]) == ("1970-01-01T00:00:01.000000Z", None)
     assert not any(name.endswith("_us") for name in told)
-
-
-def first_schema(path: Path) -> None:
-    """A catalog as the first SelFlow left it, with something in it."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
-    with closing(Database(path, "sqlite")) as database, database.write() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        connection.exec_driver_sql(
-            "INSERT INTO consents VALUES ('files', 1, NULL, '{\"paths\": [\"/w\"]}')"
-        )
-        connection.exec_driver_sql(
-            "INSERT INTO decisions VALUES ('dec_1', 1, 'pool', 9, '[]', '[]', NULL, 0)"
-        )
-
-
-def test_a_catalog_of_the_first_schema_is_brought_up_to_date_with_all_that_is_in_it(
-    tmp_path: Path,
-) -> None:
-    first_schema(tmp_path / "catalog.db")
-    with closing(Catalog.open(tmp_path / "catalog.db")) as catalog:
-        assert [each.details for each in catalog.consents.list_all()] == [{"paths": ["/w"]}]
-        assert catalog.decisions.find("dec_1").routing is None
-        assert begun(catalog).state == "running"
-
-
-def test_the_light_reader_takes_a_catalog_of_the_first_schema_for_one_that_learned_nothing(
-    tmp_path: Path,
-) -> None:
-    first_schema(tmp_path / "catalog.db")
-    reader = CatalogReader(tmp_path / "catalog.db")
-
-    assert (reader.learned(Cycle), reader.learned(Pattern, state="alive")) == ([], [])
-    assert [each.routing for each in reader.decisions(9)] == [None]
-
-
-def test_a_migration_that_fails_leaves_the_first_schema_as_it_was(tmp_path: Path) -> None:
-    first_schema(tmp_path / "catalog.db")
-    with closing(sqlite3.connect(tmp_path / "catalog.db")) as connection:
-        connection.execute("CREATE TABLE trials (mine INTEGER)")
-    with pytest.raises(StoreError):
-        Catalog.open(tmp_path / "catalog.db")
-    with closing(sqlite3.connect(tmp_path / "catalog.db")) as connection:
-        names = {
-            row[0]
-            for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        }
-        version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-
-    assert "cycles" not in names
-    assert version == ("0001",)
 
 
 def test_what_the_cycle_before_found_is_found_again_and_not_what_this_one_finds(
