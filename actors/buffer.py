@@ -39,6 +39,11 @@ class BufferShell:
         """Store a batch; returns once it is durable."""
         return self._opened().append(source, batch_id, records)
 
+    @ray.method
+    def consume(self, upto_seq: int) -> None:
+        """Empty the buffer up to what a finished cycle has learned from; the log stays."""
+        self._opened().consume(upto_seq)
+
     @ray.method(concurrency_group="read")
     def read(self, after_seq: int, limit_events: int) -> Sequence[Stored]:
         """Events behind a sequence number."""

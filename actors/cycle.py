@@ -21,8 +21,10 @@ from actors.trainer import TrainerShell
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import NotRunningError, SelFlowError, StoreError
 from selflow.core.events import Json
+from selflow.discover.trigger import lacking
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
+from selflow.store.cycles import End
 from selflow.store.records import Artifact, Cycle, Parent, Verdict
 from tune.leftovers import release_leftovers
 
@@ -47,11 +49,12 @@ def run_cycle(plan: Plan, cycle: Cycle) -> None:
         release_leftovers()
     catalog = Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
     try:
-        LearningCycle(plan, cycle, catalog, clock).run()
+        lacks = LearningCycle(plan, cycle, catalog, clock).run()
     except (SelFlowError, RayTaskError) as error:
         catalog.cycles.finish(cycle.id, "failed", _told(error), clock.now_us())
     else:
-        catalog.cycles.finish(cycle.id, "done", "", clock.now_us())
+        end: End = "skipped" if lacks else "done"
+        catalog.cycles.finish(cycle.id, end, "; ".join(lacks), clock.now_us())
     finally:
         catalog.close()
     shutil.rmtree(plan.root.work / cycle.id, ignore_errors=True)
@@ -68,16 +71,17 @@ class LearningCycle:
         self._catalog = catalog
         self._clock = clock
 
-    def run(self) -> None:
-        """From the snapshot to the roster.
+    def run(self) -> tuple[str, ...]:
+        """From the snapshot to the roster; returns what was lacking, empty if it ran to its end.
 
         Raises:
             SelFlowError: The cycle cannot go on.
         """
         upto_seq = self._cycle.upto_seq or 0
         snapshot = represent.remote(self._plan, upto_seq)
-        if not self._is_due(ray.get(snapshot)):
-            return
+        lacks = self._lacks(ray.get(snapshot))
+        if lacks:
+            return lacks
         past = pool_past.remote(self._plan, snapshot)
         found = self._stage("discover", lambda: self._ask(_CLUSTERER, "discover", (snapshot,)))
         base_sha256 = self._base(snapshot)
@@ -96,32 +100,24 @@ class LearningCycle:
             ),
         )
         self._sweep()
+        return ()
 
-    def _is_due(self, snapshot: Snapshot) -> bool:
-        """A cycle that nobody asked for begins only on events of enough kinds and days."""
-        from selflow.discover.trigger import missing_for_cycle
-
-        templates = len(snapshot.table.labels)
-        missing: tuple[str, ...] = ()
-        if self._cycle.trigger != "owner":
-            limits = self._plan.settings.buffer
-            missing = tuple(
-                each
-                for each in missing_for_cycle(0, 0, templates, snapshot.days, limits)
-                if each != "size"
-            )
+    def _lacks(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """A cycle that nobody asked for goes on only with events of enough kinds and days."""
+        labels, days = len(snapshot.table.labels), snapshot.days
+        is_asked = self._cycle.trigger == "owner"
+        lacks = () if is_asked else lacking(labels, days, self._plan.settings.buffer)
         numbers: dict[str, Json] = {
             "steps": len(snapshot.table.ts_us),
-            "labels": templates,
-            "days": snapshot.days,
+            "labels": labels,
+            "days": days,
             "train": list(snapshot.train),
             "tune": list(snapshot.tune),
             "gate": list(snapshot.gate),
-            "gate_from_us": int(snapshot.table.ts_us[snapshot.gate[0]]),
-            "missing": list(missing),
+            "lacking": list(lacks),
         }
         self._stage("represent", lambda: StageResult(numbers))
-        return not missing
+        return lacks
 
     def _base(self, snapshot: Any) -> str:  # noqa: ANN401  (a ref)
         """The base of this cycle. While agents serve, the one they stand on stays."""

@@ -1,105 +1,127 @@
-"""Which cycle runs: the supervisor begins those that are due or asked for, resumes and cancels. One
-at a time.
+"""Which learning cycle runs: starts those that are due or asked for, resumes, cancels, and consumes
+the buffer once one is done. One at a time. Imports no Ray.
 """
 
 import shutil
-from typing import Any
+from typing import Protocol
 
-import ray
-from ray.exceptions import RayError, RayTaskError
-
-from actors.clusterer import ClustererShell
-from actors.cycle import run_cycle
-from actors.evaluator import EvaluatorShell
-from actors.links import BufferLink
 from actors.plan import Plan
-from actors.shell import ServiceRef
-from actors.trainer import TrainerShell
 from selflow.core.clock import Clock
 from selflow.core.errors import StoreError
-from selflow.discover.trigger import missing_for_cycle
+from selflow.core.events import Fill
+from selflow.discover.trigger import Attempt, is_due
 from selflow.store.catalog import Catalog
+from selflow.store.records import Cycle
 
 MAX_ATTEMPTS = 5
 """A cycle whose process died so often has failed."""
 _LOOK_S = 5.0
 """Seconds between two looks at the buffer."""
-_LAUNCHERS = (
-    ServiceRef("clusterer", ClustererShell),
-    ServiceRef("trainer", TrainerShell),
-    ServiceRef("evaluator", EvaluatorShell),
-)
+
+
+class Buffer(Protocol):
+    """What the scheduler asks of the buffer. Each call raises StoreError if it is away."""
+
+    def fill(self) -> Fill:
+        """How full it is."""
+        ...
+
+    def consume(self, upto_seq: int) -> None:
+        """A finished cycle has learned from everything up to ``upto_seq``."""
+        ...
+
+
+class Runner(Protocol):
+    """Runs one cycle; ``cycle_runner`` in Ray."""
+
+    def start(self, cycle: Cycle) -> None:
+        """Run it from its last finished stage on."""
+        ...
+
+    def outcome(self) -> str | None:
+        """None while it runs; then why it failed, empty if it ended or its process died."""
+        ...
+
+    def cancel(self) -> None:
+        """End it and all that it started."""
+        ...
 
 
 class CycleScheduler:
-    """The cycle that runs, if one does. For the supervisor's thread; all that lasts is in the
-    catalog.
-    """
+    """For the supervisor's thread; all that must survive it is in the catalog and in the log."""
 
-    def __init__(self, plan: Plan, catalog: Catalog, clock: Clock) -> None:
+    def __init__(
+        self, plan: Plan, catalog: Catalog, clock: Clock, buffer: Buffer, runner: Runner
+    ) -> None:
         self._plan = plan
         self._catalog = catalog
         self._clock = clock
-        self._running: tuple[str, Any] | None = None
+        self._buffer = buffer
+        self._runner = runner
+        self._running_id = ""
         self._looked_s = -_LOOK_S
 
     def once(self) -> None:
-        """Settle what has ended, end what was cancelled, begin what waits."""
-        if self._running is not None and not self._has_ended(*self._running):
+        """Settle what has ended or was cancelled, consume what was learned, start what waits.
+
+        Raises:
+            StoreError: The catalog or the buffer is away; the next round tries again.
+        """
+        if self._running_id and not self._has_ended():
             return
-        self._running = None
+        fill = self._look()
         cycle = self._catalog.cycles.open()
-        if cycle is None and self._is_due():
+        if cycle is None and fill is not None and self._is_due(fill):
             cycle = self._catalog.cycles.request("size", self._clock.now_us())
         if cycle is None:
             return
         if cycle.attempts >= MAX_ATTEMPTS:
-            self._finish(cycle.id, f"its process died {cycle.attempts} times")
+            self._fail(cycle.id, f"its process died {cycle.attempts} times")
             return
-        upto_seq = cycle.upto_seq or BufferLink().fill().last_seq
-        begun = self._catalog.cycles.begin(cycle.id, upto_seq, self._clock.now_us())
-        self._running = (cycle.id, run_cycle.remote(self._plan, begun))
+        upto_seq = cycle.upto_seq or self._buffer.fill().last_seq
+        self._runner.start(self._catalog.cycles.begin(cycle.id, upto_seq, self._clock.now_us()))
+        self._running_id = cycle.id
 
-    def _has_ended(self, cycle_id: str, ref: Any) -> bool:  # noqa: ANN401  (a ref)
-        ready, _ = ray.wait([ref], timeout=0)
-        if not ready:
+    def _has_ended(self) -> bool:
+        outcome = self._runner.outcome()
+        if outcome is None:
             cycle = self._catalog.cycles.open()
-            if cycle is None or cycle.id != cycle_id:
-                self._cancel(cycle_id, ref)
+            if cycle is None or cycle.id != self._running_id:
+                self._runner.cancel()
+                shutil.rmtree(self._plan.root.work / self._running_id, ignore_errors=True)
             return False
-        try:
-            ray.get(ref)
-        except RayTaskError as error:
-            self._finish(cycle_id, f"{type(error.cause).__name__} in the cycle; see selflow logs")
-        except RayError:
-            return True  # its process died: the cycle is still open and goes on in the next one
+        if outcome:
+            self._fail(self._running_id, outcome)
+        self._running_id = ""
+        self._looked_s = -_LOOK_S  # what it consumed shows at once
         return True
 
-    def _cancel(self, cycle_id: str, ref: Any) -> None:  # noqa: ANN401  (a ref)
-        """What a launcher's task has begun ends with the launcher; the next round makes
-        both anew.
-        """
-        ray.cancel(ref, force=True)
-        for each in _LAUNCHERS:
-            each.kill()
-        shutil.rmtree(self._plan.root.work / cycle_id, ignore_errors=True)
+    def _look(self) -> Fill | None:
+        """The buffer, without what finished cycles have learned from; None between two looks.
 
-    def _is_due(self) -> bool:
+        The catalog says what was consumed and the log's cursor follows it, so that a crash between
+        the two loses nothing.
+        """
         now_s = self._clock.monotonic_s()
-        if not self._plan.settings.learning.automatic or now_s - self._looked_s < _LOOK_S:
-            return False
+        if now_s - self._looked_s < _LOOK_S:
+            return None
         self._looked_s = now_s
         try:
-            fill = BufferLink(timeout_s=2.0).fill()
+            fill = self._buffer.fill()
+            consumed_seq = min(self._catalog.cycles.consumed_seq(), fill.last_seq)
+            if consumed_seq > fill.consumed_seq:
+                self._buffer.consume(consumed_seq)
+                fill = self._buffer.fill()
         except StoreError:
-            return False
-        latest = self._catalog.cycles.latest(1)
-        before = (latest[0].upto_seq or 0) if latest else 0
-        new_events = fill.last_seq - before
-        new_bytes = round(fill.size_bytes * new_events / max(1, fill.events))
-        return "size" not in missing_for_cycle(
-            new_events, new_bytes, 0, 0, self._plan.settings.buffer
-        )
+            return None
+        return fill
 
-    def _finish(self, cycle_id: str, why: str) -> None:
+    def _is_due(self, fill: Fill) -> bool:
+        if not self._plan.settings.learning.automatic:
+            return False
+        last = self._catalog.cycles.last_unconsumed()
+        attempt = Attempt(last.upto_seq or 0, last.finished_at_us or 0) if last else None
+        return is_due(fill, attempt, self._plan.settings.buffer, self._clock.now_us())
+
+    def _fail(self, cycle_id: str, why: str) -> None:
         self._catalog.cycles.finish(cycle_id, "failed", why, self._clock.now_us())

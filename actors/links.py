@@ -48,6 +48,10 @@ class BufferLink:
         """How full the log is."""
         return cast("Fill", self._call(lambda buffer: buffer.fill.remote()))
 
+    def consume(self, upto_seq: int) -> None:
+        """A finished cycle has learned from everything up to ``upto_seq``."""
+        self._call(lambda buffer: buffer.consume.remote(upto_seq))
+
     def _call(self, call: Callable[[Any], Any]) -> object:
         try:
             return ray.get(call(_BUFFER.handle()), timeout=self._timeout_s)

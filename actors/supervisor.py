@@ -10,7 +10,9 @@ import psutil
 import ray
 from ray.exceptions import RayError
 
+from actors.cycle_runner import CycleRunner
 from actors.cycle_scheduler import CycleScheduler
+from actors.links import BufferLink
 from actors.node_processes import node_processes
 from actors.plan import Plan
 from actors.services import ServeService, Service, planned
@@ -21,6 +23,7 @@ from selflow.core.health import Health
 from selflow.govern.supervise import Seen, Watch
 from selflow.store.catalog import Catalog
 
+_BUFFER_LIMIT_S = 5.0
 _UNSETTLED_S = 0.5
 """Seconds between two rounds while something is not up yet."""
 
@@ -37,7 +40,9 @@ class HealthChecks:
         self._serve = ServeService(plan, clock)
         self._actors = planned(plan)
         self._watches: dict[str, Watch] = {}
-        self._cycles = CycleScheduler(plan, self._catalog, clock)
+        self._cycles = CycleScheduler(
+            plan, self._catalog, clock, BufferLink(timeout_s=_BUFFER_LIMIT_S), CycleRunner(plan)
+        )
 
     def once(self, own: Health) -> bool:
         """Check, act, write down; True if all is settled.

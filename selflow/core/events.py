@@ -57,10 +57,19 @@ class Credits:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """How full the log and the buffer are."""
+    """How full the log and the buffer are: one figure for ``status``, metrics and the trigger."""
 
     events: int
+    """In the log."""
     size_bytes: int
+    """Of the buffer: the events that no finished cycle has learned from."""
     last_seq: int
     budget_bytes: int
+    """What ``size_bytes`` is measured against."""
     new_events: int
+    """In the buffer."""
+
+    @property
+    def consumed_seq(self) -> int:
+        """Up to here a finished cycle has learned from the log."""
+        return self.last_seq - self.new_events

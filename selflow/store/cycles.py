@@ -13,6 +13,7 @@ from selflow.store.database import Database, find, put
 from selflow.store.predictors import keep_artifact
 from selflow.store.records import Artifact, Cycle, Parent, Stage
 
+End = Literal["done", "failed", "skipped"]
 _OPEN = ("requested", "running")
 
 
@@ -57,9 +58,7 @@ class Cycles:
             if not find(connection, Stage, cycle_id=cycle_id, name=stage):
                 put(connection, Stage(cycle_id, stage, now_us, None, None, {}))
 
-    def finish(
-        self, cycle_id: str, state: Literal["done", "failed"], error: str, now_us: int
-    ) -> bool:
+    def finish(self, cycle_id: str, state: End, error: str, now_us: int) -> bool:
         """End a cycle; False if it had ended already, and the end of that time stands."""
         return self._end(cycle_id, state, error, now_us)
 
@@ -76,6 +75,18 @@ class Cycles:
         return sorted(self._database.records(Cycle), key=lambda each: -each.requested_at_us)[
             :limit_rows
         ]
+
+    def consumed_seq(self) -> int:
+        """The end of the log that the last finished cycle has learned from; 0 if there is none."""
+        done = self._database.records(Cycle, state="done")
+        return max((each.upto_seq or 0 for each in done), default=0)
+
+    def last_unconsumed(self) -> Cycle | None:
+        """The last cycle that started and ended without learning, if none has finished since."""
+        started = [each for each in self._database.records(Cycle) if each.finished_at_us]
+        started = [each for each in started if each.started_at_us is not None]
+        last = max(started, key=lambda each: each.finished_at_us or 0, default=None)
+        return last if last is not None and last.state != "done" else None
 
     def stage(self, cycle_id: str, name: str) -> Stage | None:
         """What a finished stage left; None while it is not done."""
@@ -113,7 +124,7 @@ class Cycles:
         )
 
     def _end(
-        self, cycle_id: str, state: Literal["done", "failed", "cancelled"], error: str, now_us: int
+        self, cycle_id: str, state: End | Literal["cancelled"], error: str, now_us: int
     ) -> bool:
         with self._database.write() as connection:
             for cycle in find(connection, Cycle, id=cycle_id, state=_OPEN):

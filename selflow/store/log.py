@@ -28,7 +28,7 @@ from selflow.store.log_format import (
     open_environment,
 )
 
-CYCLE = "cycle"
+CYCLE = b"cycle"
 """The cursor behind which the learning cycle has consumed everything; what follows is the buffer.
 """
 _TS_BYTES = 8
@@ -82,11 +82,6 @@ class LogReader:
                     break
             return found
 
-    def cursor(self, name: str) -> int:
-        """The sequence number that ``set_cursor`` stored last under ``name``; 0 if none."""
-        with self._view() as txn:
-            return _number(txn, name.encode(), self._tables.cursors)
-
     def fill(self) -> Fill:
         """How many events the log holds, and how many and how large those after the cycle's cursor
         are.
@@ -98,7 +93,7 @@ class LogReader:
                 size_bytes=_number(txn, BUFFER_BYTES, self._tables.meta),
                 last_seq=last_seq,
                 budget_bytes=self._budget_bytes,
-                new_events=last_seq - _number(txn, CYCLE.encode(), self._tables.cursors),
+                new_events=last_seq - _number(txn, CYCLE, self._tables.cursors),
             )
 
     def close(self) -> None:
@@ -195,15 +190,15 @@ class EventLog(LogReader):
             lambda txn: self._put_batch(txn, batch_key(source, batch_id), records), size_bytes
         )
 
-    def set_cursor(self, name: str, seq: int) -> None:
-        """Remember durably that everything up to ``seq`` is done with.
+    def consume(self, upto_seq: int) -> None:
+        """Record durably that a learning cycle is done with everything up to ``upto_seq``.
 
-        Cost: the cycle's cursor counts the buffer anew, which reads every record after ``seq``.
+        Cost: counts the buffer again, which reads every record after ``upto_seq``.
 
         Raises:
-            ShapeError: ``seq`` was never given out.
+            ShapeError: ``upto_seq`` was never given out.
         """
-        self._write(lambda txn: self._put_cursor(txn, name, seq), len(name))
+        self._write(lambda txn: self._put_cursor(txn, upto_seq), len(CYCLE))
 
     def close(self) -> None:
         """Let go of the files and of the writer's lock."""
@@ -239,19 +234,17 @@ class EventLog(LogReader):
             txn.put(BUFFER_BYTES, U64.pack(size_bytes), db=self._tables.meta)
         return Credits(first_seq, last_seq, is_repeat=False, credits=self._credits)
 
-    def _put_cursor(self, txn: lmdb.Transaction, name: str, seq: int) -> None:
+    def _put_cursor(self, txn: lmdb.Transaction, upto_seq: int) -> None:
         last_seq = _number(txn, LAST_SEQ, self._tables.meta)
-        if not 0 <= seq <= last_seq:
+        if not 0 <= upto_seq <= last_seq:
             raise ShapeError(
-                f"cursor {name}: {seq:,} is not between 0 and the last sequence number, "
-                f"{last_seq:,}"
+                f"cannot consume up to {upto_seq:,}: the last sequence number is {last_seq:,}"
             )
-        txn.put(name.encode(), U64.pack(seq), db=self._tables.cursors)
-        if name == CYCLE:
-            with txn.cursor(self._tables.log) as cursor:
-                follows = cursor.set_range(U64.pack(seq + 1))
-                size_bytes = sum(len(record) for _, record in cursor.iternext()) if follows else 0
-            txn.put(BUFFER_BYTES, U64.pack(size_bytes), db=self._tables.meta)
+        txn.put(CYCLE, U64.pack(upto_seq), db=self._tables.cursors)
+        with txn.cursor(self._tables.log) as cursor:
+            follows = cursor.set_range(U64.pack(upto_seq + 1))
+            size_bytes = sum(len(record) for _, record in cursor.iternext()) if follows else 0
+        txn.put(BUFFER_BYTES, U64.pack(size_bytes), db=self._tables.meta)
 
     def _write(self, action: Callable[[lmdb.Transaction], _Answer], size_bytes: int) -> _Answer:
         """Run ``action`` in one transaction, in a larger map if it does not fit; leaving ``with``

@@ -241,7 +241,8 @@ class Cycle(Row):
     order = ("requested_at_us",)
     id: str
     trigger: Literal["owner", "size", "schedule"]
-    state: Literal["requested", "running", "done", "failed", "cancelled"]
+    state: Literal["requested", "running", "done", "failed", "skipped", "cancelled"]
+    """``done`` alone consumes the buffer; ``skipped``: nobody asked for it and too little came."""
     requested_at_us: int
     started_at_us: int | None = None
     finished_at_us: int | None = None

@@ -8,8 +8,9 @@ from selflow.core.clock import SystemClock
 from selflow.core.codec import encode_record
 from selflow.core.events import Event
 from selflow.core.paths import Root
-from selflow.core.settings import DiscoverSettings, Settings
+from selflow.core.settings import BufferSettings, DiscoverSettings, Settings
 from selflow.store.catalog import Catalog
+from selflow.store.log import LogReader
 from selflow.store.reading import CatalogReader
 from selflow.store.records import Cycle, Stage
 from tests.cluster.conftest import QUICK
@@ -62,6 +63,24 @@ def test_a_cancelled_cycle_ends_its_work_and_leaves_nothing(compose: Compose, ro
     wait_until(lambda: list(root.work.iterdir()) == [])
     assert reader.learned(Cycle)[0].state == "cancelled"
     assert not reader.learned(Stage, cycle_id=cycle_id, name="base")[0].finished_at_us
+
+
+def test_an_automatic_cycle_without_variety_leaves_the_buffer(compose: Compose, root: Root) -> None:
+    from actors.links import BufferLink
+
+    compose(wanted=Settings(supervisor=QUICK, buffer=BufferSettings(trigger_events=500)))
+    reader, link = CatalogReader(root.catalog), BufferLink()
+    link.append("test", 1, steps(500))
+    wait_until(lambda: any(each.finished_at_us for each in reader.learned(Cycle)))
+    (cycle,) = reader.learned(Cycle)
+    after_cycle = link.fill()
+    link.consume(500)
+
+    assert (cycle.trigger, cycle.state) == ("size", "skipped")
+    assert cycle.error == "12 of 200 labels; 1 of 3 days"
+    assert (after_cycle.new_events, link.fill().new_events) == (500, 0)
+    with closing(LogReader(root.events, 0)) as log:
+        assert log.fill().new_events == 0
 
 
 def test_a_new_cycle_gets_back_what_a_dead_search_held(compose: Compose, root: Root) -> None:

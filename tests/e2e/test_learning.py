@@ -188,6 +188,12 @@ def test_the_planted_agent_passes_the_gate_and_answers(world: World, cycle: dict
     wait_until(lambda: any(each.selflow.kind == "agent" for each in client.models()), 60)
 
 
+def test_a_finished_cycle_empties_the_buffer(world: World, cycle: dict[str, Any]) -> None:
+    wait_until(lambda: world.state()["buffer"]["new_events"] == 0)
+
+    assert world.state()["buffer"]["events"] == cycle["accepted"]
+
+
 def test_work_folders_are_gone(world: World, cycle: dict[str, Any]) -> None:
     assert list(world.root.work.iterdir()) == []
     assert any(world.root.artifacts.iterdir())

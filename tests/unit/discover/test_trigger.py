@@ -5,58 +5,63 @@ import sys
 
 import pytest
 
+from selflow.core.events import Fill
 from selflow.core.settings import BufferSettings
-from selflow.discover.trigger import missing_for_cycle
+from selflow.discover.trigger import Attempt, is_due, lacking
 
 LIMITS = BufferSettings(budget_bytes=1_000_000)
+HOUR_US = 3_600_000_000
 
 
-def missing(
-    limits: BufferSettings = LIMITS,
-    events: int = 20_000,
-    size: int = 0,
-    templates: int = 200,
-    days: int = 3,
-) -> str:
-    return " ".join(missing_for_cycle(events, size, templates, days, limits))
+def fill(new_events: int = 20_000, size: int = 0, consumed: int = 0) -> Fill:
+    last_seq = consumed + new_events
+    return Fill(last_seq, size, last_seq, LIMITS.budget_bytes, new_events)
 
 
-def test_enough_of_everything_means_go() -> None:
-    assert missing() == ""
-
-
-def test_all_that_is_missing_is_named() -> None:
-    assert missing(events=0, templates=0, days=0) == "size diversity patterns"
+def due(limits: BufferSettings = LIMITS, events: int = 20_000, size: int = 0) -> bool:
+    return is_due(fill(events, size), None, limits, 0)
 
 
 @pytest.mark.setting("buffer.trigger_fraction")
 def test_a_full_buffer_is_enough_in_place_of_many_events() -> None:
-    assert missing(events=1, size=900_000) == ""
-    assert missing(events=1, size=899_999) == "size"
-    assert (
-        missing(
-            BufferSettings(budget_bytes=1_000_000, trigger_fraction=0.5), events=1, size=500_000
-        )
-        == ""
-    )
+    half = BufferSettings(budget_bytes=1_000_000, trigger_fraction=0.5)
+
+    assert due(events=1, size=900_000)
+    assert not due(events=1, size=899_999)
+    assert due(half, events=1, size=500_000)
 
 
 @pytest.mark.setting("buffer.trigger_events")
 def test_many_events_are_enough_in_place_of_a_full_buffer() -> None:
-    assert missing(events=19_999) == "size"
-    assert missing(BufferSettings(trigger_events=100), events=100) == ""
+    assert not due(events=19_999)
+    assert due(BufferSettings(trigger_events=100), events=100)
+
+
+@pytest.mark.parametrize(
+    ("events", "hours", "wanted"),
+    [(20_000, 1, False), (21_999, 23, False), (22_000, 1, True), (20_000, 24, True)],
+)
+def test_a_vain_attempt_is_repeated_after_growth_or_a_day(
+    events: int,
+    hours: int,
+    wanted: bool,  # noqa: FBT001  (a parameter of the test)
+) -> None:
+    attempt = Attempt(upto_seq=70_000, ended_at_us=5)
+    now_us = 5 + hours * HOUR_US
+
+    assert is_due(fill(events, consumed=50_000), attempt, LIMITS, now_us) is wanted
 
 
 @pytest.mark.setting("buffer.min_templates")
 def test_too_few_different_labels_keep_a_cycle_back() -> None:
-    assert missing(templates=199) == "diversity"
-    assert missing(BufferSettings(min_templates=5), templates=5) == ""
+    assert lacking(199, 3, LIMITS) == ("199 of 200 labels",)
+    assert lacking(5, 3, BufferSettings(min_templates=5)) == ()
 
 
 @pytest.mark.setting("buffer.min_days")
 def test_too_few_days_keep_a_cycle_back() -> None:
-    assert missing(days=2) == "patterns"
-    assert missing(BufferSettings(min_days=1), days=1) == ""
+    assert lacking(200, 2, LIMITS) == ("2 of 3 days",)
+    assert lacking(200, 1, BufferSettings(min_days=1)) == ()
 
 
 def test_asking_loads_nothing_heavy() -> None:

@@ -119,35 +119,34 @@ def test_a_scan_equals_sorting_and_filtering(
         assert [(each.event.ts_us, each.seq) for each in found] == wanted[:limit_events]
 
 
-def test_cursors_survive_a_reopening_and_start_at_zero(tmp_path: Path) -> None:
+def test_what_is_consumed_survives_a_reopening(tmp_path: Path) -> None:
     with closing(open_log(tmp_path / "events")) as log:
         log.append("a", 1, [record(i) for i in range(5)])
-        log.set_cursor("predict", 3)
+        before = log.fill().consumed_seq
+        log.consume(3)
     with closing(open_log(tmp_path / "events")) as log:
-        assert (log.cursor("predict"), log.cursor("never set")) == (3, 0)
+        assert (before, log.fill().consumed_seq, log.fill().new_events) == (0, 3, 2)
 
 
-def test_a_cursor_cannot_stand_behind_the_end(tmp_path: Path) -> None:
+def test_nothing_behind_the_end_can_be_consumed(tmp_path: Path) -> None:
     with (
         closing(open_log(tmp_path / "events")) as log,
-        pytest.raises(
-            ShapeError, match="cursor predict: 1 is not between 0 and the last sequence number, 0"
-        ),
+        pytest.raises(ShapeError, match="cannot consume up to 1: the last sequence number is 0"),
     ):
-        log.set_cursor("predict", 1)
+        log.consume(1)
 
 
-def test_the_buffer_is_what_follows_the_cursor_of_the_cycle(tmp_path: Path) -> None:
+def test_the_buffer_is_what_no_cycle_has_consumed(tmp_path: Path) -> None:
     with closing(open_log(tmp_path / "events")) as log:
         records = [record(i) for i in range(6)]
         log.append("a", 1, records[:4])
-        log.set_cursor("cycle", 3)
+        log.consume(3)
         log.append("a", 2, records[4:])
         fill = log.fill()
 
         assert (fill.events, fill.last_seq, fill.new_events) == (6, 6, 3)
         assert fill.size_bytes == sum(map(len, records[3:]))
-        log.set_cursor("cycle", 6)
+        log.consume(6)
         assert log.fill().size_bytes == 0
 
 
