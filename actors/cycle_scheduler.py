@@ -11,10 +11,13 @@ from selflow.core.errors import StoreError
 from selflow.core.events import Fill
 from selflow.discover.trigger import Attempt, is_due
 from selflow.store.catalog import Catalog
+from selflow.store.cycles import consumed_seq, last_unconsumed
 from selflow.store.records import Cycle
 
 MAX_ATTEMPTS = 5
 """A cycle whose process died so often has failed."""
+_HISTORY_CYCLES = 100
+"""The buffer is never given back, so that the newest cycles are enough."""
 _LOOK_S = 5.0
 """Seconds between two looks at the buffer."""
 
@@ -108,9 +111,10 @@ class CycleScheduler:
         self._looked_s = now_s
         try:
             fill = self._buffer.fill()
-            consumed_seq = min(self._catalog.cycles.consumed_seq(), fill.last_seq)
-            if consumed_seq > fill.consumed_seq:
-                self._buffer.consume(consumed_seq)
+            learned_seq = consumed_seq(self._catalog.cycles.latest(_HISTORY_CYCLES))
+            upto_seq = min(learned_seq, fill.last_seq)
+            if upto_seq > fill.consumed_seq:
+                self._buffer.consume(upto_seq)
                 fill = self._buffer.fill()
         except StoreError:
             return None
@@ -119,7 +123,7 @@ class CycleScheduler:
     def _is_due(self, fill: Fill) -> bool:
         if not self._plan.settings.learning.automatic:
             return False
-        last = self._catalog.cycles.last_unconsumed()
+        last = last_unconsumed(self._catalog.cycles.latest(_HISTORY_CYCLES))
         attempt = Attempt(last.upto_seq or 0, last.finished_at_us or 0) if last else None
         return is_due(fill, attempt, self._plan.settings.buffer, self._clock.now_us())
 

@@ -1,6 +1,6 @@
 """Learning cycles and the journal of their stages, by which a killed cycle goes on where it was."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -76,18 +76,6 @@ class Cycles:
             :limit_rows
         ]
 
-    def consumed_seq(self) -> int:
-        """The end of the log that the last finished cycle has learned from; 0 if there is none."""
-        done = self._database.records(Cycle, state="done")
-        return max((each.upto_seq or 0 for each in done), default=0)
-
-    def last_unconsumed(self) -> Cycle | None:
-        """The last cycle that started and ended without learning, if none has finished since."""
-        started = [each for each in self._database.records(Cycle) if each.finished_at_us]
-        started = [each for each in started if each.started_at_us is not None]
-        last = max(started, key=lambda each: each.finished_at_us or 0, default=None)
-        return last if last is not None and last.state != "done" else None
-
     def stage(self, cycle_id: str, name: str) -> Stage | None:
         """What a finished stage left; None while it is not done."""
         return next(
@@ -131,6 +119,20 @@ class Cycles:
                 put(connection, replace(cycle, state=state, error=error, finished_at_us=now_us))
                 return True
         return False
+
+
+def consumed_seq(cycles: Iterable[Cycle]) -> int:
+    """The end of the log that these finished cycles have learned from; 0 if none has."""
+    return max((each.upto_seq or 0 for each in cycles if each.state == "done"), default=0)
+
+
+def last_unconsumed(cycles: Iterable[Cycle]) -> Cycle | None:
+    """Of these cycles the last that started and ended without learning, if none has learned
+    since.
+    """
+    ended = [each for each in cycles if each.started_at_us and each.finished_at_us]
+    last = max(ended, key=lambda each: each.finished_at_us or 0, default=None)
+    return last if last is not None and last.state != "done" else None
 
 
 def journal(
