@@ -5,12 +5,25 @@ expert.
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
-from selflow.predict.counts import FOLDER, HOUR, ORDER0, ORDER1, ORDER2, SKIP, Context, CountExperts
+from selflow.predict.counts import (
+    FOLDER,
+    HOUR,
+    ORDER0,
+    ORDER1,
+    ORDER2,
+    ORDER3,
+    SKIP,
+    SKIP3,
+    Context,
+    CountExperts,
+)
 from selflow.predict.experts import Expert
 from selflow.predict.linear import LinearRanker
 from selflow.predict.recency import RecencyExpert
 
 OWN = (ORDER0, ORDER1, ORDER2, SKIP, FOLDER, HOUR)
+LONG = (ORDER3, SKIP3)
+"""In the pool alone: the rankers and their shipped weights do not know them."""
 SHARED = (ORDER0, ORDER1, ORDER2)
 Factory = Callable[[int], Expert]
 
@@ -27,6 +40,8 @@ def _counts(*contexts: Context) -> Factory:
 
 
 order0, order1, order2 = _counts(ORDER0), _counts(ORDER0, ORDER1), _counts(ORDER0, ORDER1, ORDER2)
+order3 = _counts(ORDER0, ORDER1, ORDER2, ORDER3)
+skip3 = _counts(ORDER0, SKIP3)
 skip, folder, hour = _counts(ORDER0, SKIP), _counts(ORDER0, FOLDER), _counts(ORDER0, HOUR)
 recency: Factory = lambda _seed: RecencyExpert()  # noqa: E731
 ranker_plain: Factory = lambda _seed: LinearRanker()  # noqa: E731

@@ -22,6 +22,7 @@ _LABEL_BITS = 20
 _LABEL_MASK = (1 << _LABEL_BITS) - 1
 _HOUR_US = 3_600_000_000
 _PAIR_MEMBERS = 4
+_TRIPLE_MEMBERS = 2
 _FIRST_FRESH = 0.5
 _PROPOSED = 10
 
@@ -53,6 +54,22 @@ def label_pairs(view: View) -> list[int]:
     ]
 
 
+def label_triples(view: View) -> list[int]:
+    """One row per member of each of the last three steps, the first two members of each."""
+    top = view.user << 3 * _LABEL_BITS
+    return [
+        top | c << 2 * _LABEL_BITS | b << _LABEL_BITS | a
+        for a in view.last[:_TRIPLE_MEMBERS]
+        for b in view.before[:_TRIPLE_MEMBERS]
+        for c in view.third[:_TRIPLE_MEMBERS]
+    ]
+
+
+def third_labels(view: View) -> list[int]:
+    """One row per member of the third step from the end."""
+    return [view.user << 2 * _LABEL_BITS | a for a in view.third]
+
+
 def last_folders(view: View) -> list[int]:
     """One row per folder of the last step."""
     folders = dict.fromkeys(view.vocabulary.traits(a).folder for a in view.last)
@@ -77,7 +94,9 @@ class Context:
 ORDER0 = Context("order0", no_context, None)
 ORDER1 = Context("order1", companion_keys, "order0", 1)
 ORDER2 = Context("order2", label_pairs, "order1", 2)
+ORDER3 = Context("order3", label_triples, "order2", 3)
 SKIP = Context("skip", earlier_labels, "order0", 1)
+SKIP3 = Context("skip3", third_labels, "order0", 1)
 FOLDER = Context("folder", last_folders, "order0")
 HOUR = Context("hour", hour_bucket, "order0")
 
@@ -156,7 +175,11 @@ class CountAnswer:
 
     def candidates(self) -> list[int]:
         """The strongest labels of every context."""
-        found = (evidence.leaders(_PROPOSED) for evidence in reversed(self.evidence.values()))
+        return self.leaders(self._contexts)
+
+    def leaders(self, contexts: Sequence[Context]) -> list[int]:
+        """The strongest labels of these contexts, those of the last one first."""
+        found = (self.evidence[context.name].leaders(_PROPOSED) for context in reversed(contexts))
         return list(dict.fromkeys(y for leaders in found for y in leaders))
 
     def score(self, ids: Ids) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ import numpy as np
 from selflow.core.errors import UsageError
 from selflow.predict.agents import PREFIX
 from selflow.predict.calibration import Temperature
-from selflow.predict.composition import OWN, SHARED
+from selflow.predict.composition import LONG, OWN, SHARED
 from selflow.predict.counts import CountExperts, companion_keys, key_labels
 from selflow.predict.experts import Expert, View
 from selflow.predict.features import (
@@ -29,7 +29,7 @@ from selflow.predict.prior import Prior
 from selflow.predict.ranker import Inputs, Rankers, Ranking
 from selflow.predict.recency import RecencyExpert
 from selflow.predict.shared_counts import Offer
-from selflow.predict.table import Floats, Ids, Table
+from selflow.predict.table import Floats, Ids, K, Table
 
 RANKERS = ("ranker", "ranker_any")
 _MAX_CANDIDATES = 64
@@ -131,22 +131,26 @@ class Ensemble:
     """Asks everybody, mixes, and tells everybody the outcome."""
 
     def __init__(self, *, is_shared: bool, alpha: float, extra: Sequence[Expert]) -> None:
-        self._own = CountExperts(OWN)
+        self._own = CountExperts((*OWN, *LONG))
         shared: list[Expert] = (
             [CountExperts(SHARED, "shared_", is_shared=True)] if is_shared else []
         )
         plain: list[Expert] = [] if is_shared else [LinearRanker()]
         self._experts: list[Expert] = [self._own, RecencyExpert(), *plain, *shared]
         self._guests: list[Expert] = []
-        self.names = tuple(name for expert in self._experts for name in expert.names)
+        names = [name for expert in self._experts for name in expert.names]
+        own, long = len(OWN) * K, len(LONG) * K
+        self._rows = [*range(own), *range(own + long, len(names)), *range(own, own + long)]
+        self.names = tuple(names[row] for row in self._rows)
+        self._ranked = len(names) - long
         self._plain = self.names.index(plain[0].names[0]) if plain else None
-        width = len(OWN) * 3 + 1 + len(SHARED) * 3
-        self._featured = width if is_shared else len(OWN) * 3 + 1
+        width = own + 1 + len(SHARED) * K
+        self._featured = width if is_shared else own + 1
         self._blank = width - self._featured
         self._companions = Table(20_000, 128)
         self._rankers = Rankers(1 + width + STRUCTURAL)
         self._inputs = Inputs(1 + width + STRUCTURAL)
-        self._count_pool = FixedSharePool(self.names, alpha)
+        self._count_pool = FixedSharePool(self.names[: self._ranked], alpha)
         self.pool = FixedSharePool((*self.names, *RANKERS), alpha)
         self._temperature = Temperature()
         for expert in extra:
@@ -187,7 +191,8 @@ class Ensemble:
         companions = self._companions.evidence(companion_keys(view), view.vocabulary.end)
         proposals = [
             view.last,
-            *(answer.candidates() for answer in answers),
+            counts.leaders(OWN),
+            *(answer.candidates() for answer in answers[1:]),
             view.before[:8],
             companions.leaders(8),
         ]
@@ -197,11 +202,13 @@ class Ensemble:
         n = len(candidates)
         agent_experts = [guest.ask(view) for guest in self._guests]
         more = (y for answer in agent_experts for y in answer.candidates())
-        taken = dict.fromkeys(islice(dict.fromkeys([*candidates, *more]), n + _MAX_GUESTS))
+        named = dict.fromkeys([*candidates, *more, *counts.leaders(LONG)])
+        taken = dict.fromkeys(islice(named, n + _MAX_GUESTS))
         ids = np.array([*taken, *(y for y in also if y not in taken)], dtype=np.int64)
         scored = [answer.score(ids) for answer in (*answers, *agent_experts)]
-        p = np.concatenate([s[0] for s in scored])
-        fresh = np.concatenate([s[1] for s in scored])
+        rows = [*self._rows, *range(len(self._rows), len(self.pool.names) - len(RANKERS))]
+        p = np.concatenate([s[0] for s in scored])[rows]
+        fresh = np.concatenate([s[1] for s in scored])[rows]
         _bar(p, fresh, len(barred))
         shares = self._own.self_shares(view, candidates)
         situation = Situation(view, memory, counts, companions, shares)
@@ -216,8 +223,8 @@ class Ensemble:
         barred: int,
     ) -> Forecast:
         (n, named), (p, fresh), own = sizes, said, len(self.names)
-        pool = self._count_pool.mix(p[:own])
-        pool_fresh = float(self._count_pool.mix(fresh[:own]))
+        pool = self._count_pool.mix(p[: self._ranked])
+        pool_fresh = float(self._count_pool.mix(fresh[: self._ranked]))
         outside = max(_TINY, 1.0 - float(pool[:n].sum()))
         features = np.concatenate(
             [
@@ -309,7 +316,7 @@ class Ensemble:
         places = forecast.places(outcome.known)
         p = np.concatenate([forecast.p[:, places], forecast.fresh[:, None]], axis=1)
         counts = np.array([1.0] * len(places) + [outcome.fresh])
-        self._count_pool.learn(p[: len(self.names)], counts)
+        self._count_pool.learn(p[: self._ranked], counts)
         self.pool.learn(p, counts)
         came = places[places < forecast.n]
         self._rankers.learn(forecast.ranking, came[came < len(forecast.features)], outcome.members)

@@ -60,6 +60,11 @@ class View:
         """The members of the step before the last."""
         return self.history[-2][:MAX_MEMBERS] if len(self.history) > 1 else ()
 
+    @cached_property
+    def third(self) -> tuple[int, ...]:
+        """The members of the third step from the end."""
+        return self.history[-3][:MAX_MEMBERS] if len(self.history) > 2 else ()
+
 
 class Answer(Protocol):
     """One expert's forecast on one view; may give several distributions (variants) at once."""

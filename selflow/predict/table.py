@@ -261,9 +261,15 @@ class Table:
             row.forget(gone)
 
     def state(self) -> Packed:
-        return [self._tick, [[key, row.state()] for key, row in self._rows.items()]]
+        rows = [[_key_bytes(key), row.state()] for key, row in self._rows.items()]
+        return [self._tick, rows]
 
     def load_state(self, packed: Packed) -> None:
         """Take over a state table; limits stay those of this one."""
         self._tick, rows = packed
-        self._rows = {key: Row.load_state(row) for key, row in rows}
+        self._rows = {int.from_bytes(key, "big"): Row.load_state(row) for key, row in rows}
+
+
+def _key_bytes(key: int) -> bytes:
+    """A key that holds three labels and a user is longer than msgpack's integers."""
+    return key.to_bytes((key.bit_length() + 7) // 8, "big")

@@ -48,22 +48,24 @@ def work(seed: int, n: int, names: int = 12, rare: float = 0.05) -> list[Step]:
     return found
 
 
-def planted_steps(n: int, seed: int, labels: int = 12, sure: float = 0.9) -> list[Step]:
+def planted_steps(
+    n: int, seed: int, labels: int = 12, sure: float = 0.9, lag: int = 4
+) -> list[Step]:
     """Single labels in one ring of all: each step is mostly the successor in the ring of the label
-    three steps back.
+    ``lag`` steps back.
 
-    The last two labels say nothing of it, no label comes again before the ring is through, and one
-    step in ten is any label: counts of contexts up to two steps, recency and hour have nothing to
-    hold on to.
+    The labels in between say nothing of it, no label comes again before the ring is through, and
+    one step in ten is any label: with a lag of 4, counts of any context up to three steps, recency
+    and hour have nothing to hold on to. Another seed is another ring: another rule.
     """
     rng = np.random.default_rng(seed)
     ring = rng.permutation(labels)
     following = np.empty(labels, int)
     following[ring] = np.roll(ring, -1)
-    found = rng.integers(labels, size=3).tolist()
+    found = rng.integers(labels, size=lag).tolist()
     while len(found) < n:
         found.append(
-            int(following[found[-3]]) if rng.random() < sure else int(rng.integers(labels))
+            int(following[found[-lag]]) if rng.random() < sure else int(rng.integers(labels))
         )
     return single([f"task.run\x1fjob {chr(97 + i % 26)}{i}" for i in found])
 

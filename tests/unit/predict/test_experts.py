@@ -9,12 +9,26 @@ from selflow.core.steps import Step
 from selflow.predict import composition
 from selflow.predict.agents import ModelExpert
 from selflow.predict.counts import CountExperts
+from selflow.predict.experts import Expert
+from selflow.predict.predictor import Predictor
 from selflow.predict.table import HALF_LIVES
+from tests.lm.worlds import planted_steps
 from tests.unit.predict.agents import Parrot, recorded
 from tests.unit.predict.laws import EXPERT_LAWS, Law, Make, Walk
 from tests.unit.predict.worlds import noise, single
 
-SHIPPED = ("order0", "order1", "order2", "skip", "folder", "hour", "recency", "ranker_plain")
+SHIPPED = (
+    "order0",
+    "order1",
+    "order2",
+    "order3",
+    "skip",
+    "skip3",
+    "folder",
+    "hour",
+    "recency",
+    "ranker_plain",
+)
 EXPERTS: dict[str, Make] = {
     **{name: partial(getattr(composition, name), 7) for name in SHIPPED},
     "shared": lambda: CountExperts(composition.SHARED, "shared_", is_shared=True),
@@ -35,6 +49,43 @@ def test_every_shipped_expert_comes_in_by_the_door_for_plugins() -> None:
 @pytest.mark.parametrize("name", EXPERTS)
 def test_every_expert_keeps_every_law(name: str, law: Law) -> None:
     law(EXPERTS[name])
+
+
+def _bits(expert: Expert, steps: list[Step]) -> dict[str, float]:
+    """Mean bits over the second half, by variant."""
+    walk, half, found = Walk(expert), len(steps) // 2, []
+    walk.run(steps[:half])
+    for step in steps[half:]:
+        p, _ = expert.ask(walk.view(step)).score(np.array([walk.vocabulary.find(step.labels[0])]))
+        found.append(-np.log2(p[:, 0]))
+        walk.learn(step)
+    return dict(zip(expert.names, np.mean(found, axis=0).tolist(), strict=True))
+
+
+def test_what_comes_three_steps_later_is_known_to_the_expert_that_skips_two() -> None:
+    steps = planted_steps(1_200, 7, labels=6, lag=3)
+    bits = _bits(composition.skip3(7), steps)
+
+    assert bits["skip3.100"] < 1.3
+    assert bits["order0.100"] > 2.5
+
+
+def test_what_depends_on_three_steps_together_is_known_to_order_three() -> None:
+    rng, chain = np.random.default_rng(1), [0, 1, 2]
+    for _ in range(1_500):
+        total = chain[-1] + chain[-2] + chain[-3]
+        chain.append(total % 5 if rng.random() < 0.9 else int(rng.integers(5)))
+    bits = _bits(composition.order3(7), single([f"m{i}" for i in chain]))
+
+    assert bits["order3.100"] < 1.0
+    assert bits["order2.100"] > 1.5
+
+
+def test_the_planted_rule_is_beyond_all_experts_that_count() -> None:
+    """Uniform guesses over 12 labels cost 3.58 bits; whoever knows the rule pays 0.8."""
+    grades = [*map(Predictor().learn, planted_steps(1_200, 7))][600:]
+
+    assert np.mean([grade.log_loss_bits for grade in grades]) > 3.0
 
 
 def _plain_counts(stream: list[Step], labels: list[str]) -> np.ndarray:
