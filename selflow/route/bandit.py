@@ -77,6 +77,29 @@ class Beliefs:
         """As JSON."""
         return asdict(self)
 
+    def summary(self) -> list[dict[str, Any]]:
+        """What is believed of each arm, for people: surface, arm, pulls, the mean chance of success
+        with its 95% credible interval, and the mean latency in seconds.
+
+        The router stores it beside the beliefs, so that who shows it needs no SciPy.
+        """
+        rows = []
+        for surface, arms in sorted(self.surfaces.items()):
+            for name, arm in sorted(arms.items()):
+                low, high = self.interval(surface, name)
+                rows.append(
+                    {
+                        "surface": surface,
+                        "arm": name,
+                        "pulls": arm.pulls,
+                        "success": (1.0 + arm.wins) / (2.0 + arm.wins + arm.losses),
+                        "low": low,
+                        "high": high,
+                        "latency_s": arm.latency_s,
+                    }
+                )
+        return rows
+
     def posterior(self, surface: str, arms: Sequence[str]) -> tuple[Floats, Floats]:
         """Beta parameters, each (k,); 1 and 1 for an arm of which nothing was heard."""
         known = [self.surfaces.get(surface, {}).get(name, Arm()) for name in arms]

@@ -9,7 +9,7 @@ from selflow.core.clock import SystemClock
 from selflow.core.errors import UsageError
 from selflow.core.invocation import Invocation, printable, table
 from selflow.store.commands import OWNER, open_catalog
-from selflow.store.reading import CatalogReader
+from selflow.store.reading import CatalogReader, router_beliefs
 from selflow.store.records import AgentVersion, Trial, Verdict
 from selflow.store.row import document
 
@@ -80,6 +80,28 @@ def rollback(
     with open_catalog(call) as catalog:
         version = catalog.agents.rollback(name, SystemClock().now_us(), OWNER)
     call.show(document(version), [f"{version.id} serves"])
+
+
+@app.command()
+def beliefs(ctx: typer.Context) -> None:
+    """Show what the router believes of each arm, with 95% credible intervals.
+
+    An arm without feedback is not listed: its chance of success lies between 0.03 and 0.97.
+    """
+    call: Invocation = ctx.obj
+    found = router_beliefs(CatalogReader(call.root.catalog))
+    if not found["items"]:
+        call.note("there is no feedback on a routed answer yet")
+    rows = [
+        [
+            *(item[name] for name in ("surface", "arm", "pulls", "success")),
+            f"{item['low']:.2f} to {item['high']:.2f}",
+            item["latency_s"],
+        ]
+        for item in found["items"]
+    ]
+    head = ["surface", "arm", "pulls", "success", "95% interval", "latency, s"]
+    call.show({**found, "next": None}, table(head, rows))
 
 
 def _items(call: Invocation) -> list[dict[str, Any]]:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from selflow.core.clock import rfc3339
 from selflow.core.errors import StoreError
 from selflow.store.records import (
+    Beliefs,
     Consent,
     Decision,
     Fact,
@@ -114,3 +116,15 @@ class CatalogReader:
         ) as connection:
             connection.row_factory = sqlite3.Row
             yield connection
+
+
+def router_beliefs(reader: CatalogReader) -> dict[str, Any]:
+    """What the router believes, as it stored it: arms with intervals, the feedback they hold, and
+    when that was.
+    """
+    kept = next(iter(reader.learned(Beliefs)), None)
+    return {
+        "items": kept.beliefs.get("summary", []) if kept else [],
+        "feedback_number": kept.feedback_number if kept else 0,
+        "updated_at": rfc3339(kept.at_us) if kept else None,
+    }

@@ -15,8 +15,8 @@ from selflow.store.database import Database, add, find, put
 from selflow.store.records import Token
 
 AREAS = ("ingest", "inference", "feedback", "metrics", "mcp")
-_SCOPES: tuple[Scope, ...] = ("view", "operate", "admin")
-_OWNER = "owner"
+SCOPES: tuple[Scope, ...] = ("view", "operate", "admin")
+OWNER_LABEL = "owner"
 
 
 class Tokens:
@@ -41,14 +41,14 @@ class Tokens:
             UsageError: An unknown scope or area, the owner's label, or an end that has passed.
         """
         unknown = [area for area in only if area not in AREAS]
-        if scope not in _SCOPES or unknown:
+        if scope not in SCOPES or unknown:
             raise UsageError(
                 f"unknown {'area' if unknown else 'scope'} {(unknown or [scope])[0]!r} for a token",
-                f"scopes: {', '.join(_SCOPES)}; areas: {', '.join(AREAS)}",
+                f"scopes: {', '.join(SCOPES)}; areas: {', '.join(AREAS)}",
             )
-        if label == _OWNER:
+        if label == OWNER_LABEL:
             raise UsageError(
-                f"the label {_OWNER} is kept for the owner's own token", "choose another label"
+                f"the label {OWNER_LABEL} is kept for the owner's own token", "choose another label"
             )
         if expires_at_us is not None and expires_at_us <= now_us:
             raise UsageError("the token would end before it begins", "choose an end in the future")
@@ -63,11 +63,11 @@ class Tokens:
     def renew_owner(self, now_us: int) -> str:
         """The owner's own admin token, made anew; the one before it ends."""
         secret = new_token()
-        token = Token(new_id("tok"), "admin", [], _OWNER, now_us, None, None, _sha256(secret))
+        token = Token(new_id("tok"), "admin", [], OWNER_LABEL, now_us, None, None, _sha256(secret))
         with self._database.write() as connection:
-            for before in find(connection, Token, label=_OWNER, revoked_at_us=None):
+            for before in find(connection, Token, label=OWNER_LABEL, revoked_at_us=None):
                 put(connection, replace(before, revoked_at_us=now_us))
-            _add(connection, token, _OWNER)
+            _add(connection, token, OWNER_LABEL)
         return secret
 
     def verify(self, secret: str, now_us: int) -> Grant | None:
@@ -80,7 +80,9 @@ class Tokens:
                 found = token
         if found is None or (found.expires_at_us is not None and found.expires_at_us <= now_us):
             return None
-        return Grant(found.id, found.scope, frozenset(found.only), is_owner=found.label == _OWNER)
+        return Grant(
+            found.id, found.scope, frozenset(found.only), is_owner=found.label == OWNER_LABEL
+        )
 
     def revoke(self, token_id: str, now_us: int, actor: str) -> bool:
         """End a token; False if it did not stand."""

@@ -48,6 +48,7 @@ SUMMARIES = {
     "eval": "Judge predictors on a file alone.",
     "config": "Show, explain, check and change settings.",
     "logs": "Show the logs.",
+    "token": "Create, list and revoke bearer tokens.",
     "url": "Print the address of a listener.",
     "version": "Print the version.",
 }

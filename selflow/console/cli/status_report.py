@@ -18,7 +18,7 @@ from selflow.core.events import Fill
 from selflow.core.invocation import Invocation, printable, size, table
 from selflow.core.listening import listens
 from selflow.core.session_files import ProcessRecord, read_ray_session
-from selflow.store.reading import CatalogReader
+from selflow.store.reading import CatalogReader, router_beliefs
 from selflow.store.records import AgentVersion, Cycle, Service
 from selflow.store.row import document as as_document
 
@@ -90,6 +90,7 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
         },
         "cycle": as_document(cycles[-1]) if cycles else None,
         "agents": [each.id for each in catalog.learned(AgentVersion, status="champion")],
+        "router": router_beliefs(catalog),
         "consents": [
             consent.source for consent in catalog.consents() if consent.revoked_at_us is None
         ],
@@ -263,6 +264,9 @@ def _lines(call: Invocation, document: dict[str, Any]) -> Iterator[str]:
     if champion := document["champion"]:
         yield f"predictor: {champion['id']}, learned up to event {champion['upto_seq']:,}"
     yield from _learning(document["cycle"], document["agents"])
+    if arms := document["router"]["items"]:
+        held = [f"{a['arm']} {a['success']:.2f} ({a['low']:.2f} to {a['high']:.2f})" for a in arms]
+        yield f"router: {printable('; '.join(held))}"
     yield f"allowed sources: {', '.join(document['consents']) or 'none; selflow init'}"
     for name, endpoint in document["endpoints"].items():
         yield f"{name}: {endpoint['url']}{'' if endpoint['listens'] else ' (does not listen)'}"

@@ -85,3 +85,16 @@ def test_beliefs_that_were_written_down_go_on_alike() -> None:
 
     assert again == beliefs
     assert Beliefs.load({}) == Beliefs()
+
+
+def test_the_summary_names_every_arm_with_its_interval() -> None:
+    beliefs = Beliefs(0, {"text": {"base": _heard([1.0, 0.0])}, "predict": {"pool": _heard([1.0])}})
+    rows = beliefs.summary()
+
+    assert [(row["surface"], row["arm"], row["pulls"]) for row in rows] == [
+        ("predict", "pool", 1),
+        ("text", "base", 2),
+    ]
+    assert rows[0]["success"] == pytest.approx(2 / 3)
+    assert (rows[0]["low"], rows[0]["high"]) == beliefs.interval("predict", "pool")
+    assert json.loads(json.dumps(rows)) == rows

@@ -1,0 +1,141 @@
+"""``selflow token``: bearer tokens for the owner's programs, narrowed, with an end, revocable."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from selflow.core.clock import SystemClock, parse_ts_us, rfc3339
+from selflow.core.errors import RefusedError, UsageError
+from selflow.core.grants import Scope
+from selflow.core.invocation import Invocation, printable, table
+from selflow.store.commands import OWNER, open_catalog
+from selflow.store.records import Token
+from selflow.store.tokens import AREAS, OWNER_LABEL, SCOPES
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+_UNIT_S = {"m": 60, "h": 3_600, "d": 86_400}
+_DURATION = re.compile(r"(\d{1,6})([mhd])")
+
+
+@app.callback()
+def token() -> None:
+    """Create, list and revoke bearer tokens."""
+
+
+@app.command()
+def create(
+    ctx: typer.Context,
+    *,
+    scope: Annotated[
+        str, typer.Option(metavar="SCOPE", help=f"One of {', '.join(SCOPES)}.")
+    ] = "operate",
+    label: Annotated[str, typer.Option(metavar="TEXT", help="What the token is for.")] = "",
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="AREA", help=f"Narrow it to {', '.join(AREAS)}; may be repeated."),
+    ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="Its end: a duration (90m, 12h, 30d) or a date."),
+    ] = None,
+) -> None:
+    """Create a token and print it once; SelFlow keeps only its hash."""
+    call: Invocation = ctx.obj
+    now_us = SystemClock().now_us()
+    end_us = None if expires is None else _end_us(expires, now_us)
+    with open_catalog(call) as catalog:
+        secret, made = catalog.tokens.create(
+            _scope(scope), label, now_us, OWNER, only=only or (), expires_at_us=end_us
+        )
+    call.note(f"{made.id}: scope {made.scope}; store the token now, it is not shown again")
+    call.show({**_item(made, now_us), "token": secret}, [secret])
+
+
+@app.command("list")
+def list_tokens(
+    ctx: typer.Context,
+    *,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Those that were revoked or have expired, too.")
+    ] = False,
+) -> None:
+    """List the tokens that are valid, oldest first."""
+    call: Invocation = ctx.obj
+    now_us = SystemClock().now_us()
+    with open_catalog(call) as catalog:
+        items = [_item(each, now_us) for each in catalog.tokens.list_all()]
+    shown = [item for item in items if show_all or item["state"] == "valid"]
+    names = ("id", "label", "scope", "only", "created_at", "expires_at", "state")
+    rows = [[_shown(item[name]) for name in names] for item in shown]
+    call.show({"items": shown, "next": None}, table(names, rows))
+
+
+@app.command()
+def revoke(
+    ctx: typer.Context,
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="As selflow token list shows it.")],
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be revoked, and revoke nothing.")
+    ] = False,
+) -> None:
+    """Revoke a token; a listener refuses it within two seconds."""
+    call: Invocation = ctx.obj
+    now_us = SystemClock().now_us()
+    with open_catalog(call) as catalog:
+        known = {each.id: each for each in catalog.tokens.list_all()}
+        if token_id not in known:
+            raise UsageError(f"unknown token: {printable(token_id)}", "selflow token list --all")
+        if known[token_id].label == OWNER_LABEL:
+            raise RefusedError(
+                "the owner's own token cannot be revoked", "selflow up replaces it at each start"
+            )
+        is_valid = _item(known[token_id], now_us)["state"] == "valid"
+        if not dry_run:
+            catalog.tokens.revoke(token_id, now_us, OWNER)
+    done = ("would be revoked" if dry_run else "revoked") if is_valid else "was not valid any more"
+    call.show({"id": token_id, "was_valid": is_valid, "dry_run": dry_run}, [f"{token_id}: {done}"])
+
+
+def _scope(text: str) -> Scope:
+    for scope in SCOPES:
+        if scope == text:
+            return scope
+    raise UsageError(f"unknown scope: {printable(text)}", f"scopes: {', '.join(SCOPES)}")
+
+
+def _end_us(text: str, now_us: int) -> int:
+    if match := _DURATION.fullmatch(text.strip()):
+        return now_us + int(match[1]) * _UNIT_S[match[2]] * 1_000_000
+    try:
+        return parse_ts_us(text)
+    except ValueError as error:
+        raise UsageError(
+            f"invalid end of a token: {printable(text)}",
+            "give a duration such as 90m, 12h or 30d, or a date such as 2027-01-31",
+        ) from error
+
+
+def _item(item: Token, now_us: int) -> dict[str, Any]:
+    """The row as a document with ``state``: valid, revoked or expired."""
+    state = "valid"
+    if item.revoked_at_us is not None:
+        state = "revoked"
+    elif item.expires_at_us is not None and item.expires_at_us <= now_us:
+        state = "expired"
+    ends_us = item.expires_at_us
+    return {
+        "id": item.id,
+        "scope": item.scope,
+        "only": list(item.only),
+        "label": item.label,
+        "created_at": rfc3339(item.created_at_us),
+        "expires_at": None if ends_us is None else rfc3339(ends_us),
+        "state": state,
+    }
+
+
+def _shown(value: object) -> object:
+    return ", ".join(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
