@@ -2,6 +2,7 @@
 ``selflow.commands``.
 """
 
+import math
 import threading
 from importlib import import_module
 from pathlib import Path
@@ -108,7 +109,7 @@ def run(
         call.root, _request(call, assign, lean=lean, without_token=without_token), call.note
     )
     try:
-        keeper.keep(call.root, SystemClock(), threading.Event())
+        keeper.keep(call.root, SystemClock(), threading.Event(), handover_s=math.inf)
     finally:
         session.take_down(call.root, call.note)
 

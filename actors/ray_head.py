@@ -44,6 +44,10 @@ _RAY_TMP_NAME_BYTES = 70
 _START_LIMIT_S = 120
 PORT_TRIES = 50
 _CORE = {"raylet", "gcs_server"}
+_AGENTS = (
+    *("ray::DashboardAgent", "dashboard/agent.py"),
+    *("ray::RuntimeEnvAgent", "runtime_env/agent/main.py"),
+)
 _FIRST_CALL = "/ray.rpc.NodeInfoGcsService/GetClusterId"
 """A read-only call that every Ray driver makes first."""
 _PROBE_LIMIT_S = 5.0
@@ -64,6 +68,7 @@ def own_environment(root: Root, ray: RaySettings, address: str) -> dict[str, str
         **PRIVATE,
         "RAY_START_HOOK": "actors.ray_head.no_ray_client",
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
         "SPT_NOENV": "1",
     }
 
@@ -228,19 +233,25 @@ def own_processes(root: Root) -> list[psutil.Process]:
 
 
 def is_alive(session: RaySession) -> bool:
-    """Whether the core of the session runs: its raylet and its control store.
+    """Whether the core of the session runs: its raylet, its control store and the raylet's agents.
 
+    The raylet ends itself some time after one of its agents has died: nothing is gained by waiting.
     Of an attached cluster: whether the owner or root still listens at its address.
     """
     if not session.is_ours:
         return listens(session.address) and _is_trusted_listener(session.address)
     try:
         core = [psutil.Process(pid) for pid in session.core_pids]
-        living = {process.name() for process in core if process.status() != psutil.STATUS_ZOMBIE}
+        # A container without an init keeps what was killed as a zombie, with its name
+        living = {p.name(): p for p in core if p.status() != psutil.STATUS_ZOMBIE}
+        agents = [p for name, p in living.items() if name not in _CORE]
+        return (
+            living.keys() >= _CORE
+            and len(living) == len(core)
+            and all(agent.ppid() == living["raylet"].pid for agent in agents)
+        )
     except psutil.Error:
         return False
-    # A container without an init keeps what was killed as a zombie, with its name
-    return living == _CORE
 
 
 def end_own(root: Root, grace_s: float = 1.0) -> int:
@@ -347,4 +358,19 @@ def _is_trusted_listener(address: str) -> bool:
 
 
 def _core_pids(root: Root) -> tuple[int, ...]:
-    return tuple(process.pid for process in session_processes(root) if process.name() in _CORE)
+    """Raylet, control store, and the agents that the raylet cannot live without.
+
+    The raylet starts its agents before ``ray start`` returns; their titles come a little later.
+    """
+    core = {p.name(): p for p in session_processes(root) if p.name() in _CORE}
+    raylet = core.get("raylet")
+    agents = [p for p in raylet.children() if _is_agent(p)] if raylet else []
+    return tuple(process.pid for process in (*core.values(), *agents))
+
+
+def _is_agent(process: psutil.Process) -> bool:
+    """Whether it is the dashboard agent or the runtime-environment agent: by title or by script."""
+    with suppress(psutil.Error):
+        line = " ".join(process.cmdline())
+        return any(name in line for name in _AGENTS)
+    return False

@@ -5,20 +5,27 @@ disposable.
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from actors import ray_head
+from actors.crash_logs import keep_crash_logs
 from selflow.core.clock import SystemClock
 from selflow.core.config_files import load_settings
 from selflow.core.errors import NotRunningError, StoreError
-from selflow.core.paths import Root, entries, remove_entry, write_private
+from selflow.core.paths import (
+    Root,
+    entries,
+    remove_entry,
+    write_private,
+)
 from selflow.core.processes import living_keeper
 from selflow.core.session_files import Endpoints, RaySession, read_ray_session, write_endpoints
 from selflow.core.settings import Settings
@@ -31,7 +38,8 @@ READY_LIMIT_S = 180.0
 LOCK_LIMIT_S = 180.0
 KEEPER_LIMIT_S = 60.0
 _KEEPER_POLL_S = 0.05
-_KEPT_IN_RUN = {"up.lock"}
+_KEEPER_LEAVES_S = 3.0
+_KEPT_IN_RUN = {"up.lock", "keeper.json", "keeper.lock"}
 Report = Callable[[str], None]
 
 
@@ -71,6 +79,7 @@ def bring_up(
         settings = request.settings(root)
         session = read_ray_session(root)
         if session is None or not ray_head.is_alive(session):
+            _end_dead(root, session, report)
             _wipe_run(root)
             session = _open_ray(root, settings, report)
         try:
@@ -94,6 +103,8 @@ def rebuild(root: Root, report: Report) -> None:
             raise NotRunningError("there is no session to rebuild", "start one with: selflow up")
         settings = request.settings(root)
         session = read_ray_session(root)
+        if session is not None and _is_well(root, session):
+            return  # another up or rebuild, for which this one waited, has done it
         if session is not None and not session.is_ours:
             # It was the owner's to end, and whoever listens there now may be a stranger
             raise NotRunningError(
@@ -101,33 +112,23 @@ def rebuild(root: Root, report: Report) -> None:
                 "start it again if it has ended, then: selflow up",
             )
         if session is None or not ray_head.is_alive(session):
-            ray_head.end_own(root)
+            _end_dead(root, session, report)
             report("starting Ray on loopback")
             session = ray_head.start_own(root, settings.ray)
         _compose(root, request, settings, session, report, serving=True)
 
 
 def take_down(root: Root, report: Report) -> bool:
-    """End the services gracefully, then our own Ray; an attached cluster is left alone. False if
-    nothing ran.
+    """End the services gracefully, our own Ray, and the keeper; an attached cluster is left alone.
+
+    Returns:
+        False if nothing ran.
     """
     root.make()
     with _one_at_a_time(root, report):
-        session = read_ray_session(root)
-        if session is None:
-            return False
-        is_alive = ray_head.is_alive(session)
-        if is_alive:
-            report("ending the services")
-            try:
-                _end_services(root, session)
-            except NotRunningError as error:
-                report(f"note: {error}")
-        if session.is_ours:
-            report("ending Ray")
-            ray_head.end_own(root)
-        _wipe_run(root)
-        return is_alive
+        was_up = _end_session(root, report)
+    _end_keeper(root)  # it may have waited for the lock to rebuild
+    return was_up
 
 
 @contextmanager
@@ -246,6 +247,51 @@ def _compose(
         )
         write_endpoints(root, endpoints(root, plan, session))
     return plan
+
+
+def _end_session(root: Root, report: Report) -> bool:
+    session = read_ray_session(root)
+    if session is None:
+        return False
+    is_alive = ray_head.is_alive(session)
+    if is_alive:
+        report("ending the services")
+        try:
+            _end_services(root, session)
+        except NotRunningError as error:
+            report(f"note: {error}")
+    if session.is_ours:
+        report("ending Ray")
+        ray_head.end_own(root)
+    _wipe_run(root)
+    return is_alive
+
+
+def _end_keeper(root: Root) -> None:
+    """Wait until the keeper has seen that the session is gone; end it if it does not."""
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + _KEEPER_LEAVES_S
+    while (keeper := living_keeper(root)) is not None and keeper.pid != os.getpid():
+        if clock.monotonic_s() >= deadline_s:
+            with suppress(ProcessLookupError):
+                os.kill(keeper.pid, signal.SIGTERM)
+            return
+        clock.sleep(_KEEPER_POLL_S)
+
+
+def _is_well(root: Root, session: RaySession) -> bool:
+    """Whether a session of ours runs and its supervisor still writes."""
+    from selflow.store.reading import CatalogReader
+
+    is_alive = session.is_ours and ray_head.is_alive(session)
+    return is_alive and CatalogReader(root.catalog).is_fresh(SystemClock().now_us())
+
+
+def _end_dead(root: Root, session: RaySession | None, report: Report) -> None:
+    """End what a session of ours that died, or never came up, has left running."""
+    if session is not None and session.is_ours:
+        report(f"the session died; Ray's logs of it are in {keep_crash_logs(root)}")
+    ray_head.end_own(root)
 
 
 def _inference_port(root: Root, settings: Settings) -> int:
