@@ -60,7 +60,7 @@ def no_ray_client(ray_params: "RayParams", is_head: bool) -> None:  # noqa: FBT0
 
 
 def own_environment(root: Root, ray: RaySettings, address: str) -> dict[str, str]:
-    """The variables of every process of a session that we start (``ray.md`` 7)."""
+    """The variables of every process of a session that we start (docs/ray.md#environment)."""
     return {
         **ray.knobs,
         "RAY_ADDRESS": address,

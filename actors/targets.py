@@ -13,8 +13,8 @@ from selflow.store.artifacts import ArtifactStore
 from selflow.store.records import AgentVersion, Stage
 
 ANCHORS_FRACTION = 0.15
-"""Of an agent's data: steps of other patterns, so that it does not forget them (``learning.md``
-5.2).
+"""Of an agent's data: steps of other patterns, so that it does not forget them
+(docs/learning.md#agents).
 """
 LEAST_TUNE_STEPS = 50
 """A pattern with fewer steps in the tune part is tuned on all of it."""

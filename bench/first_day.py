@@ -8,16 +8,15 @@ by more than .001 in hits or .005 bits.
 
 import csv
 import gzip
-import os
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench._streams import DATA, require
 from selflow.core.steps import Step, event_label
 from selflow.predict.evaluate import Row
 from selflow.predict.predictor import Predictor
@@ -26,7 +25,7 @@ from selflow.predict.programs import program_of
 from selflow.predict.shared_counts import SHELL_KIND
 from selflow.predict.steps import steps_from_rows
 
-DATA = Path(os.environ.get("BENCH_DATA", "."))
+SHELL, FILES = "shell_training_other.csv.gz", ("git_datasette", "git_pandoc")
 FIRST = (20, 50, 100, 10**9)
 DRAWS = 4_000
 Table = NDArray[np.float64]
@@ -34,7 +33,7 @@ Table = NDArray[np.float64]
 
 def shell_rows(*, whole_lines: bool) -> Iterable[Row]:
     """Commands as the product stores them, or their programs."""
-    with gzip.open(DATA / "shell_training_other.csv.gz", "rt", encoding="utf-8") as file:
+    with gzip.open(DATA / SHELL, "rt", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             text = row["cmd"] if whole_lines else program_of(row["cmd"])
             ts_us = round(datetime.fromisoformat(row["ts"]).timestamp() * 1e6)
@@ -110,10 +109,8 @@ def interval(users: NDArray[np.int64], gains: Table) -> tuple[Table, Table]:
 
 
 def main() -> int:
-    """Print the tables of the streams that are there."""
-    if not (DATA / "shell_training_other.csv.gz").is_file():
-        print("### the streams are not on this machine\n")
-        return 0
+    """Print the tables; 1 if files get worse."""
+    require([SHELL, *(f"{name}.csv.gz" for name in FILES)])
     programs = steps_from_rows(shell_rows(whole_lines=False))
     show("programs, each user a first owner", by_user(programs))
     show(
@@ -123,7 +120,7 @@ def main() -> int:
     show("programs, the stream's first user", by_user(programs)[:1])
     show("programs, all users in one stream", [programs], is_shared=True)
     worse = False
-    for name in ("git_datasette", "git_pandoc"):
+    for name in FILES:
         change = show(name, [steps_from_rows(file_rows(name))])
         worse |= bool(change[0] < -0.001 or change[1] < -0.001 or change[2] > 0.005)
     return int(worse)

@@ -2,8 +2,9 @@
 own.
 
 A measurement is a module ``bench/NAME.py`` that runs as ``python -m bench.NAME``, prints its
-numbers with their sizes, and ends with exit status 0 unless a bound it states was broken. Modules
-``make_*`` make shipped data and are run by hand.
+numbers with their sizes, and ends with exit status 0 unless a bound it states was broken, or with
+``NO_DATA`` where its streams are not on this machine. Modules ``make_*`` make shipped data and are
+run by hand.
 """
 
 import argparse
@@ -14,12 +15,15 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench._streams import NO_DATA
+
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
 
 Written by `make bench`. Each section is what one run of that measurement printed, baselines beside
-claims, with its day and machine.
+claims, with its day, machine and commit. A measurement whose streams are not there (`BENCH_DATA`
+names their folder) leaves its section as it was.
 
 """
 NAMES = sorted(
@@ -28,25 +32,22 @@ NAMES = sorted(
 MARK = "## bench/"
 
 
-def _sections() -> dict[str, str]:
-    """The page as it is: by measurement, what it printed last."""
-    parts = PAGE.read_text(encoding="utf-8").split(MARK)[1:]
-    return {part.partition(".py")[0]: f"{MARK}{part.rstrip()}\n" for part in parts}
-
-
 def main() -> int:
     """Run the named measurements, or all, and put what they print into the page; 1 if one of them
     failed.
     """
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
-    names: list[str] = parser.parse_args().names or NAMES
+    parser.add_argument("--page", type=Path, default=PAGE, help="where the sections are kept")
+    asked = parser.parse_args()
+    names: list[str] = asked.names or NAMES
+    page: Path = asked.page
     if unknown := sorted(set(names) - set(NAMES)):
         parser.error(f"no measurement {', '.join(unknown)}; there are: {', '.join(NAMES)}")
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    failed, sections = [], _sections()
+    failed, left_alone = [], []
     for name in names:
         print(f"== {name}", flush=True)
+        measured = machine()
         done = subprocess.run(
             [sys.executable, "-m", f"bench.{name}"],
             cwd=HERE.parent,
@@ -55,19 +56,53 @@ def main() -> int:
             check=False,
         )
         print(done.stdout, flush=True)
-        if done.returncode:
+        if done.returncode == NO_DATA:
+            left_alone.append(name)
+        elif done.returncode:
             failed.append(name)
         else:
-            sections[name] = (
-                f"{MARK}{name}.py\n\n{datetime.now(UTC):%Y-%m-%d}, "
-                f"{machine}.\n\n{done.stdout.rstrip()}\n"
-            )
-            PAGE.write_text(
-                HEAD + "\n".join(sections[each] for each in NAMES if each in sections),
-                encoding="utf-8",
-            )
+            text = with_section(page.read_text(encoding="utf-8"), name, measured, done.stdout)
+            page.write_text(text, encoding="utf-8")
     print(f"\n{len(names)} measurements, failed: {', '.join(failed) or 'none'}")
+    if left_alone:
+        print(f"no data, recorded sections left as they were: {', '.join(left_alone)}")
     return 1 if failed else 0
 
 
-sys.exit(main())
+def with_section(page: str, name: str, measured: str, output: str) -> str:
+    """The page with this section in the place of its older self; the others stay as they are."""
+    parts = page.split(MARK)[1:]
+    sections = {part.partition(".py")[0]: f"{MARK}{part.rstrip()}\n" for part in parts}
+    sections[name] = f"{MARK}{name}.py\n\n{measured}\n\n{output.rstrip()}\n"
+    return HEAD + "\n".join(sections[each] for each in NAMES if each in sections)
+
+
+def machine() -> str:
+    """When, where and of what: day, machine, how busy it is, and the commit."""
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()}, Python "
+        f"{platform.python_version()}, load {os.getloadavg()[0]:.1f} at the start, {commit()}."
+    )
+
+
+def commit() -> str:
+    """The commit that is checked out, and whether the product differs from it."""
+    folders = ["actors", "bench", "selflow", "serve", "tune"]
+    sha = _git("rev-parse", "--short", "HEAD")
+    is_changed = _git("status", "--porcelain", "--", *folders)
+    return f"commit {sha}" + (" with changes" if is_changed else "")
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(
+        ["git", *words],
+        cwd=HERE.parent,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -27,7 +27,7 @@ COMPLETION_TOKENS, CHAT_TOKENS = 16, 256
 
 
 def routing_headers(routing: Mapping[str, Any], base: str, decision_id: str) -> dict[str, str]:
-    """Who answered and how that was decided (``interfaces.md`` 5)."""
+    """Who answered and how that was decided (docs/http.md#routing-headers)."""
     return {
         "x-selflow-agent": routing["arm"],
         "x-selflow-version": routing["version"],

@@ -61,7 +61,7 @@ class OpenAiErrors:
 def openai_envelope(
     status: int, code: str, message: str, param: str | None = None
 ) -> dict[str, Json]:
-    """``interfaces.md`` 5, Errors."""
+    """docs/http.md#errors."""
     kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return {
         "error": {"message": message, "type": kind, "param": param, "code": _CODES.get(code, code)}

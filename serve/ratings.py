@@ -1,4 +1,4 @@
-"""Which values the metrics of feedback take (``interfaces.md`` 6)."""
+"""Which values the metrics of feedback take (docs/http.md#feedback)."""
 
 from collections.abc import Callable
 

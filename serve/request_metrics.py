@@ -1,4 +1,6 @@
-"""What the inference process counts of itself, in a registry of its own (``interfaces.md`` 10)."""
+"""What the inference process counts of itself, in a registry of its own
+(docs/http.md#health-and-metrics).
+"""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
 

@@ -8,7 +8,7 @@ from selflow.web.access import Policies, Rate, RoutePolicy
 
 ANY_MODEL = "/v1/models/{model_id:path}"
 OTHERS_PER_MIN = 600
-"""The rate of everything that is not inference (``interfaces.md`` 2)."""
+"""The rate of everything that is not inference (docs/http.md#access)."""
 
 
 class _Routes(Mapping[tuple[str, str], RoutePolicy]):

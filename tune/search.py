@@ -95,7 +95,7 @@ def search(job: SearchJob, on_trial: Callable[[TrialReport], None]) -> SearchRes
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     release_leftovers()
     watch, start_s = _Watch(job, on_trial), _CLOCK.monotonic_s()
-    points, space = _space(job)
+    points, space = search_space(job)
     sampler = optuna.samplers.TPESampler(seed=job.seed, n_startup_trials=_STARTUP_TRIALS)
     config: _Values = {"num_samples": job.tune.num_samples, "time_budget_s": job.tune.time_budget_s}
     config["search_alg"] = OptunaSearch(points_to_evaluate=points, sampler=sampler)
@@ -116,7 +116,7 @@ def _at_the_rung(report: TrialReport) -> tuple[float, list[Any]]:
     return report.rung_bits or 0.0, sorted(report.config.items())
 
 
-def _space(job: SearchJob) -> tuple[list[_Values], _Values]:
+def search_space(job: SearchJob) -> tuple[list[_Values], _Values]:
     """The configurations to try first, each once, and the space; it holds them whatever the owner
     set.
     """

@@ -38,7 +38,7 @@ def replace_random(text: str, slot: str) -> str:
     """Put ``slot`` in the place of every stretch that looks random.
 
     Cost: linear.
-    Source: 4.0 bits and 20 characters are ``learning.md`` 2; the shreds are ours.
+    Source: 4.0 bits and 20 characters are docs/learning.md#what-enters; the shreds are ours.
     """
     if len(text) < MIN_CHARS:
         return text

@@ -1,6 +1,6 @@
 """What the ingest door decides about one message, without sockets or threads.
 
-The protocol is ``selflow/1`` (``interfaces.md`` 9). ``prepare`` turns frames into a batch of
+The protocol is ``selflow/1`` (docs/ingest.md#messages). ``prepare`` turns frames into a batch of
 records that may be stored, ``answer`` turns the outcome of the append into the frames of the reply.
 """
 

@@ -87,7 +87,7 @@ def decode_record(record: bytes | memoryview) -> Event:
 
 
 def event_to_json(event: Event) -> dict[str, Json]:
-    """An event in the shape of the API (``interfaces.md`` 9)."""
+    """An event in the shape of the API (docs/ingest.md#an-event)."""
     return {
         "ts": rfc3339(event.ts_us),
         "source": event.source,

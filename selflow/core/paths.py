@@ -1,5 +1,5 @@
 """Where things lie on disk: one 0700 root for all that came from the owner
-(``architecture.md`` 5).
+(docs/architecture.md#what-lies-on-disk).
 """
 
 import hashlib
@@ -80,7 +80,7 @@ class Root:
 
     @property
     def endpoints(self) -> Path:
-        """Which address carries what (``interfaces.md`` 1)."""
+        """Which address carries what (docs/http.md#listeners)."""
         return self.run / "endpoints.json"
 
     @property

@@ -1,5 +1,5 @@
 """Every setting: its type, unit, bounds and what it means, each explained under itself
-(``interfaces.md`` 14).
+(docs/settings.md#layers).
 """
 
 import re
@@ -29,8 +29,8 @@ LAPTOP_KNOBS: dict[str, str] = {
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "1.0",
     "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "1",
 }
-"""Ray internals that make a session fit a laptop (``ray.md`` 8). SelFlow also runs with none of
-them.
+"""Ray internals that make a session fit a laptop (docs/ray.md#knobs). SelFlow also runs
+with none of them.
 """
 
 

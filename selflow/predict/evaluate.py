@@ -42,7 +42,7 @@ def evaluate_rows(
     grow: Grow | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Figures]:
-    """Judge a table of events, in the shape of ``selflow eval stream`` (``interfaces.md`` 15).
+    """Judge a table of events, in the shape of ``selflow eval stream`` (docs/learning.md#figures).
 
     Args:
         rows: One per event, in any order.

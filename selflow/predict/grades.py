@@ -51,7 +51,7 @@ class Tally:
         return bits, hit_at_5 > 0.0, confidence, outcome
 
     def figures(self) -> dict[str, float | int]:
-        """The figures of ``interfaces.md`` 15."""
+        """The figures of docs/learning.md#figures."""
         n = max(1, len(self.grades))
         bits, hit_at_5, confidence, outcome = self.outcomes()
         return {
@@ -161,7 +161,7 @@ class Board:
         self._outcome.append(at_1 / outcome.members)
 
     def figures(self) -> dict[str, dict[str, float | int]]:
-        """By name, the figures of ``interfaces.md`` 15."""
+        """By name, the figures of docs/learning.md#figures."""
         n = max(1, self._steps)
         confidence, outcome = np.array(self._confidence), np.array(self._outcome)
         found: dict[str, dict[str, float | int]] = {}

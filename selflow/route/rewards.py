@@ -1,4 +1,4 @@
-"""What a word of feedback is worth to the arm that answered (``interfaces.md`` 6)."""
+"""What a word of feedback is worth to the arm that answered (docs/http.md#feedback)."""
 
 from collections.abc import Collection, Sequence
 from typing import Any

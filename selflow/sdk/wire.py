@@ -1,4 +1,4 @@
-"""The inference API's own models (``interfaces.md`` 5, 6, 10): what the gateway checks and what the
+"""The inference API's own models (docs/http.md): what the gateway checks and what the
 client returns.
 
 Requests refuse unknown fields by name (those of OpenAI's routes name and ignore them); answers may

@@ -15,7 +15,7 @@ from selflow.store.database import Database, find, put
 from selflow.store.records import AgentVersion, Opening, Verdict
 
 VERSION_CHARS = 12
-"""Of the adapter's hash (``interfaces.md`` 5)."""
+"""Of the adapter's hash (docs/http.md#model-ids)."""
 _KEPT_VERSIONS = 3
 
 

@@ -14,7 +14,7 @@ from selflow.store.records import Beliefs, Decision, Feedback, RoutedFeedback
 from selflow.store.schema import TABLES
 
 FEEDBACK_LIMIT_US = 30 * 86_400 * 1_000_000
-"""A decision takes feedback for 30 days (``interfaces.md`` 6)."""
+"""A decision takes feedback for 30 days (docs/http.md#feedback)."""
 
 
 class Decisions:

@@ -1,6 +1,6 @@
 """The append-only event log: one LMDB environment, one writer, readers from any process.
 
-Format and reasons: ``docs/decisions/0004-store.md``.
+Format and reasons: ``docs/decisions/0004-the-store.md``.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""How the event log lies in LMDB (``docs/decisions/0004-store.md``). Changing anything here changes
+"""How the event log lies in LMDB (docs/decisions/0004-the-store.md). Changing anything here changes
 every log.
 """
 

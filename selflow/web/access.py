@@ -2,7 +2,7 @@
 envelope.
 
 Everything here is a rule without a server; ``selflow.web.guard`` applies the rules to ASGI
-requests in the order of ``interfaces.md`` 2.
+requests in the order of docs/http.md#access.
 """
 
 import hashlib
@@ -67,7 +67,7 @@ class Problem:
     field_errors: tuple[tuple[str, str], ...] = ()
 
     def body(self, request_id: str) -> bytes:
-        """The envelope of ``interfaces.md`` 3."""
+        """The envelope of docs/http.md#errors."""
         envelope = {
             "type": f"urn:selflow:error:{self.code}",
             "title": HTTPStatus(self.status).phrase,

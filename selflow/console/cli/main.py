@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def run(args: Sequence[str]) -> int:
-    """Run one command line; returns its exit code (``interfaces.md`` 15)."""
+    """Run one command line; returns its exit code (docs/cli.md#command-line)."""
     try:
         code = _run(args)
         sys.stdout.flush()

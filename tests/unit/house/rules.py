@@ -44,6 +44,14 @@ def _files(root: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in sorted(names))
 
 
+def text_files(root: Path) -> Iterator[tuple[Path, str]]:
+    """Every file of the tree that is text, with its text."""
+    for path in _files(root):
+        raw = path.read_bytes()
+        if b"\0" not in raw:
+            yield path, raw.decode("utf-8", "replace")
+
+
 def _lines(node: Function | ast.ClassDef) -> int:
     return (node.end_lineno or node.lineno) - node.lineno + 1
 
@@ -215,16 +223,10 @@ def machine_traces(root: Path) -> list[str]:
     """The path of this very checkout and hosts of packages, anywhere in the tree but in
     this file.
     """
-    found = []
-    for path in _files(root):
-        inside = path.relative_to(root)
-        if path.name == Path(__file__).name or b"\0" in (raw := path.read_bytes()):
-            continue
-        text = raw.decode("utf-8", "replace")
-        numbered = enumerate(text.splitlines(), 1)
-        found += [
-            f"{inside}:{n} {match.group()}"
-            for n, line in numbered
-            if (match := _MACHINE.search(line))
-        ]
-    return found
+    return [
+        f"{path.relative_to(root)}:{number} {match.group()}"
+        for path, text in text_files(root)
+        if path.name != Path(__file__).name
+        for number, line in enumerate(text.splitlines(), 1)
+        if (match := _MACHINE.search(line))
+    ]

@@ -1,0 +1,55 @@
+"""The development streams: no part of the repository, ``BENCH_DATA`` names their folder."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+DATA = Path(os.environ.get("BENCH_DATA", "."))
+NO_DATA = 77
+"""Exit status of a measurement whose streams are not on this machine."""
+RULES = ("pool", "rrf", "ipam", "markov1", "markov2", "most_recent", "most_frequent")
+
+Experts = dict[str, dict[str, float]]
+
+
+def require(names: Sequence[str]) -> None:
+    """End the measurement unless every stream is there."""
+    missing = [name for name in names if not (DATA / name).is_file()]
+    if missing:
+        print(f"not in the folder that BENCH_DATA names: {', '.join(missing)}")
+        sys.exit(NO_DATA)
+
+
+def judge(path: Path, options: list[str]) -> tuple[Experts, float, float]:
+    """Figures of ``selflow eval stream``, its seconds and those of CPU that it took."""
+    selflow = str(Path(sys.executable).with_name("selflow"))
+    began_s, spent_s = time.perf_counter(), _cpu_s()
+    done = subprocess.run(
+        [selflow, "--json", "--quiet", "eval", "stream", str(path), *options],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(done.stdout)["experts"], time.perf_counter() - began_s, _cpu_s() - spent_s
+
+
+def show(name: str, experts: Experts, took_s: float, cpu_s: float) -> None:
+    """One table: the pool beside every simple rule."""
+    print(f"### {name}, {experts['pool']['steps']:,} steps, {took_s:.0f} s, {cpu_s:.0f} s of CPU\n")
+    print("| | hit@1 | hit@5 | log-loss bits | ece |\n|---|---|---|---|---|")
+    for rule in RULES:
+        own = experts[rule]
+        print(
+            f"| {rule} | {own['hit@1']:.3f} | {own['hit@5']:.3f} | "
+            f"{own['log_loss_bits']:.2f} | {own['ece']:.3f} |"
+        )
+    print()
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
