@@ -2,9 +2,8 @@
 
 import ray
 
-from actors.launcher import GROUPS, LauncherShell
 from actors.messages import StageRequest, StageResult
-from actors.shell import service
+from actors.shell import LAUNCHER_GROUPS, LauncherShell, service
 from actors.stages import find_patterns
 
 
@@ -22,4 +21,4 @@ class ClustererShell(LauncherShell):
         return made
 
 
-ClustererActor = service(ClustererShell, groups=GROUPS)
+ClustererActor = service(ClustererShell, groups=LAUNCHER_GROUPS)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import ray
 
-from actors.links import BufferLink
-from actors.permission import Permission, may_ingest
+from actors.buffer import BufferLink
 from actors.plan import CollectorSection
 from actors.shell import Pulse, keep_trying, service
 from selflow.collect.event_filter import EventFilter
@@ -23,6 +22,7 @@ from selflow.core.clock import SystemClock
 from selflow.core.codec import WireLimits
 from selflow.core.errors import SelFlowError
 from selflow.core.health import Health
+from selflow.store.permission import Permission, may_ingest
 from selflow.store.spool import Spool
 
 SETTLE_INTERVAL_S = 1.0

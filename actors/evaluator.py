@@ -2,9 +2,8 @@
 
 import ray
 
-from actors.launcher import GROUPS, LauncherShell
 from actors.messages import Judged, StageRequest
-from actors.shell import service
+from actors.shell import LAUNCHER_GROUPS, LauncherShell, service
 from actors.stages import judge_candidate
 
 
@@ -23,4 +22,4 @@ class EvaluatorShell(LauncherShell):
         return made
 
 
-EvaluatorActor = service(EvaluatorShell, groups=GROUPS)
+EvaluatorActor = service(EvaluatorShell, groups=LAUNCHER_GROUPS)

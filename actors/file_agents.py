@@ -60,12 +60,12 @@ def _grow(
 ) -> "list[RecordedExpert]":
     import ray
 
-    from actors.columns import StepTable
     from actors.judging import recorder
     from actors.messages import Candidate, Failure, Snapshot, StageRequest, StageResult
     from actors.plan import Plan, gpu_share
     from actors.stages import find_patterns, grow_agent, make_base
     from selflow.judge.splits import split_by_time
+    from selflow.predict.steps import StepTable
     from selflow.store.catalog import Catalog
 
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]

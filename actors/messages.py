@@ -11,7 +11,9 @@ from actors.plan import Plan
 from selflow.core.events import Json
 
 if TYPE_CHECKING:
-    from actors.columns import StepTable  # numpy, which those who only hand things on do not need
+    from selflow.predict.steps import (
+        StepTable,  # numpy, which those who only hand things on do not need
+    )
 
 Span = tuple[int, int]
 Decision = Literal["passed", "rejected", "no_verdict"]

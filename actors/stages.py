@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import ray
 
-from actors.links import BufferLink
+from actors.buffer import BufferLink
 from actors.messages import Candidate, Failure, Judged, Snapshot, StageRequest, StageResult
 from actors.plan import Plan
 from selflow.core.clock import SystemClock
@@ -32,10 +32,9 @@ def represent(plan: Plan, upto_seq: int) -> Snapshot:
     """The log up to a watermark as steps, split by time. The same watermark gives the same
     snapshot.
     """
-    from actors.columns import StepTable
     from selflow.core.steps import Step
     from selflow.judge.splits import split_by_time
-    from selflow.predict.steps import StepBuilder
+    from selflow.predict.steps import StepBuilder, StepTable
 
     _step_back()
     feed, builder, cursor = BufferLink(), StepBuilder(plan.settings.predict.burst_gap_s), 0

@@ -10,9 +10,9 @@ import psutil
 import ray
 from ray.exceptions import RayError
 
+from actors.buffer import BufferLink
 from actors.cycle_runner import CycleRunner
 from actors.cycle_scheduler import CycleScheduler
-from actors.links import BufferLink
 from actors.node_processes import node_processes
 from actors.plan import Plan
 from actors.services import ServeService, Service, planned

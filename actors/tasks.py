@@ -2,7 +2,7 @@
 
 import ray
 
-from actors.links import BufferLink
+from actors.buffer import BufferLink
 from actors.plan import Plan, serve_hash
 
 SERVE_APP = "selflow"

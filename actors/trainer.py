@@ -2,9 +2,8 @@
 
 import ray
 
-from actors.launcher import GROUPS, LauncherShell
 from actors.messages import Failure, StageRequest, StageResult
-from actors.shell import service
+from actors.shell import LAUNCHER_GROUPS, LauncherShell, service
 from actors.stages import grow_agent, make_base
 
 
@@ -31,4 +30,4 @@ class TrainerShell(LauncherShell):
         return made
 
 
-TrainerActor = service(TrainerShell, groups=GROUPS)
+TrainerActor = service(TrainerShell, groups=LAUNCHER_GROUPS)

@@ -19,7 +19,7 @@ MAIL = "someone@example.org"
 
 
 def stored() -> list[Event]:
-    from actors.links import BufferLink
+    from actors.buffer import BufferLink
 
     return [each.event for each in BufferLink().read(0, 1_000)]
 

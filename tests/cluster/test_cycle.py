@@ -23,7 +23,7 @@ MINUTE_US = 60_000_000
 
 def ask(root: Root, records: list[bytes]) -> str:
     """Store these events and ask for a cycle; its id."""
-    from actors.links import BufferLink
+    from actors.buffer import BufferLink
 
     BufferLink().append("test", 1, records)
     with closing(Catalog.open(root.catalog)) as catalog:
@@ -66,7 +66,7 @@ def test_a_cancelled_cycle_ends_its_work_and_leaves_nothing(compose: Compose, ro
 
 
 def test_an_automatic_cycle_without_variety_leaves_the_buffer(compose: Compose, root: Root) -> None:
-    from actors.links import BufferLink
+    from actors.buffer import BufferLink
 
     compose(wanted=Settings(supervisor=QUICK, buffer=BufferSettings(trigger_events=500)))
     reader, link = CatalogReader(root.catalog), BufferLink()

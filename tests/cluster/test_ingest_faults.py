@@ -22,7 +22,7 @@ EVENTS = [
 def test_a_service_killed_in_the_middle_of_ingest_loses_and_doubles_nothing(
     compose: Callable[..., Any], consent: Callable[[str], None], root: Root, victim: str
 ) -> None:
-    from actors.links import BufferLink
+    from actors.buffer import BufferLink
 
     compose()
     consent("ingest")
@@ -44,7 +44,7 @@ def test_a_service_killed_in_the_middle_of_ingest_loses_and_doubles_nothing(
 def test_without_consent_the_door_answers_and_nothing_is_collected(
     compose: Callable[..., Any], root: Root
 ) -> None:
-    from actors.links import BufferLink
+    from actors.buffer import BufferLink
     from selflow.core.errors import RefusedError
 
     compose()

@@ -57,7 +57,7 @@ def test_a_killed_service_comes_back_by_itself(compose: Compose, name: str) -> N
 def test_what_was_appended_survives_the_buffer_and_a_repeat_stores_nothing(
     compose: Compose,
 ) -> None:
-    from actors.links import BufferLink
+    from actors.buffer import BufferLink
 
     compose()
     link = BufferLink()
@@ -77,7 +77,7 @@ def test_what_was_appended_survives_the_buffer_and_a_repeat_stores_nothing(
 
 
 def test_an_append_without_a_buffer_is_refused_in_one_sentence(ray_session: Any) -> None:
-    from actors.links import BufferLink
+    from actors.buffer import BufferLink
 
     with pytest.raises(StoreError, match="the buffer is away"):
         BufferLink().append("test", 1, RECORDS)
@@ -111,7 +111,7 @@ def test_a_service_on_other_settings_or_of_another_version_is_made_anew(compose:
     compose("test-2", wanted=Settings(supervisor=QUICK, buffer=BufferSettings(credits=3)))
 
     wait_until(lambda: is_new("buffer", newer_pid))
-    from actors.links import BufferLink
+    from actors.buffer import BufferLink
 
     assert BufferLink().append("test", 1, RECORDS).credits <= 3
 
@@ -181,7 +181,7 @@ def test_a_cycle_begins_by_itself_when_enough_is_new_and_the_owner_lets_it(
     root: Root,
     automatic: bool,  # noqa: FBT001  (a parameter of the test)
 ) -> None:
-    from actors.links import BufferLink
+    from actors.buffer import BufferLink
 
     limits = BufferSettings(trigger_events=3)
     compose(

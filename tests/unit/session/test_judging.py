@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actors.columns import StepTable
 from actors.judging import Recorder, judge_on_gate
 from actors.messages import Candidate, Judged, Snapshot
 from actors.plan import Plan
@@ -15,6 +14,7 @@ from selflow.core.settings import Settings
 from selflow.core.steps import Step
 from selflow.predict.agents import RecordedExpert
 from selflow.predict.paired import PairedBaseline
+from selflow.predict.steps import StepTable
 from selflow.store.catalog import Catalog
 from selflow.store.reading import CatalogReader
 from selflow.store.records import Opening

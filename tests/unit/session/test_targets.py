@@ -5,11 +5,11 @@ travel.
 import numpy as np
 import pytest
 
-from actors.columns import StepTable
 from actors.messages import Snapshot
 from actors.targets import chosen, targets, waiting_candidate
 from selflow.core.settings import LearningSettings
 from selflow.core.steps import Step
+from selflow.predict.steps import StepTable
 from selflow.store.records import AgentVersion, Stage
 
 PATTERNS = [{"name": name} for name in "abcdef"]
