@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pydantic import TypeAdapter, ValidationError
 
 from selflow.core.errors import ApiError
-from selflow.sdk.wire import OutcomeLabel
+from selflow.sdk.wire import MAX_OUTCOME_LABELS, OutcomeLabel
 
 OUTCOME = "outcome"
 """The metric whose value is what really came next."""
@@ -13,7 +13,6 @@ FIXED_METRICS = frozenset(
     {"thumb", "accepted", "task_success", "rating", "edited", "comment", OUTCOME}
 )
 MAX_COMMENT_CHARACTERS = 4_096
-MAX_OUTCOME_LABELS = 2_000
 _LABELS = TypeAdapter(list[OutcomeLabel])
 
 

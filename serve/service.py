@@ -178,6 +178,7 @@ class PredictionService:
             if now_us - decision.at_us > FEEDBACK_LIMIT_US:
                 raise ApiError(409, "too_late", "the decision is older than 30 days")
             return graded.model_copy(update={"feedback_id": None})
+        value: Json
         value = self._outcome(labels) if labels else (word.subject if said else request.value)
         key = _scoped_key(idempotency_key, decision.id, request.metric_name)
         feedback_id = self._catalog.feedback.record(

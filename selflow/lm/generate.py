@@ -83,8 +83,13 @@ class Row:
         self.finish_reason: str | None = None
 
     @property
+    def ids(self) -> list[int]:
+        """The tokens drawn so far."""
+        return list(self._ids)
+
+    @property
     def tokens(self) -> int:
-        """Tokens drawn so far."""
+        """How many those are."""
         return len(self._ids)
 
     def draw(self, logits: Tensor) -> int:
@@ -94,7 +99,8 @@ class Row:
         p = torch.softmax(logits / self._sampling.temperature, -1)
         if self._sampling.top_p < 1.0:
             best, ids = p.sort(descending=True, stable=True)
-            p[ids[best.cumsum(-1) - best >= self._sampling.top_p]] = 0.0
+            # The likeliest stays whatever top_p is: 1e-320 is 0 in single precision
+            p[ids[1:][(best.cumsum(-1) - best)[1:] >= self._sampling.top_p]] = 0.0
         return int(torch.multinomial(p, 1, generator=self._chance))
 
     def take(self, token: int) -> str:
@@ -118,11 +124,14 @@ class Row:
         return text[told:end]
 
     def _certain(self, text: str) -> int:
+        """Where the text ends that no later token can change. Cost: by what was not told yet,
+        however long the stop texts are.
+        """
         whole = len(text) - text.endswith(_UNFINISHED)
         held = (
             n
             for stop in self._sampling.stop
-            for n in range(1, len(stop))
+            for n in range(1, min(len(stop), whole - self._told + 1))
             if text.endswith(stop[:n], 0, whole)
         )
         return whole - max(held, default=0)

@@ -14,6 +14,8 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Literal, TypeVar
 
+from torch import Tensor
+
 from selflow.core.errors import NotRunningError, SelFlowError, location_of
 from selflow.core.scores import LabelScores, NextScorer
 from selflow.core.steps import Step
@@ -166,12 +168,7 @@ class AgentHost:
         """Make these texts to their ends. What fails is told to those whose text it was."""
         ready = [each for each in asked if not each.is_cancelled and self._is_ready(each)]
         self._making = {each.adapter for each in ready}
-        try:
-            if ready:
-                self._decode(ready)
-        except Exception as error:  # noqa: BLE001  (the thread goes on; the callers are told)
-            for each in ready:
-                each.tell(_ours(error))
+        self._decode([_Text(each, Row(each.sampling, self._text, self._ends)) for each in ready])
         self._making = set()
         self._unload()
 
@@ -184,24 +181,34 @@ class AgentHost:
             return False
         return True
 
-    def _decode(self, asked: Sequence[Generation]) -> None:
-        rows = [(each, Row(each.sampling, self._text, self._ends)) for each in asked]
+    def _decode(self, texts: Sequence["_Text"]) -> None:
+        """Side by side; if that fails, each alone from where it was, so that one request's fault
+        is told to that request only.
+        """
+        try:
+            if texts:
+                self._decode_together(texts)
+        except Exception as error:  # noqa: BLE001  (the thread goes on; the caller is told)
+            unfinished = [each for each in texts if each.is_open]
+            if len(unfinished) == 1:
+                unfinished[0].fail(error)
+                return
+            for each in unfinished:
+                self._decode([each])
+
+    def _decode_together(self, texts: Sequence["_Text"]) -> None:
+        rows = list(texts)
         batch = Batch(
-            self._loaded, [each.prompt for each in asked], [each.adapter for each in asked]
+            self._loaded, [each.ids for each in rows], [each.asked.adapter for each in rows]
         )
         while rows:
             kept, tokens = [], []
-            for place, (each, row) in enumerate(rows):
-                if each.is_cancelled:
-                    continue
-                token = row.draw(batch.logits[place])
-                text = row.take(token)
-                if text or row.finish_reason:
-                    each.tell(Piece(text, row.tokens, row.finish_reason))
-                if row.finish_reason is None:
-                    kept.append(place)
+            for index, each in enumerate(rows):
+                token = each.take(batch.logits[index])
+                if token is not None:
+                    kept.append(index)
                     tokens.append(token)
-            rows = [rows[place] for place in kept]
+            rows = [rows[index] for index in kept]
             if rows:
                 self._run_jobs()
                 batch.advance(kept, tokens)
@@ -220,6 +227,44 @@ class AgentHost:
     def _unload(self) -> None:
         for adapter in self._loaded.adapters - self._kept - self._making:
             remove_adapter(self._loaded, adapter)
+
+
+@dataclass(slots=True)
+class _Text:
+    """One request's text in the making."""
+
+    asked: Generation
+    row: Row
+    has_failed: bool = False
+
+    @property
+    def ids(self) -> list[int]:
+        """What the model reads: the prompt and what was drawn."""
+        return [*self.asked.prompt, *self.row.ids]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether tokens are still to be drawn for it."""
+        return not (self.asked.is_cancelled or self.has_failed or self.row.finish_reason)
+
+    def take(self, logits: Tensor) -> int | None:
+        """Draw a token by ``logits`` (vocabulary,) and tell its text; None if it was the last."""
+        if self.asked.is_cancelled:
+            return None
+        try:
+            token = self.row.draw(logits)
+            text = self.row.take(token)
+        except Exception as error:  # noqa: BLE001  (the others go on)
+            self.fail(error)
+            return None
+        if text or self.row.finish_reason:
+            self.asked.tell(Piece(text, self.row.tokens, self.row.finish_reason))
+        return token if self.row.finish_reason is None else None
+
+    def fail(self, error: Exception) -> None:
+        """Tell who asked."""
+        self.has_failed = True
+        self.asked.tell(_ours(error))
 
 
 class _Panel:

@@ -16,7 +16,15 @@ MAX_CONTEXT_EVENTS = 2_000
 KEPT_PREDICTIONS = 50
 """Ranked events that a decision remembers; the rest of the probability is ``none of these``."""
 
+MAX_OUTCOME_LABELS = 2_000
+"""Most events of one outcome."""
+MAX_PROMPT_CHARACTERS = 200_000
+"""Of a prompt or a whole chat: more than any context here holds."""
+MAX_STOP_CHARACTERS = 256
+"""Of one stop text."""
+
 Label = Annotated[str, Field(max_length=4_096)]
+Id = Annotated[str, Field(max_length=100)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")]
 
 
@@ -79,14 +87,25 @@ class PredictAnswer(Answer):
     experts: list[Share]
 
 
+Value = (
+    bool
+    | Annotated[int, Field(ge=-(2**53), le=2**53)]
+    | Annotated[float, Field(allow_inf_nan=False)]
+    | Annotated[str, Field(max_length=8_192)]
+    | Annotated[list[Any], Field(max_length=10_000)]
+    | None
+)
+"""What feedback may say; which metric takes what, in words, is ``serve.ratings``'s to check."""
+
+
 class FeedbackRequest(Request):
     """``POST /v1/feedback``: exactly one id, one metric, its value."""
 
-    inference_id: str | None = None
-    decision_id: str | None = None
-    episode_id: str | None = None
+    inference_id: Id | None = None
+    decision_id: Id | None = None
+    episode_id: Id | None = None
     metric_name: Name
-    value: Any
+    value: Value
     tags: Annotated[dict[Name, Label], Field(max_length=32)] = {}
     dryrun: bool = False
 
@@ -179,7 +198,9 @@ UNSUPPORTED: dict[str, tuple[object, ...]] = {
     "audio": (),
 }
 """What OpenAI's routes do not offer, with the values that ask for nothing."""
-Prompt = Annotated[str, Field(min_length=1)]
+Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
+Stop = Annotated[str, Field(min_length=1, max_length=MAX_STOP_CHARACTERS)]
+TokenLimit = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class StreamOptions(Request):
@@ -196,14 +217,14 @@ class TextRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     model: Annotated[str, Field(min_length=1, max_length=300)]
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_tokens: TokenLimit | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    stop: Annotated[list[Prompt], Field(max_length=4)] = []
+    stop: Annotated[list[Stop], Field(max_length=4)] = []
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
-    user: str = ""
+    user: Annotated[str, Field(max_length=512)] = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -231,7 +252,7 @@ class Part(Request):
     """A part of a message; there are no others than text."""
 
     type: Literal["text"]
-    text: str
+    text: Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]
 
     @field_validator("type", mode="before")
     @classmethod
@@ -247,7 +268,10 @@ class Message(Request):
     """One turn of a chat."""
 
     role: Literal["system", "user", "assistant"]
-    content: str | list[Part]
+    content: (
+        Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]
+        | Annotated[list[Part], Field(max_length=100)]
+    )
 
     @property
     def text(self) -> str:
@@ -263,4 +287,10 @@ class ChatRequest(TextRequest):
     """``POST /v1/chat/completions``."""
 
     messages: Annotated[list[Message], Field(min_length=1, max_length=1_000)]
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_completion_tokens: TokenLimit | None = None
+
+    @model_validator(mode="after")
+    def _fits_any_context(self) -> Self:
+        if sum(len(message.text) for message in self.messages) > MAX_PROMPT_CHARACTERS:
+            raise ValueError(f"messages hold at most {MAX_PROMPT_CHARACTERS:,} characters in all")
+        return self

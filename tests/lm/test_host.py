@@ -247,6 +247,36 @@ def test_a_model_that_fails_is_an_error_of_ours_and_the_host_goes_on(host: Agent
     assert made(host, ("git", None))
 
 
+def test_a_request_that_the_model_cannot_read_fails_alone(host: AgentHost) -> None:
+    async def ask() -> list[str]:
+        good = [host.generate(host.encode(text), GREEDY, "a@1") for text in ("git", "vim")]
+        bad = host.generate([10**9], GREEDY, None)
+        with pytest.raises(NotRunningError, match="the agents' model failed"):
+            await read(bad)
+        return [whole(await read(each)) for each in good]
+
+    assert asyncio.run(ask()) == made(host, ("git", "a@1"), ("vim", "a@1"))
+
+
+def test_the_narrowest_nucleus_harms_nobody_beside_it(host: AgentHost) -> None:
+    narrow = Sampling(max_tokens=12, top_p=1e-320, seed=1)
+
+    async def ask() -> list[str]:
+        begun = [host.generate(host.encode("git"), each, None) for each in (GREEDY, narrow)]
+        return [whole(await read(each)) for each in begun]
+
+    greedy, nucleus = asyncio.run(ask())
+    assert nucleus == greedy == made(host, ("git", None))[0]
+
+
+def test_a_huge_stop_text_costs_no_more_than_a_short_one() -> None:
+    ids, decode = spelled("one two three")
+    row = Row(Sampling(max_tokens=len(ids), stop=("x" * 50_000_000,)), decode, set())
+
+    # Comparing every beginning of it would take hours
+    assert "".join(row.take(token) for token in ids) == "one two three"
+
+
 def test_a_closed_host_ends_its_texts_and_takes_no_more(folders: dict[str, Path]) -> None:
     host = AgentHost(folders["base"], "cpu")
 

@@ -447,3 +447,49 @@ def test_a_base_that_cannot_be_loaded_is_no_fault_of_the_caller(fresh: World) ->
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_unavailable")
     assert answer.json()["error"]["message"].startswith("the agents cannot be loaded (OSError)")
     assert fresh.ask("POST", "/v1/predict", {}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/completions", {"model": "rote", "prompt": "\ud800"}),
+        ("/v1/completions", {"model": "\ud800", "prompt": "one"}),
+        ("/v1/completions", {"model": "rote", "prompt": "one", "stop": "\ud800"}),
+        ("/v1/completions", {"model": "rote", "prompt": ["one", "\udfff"]}),
+        ("/v1/completions", {"model": "rote", "prompt": "one", "user": "\ud800"}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "\ud800"}]}),
+        ("/v1/predict", {"\ud800": 1}),
+        ("/v1/predict", {"kinds": ["\ud800"]}),
+        ("/v1/predict", {"context": [{"kind": "\ud800"}]}),
+        ("/v1/predict", {"context": [{"\ud800": "shell"}]}),
+        ("/v1/feedback", {"decision_id": "\ud800", "metric_name": "thumb", "value": True}),
+        ("/v1/feedback", {"decision_id": "dec_1", "metric_name": "comment", "value": "\ud800"}),
+        (
+            "/v1/feedback",
+            {"decision_id": "dec_1", "metric_name": "thumb", "value": [{"\ud800": 1}]},
+        ),
+        (
+            "/v1/feedback",
+            {"decision_id": "a", "metric_name": "thumb", "value": 1, "tags": {"a": "\ud800"}},
+        ),
+        (
+            "/v1/feedback",
+            {"decision_id": "a", "metric_name": "outcome", "value": [{"kind": "\ud800"}]},
+        ),
+    ],
+)
+def test_a_lone_surrogate_is_a_bad_request(school: School, path: str, body: Any) -> None:
+    answer = school.world.ask(
+        "POST",
+        path,
+        content=json.dumps({"model": "rote", **body} if "chat" in path else body).encode(),
+    )
+
+    assert answer.status_code == 400, answer.text
+
+
+def test_a_stop_text_has_a_bound(school: School) -> None:
+    answer = complete(school.world, stop="x" * 257)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "stop"
