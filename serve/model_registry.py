@@ -16,6 +16,7 @@ from selflow.core.errors import ApiError, ArtifactError, SelFlowError, location_
 from selflow.core.events import Json
 from selflow.core.scores import NextScorer
 from selflow.core.settings import RouterSettings
+from selflow.route.arms import BASE, text_arms
 from selflow.route.bandit import Beliefs, Choice, policy_from
 from selflow.sdk.wire import Model, ModelNotes
 from selflow.store.artifacts import ArtifactStore
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from selflow.lm.host import AgentHost
 
 ROUTED = ("selflow", "auto", "selflow-router")
-BASE_ARM, POOL_ARM = "base", "pool"
 NAMED = "named"
 """The policy of a caller who asks for one model by its name; what is said of such an answer trains
 no router.
@@ -137,9 +137,8 @@ class ModelRegistry:
                 503, "engine_unavailable", "there is no base model yet", "run `selflow learn` first"
             )
         if model in ROUTED:
-            routing = self.choose(
-                TEXT, {BASE_ARM: ""} | {n: each.version for n, each in roster.champions.items()}
-            )
+            agents = {name: each.version for name, each in roster.champions.items()}
+            routing = self.choose(TEXT, text_arms(agents))
             version = roster.champions.get(str(routing["arm"]))
         else:
             version = (
@@ -147,7 +146,7 @@ class ModelRegistry:
                 if model == base.name
                 else self._named(model.removeprefix(f"{base.name}:"), roster, base)
             )
-            arm, digits = (version.agent, version.version) if version else (BASE_ARM, "")
+            arm, digits = (version.agent, version.version) if version else (BASE, "")
             choice = Choice(arm, 1.0, explored=False, policy=NAMED)
             routing = _kept(choice, TEXT, digits, self._beliefs[0])
         if version is None:

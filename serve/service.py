@@ -20,6 +20,7 @@ from selflow.core.ids import new_id
 from selflow.core.ports import Redactor
 from selflow.core.steps import Step, event_label, label_event
 from selflow.predict.predictor import Prediction
+from selflow.route.arms import left_out, prediction_arms
 from selflow.sdk.wire import (
     KEPT_PREDICTIONS,
     FeedbackAnswer,
@@ -34,7 +35,7 @@ from selflow.store.catalog import Catalog
 from selflow.store.decisions import FEEDBACK_LIMIT_US
 from selflow.store.records import Decision, Feedback
 from serve.checkpoints import Checkpoints
-from serve.model_registry import POOL_ARM, PREDICT, ModelRegistry, Speakers
+from serve.model_registry import PREDICT, ModelRegistry, Speakers
 from serve.ratings import FIXED_METRICS, OUTCOME, check_value, labels_of
 from serve.request_metrics import RequestMetrics
 
@@ -110,11 +111,10 @@ class PredictionService:
         steps = self._state.steps_of(context) if context else self._state.builder.open_steps()
         moment_us = steps[-1].ts_us if context else now_us
         top_k = _ALL_CANDIDATES if request.kinds else KEPT_PREDICTIONS
-        arms = {POOL_ARM: "", **{name: seat.version for name, seat in self._state.slots.items()}}
+        arms = prediction_arms({name: seat.version for name, seat in self._state.slots.items()})
         routing = self._fleet.choose(PREDICT, arms) if request.mode == "routed" else None
-        arm = routing["arm"] if routing else POOL_ARM
-        expert = None if arm == POOL_ARM else str(arm)
-        prediction = self._state.predictor.predict(steps or None, moment_us, top_k, expert=expert)
+        without = left_out(str(routing["arm"])) if routing else None
+        prediction = self._state.predictor.predict(steps or None, moment_us, top_k, without=without)
         if routing:
             routing |= {"latency_s": self._clock.monotonic_s() - started_s, "tokens": 0}
         kept = _guesses(prediction, request.kinds)

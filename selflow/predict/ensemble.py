@@ -3,7 +3,7 @@ all.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
@@ -106,17 +106,23 @@ class Forecast:
         """The probability of a guess."""
         return float(self.pool[place]) if place >= 0 else self.offered[-1 - place][1]
 
-    def of(self, row: int) -> "Forecast":
-        """As if this one had been asked alone."""
-        order = np.argsort(-self.p[row, : self.n], kind="stable")
-        return replace(
-            self, pool=self.p[row], pool_fresh=float(self.fresh[row]), order=order, offered=()
-        )
-
     def places(self, known: Sequence[int]) -> Ids:
         """Where these labels stand in ``ids``."""
         where = {y: i for i, y in enumerate(self.ids.tolist())} if known else {}
         return np.array([where[y] for y in known], dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class SilentAnswer:
+    """In the place of an expert that is not asked."""
+
+    rows: int
+
+    def candidates(self) -> list[int]:
+        return []
+
+    def score(self, ids: Ids) -> tuple[Floats, Floats]:
+        return np.zeros((self.rows, len(ids))), np.zeros(self.rows)
 
 
 class Restorable(Protocol):
@@ -172,20 +178,35 @@ class Ensemble:
             self.pool.archive(each)
         self._guests.remove(found[0])
 
-    def row(self, name: str) -> int:
-        """Where an expert stands in ``p``, by its name or its agent's."""
-        found = [row for row, each in enumerate(self.pool.names) if each in {name, PREFIX + name}]
-        if not found:
-            raise UsageError(f"the pool has no expert {name!r}", "see expert_names")
-        return found[0]
+    def weights(self, without: str | None = None) -> Floats:
+        """The pool's weights, (experts + 2 + agents,); 0 for an expert that is left out, the others
+        in proportion.
+        """
+        if without is None:
+            return self.pool.weights
+        names = self.pool.names
+        found = [row for row, each in enumerate(names) if each in {without, PREFIX + without}]
+        if not found or found[0] < len(self.names) + len(RANKERS):
+            raise UsageError(f"no expert {without!r} has entered", "see expert_names")
+        kept = self.pool.weights.copy()
+        kept[found] = 0.0
+        weights: Floats = kept / kept.sum()
+        return weights
 
     def ask(
-        self, view: View, memory: UserMemory, also: Sequence[int], barred: Sequence[int]
+        self,
+        view: View,
+        memory: UserMemory,
+        also: Sequence[int],
+        barred: Sequence[int],
+        without: str | None = None,
     ) -> Forecast:
         """Everybody's forecast on the candidates and on the labels in ``also``; changes nothing.
 
-        ``barred`` labels are known not to come: their mass goes to all others in proportion.
+        ``barred`` labels are known not to come: their mass goes to all others in proportion. Who
+        is left out by ``without`` is not asked and proposes nothing.
         """
+        weights = self.weights(without)
         counts = self._own.ask(view)
         answers = [counts, *(expert.ask(view) for expert in self._experts[1:])]
         companions = self._companions.evidence(companion_keys(view), view.vocabulary.end)
@@ -200,7 +221,11 @@ class Ensemble:
             dict.fromkeys([*barred, *(y for proposal in proposals for y in proposal)])
         )[:_MAX_CANDIDATES]
         n = len(candidates)
-        agent_experts = [guest.ask(view) for guest in self._guests]
+        left_out = {without, f"{PREFIX}{without}"}
+        agent_experts = [
+            SilentAnswer(len(guest.names)) if left_out & {*guest.names} else guest.ask(view)
+            for guest in self._guests
+        ]
         more = (y for answer in agent_experts for y in answer.candidates())
         named = dict.fromkeys([*candidates, *more, *counts.leaders(LONG)])
         taken = dict.fromkeys(islice(named, n + _MAX_GUESTS))
@@ -212,7 +237,7 @@ class Ensemble:
         _bar(p, fresh, len(barred))
         shares = self._own.self_shares(view, candidates)
         situation = Situation(view, memory, counts, companions, shares)
-        return self._judge(ids, (n, len(taken)), (p, fresh), situation, len(barred))
+        return self._judge(ids, (n, len(taken)), (p, fresh), situation, len(barred), weights)
 
     def _judge(
         self,
@@ -221,6 +246,7 @@ class Ensemble:
         said: tuple[Floats, Floats],
         situation: Situation,
         barred: int,
+        weights: Floats,
     ) -> Forecast:
         (n, named), (p, fresh), own = sizes, said, len(self.names)
         pool = self._count_pool.mix(p[: self._ranked])
@@ -243,13 +269,13 @@ class Ensemble:
             np.concatenate([p[:own], rows, p[own:]]),
             np.concatenate([fresh[:own], more, fresh[own:]]),
         )
-        mixed = self.pool.mix(p)
+        mixed: Floats = weights @ p
         raw = mixed[:named]
         rest = max(_TINY, 1.0 - float(raw.sum()))
         calm, calm_rest = self._temperature.apply(raw, rest)
         final = np.concatenate([calm, mixed[named:] * (calm_rest / rest)])
-        final_fresh = float(self.pool.mix(fresh)) * calm_rest / rest
-        worth = self._worth(p, calm, rows[1, :named])
+        final_fresh = float(weights @ fresh) * calm_rest / rest
+        worth = self._worth(p, calm, rows[1, :named], weights)
         order = self._name(ids[:named], worth, situation.view)
         return Forecast(
             situation.view,
@@ -266,7 +292,7 @@ class Ensemble:
             worth,
         )
 
-    def _worth(self, p: Floats, calm: Floats, named: Floats) -> Floats:
+    def _worth(self, p: Floats, calm: Floats, named: Floats, weights: Floats) -> Floats:
         """What naming each candidate first is worth: half by pool and naming head, half by the
         plain ranker.
 
@@ -275,9 +301,7 @@ class Ensemble:
         """
         both = (calm + named) / 2.0
         worth = both if self._plain is None else (both + p[self._plain, : len(calm)]) / 2.0
-        return worth + float(self.pool.weights[len(self.names) + len(RANKERS) :].sum()) * (
-            calm - worth
-        )
+        return worth + float(weights[len(self.names) + len(RANKERS) :].sum()) * (calm - worth)
 
     def _name(self, ids: Ids, worth: Floats, view: View) -> Ids:
         """The order in which to name candidates so that early on one of the step's members is

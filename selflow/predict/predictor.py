@@ -120,9 +120,12 @@ class Predictor:
         self._ensemble.leave(name)
 
     def predict(
-        self, context: Sequence[Step] | None, now_us: int, top_k: int, expert: str | None = None
+        self, context: Sequence[Step] | None, now_us: int, top_k: int, without: str | None = None
     ) -> Prediction:
-        """The likeliest labels of the next step.
+        """What comes next: at most ``top_k`` labels, in the order in which to name them.
+
+        That order is not the one of their probabilities: it makes it likeliest that a member of the
+        next step is named early (decision 0002).
 
         Args:
             context: None asks after the learned stream. Steps are taken as if they had just
@@ -130,15 +133,13 @@ class Predictor:
                 nothing. No state changes.
             now_us: The moment of asking.
             top_k: How many labels.
-            expert: Who answers alone, by its name or its agent's; None is the pool.
+            without: Who is not asked, of those that entered, by its name or its agent's; the others
+                share its weight in proportion.
         """
         if top_k < 1:
             raise UsageError(f"top_k is {top_k}", "ask for at least one label")
-        forecast = self._forecast(self._memory(context), now_us, ())
-        weights = self._ensemble.pool.weights
-        if expert is not None:
-            row = self._ensemble.row(expert)
-            forecast, weights = forecast.of(row), np.eye(len(weights))[row]
+        forecast = self._forecast(self._memory(context), now_us, (), without)
+        weights = self._ensemble.weights(without)
         places = forecast.ranked(top_k)
         guesses = tuple(self._guess(forecast, place, weights) for place in places)
         other_p = max(0.0, 1.0 - sum(guess.p for guess in guesses))
@@ -263,12 +264,14 @@ class Predictor:
         self._shared.learn(fresh, was_asked=bool(forecast.offered))
         return forecast, outcome, members
 
-    def _forecast(self, memory: UserMemory, now_us: int, also: Sequence[int]) -> Forecast:
+    def _forecast(
+        self, memory: UserMemory, now_us: int, also: Sequence[int], without: str | None = None
+    ) -> Forecast:
         view = View(
             memory.user, now_us, memory.history, memory.recent(), self._vocabulary, memory.moments
         )
         barred = memory.history[-1] if self._bars_current and memory.history else ()
-        forecast = self._ensemble.ask(view, memory, also, barred)
+        forecast = self._ensemble.ask(view, memory, also, barred, without)
         offered = self._shared.offer(view, forecast.pool_fresh)
         return replace(forecast, offered=offered) if offered else forecast
 

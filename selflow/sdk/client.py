@@ -68,8 +68,8 @@ class Client:
         """What comes next, after ``context`` or after the live tail. Asked once: every call is a
         decision.
 
-        ``routed``: one agent, or the pool, answers alone, and feedback teaches the router whom to
-        ask.
+        ``routed``: the pool answers, or the pool without one of its agents, and feedback teaches
+        the router whom to leave out.
         """
         body: dict[str, Json] = (
             {"top_k": top_k} if mode == "pool" else {"top_k": top_k, "mode": mode}

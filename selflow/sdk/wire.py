@@ -78,11 +78,17 @@ class Guess(Answer):
 
 
 class PredictAnswer(Answer):
-    """Ranked next events. ``other_p`` is the probability of everything that is not listed."""
+    """Ranked next events. ``other_p`` is the probability of everything that is not listed.
+
+    ``sorted_by``: ``early_hit`` is the order that makes it likeliest that an early one comes; the
+    probabilities need not fall along it. An event that mostly comes together with one above it
+    stands lower than its own probability would put it.
+    """
 
     decision_id: str
     at: str
     predictions: list[Guess]
+    sorted_by: Literal["early_hit"] = "early_hit"
     other_p: float
     experts: list[Share]
 

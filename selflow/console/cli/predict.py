@@ -29,12 +29,14 @@ def predict(
         ),
     ] = None,
     mode: Annotated[
-        Mode, typer.Option(help="All experts together, or one agent that the router picks.")
+        Mode,
+        typer.Option(help="All experts, or all but an agent that the router leaves out."),
     ] = "pool",
 ) -> None:
     """Ask what comes next.
 
-    Without --context the live stream's tail is used.
+    Without --context the live stream's tail is used. The list is sorted so that an early line is
+    likely to come, which is not always the order of p.
     """
     call: Invocation = ctx.obj
     answer = _client(call).predict(

@@ -14,7 +14,7 @@ from selflow.store.catalog import Catalog
 from serve.model_registry import RETRY_S
 from tests.unit.inference.agents import School
 from tests.unit.inference.test_restart import answers
-from tests.unit.inference.worlds import ROUND, World, context
+from tests.unit.inference.worlds import ROUND, World
 
 
 @pytest.fixture
@@ -37,12 +37,17 @@ def health(world: World) -> tuple[str, str]:
     return told["status"], told["last_error"]
 
 
+def in_pool(world: World, agent: str) -> str:
+    """The version of an agent that the pool hears, as the arm without it tells."""
+    return routed(world, f"without:{agent}")["x-selflow-version"]
+
+
 def routed(world: World, agent: str) -> dict[str, str]:
     """The headers of a routed prediction that this arm answered."""
     for _ in range(200):
         answer = world.ask("POST", "/v1/predict", {"mode": "routed"})
         if answer.headers["x-selflow-agent"] == agent:
-            return {**dict(answer.headers), "first": answer.json()["predictions"][0]["subject"]}
+            return dict(answer.headers)
     raise AssertionError(agent)
 
 
@@ -88,15 +93,11 @@ def test_a_rollback_switches_the_next_answer_and_unloads_what_left(school: Schoo
     world = school.world
     old, new = school.agent("coder", ROUND[1]), school.agent("coder", ROUND[2])
     world.look()
-    assert (routed(world, "coder")["first"], routed(world, "coder")["x-selflow-version"]) == (
-        ROUND[2],
-        new.version,
-    )
+    assert in_pool(world, "coder") == new.version
     school.rollback("coder")
     world.look()
-    after = routed(world, "coder")
 
-    assert (after["first"], after["x-selflow-version"]) == (ROUND[1], old.version)
+    assert in_pool(world, "coder") == old.version
     assert set(school.hosts.made[0].says) == {old.id}
     assert len(school.hosts.made) == 1
 
@@ -113,14 +114,14 @@ def test_a_look_that_finds_nothing_new_does_nothing(school: School) -> None:
 
 def test_an_adapter_that_cannot_be_loaded_leaves_the_one_before_it_in_place(school: School) -> None:
     world = school.world
-    school.agent("coder", ROUND[1])
+    first = school.agent("coder", ROUND[1])
     world.look()
     broken = school.agent("coder", ROUND[2], is_broken=True)
     school.agent("writer", ROUND[3])
     world.look()
 
     assert experts(world) >= {"agent:coder", "agent:writer"}
-    assert routed(world, "coder")["first"] == ROUND[1]
+    assert in_pool(world, "coder") == first.version
     assert health(world) == ("degraded", f"{broken.id} is no adapter")
     school.rollback("coder")
     world.look()
@@ -141,13 +142,13 @@ def test_an_adapter_of_another_base_is_refused_by_the_names_of_both(school: Scho
 
 def test_a_base_that_cannot_be_loaded_leaves_everything_as_it_was(school: School) -> None:
     world = school.world
-    school.agent("coder", ROUND[1])
+    first = school.agent("coder", ROUND[1])
     world.look()
     school.base("worse", is_broken=True)
     school.agent("coder", ROUND[2])
     world.look()
 
-    assert routed(world, "coder")["first"] == ROUND[1]
+    assert in_pool(world, "coder") == first.version
     assert health(world) == ("degraded", "the agents cannot be loaded (OSError)")
     assert not school.hosts.made[0].is_closed
 
@@ -217,12 +218,12 @@ def test_coming_and_going_leaves_the_checkpoints_in_order(school: School) -> Non
         world.look()
         school.rollback("coder")
         world.look()
-    school.agent("coder", ROUND[2])
+    last = school.agent("coder", ROUND[2])
     world.look()
     world.restart()
     world.catch_up()
 
-    assert routed(world, "coder")["first"] == ROUND[2]
+    assert in_pool(world, "coder") == last.version
     assert health(world) == ("ok", "")
 
 
@@ -241,39 +242,42 @@ def test_a_routed_answer_is_that_of_one_arm_and_says_so(school: School) -> None:
     world = school.world
     agent = school.agent("coder", ROUND[2])
     world.look()
-    told = routed(world, "coder")
-    pool = routed(world, "pool")
+    told = routed(world, "without:coder")
+    routed(world, "pool")
     catalog = Catalog.open(world.root.catalog)
     decision = catalog.decisions.find(told["x-selflow-decision"])
     catalog.close()
 
     assert decision is not None
     assert decision.routing is not None
-    assert (told["first"], pool["first"]) == (ROUND[2], ROUND[0])
     assert (told["x-selflow-version"], told["x-selflow-base"]) == (agent.version, "rote")
     assert (told["x-selflow-policy"], told["x-selflow-forced"]) == ("thompson/0", "0")
     assert 0.02 <= float(told["x-selflow-propensity"]) < 1
-    assert decision.routing["arm"] == "coder"
+    assert decision.routing["arm"] == "without:coder"
     assert decision.routing["surface"] == "predict"
     assert float(told["x-selflow-propensity"]) == pytest.approx(
         decision.routing["propensity"], rel=1e-5
     )
 
 
-def test_a_routed_answer_of_an_agent_is_its_own_distribution(school: School) -> None:
+def test_no_arm_of_predictions_is_an_agent_alone(school: School) -> None:
     world = school.world
     school.agent("coder", ROUND[2])
+    school.agent("writer", ROUND[3])
     world.look()
-    routed(world, "coder")
-    answers = [
-        world.predict(mode="routed", top_k=2, context=context(world, ROUND[0])) for _ in range(40)
-    ]
-    own = next(
-        each for each in answers if [share["id"] for share in each["experts"]] == ["agent:coder"]
-    )
+    answers = [world.ask("POST", "/v1/predict", {"mode": "routed"}) for _ in range(100)]
+    heard = {
+        answer.headers["x-selflow-agent"]: {
+            share["id"] for share in answer.json()["experts"] if share["id"].startswith("agent:")
+        }
+        for answer in answers
+    }
 
-    assert own["predictions"][0]["p"] == pytest.approx(0.9)
-    assert own["predictions"][0]["experts"] == [{"id": "agent:coder", "weight": 1.0}]
+    assert heard == {
+        "pool": {"agent:coder", "agent:writer"},
+        "without:coder": {"agent:writer"},
+        "without:writer": {"agent:coder"},
+    }
 
 
 def test_without_agents_the_pool_is_the_only_arm(world: World) -> None:
@@ -296,7 +300,10 @@ def test_beliefs_come_from_the_newest_snapshot(school: School) -> None:
     world.look()
     arm = {"losses": 0.0, "pulls": 400, "latency_s": 0.1, "recent": []}
     surfaces = {
-        "predict": {"coder": {**arm, "wins": 400.0}, "pool": {**arm, "wins": 0.0, "losses": 400.0}}
+        "predict": {
+            "without:coder": {**arm, "wins": 400.0},
+            "pool": {**arm, "wins": 0.0, "losses": 400.0},
+        }
     }
     school.catalog.routing.save(
         {"feedback_number": 1, "surfaces": surfaces}, 1, world.clock.now_us()
@@ -304,7 +311,7 @@ def test_beliefs_come_from_the_newest_snapshot(school: School) -> None:
     world.look()
     told = [world.ask("POST", "/v1/predict", {"mode": "routed"}).headers for _ in range(10)]
 
-    assert {headers["x-selflow-agent"] for headers in told} == {"coder"}
+    assert {headers["x-selflow-agent"] for headers in told} == {"without:coder"}
     assert {headers["x-selflow-policy"] for headers in told} == {"thompson/1"}
 
 

@@ -146,8 +146,8 @@ def test_names_are_those_of_the_expert_or_of_its_agent_and_only_guests_leave() -
     for name in ("order1.100", "nobody"):
         with pytest.raises(UsageError, match=f"no expert '{name}' has entered"):
             predictor.leave(name)
-    with pytest.raises(UsageError, match="the pool has no expert 'nobody'"):
-        predictor.predict(None, at(9), 1, expert="nobody")
+        with pytest.raises(UsageError, match=f"no expert '{name}' has entered"):
+            predictor.predict(None, at(9), 1, without=name)
     predictor.leave("tape")
 
     assert "agent:tape" not in predictor.expert_names
@@ -198,18 +198,27 @@ def test_an_agent_that_knows_is_trusted_and_named() -> None:
     assert sum(grade.log_loss_bits for grade in grades[-50:]) < 1.0 * 50
 
 
-def test_one_expert_can_answer_alone() -> None:
-    predictor = learned(single(["a", "b"] * 20))
-    predictor.enter(fixed({"a": 0.1, "b": 0.7}, 0.2))
-    alone, pool = (predictor.predict(None, at(40), 2, expert=name) for name in ("fixed", None))
+def test_a_pool_without_an_agent_answers_as_one_that_never_met_it() -> None:
+    stream = work(4, 60, USERS)
+    with_agent, alone = Predictor(), Predictor()
+    learned(stream, with_agent)
+    learned(stream, alone)
+    with_agent.enter(fixed({"z": 0.7, "b": 0.2}, 0.1))
 
-    assert [(g.label, round(g.p, 6), g.experts) for g in alone.guesses] == [
-        ("b", 0.7, (("agent:fixed", 1.0),)),
-        ("a", 0.1, (("agent:fixed", 1.0),)),
+    left_out = with_agent.predict(None, at(60), 5, without="fixed")
+    assert [guess.label for guess in left_out.guesses] == [
+        guess.label for guess in alone.predict(None, at(60), 5).guesses
     ]
-    assert alone.other_p == pytest.approx(alone.new_p) == pytest.approx(0.2)
-    assert alone.experts == (("agent:fixed", 1.0),)
-    assert pool.guesses[0].label == "a"
+    assert left_out.other_p == pytest.approx(alone.predict(None, at(60), 5).other_p)
+    assert "agent:fixed" not in dict(left_out.experts)
+    assert with_agent.predict(None, at(60), 5) != left_out
+
+
+def test_an_agent_that_is_left_out_is_not_asked() -> None:
+    predictor = learned(work(4, 20, USERS))
+    predictor.enter(recorded(0))
+
+    assert predictor.predict(None, at(20), 5, without="tape").guesses
 
 
 def test_a_saved_pool_with_agents_goes_on_bit_for_bit() -> None:
