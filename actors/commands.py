@@ -14,10 +14,11 @@ import typer
 from actors import doctor as checks
 from actors import keeper, session
 from selflow.core.clock import SystemClock
-from selflow.core.config_files import clear_overrides
+from selflow.core.config_files import clear_overrides, untrusted_project
 from selflow.core.errors import UsageError
 from selflow.core.invocation import Invocation, table
-from selflow.core.session_files import read_ray_session
+from selflow.core.paths import settings_variables
+from selflow.core.session_files import SessionRequest, read_ray_session, read_request
 
 _FAULT = 5
 Assignments = Annotated[
@@ -49,6 +50,9 @@ def up(
     call: Invocation = ctx.obj
     _refuse_strangers()
     request = _request(call, assign, lean=lean, without_token=without_token)
+    project = untrusted_project(call.root, call.cwd)
+    if project is not None:
+        call.note(f"note: {project} has no say; selflow config trust changes that")
     plan = session.bring_up(call.root, request, call.note)
     session.spawn_keeper(call.root)
     address = call.endpoints()["inference"]
@@ -74,7 +78,7 @@ def down(ctx: typer.Context) -> None:
 def doctor(ctx: typer.Context) -> None:
     """Check listeners, tokens, file modes and versions; exit code 5 if something is wrong."""
     call: Invocation = ctx.obj
-    request = session.last_request(call.root)
+    request = read_request(call.root)
     findings = checks.examine(call.root, request.inference_port if request else None)
     faults = [finding for finding in findings if not finding.is_ok]
     rows = [("ok" if each.is_ok else "FAULT", each.check, each.detail) for each in findings]
@@ -130,17 +134,19 @@ def rebuild(ctx: typer.Context) -> None:
 
 def _request(
     call: Invocation, assign: list[str] | None, *, lean: bool, without_token: bool
-) -> session.SessionRequest:
+) -> SessionRequest:
     assignments = [
         *(assign or ()),
         *(["ray.dashboard=false"] if lean else []),
         *(["ray.attach_without_token=true"] if without_token else []),
     ]
     clear_overrides(call.root, assignments)
-    return session.SessionRequest(
-        config_file=str(call.config_file) if call.config_file else None,
+    return SessionRequest(
+        config_file=str(call.config_file.absolute()) if call.config_file else None,
         profile=call.profile,
         assignments=tuple(assignments),
+        cwd=str(call.cwd),
+        environment=settings_variables(call.environ),
     )
 
 

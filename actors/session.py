@@ -3,31 +3,32 @@ disposable.
 """
 
 import fcntl
-import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from actors import ray_head
 from actors.crash_logs import keep_crash_logs
 from selflow.core.clock import SystemClock
-from selflow.core.config_files import load_settings
 from selflow.core.errors import NotRunningError, StoreError
-from selflow.core.paths import (
-    Root,
-    entries,
-    remove_entry,
-    write_private,
-)
+from selflow.core.paths import Root, entries, remove_entry
 from selflow.core.processes import living_keeper
-from selflow.core.session_files import Endpoints, RaySession, read_ray_session, write_endpoints
+from selflow.core.session_files import (
+    Endpoints,
+    RaySession,
+    SessionRequest,
+    read_ray_session,
+    read_request,
+    write_endpoints,
+    write_request,
+)
 from selflow.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,26 +42,6 @@ _KEEPER_POLL_S = 0.05
 _KEEPER_LEAVES_S = 3.0
 _KEPT_IN_RUN = {"up.lock", "keeper.json", "keeper.lock"}
 Report = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRequest:
-    """How the owner asked for the session; kept so that it can be rebuilt as it was."""
-
-    config_file: str | None = None
-    profile: str | None = None
-    assignments: tuple[str, ...] = ()
-    inference_port: int | None = None
-
-    def settings(self, root: Root) -> Settings:
-        """The settings that the request means now."""
-        return load_settings(
-            root,
-            os.environ,
-            config_file=Path(self.config_file) if self.config_file else None,
-            profile=self.profile,
-            assignments=self.assignments,
-        ).settings
 
 
 def bring_up(
@@ -98,7 +79,7 @@ def rebuild(root: Root, report: Report) -> None:
     """
     with _one_at_a_time(root, report):
         # Asked under the lock: a `down` that came first has taken the note away
-        request = last_request(root)
+        request = read_request(root)
         if request is None:
             raise NotRunningError("there is no session to rebuild", "start one with: selflow up")
         settings = request.settings(root)
@@ -171,15 +152,6 @@ def connected(root: Root, session: RaySession) -> Iterator[None]:
             ray.shutdown()
 
 
-def last_request(root: Root) -> SessionRequest | None:
-    """How the session that runs, or ran, was asked for."""
-    try:
-        raw: dict[str, Any] = json.loads((root.run / "request.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return SessionRequest(**{**raw, "assignments": tuple(raw["assignments"])})
-
-
 def spawn_keeper(root: Root) -> int:
     """Have a keeper that rebuilds the session when it dies; returns its pid once it watches.
 
@@ -242,9 +214,7 @@ def _compose(
         plan = make_plan(root, settings, version("selflow"), port)
         report("making the services")
         ensure_supervisor(plan, serving=serving, limit_s=READY_LIMIT_S)
-        write_private(
-            root.run / "request.json", json.dumps({**asdict(request), "inference_port": port})
-        )
+        write_request(root, replace(request, inference_port=port))
         write_endpoints(root, endpoints(root, plan, session))
     return plan
 
@@ -298,7 +268,7 @@ def _inference_port(root: Root, settings: Settings) -> int:
     """Where the session listens already or did before it died, if that is where it is wished; else
     a free port.
     """
-    kept = last_request(root)
+    kept = read_request(root)
     wished = settings.serve.port
     if (
         kept

@@ -17,7 +17,7 @@ from selflow.core.clock import SystemClock
 from selflow.core.errors import StoreError
 from selflow.core.events import Json
 from selflow.core.paths import Root
-from selflow.core.session_files import read_ray_session
+from selflow.core.session_files import SessionRequest, read_ray_session
 from selflow.sdk.client import Client
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Cycle, Stage, Trial, Verdict
@@ -97,7 +97,7 @@ class DemoRun:
 def start(root: Root, demo_run: DemoRun) -> None:
     """A fresh session, as ``selflow up`` makes it."""
     with demo_run.at("start") as station:
-        session.bring_up(root, session.SessionRequest(assignments=ASSIGNMENTS), demo_run.note)
+        session.bring_up(root, SessionRequest(assignments=ASSIGNMENTS), demo_run.note)
         session.spawn_keeper(root)
         ray_session = read_ray_session(root)
         if ray_session is None:

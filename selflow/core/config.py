@@ -15,6 +15,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from selflow.core.errors import ConfigError
+from selflow.core.paths import settings_variables
 from selflow.core.settings import Section, Settings
 
 Tree = Mapping[str, Any]
@@ -31,9 +32,6 @@ ALIASES: dict[str, tuple[str, float | None]] = {
     "buffer.budget_mb": ("buffer.budget_bytes", 1e6),
 }
 """Names that the requirement documents fix: our key, and the factor to our unit."""
-RESERVED_ENVIRONMENT = frozenset(
-    {"SELFLOW_HOME", "SELFLOW_TOKEN", "SELFLOW_TOKEN_FILE", "SELFLOW_URL", "SELFLOW_RAY_SESSION"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +105,9 @@ def environment_layer(environ: Mapping[str, str], parse: Any) -> Layer:  # noqa:
     value.
     """
     values: dict[str, Any] = {}
-    for name, text in sorted(environ.items()):
-        if name.startswith("SELFLOW_") and name not in RESERVED_ENVIRONMENT:
-            put(
-                values,
-                name.removeprefix("SELFLOW_").lower().replace("__", "."),
-                parse(text),
-                "environment",
-            )
+    for name, text in settings_variables(environ).items():
+        key = name.removeprefix("SELFLOW_").lower().replace("__", ".")
+        put(values, key, parse(text), "environment")
     return Layer("environment", values)
 
 

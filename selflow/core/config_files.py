@@ -118,6 +118,12 @@ def project_file(cwd: Path) -> Path | None:
     )
 
 
+def untrusted_project(root: Root, cwd: Path) -> Path | None:
+    """The nearest project file if it has no say: never trusted, or changed since."""
+    path = project_file(cwd)
+    return None if path is None or _is_trusted(root, path) else path
+
+
 def trust_project(root: Root, cwd: Path) -> Path:
     """Trust the nearest project file as it is now; a later change of it must be trusted again.
 
@@ -138,10 +144,13 @@ def trust_project(root: Root, cwd: Path) -> Path:
 
 def _project_layers(root: Root, cwd: Path) -> list[Layer]:
     path = project_file(cwd)
-    trusted = _trusted(root).get(str(path))
-    if path is None or trusted is None or trusted != _digest(path):
+    if path is None or not _is_trusted(root, path):
         return []
     return [Layer("project", read_yaml(path))]
+
+
+def _is_trusted(root: Root, path: Path) -> bool:
+    return _trusted(root).get(str(path)) == _digest(path)
 
 
 def _trusted(root: Root) -> dict[str, str]:

@@ -15,6 +15,10 @@ import platformdirs
 
 from selflow.core.errors import ConfigError
 
+RESERVED_ENVIRONMENT = frozenset(
+    {"SELFLOW_HOME", "SELFLOW_TOKEN", "SELFLOW_TOKEN_FILE", "SELFLOW_URL", "SELFLOW_RAY_SESSION"}
+)
+"""Variables of ours that are no settings."""
 _SOCKET_PATH_LIMIT_BYTES = 107
 """Linux keeps a Unix socket's path in 108 bytes with its zero."""
 _MARKER = ".made-by-selflow"
@@ -87,6 +91,11 @@ class Root:
     def ray_session(self) -> Path:
         """How Ray came to run (``session_files``)."""
         return self.run / "ray.json"
+
+    @property
+    def request(self) -> Path:
+        """How the session was asked for (``session_files``)."""
+        return self.run / "request.json"
 
     @property
     def keeper(self) -> Path:
@@ -236,6 +245,15 @@ def write_private(path: Path, text: str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def settings_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are settings: ``SELFLOW_SECTION__KEY``."""
+    return {
+        name: value
+        for name, value in sorted(environ.items())
+        if name.startswith("SELFLOW_") and name not in RESERVED_ENVIRONMENT
+    }
 
 
 def find_root(home: str | None, environ: Mapping[str, str]) -> Root:

@@ -5,12 +5,17 @@ The standard library alone reads them, because ``selflow status`` must answer at
 """
 
 import json
-from dataclasses import asdict, dataclass, fields
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from selflow.core.errors import NotRunningError
-from selflow.core.paths import Root, write_private
+from selflow.core.paths import Root, settings_variables, write_private
+
+if TYPE_CHECKING:
+    from selflow.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,40 @@ class Endpoints:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """How the owner asked for the session: ``run/request.json``. It names every settings layer, so
+    that a rebuild in another folder and environment brings the same session back.
+    """
+
+    config_file: str | None = None
+    profile: str | None = None
+    assignments: tuple[str, ...] = ()
+    cwd: str | None = None
+    """Where the search for a project file begins; None: no project file has a say."""
+    environment: Mapping[str, str] = field(default_factory=lambda: settings_variables(os.environ))
+    """The ``SELFLOW_SECTION__KEY`` variables."""
+    inference_port: int | None = None
+    """Where the session listened before."""
+
+    def settings(self, root: Root) -> "Settings":
+        """The settings that the request means now.
+
+        Raises:
+            ConfigError: Names file or variable, key and next step.
+        """
+        from selflow.core.config_files import load_settings  # pydantic: 100 ms
+
+        return load_settings(
+            root,
+            self.environment,
+            config_file=Path(self.config_file) if self.config_file else None,
+            profile=self.profile,
+            assignments=self.assignments,
+            cwd=Path(self.cwd) if self.cwd else None,
+        ).settings
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessRecord:
     """A process that was seen: number and start time together name it for life."""
 
@@ -52,7 +91,7 @@ class ProcessRecord:
     started_at_us: int
 
 
-T = TypeVar("T", RaySession, Endpoints, ProcessRecord)
+T = TypeVar("T", RaySession, Endpoints, SessionRequest, ProcessRecord)
 
 
 def write_ray_session(root: Root, session: RaySession) -> None:
@@ -83,6 +122,20 @@ def read_endpoints(root: Root) -> Endpoints | None:
     return _read(root.endpoints, Endpoints)
 
 
+def write_request(root: Root, request: SessionRequest) -> None:
+    """Record how the session was asked for."""
+    _write(root.request, request)
+
+
+def read_request(root: Root) -> SessionRequest | None:
+    """How the session that runs, or ran, was asked for; None if there is none.
+
+    Raises:
+        NotRunningError: The file is there and cannot be read.
+    """
+    return _read(root.request, SessionRequest)
+
+
 def write_keeper(root: Root, keeper: ProcessRecord) -> None:
     """Record which process keeps the session: ``run/keeper.json``."""
     _write(root.keeper, keeper)
@@ -97,7 +150,7 @@ def read_keeper(root: Root) -> ProcessRecord | None:
     return _read(root.keeper, ProcessRecord)
 
 
-def _write(path: Path, record: RaySession | Endpoints | ProcessRecord) -> None:
+def _write(path: Path, record: RaySession | Endpoints | SessionRequest | ProcessRecord) -> None:
     write_private(path, json.dumps(asdict(record), indent=1))
 
 

@@ -32,7 +32,12 @@ def prepare(world: World) -> None:
     world.root.user_settings.write_text(
         f"data_sources:\n  - {{type: file_system, paths: ['{watched}'], coalesce_s: 0.1}}\n"
         "  - {type: system_metrics, sample_interval_s: 0.3}\n"
+        "privacy: {exclude_paths: ['*.user-secret']}\n"
     )
+    (world.root.path / "selflow.yaml").write_text(
+        "privacy: {exclude_paths: ['*.project-secret']}\nbuffer: {credits: 5}\n"
+    )
+    world.ok("config", "trust")
 
 
 def events(world: World, *filters: str) -> list[dict[str, Any]]:
@@ -243,6 +248,21 @@ def test_the_session_dies_in_the_middle_of_ingest_and_nothing_acknowledged_is_lo
     assert {subject: n for subject, n in stored.items() if subject.startswith(victims)} == {
         e.subject: 1 for e in batch
     }
+
+
+@pytest.mark.setting("buffer.credits", "privacy.exclude_paths")
+def test_a_trusted_project_reaches_the_session_and_its_rebuild(world: World) -> None:
+    """It runs after the session was killed and rebuilt by the keeper, which lives elsewhere."""
+    names = ["a.user-secret", "a.project-secret", "a.kept"]
+    send(world, [Event(1, "program", "file.modify", name) for name in names])
+    told = world.json("config", "explain", "buffer.credits")
+    exclusions = world.json("config", "get", "privacy.exclude_paths")["value"]
+    stored = [each["subject"] for each in events(world, "--kind", "file.modify")]
+
+    assert (told["value"], told["layer"]) == (5, "project")
+    assert exclusions == ["*.user-secret", "*.project-secret"]
+    assert "a.kept" in stored
+    assert not {"a.user-secret", "a.project-secret"} & set(stored)
 
 
 def test_a_second_up_finds_it_running(world: World) -> None:

@@ -211,13 +211,9 @@ def _faults(call: Invocation) -> list[dict[str, str]]:
         loaded = call.settings()
     except ConfigError as error:
         return [{"detail": str(error), "hint": error.hint}]
-    project = files.project_file(call.cwd)
-    if project is not None and not any(
-        "project" in dict(origin.said) for origin in loaded.origins.values()
-    ):
-        call.note(
-            f"note: {project} has no say; selflow config trust changes that, if it is not empty"
-        )
+    project = files.untrusted_project(call.root, call.cwd)
+    if project is not None:
+        call.note(f"note: {project} has no say; selflow config trust changes that")
     return [
         {
             "detail": f"data_sources: {error}",
