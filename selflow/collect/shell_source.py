@@ -1,13 +1,12 @@
-"""New commands from shell history files, read again whenever they grow."""
+"""New commands from shell history files, read again whenever they change."""
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from selflow.collect.importers.shell import Shell, as_event, parse_history, shell_of
-from selflow.collect.progress import Progress
+from selflow.collect.history_file import HistoryFile
+from selflow.collect.importers.shell import as_event
 from selflow.collect.repeating import Repeating
 from selflow.collect.sources import Emit, SourceHealth
 from selflow.core.clock import Clock
@@ -15,7 +14,6 @@ from selflow.core.events import Event
 from selflow.core.settings import ShellHistorySource as Section
 
 HISTORIES = (".bash_history", ".zsh_history", ".local/share/fish/fish_history")
-_HEAD_BYTES = 256
 
 
 def from_settings(section: Section, clock: Clock, home: str) -> "ShellHistorySource":
@@ -28,19 +26,11 @@ def from_settings(section: Section, clock: Clock, home: str) -> "ShellHistorySou
     )
 
 
-@dataclass(slots=True)
-class _Followed:
-    """Where reading stopped. A file that is not there yet is read from its beginning once it is."""
-
-    path: Path
-    offset_bytes: int = 0
-
-
 class ShellHistorySource:
     """Emits ``shell.command`` for what is written after ``start``; what was there before is for the
     importer.
 
-    A file that became shorter was rewritten by its shell; it is followed from its new end. A
+    A file that its shell cut, rewrote or replaced is followed by its content (``HistoryFile``). A
     command without a time gets that of the look.
 
     Args:
@@ -50,7 +40,7 @@ class ShellHistorySource:
     """
 
     def __init__(self, paths: Sequence[Path], interval_s: float, clock: Clock) -> None:
-        self._followed = [_Followed(path) for path in paths]
+        self._files = [HistoryFile(path) for path in paths]
         self._clock = clock
         self._lock = Lock()
         self._events = 0
@@ -59,8 +49,11 @@ class ShellHistorySource:
 
     def start(self, emit: Emit) -> None:
         """Follow every file from its present end."""
-        for followed in self._followed:
-            followed.offset_bytes = followed.path.stat().st_size if followed.path.is_file() else 0
+        for file in self._files:
+            try:
+                file.skip_present()
+            except OSError as error:
+                self._complain(file.path, error)
         self._repeating.start(lambda _: self._look_at_all(emit))
 
     def stop(self) -> None:
@@ -74,43 +67,29 @@ class ShellHistorySource:
             return SourceHealth("shell", state, self._events, tuple(self._problems.values()))
 
     def _look_at_all(self, emit: Emit) -> None:
-        for followed in self._followed:
-            events = self._look(followed)
+        for file in self._files:
+            events = self._look(file)
             if events:
                 emit(events)
 
-    def _look(self, followed: _Followed) -> list[Event]:
+    def _look(self, file: HistoryFile) -> list[Event]:
         try:
-            shell, new = _new_bytes(followed)
+            shell, commands = file.new_commands()
         except FileNotFoundError:
-            followed.offset_bytes = 0
             return []
         except OSError as error:
-            why = os.strerror(error.errno or 0)
-            with self._lock:
-                self._problems[followed.path] = (
-                    f"{followed.path}: {why}; give yourself access or leave it out"
-                )
+            self._complain(file.path, error)
             return []
-        commands = parse_history(new.splitlines(keepends=True), shell, Progress())
         now_us = self._clock.now_us()
         events = [
             as_event(each, shell, now_us if each.ts_us is None else each.ts_us) for each in commands
         ]
         with self._lock:
-            self._problems.pop(followed.path, None)
+            self._problems.pop(file.path, None)
             self._events += len(events)
         return events
 
-
-def _new_bytes(followed: _Followed) -> tuple[Shell, bytes]:
-    """What came since the last look, up to the end of a line."""
-    with followed.path.open("rb") as file:
-        size_bytes = os.fstat(file.fileno()).st_size
-        shell = shell_of(file.read(_HEAD_BYTES))
-        followed.offset_bytes = min(followed.offset_bytes, size_bytes)
-        file.seek(followed.offset_bytes)
-        new = file.read()
-    new = new[: new.rfind(b"\n") + 1]
-    followed.offset_bytes += len(new)
-    return shell, new
+    def _complain(self, path: Path, error: OSError) -> None:
+        why = os.strerror(error.errno or 0)
+        with self._lock:
+            self._problems[path] = f"{path}: {why}; give yourself access or leave it out"

@@ -8,7 +8,7 @@ stores it once.
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Self
 
@@ -69,11 +69,13 @@ def content_batch_id(place: int, events: Sequence[Event]) -> int:
     """A number made from what a batch holds and its place in its file: the same file gives the same
     numbers.
 
-    Changing this makes every file that was imported before import a second time.
+    An estimated time says nothing of what an event is: it changes when the file grows. Changing
+    this makes every file that was imported before import a second time.
     """
     digest = blake2b(place.to_bytes(8, "big"), digest_size=8)
     for event in events:
-        digest.update(encode_record(event))
+        is_estimated = event.data.get("is_time_estimated") is True
+        digest.update(encode_record(replace(event, ts_us=0) if is_estimated else event))
     return int.from_bytes(digest.digest(), "big")
 
 

@@ -29,6 +29,11 @@ class Command:
     duration_s: float = 0.0
 
 
+def is_time_line(line: bytes) -> bool:
+    """Whether bash wrote this line as the time of the command that follows it."""
+    return _BASH_TIME.fullmatch(line.strip()) is not None
+
+
 def shell_of(head: bytes) -> Shell:
     """Which shell wrote a history that begins like this."""
     if head.startswith(b"- cmd:"):

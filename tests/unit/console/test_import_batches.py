@@ -1,11 +1,13 @@
 """Delivering a file's events: in order, once, in any number of runs."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from selflow.collect.event_filter import EventFilter
+from selflow.collect.importers.shell import import_shell
 from selflow.collect.ingest import IngestServer
 from selflow.collect.normalise import Exclusions
 from selflow.collect.progress import Progress
@@ -84,6 +86,22 @@ def test_the_same_file_twice_adds_nothing(root: Root) -> None:
         send(root, made(1_200))
 
     assert len(subjects(log)) == 1_199
+
+
+def test_a_grown_history_without_times_adds_only_what_is_new(root: Root) -> None:
+    history, log = root.path / "history", MemoryLog()
+    with serving(log, root):
+        for commands, written_s in ((300, 1_700_000_000), (301, 1_700_009_999)):
+            history.write_text("".join(f"command {number}\n" for number in range(commands)))
+            os.utime(history, (written_s, written_s))
+            progress = Progress()
+            batch = ImportBatch(
+                "shell", history, "import:shell", import_shell(history, progress), progress
+            )
+            result = deliver(make_invocation(set()), batch, SystemClock())
+
+    assert subjects(log) == [f"command {number}" for number in range(301)]
+    assert (result.events, result.accepted) == (301, 301)
 
 
 def test_what_the_log_holds_already_is_not_sent_again(root: Root) -> None:

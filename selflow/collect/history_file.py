@@ -1,0 +1,177 @@
+"""Follows one history file by its content: shells append to it, cut it at the front, rewrite it
+whole, and replace it by another file.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from hashlib import blake2b
+from pathlib import Path
+
+from selflow.collect.importers.shell import (
+    Command,
+    Shell,
+    is_time_line,
+    parse_history,
+    shell_of,
+)
+from selflow.collect.progress import Progress
+
+RETAINED_COMMANDS = 10_000
+"""The newest commands whose digests are kept to align a rewritten file: shells that rewrite keep
+500 to a few thousand.
+"""
+_DIFF_COMMANDS = 2_000
+"""A diff costs the square of this in the worst case, so only the newest are compared that way."""
+_TAIL_BYTES = 4_096
+_HEAD_BYTES = 256
+_UNREAD = (0, 0, 0)
+
+
+def added(before: Sequence[bytes], after: Sequence[bytes]) -> list[int]:
+    """Which entries of ``after`` were not in ``before``, by position.
+
+    A file that was cut at its front and then grew begins with the end of what it held; that overlap
+    is found exactly. Otherwise (another shell wrote over it, duplicates were erased) the entries
+    that a diff inserts are the new ones.
+
+    Args:
+        before: Digests of the commands at the last look, oldest first.
+        after: Digests of the commands now.
+
+    Cost: linear for the overlap (Knuth, Morris, Pratt 1977); the diff looks at the newest 2,000.
+    """
+    overlap = _overlap(before, after)
+    if overlap == len(after) or overlap >= max(1, len(after) // 2):
+        return list(range(overlap, len(after)))
+    first = max(0, len(after) - _DIFF_COMMANDS)
+    matcher = SequenceMatcher(None, before[-_DIFF_COMMANDS:], after[first:], autojunk=False)
+    return [
+        first + position
+        for action, _, _, start, stop in matcher.get_opcodes()
+        if action in {"insert", "replace"}
+        for position in range(start, stop)
+    ]
+
+
+def _overlap(before: Sequence[bytes], after: Sequence[bytes]) -> int:
+    """The length of the longest end of ``before`` with which ``after`` begins."""
+    borders = [0] * (len(after) + 1)
+    length = 0
+    for position in range(1, len(after)):
+        while length and after[position] != after[length]:
+            length = borders[length]
+        length += after[position] == after[length]
+        borders[position + 1] = length
+    length = 0
+    for entry in before[-len(after) :] if after else ():
+        while length and (length == len(after) or entry != after[length]):
+            length = borders[length]
+        length += entry == after[length]
+    return length
+
+
+@dataclass(slots=True)
+class HistoryFile:
+    """Where reading of one file stopped, and what it held then. For one thread.
+
+    A file that is not there yet is read from its beginning once it is. Kept are 8-byte digests of
+    the newest commands, never their texts.
+    """
+
+    path: Path
+    _offset_bytes: int = 0
+    _tail: bytes = b""
+    _seen: tuple[int, int, int] = _UNREAD
+    _digests: list[bytes] = field(default_factory=list)
+    _is_cut: bool = False
+
+    def skip_present(self) -> None:
+        """Take what the file holds now as known: the importer's part. Missing files hold nothing.
+
+        Raises:
+            OSError: The file cannot be read; all of it will be new once it can.
+        """
+        if self.path.exists():
+            self.new_commands()
+
+    def new_commands(self) -> tuple[Shell, list[Command]]:
+        """What was written since the last call, oldest first; half a line waits for its rest.
+
+        Raises:
+            OSError: The file cannot be read. After FileNotFoundError a new file of that name is
+                read from its beginning.
+        """
+        try:
+            with self.path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                seen = (status.st_ino, status.st_size, status.st_mtime_ns)
+                shell = shell_of(file.read(_HEAD_BYTES))
+                if seen == self._seen and not self._is_cut:
+                    return shell, []
+                is_still = seen == self._seen
+                self._seen = seen
+                if not self._is_cut and self._is_continued(file.fileno()):
+                    return shell, self._appended(file.fileno(), shell)
+                file.seek(0)
+                return shell, self._aligned(file.read(), shell, is_still=is_still)
+        except FileNotFoundError:
+            self._offset_bytes, self._tail, self._seen = 0, b"", _UNREAD
+            self._digests, self._is_cut = [], False
+            raise
+
+    def _is_continued(self, descriptor: int) -> bool:
+        """Whether the bytes before the place where reading stopped are still the same."""
+        start = max(0, self._offset_bytes - _TAIL_BYTES)
+        there = os.pread(descriptor, self._offset_bytes - start, start)
+        return _digest(there) == self._tail if self._offset_bytes else not self._digests
+
+    def _appended(self, descriptor: int, shell: Shell) -> list[Command]:
+        size_bytes = os.fstat(descriptor).st_size
+        commands = self._take(
+            os.pread(descriptor, size_bytes - self._offset_bytes, self._offset_bytes), shell
+        )
+        start = max(0, self._offset_bytes - _TAIL_BYTES)
+        self._tail = _digest(os.pread(descriptor, self._offset_bytes - start, start))
+        self._retain([*self._digests, *map(_identity, commands)])
+        return commands
+
+    def _aligned(self, content: bytes, shell: Shell, *, is_still: bool) -> list[Command]:
+        """The new commands of a rewritten file.
+
+        A file that became shorter and holds nothing new may be in the middle of being rewritten: it
+        counts as the whole file only if the next look finds it unchanged.
+        """
+        before = self._offset_bytes
+        self._offset_bytes = 0
+        commands = self._take(content, shell)
+        digests = [_identity(command) for command in commands]
+        new = added(self._digests, digests)
+        if not new and len(digests) < len(self._digests) and not is_still:
+            self._offset_bytes, self._is_cut = before, True
+            return []
+        self._is_cut = False
+        self._tail = _digest(content[max(0, self._offset_bytes - _TAIL_BYTES) : self._offset_bytes])
+        self._retain(digests)
+        return [commands[position] for position in new]
+
+    def _take(self, content: bytes, shell: Shell) -> list[Command]:
+        """The commands of the whole lines; a time line at the end waits for its command."""
+        whole = content[: content.rfind(b"\n") + 1]
+        last = whole[whole.rfind(b"\n", 0, -1) + 1 :]
+        if shell == "bash" and is_time_line(last):
+            whole = whole[: len(whole) - len(last)]
+        self._offset_bytes += len(whole)
+        return list(parse_history(whole.splitlines(keepends=True), shell, Progress()))
+
+    def _retain(self, digests: list[bytes]) -> None:
+        self._digests = digests[-RETAINED_COMMANDS:]
+
+
+def _identity(command: Command) -> bytes:
+    return _digest(f"{command.ts_us} {command.text}".encode())
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=8).digest()
