@@ -38,7 +38,7 @@ class CollectorShell:
         self._clock = SystemClock()
         self._pulse = Pulse("collector", section.version, section.config_hash, self._clock)
         self._stop = threading.Event()
-        self._permission = Permission(section.root, self._clock)
+        self._permission = Permission(section.catalog, self._clock)
         self._spool: Spool | None = None
         self._ingest: IngestServer | None = None
         self._outbox: Outbox | None = None
@@ -115,7 +115,7 @@ class CollectorShell:
             root.socket("ingest.sock"),
             limits=limits,
             tcp_address=f"127.0.0.1:{ingest.tcp_port}" if ingest.tcp_port else None,
-            authorise=partial(may_ingest, root, settings.store.catalog_url, self._clock),
+            authorise=partial(may_ingest, self._section.catalog, self._clock),
             consents=self._permission.allows_batch,
         )
         door.start()

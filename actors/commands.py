@@ -79,7 +79,9 @@ def doctor(ctx: typer.Context) -> None:
     """Check listeners, tokens, file modes and versions; exit code 5 if something is wrong."""
     call: Invocation = ctx.obj
     request = read_request(call.root)
-    findings = checks.examine(call.root, request.inference_port if request else None)
+    findings = checks.examine(
+        call.root, call.catalog_location(), request.inference_port if request else None
+    )
     faults = [finding for finding in findings if not finding.is_ok]
     rows = [("ok" if each.is_ok else "FAULT", each.check, each.detail) for each in findings]
     call.show(

@@ -11,6 +11,7 @@ from actors.plan import Plan, gpu_share
 from actors.ray_head import RESOURCES
 from actors.shell import ServiceRef
 from actors.supervisor import SupervisorActor, SupervisorShell
+from selflow.core.catalog_location import locate_catalog, record_catalog
 from selflow.core.clock import SystemClock
 from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.paths import Root, write_private
@@ -27,9 +28,10 @@ def prepare_catalog(root: Root, settings: Settings, *, serving: bool) -> None:
     """Bring the catalog to this program's schema, note the session, and make the owner's token if
     there is none.
     """
-    catalog = Catalog.open(root.catalog, settings.store.catalog_url)
+    catalog = Catalog.open(locate_catalog(root, settings.store.catalog_url))
     try:
         now_us = SystemClock().now_us()
+        record_catalog(root, settings.store.catalog_url)
         catalog.facts.begin(
             SessionFacts(
                 is_serving=serving,
@@ -77,7 +79,7 @@ def ensure_supervisor(plan: Plan, *, serving: bool, limit_s: float) -> None:
 
 def start_serving(plan: Plan, limit_s: float) -> None:
     """Have the supervisor keep Serve up, and wait until it answers."""
-    catalog = Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
+    catalog = plan.catalog()
     try:
         catalog.facts.set_serving(SystemClock().now_us())
     finally:
@@ -92,7 +94,7 @@ def wait_ready(plan: Plan, names: set[str], limit_s: float, since_us: int = 0) -
     Raises:
         StoreError: Not in time.
     """
-    catalog = Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
+    catalog = plan.catalog()
     try:
         deadline_s = time.monotonic() + limit_s
         while late := names - {

@@ -47,7 +47,7 @@ def run_cycle(plan: Plan, cycle: Cycle) -> None:
     clock = SystemClock()
     if cycle.attempts == 1:  # in a later life of it a search may be at work, and is joined
         release_leftovers()
-    catalog = Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
+    catalog = plan.catalog()
     try:
         lacks = LearningCycle(plan, cycle, catalog, clock).run()
     except (SelFlowError, RayTaskError) as error:

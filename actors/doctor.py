@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from actors import ray_head
+from selflow.core.catalog_location import CatalogLocation
 from selflow.core.errors import SelFlowError, StoreError
 from selflow.core.paths import Root
 from selflow.core.processes import living_keeper
@@ -36,9 +37,9 @@ class Finding:
     detail: str
 
 
-def examine(root: Root, inference_port: int | None) -> list[Finding]:
+def examine(root: Root, catalog: CatalogLocation, inference_port: int | None) -> list[Finding]:
     """Run every check that fits the state of the session. Cost: under a second, without Ray."""
-    findings = [*_versions(), *_disk(root)]
+    findings = [*_versions(), *_disk(root, catalog)]
     session = read_ray_session(root)
     if session is None or not ray_head.is_alive(session):
         findings.append(
@@ -70,7 +71,7 @@ def _versions() -> Iterator[Finding]:
         yield Finding(f"version of {name}", is_ok=False, detail="not installed; run make setup")
 
 
-def _disk(root: Root) -> Iterator[Finding]:
+def _disk(root: Root, catalog: CatalogLocation) -> Iterator[Finding]:
     if not root.path.is_dir():
         yield Finding(
             "state root", is_ok=True, detail=f"{root.path} is made by the first selflow up"
@@ -84,7 +85,7 @@ def _disk(root: Root) -> Iterator[Finding]:
     )
     yield Finding("modes of the state root", not wide, detail)
     yield _opens("event log", lambda: _log_size(root))
-    yield _opens("catalog and its audit chain", lambda: _audit_size(root))
+    yield _opens("catalog and its audit chain", lambda: _audit_size(catalog))
 
 
 def _private_paths(root: Root) -> Iterator[Path]:
@@ -129,16 +130,13 @@ def _log_size(root: Root) -> str:
         log.close()
 
 
-def _audit_size(root: Root) -> str:
+def _audit_size(location: CatalogLocation) -> str:
     from selflow.store.catalog import Catalog
 
-    if not root.catalog.exists():
+    if isinstance(location, Path) and not location.exists():
         return "none yet"
-    catalog = Catalog.open(root.catalog)
-    try:
+    with Catalog.open(location) as catalog:
         checked = catalog.audit.verify()
-    finally:
-        catalog.close()
     if checked.fault:
         raise StoreError(
             f"the audit log was tampered with: {checked.fault}", "compare it with a backup"

@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,6 @@ def _grow(
     from actors.stages import find_patterns, grow_agent, make_base
     from selflow.judge.splits import split_by_time
     from selflow.predict.steps import StepTable
-    from selflow.store.catalog import Catalog
 
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
     plan = Plan(
@@ -80,7 +79,7 @@ def _grow(
             StepTable.of(past), len(past), 0, split.train, (split.tune[0], first), (first, first)
         )
     )
-    with closing(Catalog.open(root.catalog)) as catalog:
+    with plan.catalog() as catalog:
         cycle = catalog.cycles.request("owner", SystemClock().now_us())
         catalog.cycles.begin(cycle.id, len(past), SystemClock().now_us())
     note("finding patterns")

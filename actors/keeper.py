@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from actors import ray_head, session
+from selflow.core.catalog_location import catalog_of_session
 from selflow.core.clock import Clock
 from selflow.core.errors import SelFlowError, location_of
 from selflow.core.paths import Root
@@ -135,6 +136,6 @@ def _is_fresh(root: Root, clock: Clock) -> bool:
     from selflow.store.reading import CatalogReader
 
     try:
-        return CatalogReader(root.catalog).is_fresh(clock.now_us())
+        return CatalogReader(catalog_of_session(root)).is_fresh(clock.now_us())
     except SelFlowError:
         return True

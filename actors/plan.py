@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from selflow.core.catalog_location import CatalogLocation, locate_catalog
 from selflow.core.config import config_hash
 from selflow.core.paths import Root
 from selflow.core.settings import RouterSettings, Settings
+
+if TYPE_CHECKING:
+    from selflow.store.catalog import Catalog
 
 _GPU_SHARE = 0.2
 
@@ -33,6 +37,17 @@ class Plan:
     def config_hash(self) -> str:
         """One hash of all settings."""
         return config_hash(self.settings)
+
+    @property
+    def catalog_location(self) -> CatalogLocation:
+        """Where the catalog is."""
+        return locate_catalog(self.root, self.settings.store.catalog_url)
+
+    def catalog(self) -> "Catalog":
+        """The open catalog; whoever asks closes it. SQLAlchemy is imported only here."""
+        from selflow.store.catalog import Catalog
+
+        return Catalog.open(self.catalog_location)
 
     def placement(self, resource: str, share: float = 0.01) -> dict[str, Any]:
         """Ray options that put a service where ``resource`` is, on any cluster that has it."""
@@ -66,6 +81,7 @@ class CollectorSection:
     """What the collector is made of."""
 
     root: Root
+    catalog: CatalogLocation
     settings: Settings
     version: str
     config_hash: str
@@ -102,7 +118,7 @@ def collector_section(plan: Plan) -> CollectorSection:
         ingest=plan.settings.ingest,
         store=plan.settings.store,
     )
-    return CollectorSection(plan.root, kept, plan.version, config_hash(kept))
+    return CollectorSection(plan.root, plan.catalog_location, kept, plan.version, config_hash(kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +133,7 @@ class LearnerSection:
 class RouterSection:
     """What the router is made of."""
 
-    root: Root
-    catalog_url: str
+    catalog: CatalogLocation
     router: RouterSettings
     version: str
     config_hash: str
@@ -131,7 +146,5 @@ def learner_section(plan: Plan) -> LearnerSection:
 
 def router_section(plan: Plan) -> RouterSection:
     """The router's part of a plan."""
-    section = plan.settings.router
-    return RouterSection(
-        plan.root, plan.settings.store.catalog_url, section, plan.version, config_hash(section)
-    )
+    kept = Settings(router=plan.settings.router, store=plan.settings.store)
+    return RouterSection(plan.catalog_location, kept.router, plan.version, config_hash(kept))

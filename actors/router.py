@@ -44,7 +44,7 @@ class RouterShell:
 
     def _follow(self) -> None:
         section = self._section
-        with closing(Catalog.open(section.root.catalog, section.catalog_url)) as catalog:
+        with closing(Catalog.open(section.catalog)) as catalog:
             snapshot = catalog.routing.snapshot()
             self._beliefs = Beliefs.load(snapshot.beliefs if snapshot else {})
             while not self._stop.is_set():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from actors import ray_head
 from actors.crash_logs import keep_crash_logs
+from selflow.core.catalog_location import catalog_of_session
 from selflow.core.clock import SystemClock
 from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.paths import Root, entries, remove_entry
@@ -254,7 +255,7 @@ def _is_well(root: Root, session: RaySession) -> bool:
     from selflow.store.reading import CatalogReader
 
     is_alive = session.is_ours and ray_head.is_alive(session)
-    return is_alive and CatalogReader(root.catalog).is_fresh(SystemClock().now_us())
+    return is_alive and CatalogReader(catalog_of_session(root)).is_fresh(SystemClock().now_us())
 
 
 def _end_dead(root: Root, session: RaySession | None, report: Report) -> None:

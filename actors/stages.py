@@ -5,7 +5,6 @@ Rules and stores are imported inside: whoever only launches these tasks stays li
 
 import json
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from selflow.core.errors import SelFlowError
 from selflow.core.events import Json
 
 if TYPE_CHECKING:
-    from selflow.store.catalog import Catalog
+    pass
 
 READ_EVENTS = 500
 _DAY_US = 86_400_000_000
@@ -76,7 +75,7 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> StageResult:
     folder = _write(request.folder("clustered"), clustered.files())
     nulls = ray.get([null_set.remote(folder, number) for number in null_numbers(section)])
     found = conclude(clustered, nulls, section)
-    with closing(_catalog(request.plan)) as catalog:
+    with request.plan.catalog() as catalog:
         before = catalog.patterns.found_before(request.cycle_id)
     found = replace(
         found, patterns=identify(found.patterns, TypeAdapter(list[Pattern]).validate_python(before))
@@ -171,7 +170,7 @@ def judge_candidate(request: StageRequest, snapshot: Snapshot, past: bytes) -> J
     _step_back()
     plan, candidate = request.plan, _candidate(request)
     record = recorder(plan, snapshot.table.steps())
-    with closing(_catalog(plan)) as catalog:
+    with plan.catalog() as catalog:
         return judge_on_gate(plan, request.cycle_id, candidate, snapshot, past, catalog, record)
 
 
@@ -181,12 +180,6 @@ def _candidate(request: StageRequest) -> Candidate:
     return request.candidate
 
 
-def _catalog(plan: Plan) -> "Catalog":
-    from selflow.store.catalog import Catalog
-
-    return Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
-
-
 def _step_back() -> None:
     """Learning yields to everything else on the machine."""
     psutil.Process().nice(19)
@@ -194,7 +187,7 @@ def _step_back() -> None:
 
 def _progress(request: StageRequest, stage: str) -> Any:  # noqa: ANN401  (a callback of two counts)
     plan, clock = request.plan, SystemClock()
-    catalog = _catalog(plan)
+    catalog = plan.catalog()
 
     def report(done: int, of: int) -> None:
         catalog.cycles.progress(request.cycle_id, stage, done / max(1, of), clock.now_us())

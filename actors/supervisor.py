@@ -21,7 +21,6 @@ from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import SelFlowError
 from selflow.core.health import Health
 from selflow.govern.supervise import Seen, Watch
-from selflow.store.catalog import Catalog
 
 _BUFFER_LIMIT_S = 5.0
 _UNSETTLED_S = 0.5
@@ -36,7 +35,7 @@ class HealthChecks:
     def __init__(self, plan: Plan, clock: Clock) -> None:
         self._plan = plan
         self._clock = clock
-        self._catalog = Catalog.open(plan.root.catalog, plan.settings.store.catalog_url)
+        self._catalog = plan.catalog()
         self._serve = ServeService(plan, clock)
         self._actors = planned(plan)
         self._watches: dict[str, Watch] = {}

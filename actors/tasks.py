@@ -29,7 +29,7 @@ def deploy(plan: Plan) -> None:
         predict=settings.predict,
         lm=settings.lm,
         router=settings.router,
-        catalog_url=settings.store.catalog_url,
+        catalog=plan.catalog_location,
         version=plan.version,
         config_hash=serve_hash(plan),
         port=plan.inference_port,

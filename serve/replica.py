@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selflow.core.catalog_location import CatalogLocation
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.grants import Grant
 from selflow.core.paths import Root
@@ -37,7 +38,7 @@ class AppArgs:
     root: Root
     serve: ServeSettings
     predict: PredictSettings
-    catalog_url: str
+    catalog: CatalogLocation
     version: str
     config_hash: str
     port: int
@@ -74,7 +75,7 @@ def assemble(
         StoreError: The catalog cannot be opened; Serve tries again.
     """
     clock = clock or SystemClock()
-    catalog = Catalog.open(args.root.catalog, args.catalog_url)
+    catalog = Catalog.open(args.catalog)
     artifacts = ArtifactStore(args.root.artifacts)
     request_metrics = RequestMetrics()
 

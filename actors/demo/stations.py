@@ -13,6 +13,7 @@ from typing import Any
 from actors import ray_head, session
 from actors.demo.comparison import Answered
 from actors.demo.sample import SOURCE, Sample
+from selflow.core.catalog_location import catalog_of_session
 from selflow.core.clock import SystemClock
 from selflow.core.errors import StoreError
 from selflow.core.events import Json
@@ -117,7 +118,7 @@ def ingest(root: Root, sample: Sample, demo_run: DemoRun) -> None:
     from selflow.store.log import EventLog
 
     with demo_run.at("ingest") as station:
-        with closing(Catalog.open(root.catalog)) as catalog:
+        with Catalog.open(catalog_of_session(root)) as catalog:
             catalog.consents.grant(
                 "import", {"what": "the bundled sample"}, SystemClock().now_us(), "owner"
             )
@@ -141,9 +142,9 @@ def learn(root: Root, demo_run: DemoRun) -> None:
     """One full cycle, requested as ``selflow learn`` does; the replica learns the log meanwhile."""
     from selflow.store.catalog import Catalog
 
-    reader = CatalogReader(root.catalog)
+    reader = CatalogReader(catalog_of_session(root))
     with demo_run.at("learn") as station:
-        with closing(Catalog.open(root.catalog)) as catalog:
+        with Catalog.open(catalog_of_session(root)) as catalog:
             cycle_id = catalog.cycles.request("owner", SystemClock().now_us()).id
         cycle = _wait_for_cycle(reader, cycle_id, demo_run.note)
         station.facts = {"cycle": cycle.state, **({"error": cycle.error} if cycle.error else {})}
@@ -175,7 +176,10 @@ def ask(root: Root, sample: Sample, demo_run: DemoRun) -> list[Answered]:
     """The held-out commits, one after another, by turns from the pool and by the router; each with
     its outcome.
     """
-    client, reader = Client(environ={"SELFLOW_HOME": str(root.path)}), CatalogReader(root.catalog)
+    client, reader = (
+        Client(environ={"SELFLOW_HOME": str(root.path)}),
+        CatalogReader(catalog_of_session(root)),
+    )
     champions = [each.agent for each in reader.learned(AgentVersion, status="champion")]
     arms = ["pool", *champions]
     answers: list[Answered] = []

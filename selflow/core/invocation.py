@@ -12,6 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from selflow.core.catalog_location import (
+    CatalogLocation,
+    locate_catalog,
+    may_name_catalog,
+    recorded_catalog,
+)
 from selflow.core.paths import Root
 from selflow.core.session_files import read_endpoints
 
@@ -68,6 +74,21 @@ class Invocation:
             assignments=assignments,
             cwd=self.cwd,
         )
+
+    def catalog_location(self) -> CatalogLocation:
+        """The catalog of the running session, else the one that the settings name.
+
+        Raises:
+            ConfigError: The settings, or the URL in them, are wrong.
+        """
+        found = recorded_catalog(self.root)
+        if found is not None:
+            return found
+        files = (self.config_file or self.root.user_settings, self.root.runtime_overrides)
+        is_plain = self.profile is None and not self.root.trusted_projects.exists()
+        if is_plain and not may_name_catalog(files, self.environ):
+            return self.root.catalog
+        return locate_catalog(self.root, self.settings().settings.store.catalog_url)
 
     def endpoints(self) -> dict[str, str]:
         """Which address carries what, as the running session wrote it; empty if none did.

@@ -43,6 +43,11 @@ class Root:
         return self.path / "catalog.db"
 
     @property
+    def catalog_url(self) -> Path:
+        """Which catalog the running session uses (``catalog_location``)."""
+        return self.run / "catalog_url"
+
+    @property
     def artifacts(self) -> Path:
         """Immutable folders by content hash."""
         return self.path / "artifacts"

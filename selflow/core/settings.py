@@ -3,9 +3,14 @@
 """
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from selflow.core.catalog_location import locate_catalog
+from selflow.core.errors import ConfigError
+from selflow.core.paths import Root
 
 LAPTOP_KNOBS: dict[str, str] = {
     "RAY_task_events_max_num_task_in_gcs": "5000",
@@ -118,7 +123,18 @@ class StoreSettings(Section):
     """The disk."""
 
     catalog_url: str = "sqlite"
-    """``sqlite`` for ``<root>/catalog.db``, or a SQLAlchemy URL."""
+    """``sqlite`` for ``<root>/catalog.db``, or the URL of an SQLite file or a PostgreSQL database
+    (the extra ``postgres``); each state root needs a database of its own.
+    """
+
+    @field_validator("catalog_url")
+    @classmethod
+    def _names_a_catalog(cls, url: str) -> str:
+        try:
+            locate_catalog(Root(Path(), Path()), url)
+        except ConfigError as error:
+            raise ValueError(f"{error}; {error.hint}") from error
+        return url
 
 
 class BufferSettings(Section):

@@ -49,7 +49,7 @@ def show(
     if not found:
         raise UsageError(f"there is no agent {printable(name)}", "selflow agents lists them")
     chosen = next((item for item in found if item["status"] == "champion"), found[0])
-    trials = CatalogReader(call.root.catalog).learned(
+    trials = CatalogReader(call.catalog_location()).learned(
         Trial, cycle_id=chosen["cycle_id"], agent=chosen["agent"]
     )
     call.show({**chosen, "trials": [document(each) for each in trials]}, _lines(chosen, trials))
@@ -89,7 +89,7 @@ def beliefs(ctx: typer.Context) -> None:
     An arm without feedback is not listed: its chance of success lies between 0.03 and 0.97.
     """
     call: Invocation = ctx.obj
-    found = router_beliefs(CatalogReader(call.root.catalog))
+    found = router_beliefs(CatalogReader(call.catalog_location()))
     if not found["items"]:
         call.note("there is no feedback on a routed answer yet")
     rows = [
@@ -106,7 +106,7 @@ def beliefs(ctx: typer.Context) -> None:
 
 def _items(call: Invocation) -> list[dict[str, Any]]:
     """Every version with its verdict, newest first."""
-    reader = CatalogReader(call.root.catalog)
+    reader = CatalogReader(call.catalog_location())
     verdicts = {each.id: document(each) for each in reader.learned(Verdict)}
     versions = sorted(reader.learned(AgentVersion), key=lambda each: -each.created_at_us)
     return [{**document(each), "verdict": verdicts[each.verdict_id]} for each in versions]

@@ -2,9 +2,9 @@
 subject.
 """
 
-from pathlib import Path
 from typing import Self
 
+from selflow.core.catalog_location import CatalogLocation
 from selflow.core.errors import StoreError
 from selflow.store.agents import Agents, Verdicts
 from selflow.store.audit import AuditLog
@@ -43,24 +43,26 @@ class Catalog:
         self.routing = Routing(database)
 
     @classmethod
-    def open(cls, path: Path, url: str = "sqlite") -> Self:
+    def open(cls, location: CatalogLocation) -> Self:
         """Open the catalog and bring it to this program's schema; a missing one is made.
 
-        Args:
-            path: ``<root>/catalog.db``, used by the URL ``sqlite``.
-            url: The setting ``store.catalog_url``.
-
         Raises:
-            ConfigError: The URL cannot be used. StoreError: Written by a newer version, no catalog,
-            locked, or not ours to read.
+            ConfigError: Its driver is not installed. StoreError: Written by another version, no
+            catalog, locked, or not ours to read.
         """
-        database = Database(path, url)
+        database = Database(location)
         try:
             database.migrate()
         except StoreError:
             database.close()
             raise
         return cls(database)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close its connections."""

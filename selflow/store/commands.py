@@ -14,6 +14,7 @@ from selflow.core.errors import UsageError
 from selflow.core.events import Json
 from selflow.core.invocation import Invocation, table
 from selflow.core.paths import private_folder, write_private
+from selflow.store.reading import CatalogReader
 
 OWNER = "owner"
 IMPORT = "import"
@@ -111,9 +112,8 @@ def open_catalog(call: Invocation) -> Iterator[Any]:
     """The catalog that this invocation's settings name, made if it is missing."""
     from selflow.store.catalog import Catalog
 
-    url = call.settings().settings.store.catalog_url
     call.root.make()
-    catalog = Catalog.open(call.root.catalog, url)
+    catalog = Catalog.open(call.catalog_location())
     try:
         yield catalog
     finally:
@@ -122,10 +122,8 @@ def open_catalog(call: Invocation) -> Iterator[Any]:
 
 def _given(call: Invocation) -> dict[str, Any]:
     """Every consent by its kind; makes no catalog where there is none."""
-    if not call.root.catalog.exists() and call.settings().settings.store.catalog_url == "sqlite":
-        return {}
-    with open_catalog(call) as catalog:
-        return {consent.source: consent for consent in catalog.consents.list_all()}
+    reader = CatalogReader(call.catalog_location())
+    return {consent.source: consent for consent in reader.consents()}
 
 
 def _list(call: Invocation) -> None:

@@ -1,4 +1,4 @@
-"""The catalog's engine: SQLite in WAL mode, or whatever a SQLAlchemy URL names; transactions and
+"""The catalog's engine: SQLite in WAL mode, or PostgreSQL; transactions and
 their errors; records in and out of tables.
 """
 
@@ -8,17 +8,19 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.engine import URL, Connection, Engine
 
+from selflow.core.catalog_location import CatalogLocation, name_of
 from selflow.core.clock import SystemClock
-from selflow.core.errors import ConfigError, StoreError
+from selflow.core.errors import StoreError
 from selflow.core.paths import private_folder
-from selflow.store import schema
+from selflow.store import postgresql, schema
 from selflow.store.row import Row
 from selflow.store.schema import TABLES
 
@@ -38,27 +40,25 @@ _PRAGMAS = (
 class Database:
     """Hands out transactions. Safe for threads and for several processes."""
 
-    def __init__(self, path: Path, url: str) -> None:
+    def __init__(self, location: CatalogLocation) -> None:
         """Name the database; nothing is opened yet.
 
-        Args:
-            path: The SQLite file for the URL ``sqlite``.
-            url: ``sqlite``, or a SQLAlchemy URL.
-
         Raises:
-            ConfigError: The URL is not one, names no file, or needs a driver that is not installed.
+            ConfigError: The driver of PostgreSQL is not installed.
         """
-        parsed = _parse(path, url)
-        self.name = parsed.render_as_string(hide_password=True)
-        self._engine = _make_engine(parsed)
-        self._writing = self._engine.execution_options(is_writing=True)
-        self._file: Path | None = None
-        if parsed.get_backend_name() == "sqlite":
-            self.name = str(parsed.database)
-            self._file = Path(self.name).absolute()
+        self.name = name_of(location)
+        self._file = location.absolute() if isinstance(location, Path) else None
+        self._engine = _make_engine(location)
+        self._reading = self._engine
+        if self._file is not None:
             _make_private(self._file)
             event.listen(self._engine, "connect", _prepare)
             event.listen(self._engine, "begin", _begin)
+        else:
+            # One statement sees one moment in PostgreSQL unless a transaction asks for more.
+            self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ")
+            event.listen(self._engine, "begin", _begin_on_server)
+        self._writing = self._engine.execution_options(is_writing=True)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
@@ -67,7 +67,7 @@ class Database:
         Raises:
             StoreError: Also from inside the block, for whatever the database refuses.
         """
-        with self._explained(), self._engine.begin() as connection:
+        with self._explained(), self._reading.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -215,29 +215,19 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  (a column's value)
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
-def _parse(path: Path, url: str) -> URL:
+def _make_engine(location: CatalogLocation) -> Engine:
+    # Parameters are the owner's data: they stay out of every message and traceback.
+    make = partial(sa.create_engine, hide_parameters=True)
+    if isinstance(location, Path):
+        return make(URL.create("sqlite", database=str(location)))
     try:
-        parsed = URL.create("sqlite", database=str(path)) if url == "sqlite" else make_url(url)
-    except sa.exc.ArgumentError as error:
-        raise ConfigError(
-            "store.catalog_url is no SQLAlchemy URL", "write sqlite, or DRIVER://USER@HOST/DATABASE"
-        ) from error
-    if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
-        raise ConfigError(
-            "store.catalog_url names no file", "write sqlite, or sqlite:////path/to/catalog.db"
+        return make(
+            "postgresql+psycopg://",
+            creator=partial(postgresql.connect, location),
+            pool_pre_ping=True,  # a server may have ended idle connections
         )
-    return parsed
-
-
-def _make_engine(url: URL) -> Engine:
-    try:
-        # Parameters are the owner's data: they stay out of every message and traceback.
-        return sa.create_engine(url, hide_parameters=True)
-    except (sa.exc.ArgumentError, ImportError) as error:
-        raise ConfigError(
-            f"store.catalog_url names {url.drivername}, which is not installed",
-            "install its driver, or write sqlite",
-        ) from error
+    except ImportError as error:
+        raise postgresql.not_installed() from error
 
 
 def _make_private(path: Path) -> None:
@@ -270,10 +260,20 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
 
 
+def _begin_on_server(connection: Connection) -> None:
+    # What SQLite gives by itself: one writer at a time, so that what a transaction has read still
+    # holds when it writes. The lock ends with the transaction.
+    if connection.get_execution_options().get("is_writing", False):
+        limit_ms = round(BUSY_TIMEOUT_S * 1000)
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {limit_ms}")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({postgresql.WRITER_LOCK})")
+
+
 def _explain(name: str, error: sa.exc.SQLAlchemyError) -> StoreError:
     cause = getattr(error, "orig", None) or error
     word = getattr(cause, "sqlite_errorname", "") or type(cause).__name__
-    if word.startswith("SQLITE_BUSY"):
+    state = getattr(cause, "sqlstate", None)
+    if word.startswith("SQLITE_BUSY") or state == postgresql.LOCK_TIMEOUT:
         return StoreError(
             f"the catalog {name} is locked by another program for more than {BUSY_TIMEOUT_S:g} s",
             "close the program that has it open for writing",
@@ -282,6 +282,11 @@ def _explain(name: str, error: sa.exc.SQLAlchemyError) -> StoreError:
         return StoreError(
             f"the file {name} is not a catalog, or it is damaged ({word})",
             "restore it from a backup, or move it away: `selflow up` makes an empty one",
+        )
+    if word == "OperationalError" and state is None:
+        return StoreError(
+            f"the catalog {name} cannot be reached",
+            "is the PostgreSQL server running, and does it let this user in?",
         )
     return StoreError(
         f"the catalog {name} refused ({word}); nothing was stored",

@@ -35,9 +35,8 @@ class CatalogImportLedger:
     @contextmanager
     def open(cls, call: Invocation) -> Iterator["CatalogImportLedger"]:
         """The book of this invocation's catalog."""
-        url = call.settings().settings.store.catalog_url
         call.root.make()
-        catalog = Catalog.open(call.root.catalog, url)
+        catalog = Catalog.open(call.catalog_location())
         try:
             book = cls(catalog, call.root.events, SystemClock())
             yield book

@@ -2,8 +2,8 @@
 ingest.
 """
 
+from selflow.core.catalog_location import CatalogLocation
 from selflow.core.clock import Clock
-from selflow.core.paths import Root
 from selflow.store.reading import CatalogReader
 
 CACHE_S = 1.0
@@ -14,8 +14,8 @@ IMPORT = "import"
 class Permission:
     """Consents that stand now. For any thread."""
 
-    def __init__(self, root: Root, clock: Clock) -> None:
-        self._reader = CatalogReader(root.catalog)
+    def __init__(self, catalog: CatalogLocation, clock: Clock) -> None:
+        self._reader = CatalogReader(catalog)
         self._clock = clock
         self._read_at_s = float("-inf")
         self._standing: frozenset[str] = frozenset()
@@ -37,17 +37,14 @@ class Permission:
         return self.allows(IMPORT if source.partition(":")[0] == IMPORT else "ingest")
 
 
-def may_ingest(root: Root, catalog_url: str, clock: Clock, token: str) -> bool:
+def may_ingest(location: CatalogLocation, clock: Clock, token: str) -> bool:
     """Whether a token may bring events in: scope operate or admin, and not narrowed to something
     else.
     """
     from selflow.store.catalog import Catalog
 
-    catalog = Catalog.open(root.catalog, catalog_url)
-    try:
+    with Catalog.open(location) as catalog:
         grant = catalog.tokens.verify(token, clock.now_us())
-    finally:
-        catalog.close()
     return (
         grant is not None
         and grant.scope in {"operate", "admin"}

@@ -1,18 +1,20 @@
-"""Read access to the SQLite catalog with the standard library alone: the command line must answer
-in 300 ms.
+"""Read access to the catalog with a bare driver, the standard library's or psycopg: the command
+line must answer in 300 ms.
 
 No SQLAlchemy and no Alembic may be imported here, not even indirectly.
 """
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from selflow.core.catalog_location import CatalogLocation, name_of
 from selflow.core.clock import rfc3339
 from selflow.core.errors import StoreError
+from selflow.store import postgresql
 from selflow.store.records import (
     Beliefs,
     Consent,
@@ -38,9 +40,9 @@ class CatalogReader:
     writes.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Name the SQLite file; it is opened for each call and never kept open."""
-        self._path = path
+    def __init__(self, location: CatalogLocation) -> None:
+        """Name the catalog; it is opened for each call and never kept open."""
+        self._location = location
 
     def services(self) -> list[Service]:
         """Every service as the supervisor saw it last, by name."""
@@ -95,27 +97,50 @@ class CatalogReader:
         return [from_row(kind, row) for row in self._rows(query, *equal.values())]
 
     def _rows(self, query: str, *values: object) -> list[dict[str, Any]]:
-        if not self._path.exists():
-            return []
-        try:
-            with self._connect() as connection:
-                return [dict(row) for row in connection.execute(query, values)]
-        except sqlite3.Error as error:
-            word = getattr(error, "sqlite_errorname", type(error).__name__)
-            raise StoreError(
-                f"cannot read the catalog {self._path} ({word})",
-                "`selflow up` brings an older catalog up to date; a newer one needs the "
-                "SelFlow that wrote it",
-            ) from error
+        if isinstance(self._location, Path):
+            return _sqlite_rows(self._location, query, values)
+        return _postgresql_rows(self._location, query, values)
 
-    @contextlib.contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        address = f"file:{quote(str(self._path.absolute()))}?mode=ro"
+
+def _sqlite_rows(path: Path, query: str, values: Sequence[object]) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    address = f"file:{quote(str(path.absolute()))}?mode=ro"
+    try:
         with contextlib.closing(
             sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S)
         ) as connection:
             connection.row_factory = sqlite3.Row
-            yield connection
+            return [dict(row) for row in connection.execute(query, values)]
+    except sqlite3.Error as error:
+        word = getattr(error, "sqlite_errorname", type(error).__name__)
+        raise _unreadable(path, word) from error
+
+
+def _postgresql_rows(url: str, query: str, values: Sequence[object]) -> list[dict[str, Any]]:
+    try:
+        import psycopg
+        from psycopg.rows import dict_row
+        from psycopg.types.string import TextLoader
+    except ImportError as error:
+        raise postgresql.not_installed() from error
+    try:
+        with postgresql.connect(url, row_factory=dict_row) as connection:
+            connection.read_only = True
+            connection.adapters.register_loader("json", TextLoader)  # as SQLite gives it
+            return list(connection.execute(query.replace("?", "%s"), values))
+    except psycopg.errors.UndefinedTable:
+        return []  # nobody has opened this catalog yet
+    except psycopg.Error as error:
+        raise _unreadable(url, error.sqlstate or type(error).__name__) from error
+
+
+def _unreadable(location: CatalogLocation, word: str) -> StoreError:
+    if isinstance(location, Path):
+        hint = "start the SelFlow that wrote it, or restore it from a backup; then: selflow up"
+    else:
+        hint = "is the PostgreSQL server running, and does it let this user in?"
+    return StoreError(f"cannot read the catalog {name_of(location)} ({word})", hint)
 
 
 def router_beliefs(reader: CatalogReader) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def patterns(ctx: typer.Context) -> None:
     undefined.
     """
     call: Invocation = ctx.obj
-    found = CatalogReader(call.root.catalog).learned(Pattern, state="alive")
+    found = CatalogReader(call.catalog_location()).learned(Pattern, state="alive")
     found.sort(key=lambda each: -each.windows)
     if not found:
         call.note("there is no pattern yet; selflow learn looks for them")

@@ -57,7 +57,7 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
     """Everything that is to be said, in the shape of ``GET /api/system`` with services and
     processes.
     """
-    catalog = CatalogReader(call.root.catalog)
+    catalog = CatalogReader(call.catalog_location())
     facts = catalog.facts()
     keeper = processes.living_keeper(call.root)
     seen = [ObservedStatus(service, _is_alive(service)) for service in catalog.services()]

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from selflow.core import processes
+from selflow.core.catalog_location import record_catalog
 from selflow.core.clock import SystemClock
 from selflow.core.codec import encode_record
 from selflow.core.events import Event
@@ -311,3 +312,21 @@ def test_a_broken_endpoints_file_is_named(cli: Cli, root: Root) -> None:
 
     assert ended.code == 3
     assert str(root.endpoints) in ended.err
+
+
+@pytest.mark.parametrize("how", ["file", "variable", "session"])
+def test_status_reads_the_catalog_that_the_settings_name(
+    cli: Cli, root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'other.db'}"
+    with Catalog.open(tmp_path / "other.db") as other:
+        other.consents.grant("ingest", {}, 1, "owner")
+    if how == "file":
+        root.user_settings.write_text(f"store: {{catalog_url: '{url}'}}\n")
+    elif how == "variable":
+        monkeypatch.setenv("SELFLOW_STORE__CATALOG_URL", url)
+    else:
+        record_catalog(root, url)
+
+    assert cli("status", "--json").document["consents"] == ["ingest"]
+    assert not root.catalog.exists()

@@ -98,7 +98,7 @@ class World:
             root=self.root,
             serve=self.serve,
             predict=self.settings,
-            catalog_url="sqlite",
+            catalog=self.root.catalog,
             version="0.0.1",
             config_hash="abc",
             port=self.port,

@@ -15,7 +15,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from selflow.core.errors import ApiError, ConfigError, StoreError, UsageError
+from selflow.core.errors import ApiError, StoreError, UsageError
 from selflow.core.health import Health
 from selflow.core.session_files import ProcessRecord
 from selflow.store import database, schema
@@ -68,7 +68,7 @@ def test_opening_again_keeps_everything(tmp_path: Path) -> None:
     first = Catalog.open(tmp_path / "catalog.db")
     first.facts.begin(FACTS, 1)
     first.close()
-    again = Catalog.open(tmp_path / "catalog.db", f"sqlite:///{tmp_path / 'catalog.db'}")
+    again = Catalog.open(tmp_path / "catalog.db")
 
     assert again.facts.read() == FACTS
     again.close()
@@ -174,28 +174,10 @@ def test_a_locked_catalog_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     catalog.close()
 
 
-@pytest.mark.parametrize(
-    ("url", "text"),
-    [
-        ("not a url", "is no SQLAlchemy URL"),
-        ("sqlite://", "names no file"),
-        ("sqlite:///:memory:", "names no file"),
-        ("nosuch+driver://u:secret@h/d", "nosuch"),
-    ],
-)
-def test_a_url_that_cannot_be_used_is_refused_without_its_password(
-    tmp_path: Path, url: str, text: str
-) -> None:
-    with pytest.raises(ConfigError, match=text) as caught:
-        Catalog.open(tmp_path / "catalog.db", url)
-    assert "secret" not in str(caught.value)
-    assert "sqlite" in caught.value.hint
-
-
 def test_an_error_of_the_database_never_shows_what_was_to_be_stored(catalog: Catalog) -> None:
     decision = _decision("dec_1", context=["words of the owner"])
     catalog.decisions.record(decision)
-    with pytest.raises(StoreError, match="SQLITE_CONSTRAINT") as caught:
+    with pytest.raises(StoreError, match="refused") as caught:
         catalog.decisions.record(decision)
 
     assert "words of the owner" not in f"{caught.value} {caught.value.__cause__}"
@@ -316,7 +298,7 @@ def test_a_promotion_writes_artifact_lineage_and_champion_together(catalog: Cata
 
 def test_a_promotion_that_fails_changes_nothing(catalog: Catalog) -> None:
     before = catalog.predictors.promote(ARTIFACT, [], 1, {}, 1)
-    with pytest.raises(StoreError, match="SQLITE_CONSTRAINT_NOTNULL"):
+    with pytest.raises(StoreError, match="refused"):
         catalog.predictors.promote(Artifact("c" * 64, "pool", 1, {}), [], None, {}, 2)
 
     assert catalog.predictors.champion() == before

@@ -1,0 +1,57 @@
+"""Everybody outside Ray reads the catalog that the session runs on, wherever it is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from actors import doctor, keeper
+from selflow.core.catalog_location import locate_catalog, record_catalog
+from selflow.core.health import Health
+from selflow.core.paths import Root
+from selflow.store.catalog import Catalog
+from selflow.store.permission import Permission, may_ingest
+from selflow.testing import ManualClock
+from tests.unit.house import rules
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Root:
+    made = Root(tmp_path / "root", tmp_path / "root")
+    made.make()
+    record_catalog(made, "sqlite:///elsewhere.db")
+    return made
+
+
+MAY_NAME_THE_FILE = {
+    "selflow/core/catalog_location.py",
+    "selflow/core/invocation.py",
+    "actors/doctor.py",  # looks at its mode
+}
+
+
+def test_no_other_module_takes_the_default_file_for_the_catalog() -> None:
+    named = {
+        str(path)
+        for path, text, _ in rules.modules(rules.HERE)
+        if re.search(r"root\.catalog\b", text)
+    }
+
+    assert named == MAY_NAME_THE_FILE
+
+
+def test_keeper_doctor_and_collector_read_the_sessions_catalog(root: Root) -> None:
+    clock, location = ManualClock(), locate_catalog(root, "sqlite:///elsewhere.db")
+    supervisor = Health("supervisor", "0.1.0", "abc", 7, 1, "ok", 0, "", 1)
+    with Catalog.open(location) as catalog:
+        assert not keeper._is_fresh(root, clock)
+        catalog.services.put(supervisor, 0, clock.now_us())
+        catalog.consents.grant("ingest", {}, 1, "owner")
+        token, _ = catalog.tokens.create("operate", "sender", 1, "owner")
+    findings = {each.check: each for each in doctor.examine(root, location, None)}
+
+    assert keeper._is_fresh(root, clock)
+    assert Permission(location, clock).allows("ingest")
+    assert may_ingest(location, clock, token)
+    assert findings["catalog and its audit chain"].detail == "2 audited acts, unbroken"
+    assert not root.catalog.exists()
