@@ -28,8 +28,10 @@ def ray_session(_session_home: None) -> Iterator[Any]:
     os.environ["RAY_allow_out_of_band_object_ref_serialization"] = "0"  # noqa: SIM112  (Ray's own spelling)
     import ray
 
+    folder = tempfile.mkdtemp(prefix="sf-", dir="/tmp")
     ray.init(
         address="local",
+        _temp_dir=folder,
         num_cpus=2,
         include_dashboard=False,
         object_store_memory=100_000_000,
@@ -39,6 +41,7 @@ def ray_session(_session_home: None) -> Iterator[Any]:
     )
     yield ray
     ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

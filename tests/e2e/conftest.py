@@ -7,18 +7,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
+from actors.ray_head import next_free_port, own_processes
 from selflow.core.paths import Root
+from tests.processes import seen
 from tests.waiting import PATIENCE
 
-QUICK = ("--set", "supervisor.check_interval_s=0.5", "--set", "serve.port=17731")
+FIRST_PORT, PORTS = 10_000, 20_000
+"""Below the ports that the kernel gives away by itself."""
+QUICK = ("--set", "supervisor.check_interval_s=0.5")
 LAST_LINES = 20
 SELFLOW = Path(sys.executable).with_name("selflow")
 
@@ -29,6 +31,13 @@ class World:
 
     root: Root
     environ: dict[str, str]
+    port: int
+    """A port that was free: a session beside this one has another."""
+
+    @property
+    def quick(self) -> tuple[str, ...]:
+        """Options of ``up``: quick checks, on the port of this world."""
+        return (*QUICK, "--set", f"serve.port={self.port}")
 
     def run(self, *args: str, limit_s: float = 180.0) -> subprocess.CompletedProcess[str]:
         """One command line."""
@@ -64,20 +73,14 @@ class World:
         """What a person would look at if something stood still: the status, what runs, the ends of
         the logs.
         """
-        from actors.ray_head import session_processes
-
-        told = [self.run("status").stdout]
-        with suppress(psutil.Error):
-            told += [
-                " ".join(process.cmdline()[:1]) or process.name()
-                for process in session_processes(self.root)
-            ]
+        lines = [self.run("status").stdout]
+        lines += [one.title or one.name for one in seen(own_processes(self.root))]
         for path in sorted(self.root.log.glob("*.log")):
-            told += [
+            lines += [
                 f"--- {path.name}",
                 *path.read_text(errors="replace").splitlines()[-LAST_LINES:],
             ]
-        return "\n".join(told)
+        return "\n".join(lines)
 
     def pid(self, service: str) -> int:
         """The process id of a service, as status tells it."""
@@ -96,7 +99,18 @@ def make_world(**more: str) -> World:
         for name in ("PATH", "LANG", "HOME", "PYTHONDONTWRITEBYTECODE")
         if name in os.environ
     }
-    return World(Root(folder, folder), {**kept, "SELFLOW_HOME": str(folder), **more})
+    port = next_free_port(FIRST_PORT + os.getpid() % PORTS)
+    return World(Root(folder, folder), {**kept, "SELFLOW_HOME": str(folder), **more}, port)
+
+
+@pytest.fixture
+def idle(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A root in which nothing runs; ``ENVIRON`` of the module is added to its environment."""
+    made = make_world(**getattr(request.module, "ENVIRON", {}))
+    yield made
+    left = [one.name for one in seen(own_processes(made.root))]
+    shutil.rmtree(made.root.path, ignore_errors=True)
+    assert left == []
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +122,9 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     write: Callable[[World], None] | None = getattr(request.module, "prepare", None)
     if write is not None:
         write(made)
-    made.ok("up", "--lean", *QUICK)
+    made.ok("up", "--lean", *made.quick)
     yield made
     made.run("down")
-    from actors.ray_head import own_processes
-
-    left = [process.name() for process in own_processes(made.root)]
+    left = [one.name for one in seen(own_processes(made.root))]
     shutil.rmtree(made.root.path, ignore_errors=True)
     assert left == []

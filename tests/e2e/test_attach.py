@@ -2,18 +2,17 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from actors.ray_head import free_ports
 from tests.e2e.conftest import World, make_world
+from tests.processes import kill_all, marked
 
 
 @pytest.fixture
@@ -46,12 +45,7 @@ def cluster() -> Iterator[str]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     subprocess.run(command, env={**plain, **mark}, check=True, capture_output=True, timeout=120)
     yield f"127.0.0.1:{port}"
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("SF_TEST_CLUSTER") == str(folder):
-                process.send_signal(signal.SIGKILL)
-        except psutil.Error:
-            continue
+    kill_all(marked("SF_TEST_CLUSTER", str(folder)))
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -4,11 +4,11 @@ running.
 
 import json
 
-from tests.e2e.conftest import make_world
+from tests.e2e.conftest import World
 
 
-def test_every_station_of_the_demo_works() -> None:
-    done = make_world().run("--json", "demo", "--rows", "800", limit_s=300)
+def test_every_station_of_the_demo_works(idle: World) -> None:
+    done = idle.run("--json", "demo", "--rows", "800", limit_s=300)
     told = json.loads(done.stdout)
 
     assert {each["station"].strip(): each["ok"] for each in told["stations"]} == dict.fromkeys(

@@ -2,7 +2,6 @@
 it is killed.
 """
 
-import signal
 import time
 from contextlib import suppress
 from threading import Event, Thread
@@ -22,6 +21,7 @@ from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Cycle, Stage, Verdict
 from tests.e2e.conftest import World
 from tests.lm.worlds import planted_steps
+from tests.processes import kill_all, seen
 from tests.waiting import PATIENCE, wait_until
 
 PLANTED_STEPS = 4_300
@@ -49,12 +49,8 @@ def events_of_the_planted_stream() -> list[Happening]:
 
 def processes(world: World, title: str) -> list[psutil.Process]:
     """The session's processes whose title begins like that, newest first."""
-    found = []
-    for process in session_processes(world.root):
-        with suppress(psutil.Error):
-            if (process.cmdline() or [""])[0].startswith(title):
-                found.append(process)
-    return sorted(found, key=lambda process: -process.create_time())
+    found = seen(session_processes(world.root))
+    return [one.process for one in found if one.title.startswith(title)]
 
 
 class Havoc:
@@ -83,16 +79,12 @@ class Havoc:
         if wanted is None or not self._is_back(stage):
             return
         if wanted == "session":
-            victims = [
-                p
-                for p in session_processes(self.world.root)
-                if p.name() in {"raylet", "gcs_server"}
-            ]
+            found = seen(session_processes(self.world.root))
+            victims = [one.process for one in found if one.name in {"raylet", "gcs_server"}]
         else:
             victims = processes(self.world, wanted)[:1]
+        kill_all(victims)
         for process in victims:
-            with suppress(psutil.Error):
-                process.send_signal(signal.SIGKILL)
             self._last = wanted, process
         self.done += [wanted] * bool(victims)
 

@@ -15,11 +15,12 @@ from typing import Any
 import psutil
 import pytest
 
-from actors.ray_head import session_processes
+from actors.ray_head import next_free_port, session_processes
 from selflow.core.errors import RefusedError
 from selflow.core.events import Event
 from selflow.sdk.ingest import IngestClient, Pace
 from tests.e2e.conftest import QUICK, World
+from tests.processes import kill_all, listening, seen
 from tests.waiting import PATIENCE, wait_until
 
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
@@ -75,7 +76,7 @@ def send(world: World, batch: list[Event]) -> int:
 def test_the_session_is_as_it_was_asked_for(world: World) -> None:
     told = world.state()
 
-    assert int(world.ok("url", "inference").rpartition(":")[2]) >= 17_731
+    assert world.ok("url", "inference").strip() == f"http://127.0.0.1:{world.port}"
     assert "dashboard" not in told["endpoints"]
     assert world.run("url", "dashboard").returncode == 3
 
@@ -200,15 +201,10 @@ def test_a_bad_request_gets_one_clear_error(
 
 
 def test_nothing_listens_beyond_loopback_the_replica_included(world: World) -> None:
-    listening = {
-        process.name(): [
-            c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN
-        ]
-        for process in session_processes(world.root)
-    }
+    addresses = [(one.name, listening(one.process)) for one in seen(session_processes(world.root))]
 
-    assert any(name.startswith("ray::ServeRepl") and ips for name, ips in listening.items())
-    for ip in (ip_address(each) for ips in listening.values() for each in ips):
+    assert any(name.startswith("ray::ServeRepl") and ips for name, ips in addresses)
+    for ip in (ip_address(each) for _, ips in addresses for each in ips):
         assert (ip.ipv4_mapped if ip.version == 6 and ip.ipv4_mapped else ip).is_loopback
     assert world.run("doctor").returncode == 0
 
@@ -232,9 +228,8 @@ def test_the_session_dies_in_the_middle_of_ingest_and_nothing_acknowledged_is_lo
         for n in range(4_000)
     ]
     sent = send(world, batch[:2_000])
-    for process in session_processes(world.root):
-        if victims == "everything" or process.name() == "raylet":
-            process.kill()
+    found = seen(session_processes(world.root))
+    kill_all(one.process for one in found if victims in {"everything", one.name})
     told = world.state()
 
     sent += send(world, batch[2_000:])
@@ -268,27 +263,27 @@ def test_a_trusted_project_reaches_the_session_and_its_rebuild(world: World) -> 
 def test_a_second_up_finds_it_running(world: World) -> None:
     old_pid = world.pid("buffer")
 
-    world.ok("up", "--lean", *QUICK)
+    world.ok("up", "--lean", *world.quick)
 
     assert world.pid("buffer") == old_pid
-    assert world.ok("url", "inference").strip() == "http://127.0.0.1:17731"
+    assert world.ok("url", "inference").strip() == f"http://127.0.0.1:{world.port}"
     assert ask(world, "GET", "/health")[0] == 200
 
 
 def test_an_up_with_other_settings_brings_them_to_the_replica_and_its_port(world: World) -> None:
-    old_pid = world.pid("serve")
+    old_pid, other = world.pid("serve"), next_free_port(world.port + 1)
 
     world.ok(
         "up",
         "--lean",
-        *QUICK[:2],
+        *QUICK,
         "--set",
-        "serve.port=17790",
+        f"serve.port={other}",
         "--set",
         "serve.max_body_bytes=5000",
     )
 
-    assert world.ok("url", "inference").strip() == "http://127.0.0.1:17790"
+    assert world.ok("url", "inference").strip() == f"http://127.0.0.1:{other}"
     assert world.pid("serve") != old_pid
     assert ask(world, "POST", "/v1/predict", b" " * 5_001)[1]["code"] == "too_large"
     assert world.run("predict").returncode == 0

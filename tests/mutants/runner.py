@@ -1,10 +1,13 @@
 """Plants one fault at a time in a copy of the tree and demands that the named tests turn red.
 
 A promise without a test that can fail is a wish. Each fault breaks one promise by a change of text;
-the tests that guard the promise must pass without the fault and fail with it, every one of them.
+the tests that guard the promise must pass without the fault and fail with it, every one of them, in
+their call phase and with an assertion (or the error that the fault names). A test that fails in its
+set-up, or for another reason, proves nothing.
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -26,7 +29,6 @@ LIMIT_S = 600
 _LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "dist"
 )
-RED = "red"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Fault:
     old: str
     new: str
     tests: tuple[str, ...]
+    error: str = "AssertionError"
+    """The exception class that the named tests end with; most often a claim that does not hold."""
 
     @property
     def is_light(self) -> bool:
@@ -78,59 +82,107 @@ def planted(tree: Path, fault: Fault) -> Iterator[None]:
         path.write_text(text, encoding="utf-8")
 
 
-def run_tests(tree: Path, tests: Sequence[str]) -> tuple[int, list[str]]:
-    """pytest in the tree: its exit status (-1: too slow) and its summary, the ids of failed tests
-    among it.
-    """
-    options = ["-q", "--tb=no", "-rfE", "-p", "no:cacheprovider"]
-    environ = {
-        **os.environ,
-        "PYTHONPATH": str(tree),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "COLUMNS": "1000",
-    }
-    environ["TEST_PATIENCE"] = "1"  # of a planted fault nobody waits for long
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One failed phase of a test: setup, call or teardown, and its error with its base classes."""
+
+    test: str
+    phase: str
+    errors: tuple[str, ...]
+
+    def is_expected(self, fault: Fault) -> bool:
+        """Whether the test itself came to the end that the fault asks for."""
+        return self.phase == "call" and fault.error in self.errors
+
+    def __str__(self) -> str:
+        return f"{self.errors[0]} in {self.phase}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What pytest said: its exit status (-1: too slow), its lines, what failed and how."""
+
+    status: int
+    lines: tuple[str, ...]
+    failures: tuple[Failure, ...]
+
+    @property
+    def last_line(self) -> str:
+        """The last line that says something."""
+        return next((line for line in reversed(self.lines) if line.strip()), "")
+
+
+def run_tests(tree: Path, tests: Sequence[str]) -> Outcome:
+    """Run pytest in the tree."""
+    plugin = ["-p", "tests.mutants.failures"]
+    options = ["-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", *plugin]
     command = [sys.executable, "-m", "pytest", *options, *tests]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=tree,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return -1, [f"no end within {LIMIT_S} s"]
-    return done.returncode, [*done.stdout.splitlines(), *done.stderr.splitlines()]
+    with tempfile.TemporaryDirectory(prefix="selflow-mutants-") as folder:
+        failed = Path(folder) / "failures.jsonl"
+        environ = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(tree), str(TREE))),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "COLUMNS": "1000",
+            "TEST_PATIENCE": "1",  # of a planted fault nobody waits for long
+            "FAILURES": str(failed),
+        }
+        try:
+            done = subprocess.run(
+                command,
+                cwd=tree,
+                env=environ,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Outcome(-1, (f"no end within {LIMIT_S} s",), ())
+        written = failed.read_text(encoding="utf-8").splitlines() if failed.is_file() else []
+    lines = (*done.stdout.splitlines(), *done.stderr.splitlines())
+    return Outcome(done.returncode, lines, tuple(map(_failure, written)))
 
 
-def judge(tree: Path, fault: Fault) -> str:
-    """``red`` if every named test failed with the fault; otherwise what is wrong."""
+def _failure(line: str) -> Failure:
+    entry = json.loads(line)
+    return Failure(entry["test"], entry["phase"], tuple(entry["errors"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether every named test saw the fault, and how they failed; otherwise what is wrong."""
+
+    is_red: bool
+    reason: str
+
+
+def judge(tree: Path, fault: Fault) -> Verdict:
+    """Plant the fault, run its tests, and say what each of them saw."""
     try:
         with planted(tree, fault):
-            status, lines = run_tests(tree, fault.tests)
+            outcome = run_tests(tree, fault.tests)
     except LookupError as error:
-        return str(error)
-    # An error is a fixture that failed: the test has seen the fault before its first line.
-    failed = [
-        line.partition(" ")[2].split(" - ")[0]
-        for line in lines
-        if line.startswith(("FAILED ", "ERROR "))
-    ]
-    if status not in {0, 1}:
-        words = next((line for line in reversed(lines) if line.strip()), "")
-        return f"the tests could not run, exit status {status}: {words}"
-    blind = [
-        test
-        for test in fault.tests
-        if not any(one == test or one.startswith(f"{test}[") for one in failed)
-    ]
-    return f"not seen by {', '.join(blind)}" if blind else RED
+        return Verdict(is_red=False, reason=str(error))
+    if outcome.status not in {0, 1}:
+        reason = f"the tests could not run, exit status {outcome.status}: {outcome.last_line}"
+        return Verdict(is_red=False, reason=reason)
+    seen, blind = set[str](), []
+    for test in fault.tests:
+        own = [one for one in outcome.failures if one.test.partition("[")[0] == test]
+        expected = {str(one) for one in own if one.is_expected(fault)}
+        seen |= expected
+        if not expected:
+            other = ", ".join(sorted(set(map(str, own))))
+            blind.append(f"{test} ({other}, expected {fault.error} in call)" if other else test)
+    if blind:
+        return Verdict(is_red=False, reason=f"not seen by {', '.join(blind)}")
+    return Verdict(is_red=True, reason=", ".join(sorted(seen)))
 
 
-def judge_all(faults: Sequence[Fault], trees: Sequence[Path]) -> Iterator[tuple[Fault, str, float]]:
+def judge_all(
+    faults: Sequence[Fault], trees: Sequence[Path]
+) -> Iterator[tuple[Fault, Verdict, float]]:
     """Each fault with its verdict and seconds: light ones side by side, one to a tree, then the
     others alone.
     """
@@ -138,7 +190,7 @@ def judge_all(faults: Sequence[Fault], trees: Sequence[Path]) -> Iterator[tuple[
     for tree in trees:
         free.put(tree)
 
-    def one(fault: Fault) -> tuple[Fault, str, float]:
+    def one(fault: Fault) -> tuple[Fault, Verdict, float]:
         tree, started_s = free.get(), time.monotonic()
         try:
             return fault, judge(tree, fault), time.monotonic() - started_s
@@ -169,22 +221,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         trees = [Path(folder) / str(number) for number in range(WORKERS)]
         for tree in trees:
             shutil.copytree(TREE, tree, ignore=_LEFT_OUT)
-        status, lines = run_tests(
-            trees[0], sorted({test for fault in faults for test in fault.tests})
-        )
-        if status != 0:
-            red = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+        sound = run_tests(trees[0], sorted({test for fault in faults for test in fault.tests}))
+        if sound.status != 0:
+            red = [line for line in sound.lines if line.startswith(("FAILED", "ERROR"))]
             sys.stdout.write(
-                "\n".join([*(red or lines[-20:]), "the tests do not pass without a fault", ""])
+                "\n".join([*(red or sound.lines[-20:]), "the tests fail without a fault", ""])
             )
             return 1
-        wrong = 0
+        missed = 0
         for fault, verdict, duration_s in judge_all(faults, trees):
-            wrong += verdict != RED
-            mark = verdict if verdict == RED else "NOT RED"
-            sys.stdout.write(f"{mark:8}{duration_s:6.1f} s  {fault.promise}\n")
-            if verdict != RED:
-                sys.stdout.write(f"{'':18}{fault.file}: {verdict}\n")
+            missed += not verdict.is_red
+            mark = "red" if verdict.is_red else "NOT RED"
+            sys.stdout.write(f"{mark:8}{duration_s:6.1f} s  {fault.promise}: {verdict.reason}\n")
             sys.stdout.flush()
-    sys.stdout.write(f"{len(faults)} faults planted, {len(faults) - wrong} seen by their tests\n")
-    return 1 if wrong or not faults else 0
+    sys.stdout.write(f"{len(faults)} faults planted, {len(faults) - missed} seen by their tests\n")
+    return 1 if missed or not faults else 0

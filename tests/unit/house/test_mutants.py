@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants.runner import FAULTS, RED, Fault, judge, judge_all, load_faults
+from tests.mutants.runner import FAULTS, Fault, Verdict, judge, judge_all, load_faults
 from tests.unit.house.rules import HERE
 
 LISTED = load_faults(FAULTS)
@@ -15,6 +15,15 @@ TEST = (
     "import rule\ndef test_limit():\n    assert rule.limit() == 5\ndef test_more():\n    "
     "assert rule.limit() > 2\n"
 )
+
+WORLD = """
+import pytest, rule
+@pytest.fixture
+def world():
+    assert rule.limit() == 5
+def test_world(world):
+    assert rule.limit() == 5
+"""
 
 
 @pytest.mark.parametrize("fault", LISTED, ids=lambda fault: fault.promise)
@@ -49,16 +58,39 @@ def test_a_fault_is_red_only_if_every_named_test_sees_it(tree: Path) -> None:
     ]
     verdicts = {fault.promise: verdict for fault, verdict, _ in judge_all(faults, [tree])}
 
-    assert verdicts == {"seen": RED, "half seen": "not seen by test_rule.py::test_more"}
+    assert verdicts["seen"] == Verdict(is_red=True, reason="AssertionError in call")
+    assert verdicts["half seen"] == Verdict(
+        is_red=False, reason="not seen by test_rule.py::test_more"
+    )
     assert (tree / "rule.py").read_text() == MODULE
 
 
 @pytest.mark.slow
-def test_a_fault_that_does_not_apply_or_does_not_run_is_no_proof(tree: Path) -> None:
-    gone = judge(tree, Fault("gone", "rule.py", "return 6", "", ("test_rule.py::test_limit",)))
-    broken = judge(
-        tree, Fault("broken", "rule.py", "return 5", "return (", ("test_rule.py::test_limit",))
-    )
+def test_a_test_that_fails_for_another_reason_proves_nothing(tree: Path) -> None:
+    limit = ("test_rule.py::test_limit",)
+    world = ("test_world.py::test_world",)
+    (tree / "test_world.py").write_text(WORLD)
+    cases = {
+        "another error": Fault("a", "rule.py", "return 5", "return 5 + None", limit),
+        "set-up": Fault("b", "rule.py", "return 5", "return 6", world),
+        "named error": Fault("c", "rule.py", "return 5", "return 5 + None", limit, "TypeError"),
+    }
+    verdicts = {name: judge(tree, fault) for name, fault in cases.items()}
 
-    assert gone == "the snippet stands 0 times in rule.py, not once"
-    assert broken.startswith("the tests could not run, exit status")
+    assert verdicts["named error"] == Verdict(is_red=True, reason="TypeError in call")
+    assert not verdicts["another error"].is_red
+    assert "(TypeError in call, expected AssertionError" in verdicts["another error"].reason
+    assert not verdicts["set-up"].is_red
+    assert "(AssertionError in setup, expected" in verdicts["set-up"].reason
+
+
+@pytest.mark.slow
+def test_a_fault_that_does_not_apply_or_does_not_run_is_no_proof(tree: Path) -> None:
+    test = ("test_rule.py::test_limit",)
+    gone = judge(tree, Fault("gone", "rule.py", "return 6", "", test))
+    broken = judge(tree, Fault("broken", "rule.py", "return 5", "return (", test))
+
+    assert gone.reason == "the snippet stands 0 times in rule.py, not once"
+    assert broken.reason.startswith("the tests could not run, exit status")
+    assert not gone.is_red
+    assert not broken.is_red
