@@ -1,4 +1,9 @@
-"""The laws of an expert. For ``selflow/testing.py``: whoever writes an expert can check it."""
+"""The laws of an expert: whoever writes an expert of the pool can check it.
+
+from selflow.testing import check_expert
+
+check_expert(lambda: MyExpert(seed=7))
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +15,8 @@ from selflow.predict.experts import Expert, View
 from selflow.predict.memory import UserMemory
 from selflow.predict.table import Floats
 from selflow.predict.vocabulary import Vocabulary
-from tests.unit.predict.worlds import other_steps, single, work
+from selflow.testing.claims import holds
+from selflow.testing.streams import other_steps, single, work
 
 Make = Callable[[], Expert]
 Law = Callable[[Make], None]
@@ -91,18 +97,26 @@ def _is_whole(answer: Distribution) -> bool:
     return is_chance and bool(np.allclose(p.sum(axis=1) + fresh, 1.0, rtol=0.0, atol=1e-9))
 
 
-def _holds(is_true: object, law: str) -> None:
-    if not is_true:
-        raise AssertionError(law)
+def check_expert(make: Make) -> None:
+    """Every law of an expert, each on fresh ones.
+
+    Args:
+        make: An expert that has learned nothing; called several times.
+
+    Raises:
+        AssertionError: Names the law that does not hold.
+    """
+    for law in EXPERT_LAWS:
+        law(make)
 
 
 def probabilities_sum_to_one(make: Make) -> None:
     walk = Walk(make())
     answers = walk.run(work(1, 50, _USERS))
-    _holds(
+    holds(
         all(_is_whole(answer) for answer in answers), "known labels and NEW sum to 1 at any moment"
     )
-    _holds(
+    holds(
         all(len(answer[0]) == len(walk.expert.names) for answer in answers),
         "there is one row per name",
     )
@@ -113,8 +127,8 @@ def asking_changes_nothing(make: Make) -> None:
     walk.run(work(2, 30))
     before = msgpack.packb(walk.expert.state())
     asked = [walk.distribution(step) for step in work(2, 5)]
-    _holds(msgpack.packb(walk.expert.state()) == before, "asking leaves the state as it is")
-    _holds(
+    holds(msgpack.packb(walk.expert.state()) == before, "asking leaves the state as it is")
+    holds(
         _are_alike(asked, [walk.distribution(step) for step in work(2, 5)]),
         "asked twice it says the same",
     )
@@ -127,7 +141,7 @@ def learning_does_not_change_its_input(make: Make) -> None:
     view, members = walk.view(step), [walk.vocabulary.use(label) for label in step.labels]
     before = (view.history, view.recent, walk.vocabulary.state(), tuple(members))
     walk.expert.learn(view, members, 0)
-    _holds(
+    holds(
         (view.history, view.recent, walk.vocabulary.state(), tuple(members)) == before,
         "its input stays as it is",
     )
@@ -135,7 +149,7 @@ def learning_does_not_change_its_input(make: Make) -> None:
 
 def the_same_stream_gives_the_same_answers(make: Make) -> None:
     one, other = (Walk(make()).run(work(4, 25, _USERS)) for _ in range(2))
-    _holds(_are_alike(one, other), "nothing but the stream decides")
+    holds(_are_alike(one, other), "nothing but the stream decides")
 
 
 def a_saved_copy_goes_on_alike(make: Make) -> None:
@@ -147,11 +161,11 @@ def a_saved_copy_goes_on_alike(make: Make) -> None:
     copy.expert.load_state(
         msgpack.unpackb(msgpack.packb(walk.expert.state()), strict_map_key=False)
     )
-    _holds(
+    holds(
         _are_alike(walk.run(stream[25:]), copy.run(stream[25:])),
         "a restored copy answers and learns alike",
     )
-    _holds(walk.expert.state() == copy.expert.state(), "a restored copy ends in the same state")
+    holds(walk.expert.state() == copy.expert.state(), "a restored copy ends in the same state")
 
 
 def new_labels_may_come_at_any_time(make: Make) -> None:
@@ -159,10 +173,10 @@ def new_labels_may_come_at_any_time(make: Make) -> None:
     walk.run(single(["a", "b"] * 15))
     calm = walk.distribution(single(["a"])[0])[1].max()
     answers = walk.run(single([f"new{i}" for i in range(15)]))
-    _holds(
+    holds(
         all(_is_whole(answer) for answer in answers), "a new label takes its place among the known"
     )
-    _holds(answers[-1][1].min() > calm, "after many new labels NEW is likelier")
+    holds(answers[-1][1].min() > calm, "after many new labels NEW is likelier")
 
 
 def a_forgotten_label_leaves_nothing(make: Make) -> None:
@@ -173,7 +187,7 @@ def a_forgotten_label_leaves_nothing(make: Make) -> None:
         Step(step.ts_us, tuple(f"again/{label}" for label in step.labels)) for step in work(6, 20)
     ]
     answers = walk.run(again)
-    _holds(all(_is_whole(answer) for answer in answers), "ids that were freed start from nothing")
+    holds(all(_is_whole(answer) for answer in answers), "ids that were freed start from nothing")
 
 
 def the_future_changes_no_answer(make: Make) -> None:
@@ -183,7 +197,7 @@ def the_future_changes_no_answer(make: Make) -> None:
         Walk(make()).run(steps)[:26]
         for steps in (stream, [*scrambled[:25], stream[25], *scrambled[26:]])
     )
-    _holds(_are_alike(one, other), "nothing later is known")
+    holds(_are_alike(one, other), "nothing later is known")
 
 
 EXPERT_LAWS: tuple[Law, ...] = (

@@ -1,4 +1,9 @@
-"""The laws of a source. For ``selflow/testing.py``: whoever writes a source can check it."""
+"""The laws of a source: whoever writes a source of the collector can check it.
+
+from selflow.testing import check_source
+
+check_source(lambda: MySource(folder), stir=lambda: (folder / "file").write_text("x"))
+"""
 
 from collections.abc import Callable, Sequence
 from threading import Event as Flag
@@ -7,6 +12,7 @@ from threading import Lock
 from selflow.collect.sources import Source
 from selflow.core.codec import decode_record, encode_record
 from selflow.core.events import Event
+from selflow.testing.claims import holds
 
 _DEADLINE_S = 10.0
 
@@ -25,8 +31,8 @@ def check_source(make: Callable[[], Source], stir: Callable[[], None]) -> None:
         law(make(), stir)
 
 
-class Ear:
-    """Hears what a source emits."""
+class Recorder:
+    """Keeps what a source emits; ``heard`` is set with the first event."""
 
     def __init__(self) -> None:
         self.heard = Flag()
@@ -34,65 +40,70 @@ class Ear:
         self._events: list[Event] = []
 
     def __call__(self, events: Sequence[Event]) -> None:
+        """Take events, from any thread."""
         with self._lock:
             self._events.extend(events)
         self.heard.set()
 
     @property
     def events(self) -> list[Event]:
+        """All events so far, in the order of their arrival."""
         with self._lock:
             return list(self._events)
 
 
 def _what_happens_is_told(source: Source, stir: Callable[[], None]) -> None:
-    ear = Ear()
-    source.start(ear)
+    recorder = Recorder()
+    source.start(recorder)
     stir()
-    heard = ear.heard.wait(_DEADLINE_S)
+    heard = recorder.heard.wait(_DEADLINE_S)
     source.stop()
-    _holds(heard, "a source tells of what happens while it runs")
-    _holds(source.health().events == len(ear.events), "health counts the events that were emitted")
+    holds(heard, "a source tells of what happens while it runs")
+    holds(
+        source.health().events == len(recorder.events), "health counts the events that were emitted"
+    )
 
 
 def _an_event_can_be_stored(source: Source, stir: Callable[[], None]) -> None:
-    ear = Ear()
-    source.start(ear)
+    recorder = Recorder()
+    source.start(recorder)
     stir()
-    ear.heard.wait(_DEADLINE_S)
+    recorder.heard.wait(_DEADLINE_S)
     source.stop()
-    _holds(
-        all(event.source and event.kind for event in ear.events), "an event has a source and a kind"
+    holds(
+        all(event.source and event.kind for event in recorder.events),
+        "an event has a source and a kind",
     )
-    _holds(
-        all(decode_record(encode_record(each)) == each for each in ear.events),
+    holds(
+        all(decode_record(encode_record(each)) == each for each in recorder.events),
         "an event survives its storage",
     )
 
 
 def _after_the_stop_there_is_silence(source: Source, stir: Callable[[], None]) -> None:
-    ear = Ear()
-    source.start(ear)
+    recorder = Recorder()
+    source.start(recorder)
     source.stop()
-    before = len(ear.events)
+    before = len(recorder.events)
     stir()
     source.stop()
-    _holds(len(ear.events) == before, "a source that was stopped emits nothing")
+    holds(len(recorder.events) == before, "a source that was stopped emits nothing")
 
 
 def _health_tells_the_state(source: Source, stir: Callable[[], None]) -> None:
-    _holds(source.health().state == "starting", "a source that was not started is starting")
-    source.start(Ear())
+    holds(source.health().state == "starting", "a source that was not started is starting")
+    source.start(Recorder())
     stir()
-    _holds(source.health().state in {"ok", "degraded"}, "a source that runs is ok or degraded")
+    holds(source.health().state in {"ok", "degraded"}, "a source that runs is ok or degraded")
     source.stop()
-    _holds(source.health().state == "dead", "a source that was stopped is dead")
-    _holds(bool(source.health().name), "a source has a name")
+    holds(source.health().state == "dead", "a source that was stopped is dead")
+    holds(bool(source.health().name), "a source has a name")
 
 
 def _a_stop_without_a_start_is_no_fault(source: Source, stir: Callable[[], None]) -> None:
     source.stop()
     stir()
-    _holds(source.health().events == 0, "a source that never ran has emitted nothing")
+    holds(source.health().events == 0, "a source that never ran has emitted nothing")
 
 
 SOURCE_LAWS: tuple[Callable[[Source, Callable[[], None]], None], ...] = (
@@ -102,8 +113,3 @@ SOURCE_LAWS: tuple[Callable[[Source, Callable[[], None]], None], ...] = (
     _health_tells_the_state,
     _a_stop_without_a_start_is_no_fault,
 )
-
-
-def _holds(claim: bool, law: str) -> None:  # noqa: FBT001  (reads as a sentence)
-    if not claim:
-        raise AssertionError(f"law broken: {law}")

@@ -14,7 +14,7 @@ from selflow.collect.shell_source import ShellHistorySource
 from selflow.core.clock import SystemClock
 from selflow.core.errors import UsageError
 from selflow.core.events import Event
-from tests.unit.collect.laws import Ear
+from selflow.testing import Recorder
 
 T0 = 1_700_000_000
 
@@ -127,34 +127,34 @@ def test_the_shell_source_tells_what_is_new_only_and_follows_a_rewritten_file(
     tmp_path: Path,
 ) -> None:
     path = _history(tmp_path, b"before\n")
-    ear = Ear()
+    recorder = Recorder()
     source = ShellHistorySource([path, tmp_path / "later"], 0.02, SystemClock())
-    source.start(ear)
+    source.start(recorder)
     with path.open("ab") as file:
         file.write(b"one\nhalf a li")
-    assert ear.heard.wait(10)
-    ear.heard.clear()
+    assert recorder.heard.wait(10)
+    recorder.heard.clear()
     with path.open("ab") as file:
         file.write(b"ne\n")
-    assert ear.heard.wait(10)
-    ear.heard.clear()
+    assert recorder.heard.wait(10)
+    recorder.heard.clear()
     (tmp_path / "later").write_text("#1600000000\nthere\n")
-    assert ear.heard.wait(10)
+    assert recorder.heard.wait(10)
     source.stop()
 
-    assert [event.subject for event in ear.events] == ["one", "half a line", "there"]
-    assert ear.events[-1].ts_us == 1_600_000_000_000_000
+    assert [event.subject for event in recorder.events] == ["one", "half a line", "there"]
+    assert recorder.events[-1].ts_us == 1_600_000_000_000_000
     assert source.health().events == 3
 
 
 def test_a_history_that_is_no_file_is_a_problem_and_the_others_are_followed(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     good = tmp_path / "good"
-    ear = Ear()
+    recorder = Recorder()
     source = ShellHistorySource([tmp_path / "folder", good], 0.02, SystemClock())
-    source.start(ear)
+    source.start(recorder)
     good.write_text("ls\n")
-    assert ear.heard.wait(10)
+    assert recorder.heard.wait(10)
     health = source.health()
     source.stop()
 

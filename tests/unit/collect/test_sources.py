@@ -16,7 +16,7 @@ from selflow.core.errors import ConfigError
 from selflow.core.settings import FileSource as FileSection
 from selflow.core.settings import MetricsSource as MetricsSection
 from selflow.core.settings import ShellHistorySource as ShellSection
-from tests.unit.collect.laws import SOURCE_LAWS, check_source
+from selflow.testing import SOURCE_LAWS, check_source
 
 NAMES = ("file_system", "shell_history", "system_metrics")
 

@@ -11,9 +11,10 @@ from selflow.core.steps import Step
 from selflow.predict.agents import ModelExpert, RecordedExpert
 from selflow.predict.grades import Tally
 from selflow.predict.predictor import ALPHA, Predictor
+from selflow.testing import Walk
+from selflow.testing.streams import at, other_steps, single, work
 from tests.unit.predict.agents import LABELS, Parrot, knowing, recorded
-from tests.unit.predict.laws import Walk
-from tests.unit.predict.worlds import at, noise, other_steps, single, work
+from tests.unit.predict.worlds import noise
 
 USERS = ("ann", "bob")
 NOISE = [f"n{i}" for i in range(8)]

@@ -14,15 +14,8 @@ from selflow.predict.grades import EverSeen
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import decode_prior, encode_prior, shipped
 from selflow.predict.steps import switches
-from tests.unit.predict.worlds import (
-    at,
-    entropy_bits,
-    new_habit,
-    rows_of,
-    second_order,
-    single,
-    work,
-)
+from selflow.testing.streams import at, single, work
+from tests.unit.predict.worlds import entropy_bits, new_habit, rows_of, second_order
 
 
 def _bits(figures: Figures) -> dict[str, float]:

@@ -12,10 +12,11 @@ from selflow.predict.counts import CountExperts
 from selflow.predict.experts import Expert
 from selflow.predict.predictor import Predictor
 from selflow.predict.table import HALF_LIVES
+from selflow.testing.experts import EXPERT_LAWS, Law, Make, Walk
+from selflow.testing.streams import single
 from tests.lm.worlds import planted_steps
 from tests.unit.predict.agents import Parrot, recorded
-from tests.unit.predict.laws import EXPERT_LAWS, Law, Make, Walk
-from tests.unit.predict.worlds import noise, single
+from tests.unit.predict.worlds import noise
 
 SHIPPED = (
     "order0",

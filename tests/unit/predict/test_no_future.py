@@ -11,7 +11,8 @@ from selflow.predict.grades import Grade, Tally
 from selflow.predict.predictor import Prediction, Predictor
 from selflow.predict.prior import shipped
 from selflow.predict.steps import StepBuilder, steps_from_rows, switches
-from tests.unit.predict.worlds import events, noise, other_events, other_steps, rows_of, work
+from selflow.testing.streams import other_steps, work
+from tests.unit.predict.worlds import events, noise, other_events, rows_of
 
 USERS = ("ann", "bob")
 KNOWN = 22

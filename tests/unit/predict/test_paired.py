@@ -9,8 +9,9 @@ from selflow.predict.grades import Tally
 from selflow.predict.paired import PairedBaseline
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import shipped
+from selflow.testing.streams import single, work
 from tests.unit.predict.agents import knowing, recorded
-from tests.unit.predict.worlds import noise, rows_of, single, work
+from tests.unit.predict.worlds import noise, rows_of
 
 LABELS = [f"n{i}" for i in range(8)]
 STREAM = noise(1, 100, len(LABELS))

@@ -11,7 +11,8 @@ from selflow.predict.grades import Board, grade_pool
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import shipped
 from selflow.predict.steps import switches
-from tests.unit.predict.worlds import MINUTE_US, at, noise, single, work
+from selflow.testing.streams import MINUTE_US, at, single, work
+from tests.unit.predict.worlds import noise
 
 USERS = ("ann", "bob")
 ROUND = single(["edit", "test", "commit", "push"] * 12)

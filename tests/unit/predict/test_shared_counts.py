@@ -21,7 +21,7 @@ from selflow.predict.shared_counts import (
     encode_counts,
     shipped_counts,
 )
-from tests.unit.predict.worlds import at, work
+from selflow.testing.streams import at, work
 
 ROOT = Path(__file__).parents[3]
 FILE = ROOT / "selflow" / "predict" / SHARED_FILE

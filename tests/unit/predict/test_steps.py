@@ -8,7 +8,8 @@ from selflow.core.errors import ShapeError
 from selflow.core.events import Event
 from selflow.core.steps import Step, event_label, label_event
 from selflow.predict.steps import StepBuilder, steps_from_rows, switches
-from tests.unit.predict.worlds import events, work
+from selflow.testing.streams import work
+from tests.unit.predict.worlds import events
 
 SECOND_US = 1_000_000
 

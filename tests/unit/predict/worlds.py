@@ -9,35 +9,7 @@ import numpy as np
 from selflow.core.events import Event
 from selflow.core.steps import Step
 from selflow.predict.evaluate import Row
-
-MINUTE_US = 60_000_000
-_START_US = 1_700_000_000_000_000
-
-
-def at(place: int) -> int:
-    """The moment of a stream's step."""
-    return _START_US + place * MINUTE_US
-
-
-def single(labels: Sequence[str]) -> list[Step]:
-    """One label a minute."""
-    return [Step(at(i), (label,)) for i, label in enumerate(labels)]
-
-
-def work(seed: int, steps: int, users: Sequence[str] = ("",)) -> list[Step]:
-    """Sets of one to three files around a slowly moving place; about every tenth step brings a new
-    file.
-    """
-    rng = np.random.default_rng(seed)
-    known, stream = 4, []
-    for i in range(steps):
-        places = (i // 5 + rng.integers(0, 3, size=rng.integers(1, 4))) % known
-        if rng.random() < 0.1:
-            places = np.append(places, known)
-            known += 1
-        labels = dict.fromkeys(f"src/part{place % 3}/file{place}.py" for place in places.tolist())
-        stream.append(Step(at(i), tuple(labels), users[int(rng.integers(len(users)))]))
-    return stream
+from selflow.testing.streams import at, single
 
 
 def noise(seed: int, steps: int, labels: int) -> list[Step]:
@@ -84,7 +56,7 @@ def events(seed: int, n: int) -> list[Event]:
     back in time.
     """
     rng = np.random.default_rng(seed)
-    found, ts_us = [], _START_US
+    found, ts_us = [], at(0)
     for i in range(n):
         ts_us += int(rng.choice([-200_000, 300_000, 900_000, 5_000_000], p=[0.1, 0.4, 0.3, 0.2]))
         subject = f"f{rng.integers(6)}.py"
@@ -95,21 +67,6 @@ def events(seed: int, n: int) -> list[Event]:
         else:
             found.append(Event(ts_us, "files", "file.modify", subject))
     return found
-
-
-def other_steps(steps: Sequence[Step], known: int, seed: int) -> list[Step]:
-    """The first ``known`` steps, and after them a scrambled future: labels shuffled, times drawn
-    anew.
-    """
-    rng = np.random.default_rng(seed)
-    later = steps[known:]
-    order = rng.permutation(len(later)).tolist()
-    end_us = steps[known - 1].ts_us
-    times = np.sort(rng.integers(end_us + 1, end_us + 10**10, size=len(later))).tolist()
-    return [
-        *steps[:known],
-        *(replace(later[i], ts_us=ts_us) for i, ts_us in zip(order, times, strict=True)),
-    ]
 
 
 def other_events(stream: Sequence[Event], known: int, seed: int) -> list[Event]:

@@ -29,7 +29,7 @@ def _sinks() -> dict[str, type]:
     found = {}
     for module in (
         *pkgutil.iter_modules(selflow.store.__path__, "selflow.store."),
-        "selflow.testing",
+        "selflow.testing.fakes",
     ):
         name = module if isinstance(module, str) else module.name
         for kind in vars(importlib.import_module(name)).values():

@@ -1,0 +1,20 @@
+"""Public fakes of the ports, and the laws that every implementation of a contract keeps."""
+
+from selflow.testing.experts import EXPERT_LAWS, Walk, check_expert
+from selflow.testing.fakes import ManualClock, MemoryLog
+from selflow.testing.sinks import SINK_LAWS, SinkAndFeed, check_sink
+from selflow.testing.sources import SOURCE_LAWS, Recorder, check_source
+
+__all__ = [
+    "EXPERT_LAWS",
+    "SINK_LAWS",
+    "SOURCE_LAWS",
+    "ManualClock",
+    "MemoryLog",
+    "Recorder",
+    "SinkAndFeed",
+    "Walk",
+    "check_expert",
+    "check_sink",
+    "check_source",
+]
