@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench._streams import DATA, require
+from selflow.core.shell_line import program_of
 from selflow.core.steps import Step, event_label
 from selflow.predict.evaluate import Row
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import Prior, shipped
-from selflow.predict.programs import program_of
 from selflow.predict.shared_counts import SHELL_KIND
 from selflow.predict.steps import steps_from_rows
 

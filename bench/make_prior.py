@@ -29,11 +29,11 @@ from pathlib import Path
 
 import numpy as np
 
+from selflow.core.shell_line import program_of
 from selflow.core.steps import Step
 from selflow.predict.packing import pack_array, unpack_array
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import PRIOR_FILE, Prior, encode_prior
-from selflow.predict.programs import program_of
 from selflow.predict.shared_counts import SHARED_FILE, encode_counts
 
 SEED = 20_260

@@ -17,6 +17,7 @@ from pathspec import GitIgnoreSpec
 
 from selflow.core.errors import ConfigError
 from selflow.core.events import Event, Json
+from selflow.core.shell_line import programs_of
 
 NOISE = (
     *(".git/", ".hg/", ".svn/", ".bzr/", ".jj/", "CVS/", "_darcs/"),
@@ -85,7 +86,6 @@ takes one back.
 """
 
 _WORD = re.compile(r"""[^\s"'=,;|&<>()]+""")
-_LAUNCHERS = frozenset({"sudo", "doas", "nohup", "time", "env", "exec"})
 
 
 class PathRules:
@@ -169,18 +169,17 @@ def _anchor(pattern: str, home: str) -> str:
 
 
 def _programs(event: Event) -> Iterator[str]:
-    """The names an event's program goes by: as told, its last part, and the head of a
-    command line.
+    """The names that an event's programs go by: its app and, of a command line, every program that
+    it runs; as they are written and without their folder.
     """
-    for name in (event.app, _head(event.subject) if event.kind.startswith("shell.") else ""):
+    for name in (event.app, *(programs_of(event.subject) if _is_shell(event) else ())):
         if name:
             yield name.lower()
             yield PurePosixPath(name).name.lower()
 
 
-def _head(command: str) -> str:
-    words = (word for word in command.split() if word not in _LAUNCHERS and "=" not in word)
-    return next(words, "")
+def _is_shell(event: Event) -> bool:
+    return event.kind.startswith("shell.")
 
 
 def _paths(event: Event) -> Iterator[str]:

@@ -10,13 +10,13 @@ from itertools import islice
 from typing import Literal
 
 from selflow.core.errors import UsageError
+from selflow.core.shell_line import program_of
 from selflow.core.steps import Step, event_label
 from selflow.predict.agents import RecordedExpert
 from selflow.predict.baselines import NAMES, Baselines
 from selflow.predict.grades import Board, EverSeen, Tally, grade_pool
 from selflow.predict.predictor import MAX_LABELS, Predictor
 from selflow.predict.prior import Prior, shipped
-from selflow.predict.programs import program_of
 from selflow.predict.shared_counts import SHELL_KIND
 from selflow.predict.steps import steps_from_rows, switches
 

@@ -119,3 +119,21 @@ def test_the_sieve_writes_the_home_folder_everywhere_and_keeps_the_rest() -> Non
         5, "shell", "shell.command", "ls ~/w", "bash", 2.5,
         {"cwd": "~/w", "list": ["~/x", 3], "map": {"k": "~/y"}, "n": None},
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "timeout 5 pass show x",
+        "sudo -u me pass x",
+        "nice -n 5 pass x",
+        "cd /tmp; PASS show x",
+        'export T="$(/usr/bin/pass show x)"',
+        "bash -c 'pass show x'",
+    ],
+)
+def test_an_excluded_program_is_found_wherever_it_runs(line: str) -> None:
+    rules = Exclusions((), ("pass",), "/home/u")
+
+    assert rules.covers(Event(1, "shell", "shell.command", line, "bash"))
+    assert not rules.covers(Event(1, "shell", "shell.command", "git commit -m 'pass x'", "bash"))
