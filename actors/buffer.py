@@ -27,9 +27,7 @@ class BufferShell:
         self._stop = threading.Event()
         # A raising constructor can be final and the predecessor may still hold the lock: open in
         # the background.
-        threading.Thread(
-            target=keep_trying, args=(self._open, self._pulse, self._clock, self._stop), daemon=True
-        ).start()
+        self._pulse.run(lambda: keep_trying(self._open, self._pulse, self._clock, self._stop))
 
     @ray.method(concurrency_group="health")
     def health(self) -> Health:

@@ -3,6 +3,7 @@ then to the buffer.
 """
 
 import threading
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -42,8 +43,7 @@ class CollectorShell:
         self._spool: Spool | None = None
         self._ingest: IngestServer | None = None
         self._outbox: Outbox | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._thread = self._pulse.run(self._run)
 
     @ray.method(concurrency_group="health")
     def health(self) -> Health:
@@ -53,13 +53,8 @@ class CollectorShell:
     @ray.method(concurrency_group="health")
     def outcomes(self) -> dict[tuple[str, str], int]:
         """Events by (source, outcome) since this incarnation began."""
-        both = (self._ingest, self._outbox)
-        return {
-            key: count
-            for each in both
-            if each is not None
-            for key, count in each.outcomes().items()
-        }
+        counted = [each.outcomes() for each in (self._ingest, self._outbox) if each is not None]
+        return dict(sum(map(Counter, counted), Counter[tuple[str, str]]()))
 
     def _run(self) -> None:
         keep_trying(self._open, self._pulse, self._clock, self._stop)
@@ -73,6 +68,7 @@ class CollectorShell:
             for index, source in enumerate(settings.data_sources)
         }
         sources = SourceSet(planned, self._outbox.offer)
+        self._pulse.watch(sources.fault)
         while not self._stop.is_set():
             self._settle(sources, self._outbox)
             self._clock.wait(self._stop, SETTLE_INTERVAL_S)
@@ -120,10 +116,12 @@ class CollectorShell:
         )
         door.start()
         self._ingest = door
-        self._outbox = Outbox(
+        self._pulse.watch(lambda: door.fault)
+        self._outbox = outbox = Outbox(
             link, event_filter, self._spool, self._clock, limits, ingest.flush_interval_s
         )
-        self._outbox.start()
+        outbox.start()
+        self._pulse.watch(lambda: outbox.fault)
 
     def __ray_shutdown__(self) -> None:
         self._stop.set()

@@ -31,8 +31,7 @@ class RouterShell:
         self._stop = threading.Event()
         self._lag_events = 0
         self._beliefs = Beliefs()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._thread = self._pulse.run(self._run)
 
     @ray.method(concurrency_group="health")
     def health(self) -> Health:

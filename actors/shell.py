@@ -19,6 +19,7 @@ from actors.plan import LearnerSection
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import NotRunningError, SelFlowError
 from selflow.core.health import Health, State
+from selflow.core.threads import WatchedThread
 
 T = TypeVar("T")
 LAUNCHER_GROUPS = {"health": 1, "work": 4}
@@ -72,18 +73,33 @@ class Pulse:
         self._started_at_us = clock.now_us()
         self.state: State = "starting"
         self.last_error = ""
+        self._faults: list[Callable[[], str]] = []
+
+    def run(
+        self, work: Callable[[], None], at_fault: Callable[[], None] | None = None
+    ) -> WatchedThread:
+        """Do the service's own work in a thread; if that ends of a fault, the service is dead."""
+        thread = WatchedThread(f"{self._name}'s thread", work, at_fault)
+        self.watch(lambda: thread.fault)
+        thread.start()
+        return thread
+
+    def watch(self, fault: Callable[[], str]) -> None:
+        """Count the service dead once this says what went wrong: the supervisor makes it anew."""
+        self._faults.append(fault)
 
     def health(self, lag_events: int = 0) -> Health:
         """The answer to ``health()``; never holds an event's content."""
+        faults = [fault for tell in self._faults if (fault := tell())]
         return Health(
             name=self._name,
             version=self._version,
             config_hash=self._config_hash,
             pid=os.getpid(),
             started_at_us=self._started_at_us,
-            state=self.state,
+            state="dead" if faults else self.state,
             lag_events=lag_events,
-            last_error=self.last_error,
+            last_error="; ".join(faults) or self.last_error,
             rss_bytes=psutil.Process().memory_info().rss,
         )
 

@@ -2,6 +2,7 @@
 sees.
 """
 
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -108,8 +109,8 @@ class SupervisorShell:
         self._pulse = Pulse("supervisor", plan.version, plan.config_hash, self._clock)
         self._stop = threading.Event()
         self._rounds: HealthChecks | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        # Nobody watches the watcher but Ray, which makes an actor anew whose process has ended
+        self._thread = self._pulse.run(self._run, at_fault=lambda: os._exit(1))
 
     @ray.method(concurrency_group="health")
     def health(self) -> Health:

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event as Flag
-from threading import Thread
 from typing import TypeVar
 
 from selflow.core.clock import Clock
-from selflow.core.errors import ApiError, NotRunningError, SelFlowError, location_of
+from selflow.core.errors import ApiError, NotRunningError, SelFlowError
 from selflow.core.events import Json
 from selflow.core.ports import EventFeed
+from selflow.core.threads import WatchedThread
 from selflow.sdk.wire import (
     FeedbackAnswer,
     FeedbackRequest,
@@ -70,8 +70,8 @@ class Engine:
         self._service: PredictionService | None = None
         self._stopping = Flag()
         self._worker = ThreadPoolExecutor(1, "selflow-predictor")
-        self._follower = self._thread(self._follow_log, "follower of the event log")
-        self._agents_follower = self._thread(self._follow_fleet, "follower of the agents")
+        self._follower = WatchedThread("follower of the event log", self._follow_log)
+        self._agents_follower = WatchedThread("follower of the agents", self._follow_fleet)
         self._feed_error = ""
         self._last_seq = 0
 
@@ -88,14 +88,15 @@ class Engine:
         self._worker.shutdown(wait=False)
 
     def check(self) -> None:
-        """Say so if the follower has died of a fault of ours: nothing would be learned any more.
+        """Say so if a thread has died of a fault of ours: a follower, by which nothing would be
+        learned any more, or that of the agents' model.
 
         Raises:
             NotRunningError: Its cause stands in the log.
         """
-        for thread in (self._follower, self._agents_follower):
-            if thread.ident is not None and not thread.is_alive() and not self._stopping.is_set():
-                raise NotRunningError(f"the {thread.name} has ended", "the replica is made anew")
+        fault = self._fault()
+        if fault:
+            raise NotRunningError(fault, "the replica is made anew")
 
     async def predict(
         self, request: PredictRequest
@@ -123,7 +124,9 @@ class Engine:
             ApiError: 503 ``starting``.
         """
         service = self._started(is_known=is_known)
-        last_error = self._feed_error or service.last_error or self._fleet.last_error
+        last_error = (
+            self._fault() or self._feed_error or service.last_error or self._fleet.last_error
+        )
         lag_events = self._lag_events(service)
         return HealthAnswer(
             status="degraded" if last_error or lag_events > READ_EVENTS else "ok",
@@ -176,17 +179,11 @@ class Engine:
     def _seat(self, service: PredictionService) -> Callable[[Speakers], None]:
         return lambda agents: self._worker.submit(service.seat, agents).result()
 
+    def _fault(self) -> str:
+        return self._follower.fault or self._agents_follower.fault or self._fleet.fault
+
     def _lag_events(self, service: PredictionService) -> int:
         return max(0, self._last_seq - service.cursor)
-
-    def _thread(self, follow: Callable[[], None], name: str) -> Thread:
-        def run() -> None:
-            try:
-                follow()
-            except Exception as error:  # noqa: BLE001  (the thread's last line: check() makes the replica anew)
-                _log.error("the %s has ended: %s", name, location_of(error))
-
-        return Thread(target=run, name=name, daemon=True)
 
     def _follow_fleet(self) -> None:
         while not self._clock.wait(self._stopping, FLEET_S):

@@ -111,6 +111,11 @@ class ModelRegistry:
             seat({})
 
     @property
+    def fault(self) -> str:
+        """What ended the model's thread against its will; empty if nothing did."""
+        return self._now.host.fault if self._now.host is not None else ""
+
+    @property
     def base_name(self) -> str:
         """The base that is loaded; empty if none is."""
         return self._now.base.name if self._now.base else ""

@@ -13,7 +13,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
-from threading import Thread
 
 import zmq
 
@@ -24,6 +23,7 @@ from selflow.core.codec import WireLimits
 from selflow.core.errors import ConfigError, RefusedError, WireError
 from selflow.core.events import Credits
 from selflow.core.ports import EventSink
+from selflow.core.threads import WatchedThread
 
 _WORKERS = 4
 _MAX_WAITING_BATCHES = 64
@@ -94,7 +94,7 @@ class IngestServer:
         self._done: SimpleQueue[tuple[_Job, Future[Credits]]] = SimpleQueue()
         self._credits = _MAX_WAITING_BATCHES
         self._stopping = Flag()
-        self._thread: Thread | None = None
+        self._thread: WatchedThread | None = None
 
     def start(self) -> None:
         """Bind and serve in a thread of its own.
@@ -116,7 +116,7 @@ class IngestServer:
             self._close()
             raise
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="ingest-append")
-        self._thread = Thread(target=self._run, name="ingest", daemon=True)
+        self._thread = WatchedThread("ingest thread", self._run)
         self._thread.start()
 
     def stop(self) -> None:
@@ -139,6 +139,11 @@ class IngestServer:
             if authorise
         )
         return next((end.rstrip(b"\0").decode() for end in ends if isinstance(end, bytes)), "")
+
+    @property
+    def fault(self) -> str:
+        """What ended its thread against its will; nobody is answered any more then."""
+        return self._thread.fault if self._thread is not None else ""
 
     def outcomes(self) -> dict[tuple[str, str], int]:
         """Events by (source, outcome): accepted, repeated, dropped, rejected, unavailable. For any

@@ -191,6 +191,11 @@ class Outbox:
         """Why the last delivery failed; empty once one has succeeded. Never content."""
         return self._last_error
 
+    @property
+    def fault(self) -> str:
+        """What ended its thread against its will; nothing is delivered any more then."""
+        return self._repeating.fault
+
     def _deliver(self) -> bool:
         """Whether everything went to the sink."""
         try:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from threading import Event as Flag
-from threading import Thread
 
 from selflow.core.clock import Clock
 from selflow.core.health import State
+from selflow.core.threads import WatchedThread
 
 
 class Repeating:
@@ -22,11 +22,11 @@ class Repeating:
         self._interval_s = interval_s
         self._clock = clock
         self._stopping = Flag()
-        self._thread: Thread | None = None
+        self._thread: WatchedThread | None = None
 
     def start(self, work: Callable[[bool], None]) -> None:
         """Begin; the first call comes after one interval."""
-        self._thread = Thread(target=self._run, args=(work,), name=self._name, daemon=True)
+        self._thread = WatchedThread(f"{self._name} thread", lambda: self._run(work))
         self._thread.start()
 
     def stop(self) -> None:
@@ -34,11 +34,15 @@ class Repeating:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
-            self._thread = None
+
+    @property
+    def fault(self) -> str:
+        """What ended it against its will; empty if nothing did."""
+        return self._thread.fault if self._thread is not None else ""
 
     def state(self, *, has_problems: bool = False) -> State:
         """How it is, as a source says it of itself."""
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self.fault:
             return "dead"
         if self._thread is None:
             return "starting"

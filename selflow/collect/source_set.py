@@ -39,6 +39,11 @@ class SourceSet:
         while self._running:
             self._running.popitem()[1].stop()
 
+    def fault(self) -> str:
+        """Which running sources have ended of themselves; empty if none has."""
+        ended = [each.name for each in self.health() if each.state == "dead"]
+        return f"sources have ended: {', '.join(ended)}" if ended else ""
+
     def health(self) -> list[SourceHealth]:
         """What the running sources say."""
-        return [source.health() for source in self._running.values()]
+        return [source.health() for source in list(self._running.values())]

@@ -41,14 +41,14 @@ class Watch:
         """Decide after one check.
 
         Args:
-            seen: What the check found.
+            seen: What the check found; who says of itself that it is ``dead`` has lost a thread.
             now_s: Monotonic seconds.
 
         Returns:
             ``keep`` also while a back-off runs (1, 2, 4 ... 60 s after deaths that follow each
             other) and while fewer than ``misses_allowed`` checks in a row went unanswered.
         """
-        if isinstance(seen, Health):
+        if isinstance(seen, Health) and seen.state != "dead":
             return self._alive(seen, now_s)
         if seen == "silent":
             self.misses += 1

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Condition, Thread
-from typing import Literal, TypeVar
+from threading import Condition
+from typing import Any, Generic, Literal, TypeVar
 
 from torch import Tensor
 
 from selflow.core.errors import NotRunningError, SelFlowError, location_of
 from selflow.core.scores import LabelScores, NextScorer
 from selflow.core.steps import Step
+from selflow.core.threads import WatchedThread
 from selflow.lm.base import device_of
 from selflow.lm.generate import Batch, Row
 from selflow.lm.loaded import add_adapter, load_base, remove_adapter
@@ -49,10 +50,11 @@ class AgentHost:
         self._kept: set[str] = set()
         self._making: set[str | None] = set()
         self._wake = Condition()
-        self._jobs: deque[Callable[[], None]] = deque()
+        self._jobs: deque[_Job[Any]] = deque()
         self._waiting: deque[Generation] = deque()
         self._is_closing = False
-        Thread(target=self._serve, name="selflow-agents", daemon=True).start()
+        self._thread = WatchedThread("thread of the agents' model", self._serve, self._end)
+        self._thread.start()
 
     def load(self, adapter: str, folder: Path) -> None:
         """Load an adapter and keep it; texts that are being made go on meanwhile.
@@ -124,6 +126,11 @@ class AgentHost:
             self._wake.notify()
         return made
 
+    @property
+    def fault(self) -> str:
+        """What ended its thread against its will; nothing is answered any more then."""
+        return self._thread.fault
+
     def close(self) -> None:
         """End once the texts that are being made have ended; whatever waits is refused."""
         with self._wake:
@@ -132,20 +139,13 @@ class AgentHost:
 
     def _do(self, job: Callable[[], T]) -> T:
         """Do it on the model's thread, between two tokens."""
-        done: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                done.set_result(job())
-            except Exception as error:  # noqa: BLE001  (the thread goes on; the caller is told)
-                done.set_exception(_ours(error))
-
+        asked = _Job(job, Future())
         with self._wake:
             if self._is_closing:
                 raise _closed()
-            self._jobs.append(run)
+            self._jobs.append(asked)
             self._wake.notify()
-        return done.result()
+        return asked.done.result()
 
     def _serve(self) -> None:
         while True:
@@ -157,12 +157,20 @@ class AgentHost:
             if self._is_closing and not asked:
                 break
             self._make(asked)
-        for left in self._waiting:
-            left.tell(_closed())
+        self._end()
+
+    def _end(self) -> None:
+        """Refuse whatever waits and whatever comes."""
+        with self._wake:
+            self._is_closing = True
+            while self._jobs:
+                self._jobs.popleft().done.set_exception(_closed())
+            while self._waiting:
+                self._waiting.popleft().tell(_closed())
 
     def _run_jobs(self) -> None:
         while self._jobs:
-            self._jobs.popleft()()
+            self._jobs.popleft().run()
 
     def _make(self, asked: Sequence[Generation]) -> None:
         """Make these texts to their ends. What fails is told to those whose text it was."""
@@ -227,6 +235,20 @@ class AgentHost:
     def _unload(self) -> None:
         for adapter in self._loaded.adapters - self._kept - self._making:
             remove_adapter(self._loaded, adapter)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job(Generic[T]):
+    """Something to do between two tokens, and who waits for it."""
+
+    work: Callable[[], T]
+    done: "Future[T]"
+
+    def run(self) -> None:
+        try:
+            self.done.set_result(self.work())
+        except Exception as error:  # noqa: BLE001  (the thread goes on; the caller is told)
+            self.done.set_exception(_ours(error))
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from selflow.lm.host import MAX_ROWS, AgentHost
 from selflow.lm.loaded import AGENT_FILE, AGENT_SCHEMA, add_adapter, load_base
 from selflow.lm.texts import Generation, Piece, Sampling
 from tests.lm.worlds import single, small_base
+from tests.waiting import wait_until
 
 LABELS = tuple(
     event_label("shell.command", command)
@@ -245,6 +246,22 @@ def test_a_model_that_fails_is_an_error_of_ours_and_the_host_goes_on(host: Agent
 
     asyncio.run(ask())
     assert made(host, ("git", None))
+
+
+def test_a_host_whose_thread_has_ended_says_so_and_keeps_nobody_waiting(
+    host: AgentHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: AgentHost) -> None:
+        raise KeyError("the owner's secret")
+
+    monkeypatch.setattr(AgentHost, "_unload", fail)
+    text = made(host, ("git", None))
+    with pytest.raises(NotRunningError):
+        host.score(["a@1"], [], 0)
+    wait_until(lambda: host.fault != "", 10)
+
+    assert text
+    assert host.fault == "the thread of the agents' model has ended (KeyError)"
 
 
 def test_a_request_that_the_model_cannot_read_fails_alone(host: AgentHost) -> None:

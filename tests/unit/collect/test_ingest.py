@@ -25,6 +25,7 @@ from tests.unit.collect.ingest_world import (
     short_folder,
     socket_of,
 )
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -434,3 +435,18 @@ def test_sources_beyond_the_first_hundred_are_counted_together(folder: Path) -> 
 
         assert len(outcomes) == 101
         assert outcomes["other", "accepted"] == 20
+
+
+def test_a_server_whose_thread_has_ended_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("the owner's secret")
+
+    monkeypatch.setattr(IngestServer, "_take", fail)
+    with serving(MemoryLog(), folder) as server, peering(socket_of(folder)) as peer:
+        assert server.fault == ""
+        peer.send("files", 1, events(0, 1))
+        wait_until(lambda: server.fault != "", 10)
+
+        assert server.fault == "the ingest thread has ended (KeyError)"

@@ -216,3 +216,18 @@ def test_no_batch_is_too_large_and_no_record_is_lost(
     assert [batch.batch_id for batch in made] == [
         ((1 << 64) - 2 + place) % (1 << 64) for place in range(len(made))
     ]
+
+
+class BrokenSpool(MemorySpool):
+    """A fault of ours, not of the disk."""
+
+    def pending(self) -> Iterator[Batch]:
+        raise KeyError("the owner's secret")
+
+
+def test_an_outbox_whose_thread_has_ended_says_so() -> None:
+    outbox = Outbox(MemoryLog(), event_filter(), BrokenSpool(), SystemClock(), LIMITS, 0.01)
+    outbox.start()
+    outbox.stop()
+
+    assert outbox.fault == "the outbox thread has ended (KeyError)"

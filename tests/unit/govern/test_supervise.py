@@ -1,5 +1,7 @@
 """The supervisor's rule under a clock turned by hand."""
 
+from dataclasses import replace
+
 from selflow.core.health import Health
 from selflow.govern.supervise import DEATHS_TO_DEGRADE, LAST_BACKOFF_S, Watch
 
@@ -21,6 +23,13 @@ def test_a_service_that_never_was_is_made_and_counts_no_restart() -> None:
 
 def test_a_healthy_service_is_kept() -> None:
     assert watch().observe(health(), 0.0) == "keep"
+
+
+def test_a_service_that_lost_a_thread_is_replaced() -> None:
+    seen = watch()
+    seen.observe(health(), 0.0)
+
+    assert seen.observe(replace(health(), state="dead"), 5.0) == "replace"
 
 
 def test_a_service_of_another_version_is_retired() -> None:

@@ -42,6 +42,7 @@ class RoteHost:
         self.says: dict[str, str] = {}
         self.asked = 0
         self.is_closed = False
+        self.fault = ""
         self.fails = False
         self.texts: list[Generation] = []
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from selflow.core.errors import NotRunningError
 from selflow.core.settings import RouterSettings
 from selflow.sdk.client import Client
 from selflow.store.catalog import Catalog
@@ -151,6 +152,18 @@ def test_a_base_that_cannot_be_loaded_leaves_everything_as_it_was(school: School
     assert in_pool(world, "coder") == first.version
     assert health(world) == ("degraded", "the agents cannot be loaded (OSError)")
     assert not school.hosts.made[0].is_closed
+
+
+def test_a_replica_whose_model_thread_has_ended_is_unhealthy(school: School) -> None:
+    world = school.world
+    school.agent("coder", ROUND[1])
+    world.look()
+    world.replica.engine.check()
+    school.hosts.made[0].fault = "the thread of the agents' model has ended (KeyError)"
+
+    with pytest.raises(NotRunningError, match="agents' model has ended"):
+        world.replica.engine.check()
+    assert health(world)[0] == "degraded"
 
 
 def test_what_could_not_be_loaded_is_tried_again_after_a_while(school: School) -> None:
