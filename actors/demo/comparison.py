@@ -58,7 +58,7 @@ def compare(sample: Sample, learned: Mapping[str, Any], answers: Sequence[Answer
     }
     return {
         "replayed": figures["replayed"],
-        "judged": {**_with_agents(learned), **figures["judged"]},
+        "judged": _with_agents(figures["judged"], learned),
         "asked": _beside(_hits(answers, is_routed=False), "pool", figures["asked"]),
         "routed": _beside(_hits(answers, is_routed=True), "routed", figures["routed"]),
     }
@@ -81,14 +81,23 @@ def _step(commit: Commit) -> Step:
     return Step(commit[0].ts_us, tuple(dict.fromkeys(labels)))
 
 
-def _with_agents(learned: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The pool without and with each judged agent, as the gate graded them."""
-    pools: dict[str, Mapping[str, Any]] = {}
+def _with_agents(
+    judged: Mapping[str, Mapping[str, Any]], learned: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    """The table of the judged commits with the pools that the gate graded before the rules: of
+    counts alone, with the base, and with each judged agent too. What an agent adds is the
+    difference of the last two.
+    """
+    pools: dict[str, Mapping[str, Any]] = {"pool": judged["pool"]}
     for verdict in learned["verdicts"]:
         numbers, agent = verdict["numbers"], verdict["version_id"].partition("@")[0]
-        if "with" in numbers:
-            pools |= {f"without {agent}": numbers["without"], f"with {agent}": numbers["with"]}
-    return pools
+        if "pool" in numbers:
+            pools |= {
+                "pool": numbers["pool"],
+                "pool + base": numbers["without"],
+                f"pool + {agent}": numbers["with"],
+            }
+    return {**pools, **{who: row for who, row in judged.items() if who != "pool"}}
 
 
 def _hits(answers: Sequence[Answered], *, is_routed: bool) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from selflow.core.errors import StoreError
 from selflow.core.events import Json
 from selflow.core.paths import Root
 from selflow.core.session_files import SessionRequest, read_ray_session
+from selflow.route.arms import prediction_arms
 from selflow.sdk.client import Client
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Cycle, Stage, Trial, Verdict
@@ -34,8 +35,10 @@ ASSIGNMENTS = (
     "supervisor.check_interval_s=1",
     "discover.null_sets=4",
     "tune.num_samples=6",
+    "lm.base=tiny",
 )
-"""The demo's settings: no dashboard, fewer null sets, six trials; all else is as an owner has it.
+"""The demo's settings: no dashboard, fewer null sets, six trials, and the embedded base, so that a
+model in the user's cache changes nothing; all else is as an owner has it.
 """
 _STAGE_FACTS = {
     "represent": ("steps", "labels", "train", "tune", "gate"),
@@ -180,8 +183,8 @@ def ask(root: Root, sample: Sample, demo_run: DemoRun) -> list[Answered]:
         Client(environ={"SELFLOW_HOME": str(root.path)}),
         CatalogReader(catalog_of_session(root)),
     )
-    champions = [each.agent for each in reader.learned(AgentVersion, status="champion")]
-    arms = ["pool", *champions]
+    champions = reader.learned(AgentVersion, status="champion")
+    arms = list(prediction_arms({each.agent: each.version for each in champions}))
     answers: list[Answered] = []
     answer_ms: list[float] = []
     with demo_run.at("predict") as station:

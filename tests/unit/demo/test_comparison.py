@@ -13,9 +13,20 @@ from selflow.predict.evaluate import evaluate_steps
 from selflow.predict.prior import shipped
 
 GATE = (100, 140)
+N_JUDGED = GATE[1] - GATE[0]
 LEARNED: dict[str, Any] = {
     "stages": {"represent": {"gate": GATE}},
-    "verdicts": [],
+    "verdicts": [
+        {
+            "version_id": "everything@0123",
+            "decision": "rejected",
+            "reasons": [],
+            "numbers": {
+                name: {"steps": N_JUDGED, "hit@1": 0.1, "hit@5": 0.2, "log_loss_bits": bits}
+                for name, bits in (("pool", 3.0), ("without", 2.5), ("with", 2.4))
+            },
+        }
+    ],
     "trials": [],
 }
 
@@ -38,7 +49,7 @@ def test_each_table_grades_everybody_on_the_same_commits(sample: Sample, figures
 
     assert steps == {
         "replayed": {len(sample.seen)},
-        "judged": {GATE[1] - GATE[0]},
+        "judged": {N_JUDGED},
         "asked": {25},
         "routed": {25},
     }
@@ -49,6 +60,12 @@ def test_served_answers_and_rules_beside_them_show_no_bits(figures: Figures) -> 
 
     assert columns == {("steps", "hit@1", "hit@5")}
     assert figures["asked"]["pool"] == {"steps": 25, "hit@1": 0.2, "hit@5": 0.4}
+
+
+def test_an_agent_stands_beside_the_base_it_is_built_on(figures: Figures) -> None:
+    bits = {who: row["log_loss_bits"] for who, row in list(figures["judged"].items())[:3]}
+
+    assert bits == {"pool": 3.0, "pool + base": 2.5, "pool + everything": 2.4}
 
 
 def test_replayed_figures_are_those_of_an_evaluation(sample: Sample, figures: Figures) -> None:
