@@ -77,16 +77,6 @@ def ensure_supervisor(plan: Plan, *, serving: bool, limit_s: float) -> None:
     )
 
 
-def start_serving(plan: Plan, limit_s: float) -> None:
-    """Have the supervisor keep Serve up, and wait until it answers."""
-    catalog = plan.catalog()
-    try:
-        catalog.facts.set_serving(SystemClock().now_us())
-    finally:
-        catalog.close()
-    wait_ready(plan, {"serve"}, limit_s)
-
-
 def wait_ready(plan: Plan, names: set[str], limit_s: float, since_us: int = 0) -> None:
     """Wait until the supervisor has seen each service answer; what was seen before ``since_us`` was
     another's.

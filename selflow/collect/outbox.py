@@ -221,16 +221,14 @@ class Outbox:
         any case.
         """
         try:
-            credits_left = self._sink.append(batch.source, batch.batch_id, batch.records)
+            stored = self._sink.append(batch.source, batch.batch_id, batch.records)
         except Exception as error:  # noqa: BLE001  (what a foreign sink raises is told, and the batch is kept)
             self._fail(error)
             return False
         self._last_error = ""
         self._outcomes.add(
-            batch.source, "repeated" if credits_left.is_repeat else "accepted", len(batch.records)
+            batch.source, "repeated" if stored.is_repeat else "accepted", len(batch.records)
         )
-        if not credits_left.credits:
-            self._retry_at_s = self._clock.monotonic_s() + _RETRY_S
         return True
 
     def _fail(self, error: Exception) -> None:

@@ -1,9 +1,6 @@
 """Opaque ids: a prefix that says what, and 80 random bits."""
 
-import re
 import secrets
-
-AGENT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 def new_id(prefix: str) -> str:

@@ -99,6 +99,10 @@ SKIP = Context("skip", earlier_labels, "order0", 1)
 SKIP3 = Context("skip3", third_labels, "order0", 1)
 FOLDER = Context("folder", last_folders, "order0")
 HOUR = Context("hour", hour_bucket, "order0")
+OWN = (ORDER0, ORDER1, ORDER2, SKIP, FOLDER, HOUR)
+LONG = (ORDER3, SKIP3)
+"""In the pool alone: the rankers and their shipped weights do not know them."""
+SHARED = (ORDER0, ORDER1, ORDER2)
 
 
 class CountExperts:

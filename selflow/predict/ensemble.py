@@ -12,8 +12,7 @@ import numpy as np
 from selflow.core.errors import UsageError
 from selflow.predict.agents import PREFIX
 from selflow.predict.calibration import Temperature
-from selflow.predict.composition import LONG, OWN, SHARED
-from selflow.predict.counts import CountExperts, companion_keys, key_labels
+from selflow.predict.counts import LONG, OWN, SHARED, CountExperts, companion_keys, key_labels
 from selflow.predict.experts import Expert, View
 from selflow.predict.features import (
     STRUCTURAL,

@@ -84,7 +84,7 @@ class Predictor:
             max_labels: Labels that are known at once.
             alpha: The pool's share: .01 for a long stream, .03 for a short one.
             prior: Weights to start from, and names for commands never seen (``prior.shipped()``).
-            experts: More experts, as found by the entry-point group ``selflow.experts``.
+            experts: More experts, such as the agents that had entered before a restart.
         """
         self._settings = [is_shared, bars_current, max_labels]
         self._bars_current = bars_current

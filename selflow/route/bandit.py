@@ -31,11 +31,6 @@ class Arm:
     latency_s: float = 0.0
     recent: list[list[Any]] = field(default_factory=list)
 
-    @property
-    def latency_p95_s(self) -> float:
-        """Over the last 100 words; 0 before the first."""
-        return float(np.quantile([word[2] for word in self.recent] or [0.0], 0.95))
-
     def hear(self, key: str, reward: float, latency_s: float, discount: float) -> None:
         """A word with a reward in [0, 1]; one of a remembered key replaces the earlier word where
         that stands.

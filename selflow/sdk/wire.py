@@ -65,15 +65,11 @@ class Share(Answer):
 
 
 class Guess(Answer):
-    """One possible next event. ``because`` names patterns, ``experts`` who put it there and how
-    much, largest first.
-    """
+    """One possible next event. ``experts``: who put it there and how much, largest first."""
 
     kind: str
     subject: str
-    app: str = ""
     p: float
-    because: list[str] = []
     experts: list[Share] = []
 
 

@@ -48,11 +48,6 @@ class Facts:
             for name, value in facts.to_json().items():
                 put(connection, Fact(name, value, now_us))
 
-    def set_serving(self, now_us: int) -> None:
-        """From now on the supervisor keeps Ray Serve up."""
-        with self._database.write() as connection:
-            put(connection, Fact("is_serving", value=True, at_us=now_us))
-
     def set_processes(self, processes: Sequence[ProcessRecord], now_us: int) -> None:
         """Record the processes that run now."""
         with self._database.write() as connection:

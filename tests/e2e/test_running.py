@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,8 @@ def ask(
         "Content-Type": "application/json",
     }
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.request(method, path, body, {**sent, **named})
+    with suppress(BrokenPipeError, ConnectionResetError):  # it closes before all of it is sent
+        connection.request(method, path, body, {**sent, **named})
     answer = connection.getresponse()
     content = answer.read()
     connection.close()

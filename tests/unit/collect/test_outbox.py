@@ -165,19 +165,6 @@ def test_with_a_full_spool_batches_wait_in_memory_up_to_a_bound_and_losses_are_c
     assert _stored(sink.log) == _names(3 * 65)
 
 
-def test_a_sink_without_credits_is_left_in_peace_for_a_while() -> None:
-    clock, spool = ManualClock(), MemorySpool()
-    log = MemoryLog(credits=0)
-    outbox = Outbox(log, event_filter(), spool, clock, LIMITS, flush_interval_s=0.5)
-    outbox.offer(events(0, 9))
-    outbox.step()
-    assert (len(_stored(log)), len(spool.kept)) == (3, 2)
-    clock.advance(1)
-    outbox.step()
-
-    assert _stored(log) == _names(6)
-
-
 def test_stopping_delivers_what_was_offered() -> None:
     gate = Gate(MemoryLog())
     outbox = Outbox(

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from selflow.core.events import Event
-from selflow.core.ids import AGENT_NAME, new_id, new_token
+from selflow.core.ids import new_id, new_token
 
 
 def test_an_event_cannot_be_changed() -> None:
@@ -35,10 +35,3 @@ def test_tokens_carry_32_random_bytes() -> None:
 
     assert len(tokens) == 100
     assert all(len(token) == 46 and token.startswith("sf_") for token in tokens)
-
-
-@pytest.mark.parametrize(
-    ("name", "is_allowed"), [("a", True), ("git-2", True), ("-a", False), ("A", False), ("", False)]
-)
-def test_agent_names_are_lower_case_and_safe_in_paths(name: str, *, is_allowed: bool) -> None:
-    assert bool(AGENT_NAME.fullmatch(name)) is is_allowed

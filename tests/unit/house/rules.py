@@ -25,6 +25,14 @@ _MACHINE = re.compile(
     r"|--(?:extra-)?index-url|--find-links"
 )
 
+_WORD = re.compile(r"\w+")
+_SHORT_TEXT = 100
+_CALLED_BY_OTHERS = {
+    "check_health",  # Ray Serve asks a deployment
+    "send_400_response",  # uvicorn's protocol, replaced by ours
+    "tcp_endpoint",  # a test binds port 0 and must learn which one it got
+}
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -230,3 +238,66 @@ def machine_traces(root: Path) -> list[str]:
         for number, line in enumerate(text.splitlines(), 1)
         if (match := _MACHINE.search(line))
     ]
+
+
+def unused(root: Path) -> list[str]:
+    """Functions, methods, classes and constants that no code of ours names: only tests could.
+
+    A name counts as used if the packages or bench read it, name it in a string (entry points,
+    ``getattr``) or if pyproject.toml does. What a framework calls by its name (a method of a class
+    with a foreign base, or ``_CALLED_BY_OTHERS``) is let through; so are fields, which documents
+    carry.
+    """
+    trees = [tree for path, _, tree in modules(root) if not _is_for_others(path)]
+    used = set(_WORD.findall(_text(root / "pyproject.toml"))) | _CALLED_BY_OTHERS
+    bench = [ast.parse(_text(path)) for path in sorted((root / "bench").glob("*.py"))]
+    for node in (node for tree in (*trees, *bench) for node in ast.walk(tree)):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
+            used.add(node.id)
+        elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Store):
+            used.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            used.update(_WORD.findall(node.value) if len(node.value) < _SHORT_TEXT else ())
+    ours = {node.name for tree in trees for node in _classes(tree)}
+    return [
+        f"{path}:{line} {name} is used by no code of ours"
+        for path, _, tree in modules(root)
+        if not _is_for_others(path)
+        for name, line in _defined(tree, ours)
+        if name not in used and not name.startswith("__")
+    ]
+
+
+def _defined(tree: ast.Module, ours: set[str]) -> Iterator[tuple[str, int]]:
+    for node in tree.body:
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", ())
+        yield from ((one.id, node.lineno) for one in targets if isinstance(one, ast.Name))
+        if isinstance(node, Function | ast.ClassDef) and not _is_registered(node):
+            yield node.name, node.lineno
+    for kind in _classes(tree):
+        bases = {base.id if isinstance(base, ast.Name) else "" for base in kind.bases}
+        if bases <= ours | {"Protocol", "NamedTuple", "Exception"}:
+            yield from (
+                (item.name, item.lineno)
+                for item in kind.body
+                if isinstance(item, Function) and not _is_registered(item)
+            )
+
+
+def _is_registered(node: Function | ast.ClassDef) -> bool:
+    """Whether a decorator hands it to a framework: a route, a command, a validator."""
+    validators = {"model_validator", "field_validator"}
+    marks = [mark.func if isinstance(mark, ast.Call) else mark for mark in node.decorator_list]
+    return any(
+        isinstance(mark, ast.Attribute) or (isinstance(mark, ast.Name) and mark.id in validators)
+        for mark in marks
+    )
+
+
+def _is_for_others(path: Path) -> bool:
+    """What we offer to tests of plugins, and what Alembic alone runs."""
+    return path.parts[:2] == ("selflow", "testing") or "migrations" in path.parts
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

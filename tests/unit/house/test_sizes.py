@@ -13,6 +13,7 @@ RULES = [
     rules.long_shells,
     rules.wide_classes,
     rules.unfinished,
+    rules.unused,
 ]
 LONG = "\n".join(f"    x{number} = {number}" for number in range(61))
 METHODS = "\n".join(f"    def m{number}(self): return 1" for number in range(11))
@@ -21,6 +22,12 @@ FAULTS: list[tuple[Callable[[Path], list[str]], str, str]] = [
     (rules.long_functions, "serve/m.py", f"def f():\n{LONG}\n"),
     (rules.long_shells, "actors/m.py", "class BufferShell:\n" + "    x = 1\n" * 120),
     (rules.wide_classes, "tune/m.py", f"class Wide:\n{METHODS}\n"),
+    (rules.unused, "selflow/m.py", "def only_tests_call_me():\n    return 1\n"),
+    (
+        rules.unused,
+        "tune/m.py",
+        "class _A:\n    @property\n    def p95(self):\n        return _A",
+    ),
     (rules.unfinished, "selflow/m.py", "# TO" + "DO later\n"),
     (rules.unfinished, "selflow/m.py", "def f():\n    raise NotImplemented" + "Error\n"),
     (rules.unfinished, "selflow/m.py", 'def f():\n    """Says it does."""\n    ...\n'),
@@ -56,4 +63,5 @@ def test_protocols_and_properties_are_let_through(tmp_path: Path) -> None:
     protocol = 'class Clock(Protocol):\n    def now(self):\n        """The time."""\n        ...\n'
     (tmp_path / "selflow/m.py").write_text(f"{protocol}class Root:\n{properties}\n")
 
-    assert [offence for rule in RULES for offence in rule(tmp_path)] == []
+    sizes = [rule for rule in RULES if rule is not rules.unused]
+    assert [offence for rule in sizes for offence in rule(tmp_path)] == []

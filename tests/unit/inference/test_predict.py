@@ -43,7 +43,6 @@ def test_each_prediction_says_who_said_so(shared: World) -> None:
     assert math.fsum(weights.values()) == pytest.approx(1.0)
     assert {share["id"] for share in said} <= weights.keys()
     assert said == sorted(said, key=lambda share: -share["weight"])
-    assert answer["predictions"][0]["because"] == []
 
 
 def test_kinds_filter_the_answer_and_the_rest_is_other(shared: World) -> None:

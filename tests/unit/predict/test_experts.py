@@ -1,16 +1,29 @@
 """Every expert that is shipped keeps every law; the fast counts are the plain counts."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 
 from selflow.core.steps import Step
-from selflow.predict import composition
 from selflow.predict.agents import ModelExpert
-from selflow.predict.counts import CountExperts
+from selflow.predict.counts import (
+    FOLDER,
+    HOUR,
+    LONG,
+    ORDER0,
+    ORDER1,
+    ORDER2,
+    ORDER3,
+    OWN,
+    SHARED,
+    SKIP,
+    SKIP3,
+    Context,
+    CountExperts,
+)
 from selflow.predict.experts import Expert
+from selflow.predict.linear import LinearRanker
 from selflow.predict.predictor import Predictor
+from selflow.predict.recency import RecencyExpert
 from selflow.predict.table import HALF_LIVES
 from selflow.testing.experts import EXPERT_LAWS, Law, Make, Walk
 from selflow.testing.streams import single
@@ -18,32 +31,34 @@ from tests.lm.worlds import planted_steps
 from tests.unit.predict.agents import Parrot, recorded
 from tests.unit.predict.worlds import noise
 
-SHIPPED = (
-    "order0",
-    "order1",
-    "order2",
-    "order3",
-    "skip",
-    "skip3",
-    "folder",
-    "hour",
-    "recency",
-    "ranker_plain",
-)
+
+def _counts(*contexts: Context) -> Make:
+    return lambda: CountExperts(contexts)
+
+
+CONTEXTS: dict[str, Make] = {
+    "order0": _counts(ORDER0),
+    "order1": _counts(ORDER0, ORDER1),
+    "order2": _counts(ORDER0, ORDER1, ORDER2),
+    "order3": _counts(ORDER0, ORDER1, ORDER2, ORDER3),
+    "skip": _counts(ORDER0, SKIP),
+    "skip3": _counts(ORDER0, SKIP3),
+    "folder": _counts(ORDER0, FOLDER),
+    "hour": _counts(ORDER0, HOUR),
+}
 EXPERTS: dict[str, Make] = {
-    **{name: partial(getattr(composition, name), 7) for name in SHIPPED},
-    "shared": lambda: CountExperts(composition.SHARED, "shared_", is_shared=True),
+    **CONTEXTS,
+    "recency": RecencyExpert,
+    "ranker_plain": LinearRanker,
+    "shared": lambda: CountExperts(SHARED, "shared_", is_shared=True),
     "model": lambda: ModelExpert(Parrot()),
     "silent model": lambda: ModelExpert(Parrot(is_broken=True)),
     "record": recorded,
 }
 
 
-def test_every_shipped_expert_comes_in_by_the_door_for_plugins() -> None:
-    found = composition.discovered_experts(7)
-
-    assert found.keys() >= set(SHIPPED)
-    assert all(expert.names for expert in found.values())
+def test_every_context_of_the_pool_is_checked() -> None:
+    assert {context.name for context in (*OWN, *LONG)} <= EXPERTS.keys()
 
 
 @pytest.mark.parametrize("law", EXPERT_LAWS, ids=lambda law: law.__name__)
@@ -65,7 +80,7 @@ def _bits(expert: Expert, steps: list[Step]) -> dict[str, float]:
 
 def test_what_comes_three_steps_later_is_known_to_the_expert_that_skips_two() -> None:
     steps = planted_steps(1_200, 7, labels=6, lag=3)
-    bits = _bits(composition.skip3(7), steps)
+    bits = _bits(CONTEXTS["skip3"](), steps)
 
     assert bits["skip3.100"] < 1.3
     assert bits["order0.100"] > 2.5
@@ -76,7 +91,7 @@ def test_what_depends_on_three_steps_together_is_known_to_order_three() -> None:
     for _ in range(1_500):
         total = chain[-1] + chain[-2] + chain[-3]
         chain.append(total % 5 if rng.random() < 0.9 else int(rng.integers(5)))
-    bits = _bits(composition.order3(7), single([f"m{i}" for i in chain]))
+    bits = _bits(CONTEXTS["order3"](), single([f"m{i}" for i in chain]))
 
     assert bits["order3.100"] < 1.0
     assert bits["order2.100"] > 1.5

@@ -6,7 +6,7 @@ import pytest
 
 from selflow.core.errors import ShapeError, UsageError
 from selflow.core.steps import Step
-from selflow.predict.composition import order0
+from selflow.predict.counts import ORDER0, CountExperts
 from selflow.predict.grades import Board, grade_pool
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import shipped
@@ -264,4 +264,4 @@ def test_what_is_no_step_no_state_or_no_question_is_refused() -> None:
     with pytest.raises(ShapeError, match="7 bytes are not a saved state"):
         Predictor.load(b"nothing")
     with pytest.raises(ShapeError, match="not a predictor with these experts"):
-        Predictor.load(predictor.save(), experts=[order0(7)])
+        Predictor.load(predictor.save(), experts=[CountExperts([ORDER0])])

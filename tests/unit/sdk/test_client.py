@@ -24,9 +24,7 @@ PREDICTION = {
         {
             "kind": "file.modify",
             "subject": "a.py",
-            "app": "",
             "p": 0.5,
-            "because": [],
             "experts": [],
         }
     ],

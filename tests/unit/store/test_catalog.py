@@ -44,7 +44,7 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(
 def test_the_catalog_is_the_owners_alone_and_writes_ahead_durably(
     catalog: Catalog, tmp_path: Path
 ) -> None:
-    catalog.facts.set_serving(1)
+    catalog.facts.set_processes([], 1)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     with catalog._database.read() as connection:
         pragmas = [

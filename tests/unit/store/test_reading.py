@@ -80,10 +80,9 @@ def test_a_fact_that_changes_leaves_the_others(tmp_path: Path) -> None:
     with closing(Catalog.open(tmp_path / "catalog.db")) as catalog:
         catalog.facts.begin(SessionFacts(budget_bytes=5), 1)
         catalog.facts.set_processes(processes, 2)
-        catalog.facts.set_serving(3)
 
     assert CatalogReader(tmp_path / "catalog.db").facts() == SessionFacts(
-        True, 5, None, tuple(processes)
+        budget_bytes=5, processes=tuple(processes)
     )
 
 
