@@ -21,7 +21,7 @@ from selflow.collect.source_set import SourceSet
 from selflow.collect.sources import make_source
 from selflow.core.clock import SystemClock
 from selflow.core.codec import WireLimits
-from selflow.core.errors import SelFlowError
+from selflow.core.errors import StoreError
 from selflow.core.health import Health
 from selflow.store.permission import Permission, may_ingest
 from selflow.store.spool import Spool
@@ -60,32 +60,27 @@ class CollectorShell:
         keep_trying(self._open, self._pulse, self._clock, self._stop)
         if self._ingest is None or self._outbox is None:
             return
-        settings, home = self._section.settings, str(Path.home())
-        planned = {
-            source.type if index == 0 else f"{source.type}#{index}": partial(
-                make_source, source, self._clock, home
-            )
-            for index, source in enumerate(settings.data_sources)
-        }
-        sources = SourceSet(planned, self._outbox.offer)
+        home = str(Path.home())
+        make = partial(make_source, clock=self._clock, home=home)
+        sources = SourceSet(self._section.settings.data_sources, make, self._outbox.offer, home)
         self._pulse.watch(sources.fault)
         while not self._stop.is_set():
             self._settle(sources, self._outbox)
             self._clock.wait(self._stop, SETTLE_INTERVAL_S)
-        sources.stop()
+        sources.settle({})
         self._outbox.stop()
         self._ingest.stop()
 
     def _settle(self, sources: SourceSet, outbox: Outbox) -> None:
         problems = [outbox.last_error]
         try:
-            sources.settle(self._permission.allows)
-        except (SelFlowError, OSError) as error:
-            problems.append(f"{type(error).__name__}: {error}")
+            problems += sources.settle(self._permission.granted())
+        except StoreError as error:
+            problems.append(str(error))
         problems += [problem for health in sources.health() for problem in health.problems]
-        told = "; ".join(problem for problem in problems if problem)[:500]
-        self._pulse.last_error = told
-        self._pulse.state = "degraded" if told else "ok"
+        message = "; ".join(problem for problem in problems if problem)[:500]
+        self._pulse.last_error = message
+        self._pulse.state = "degraded" if message else "ok"
 
     def _open(self) -> None:
         settings, root, home = self._section.settings, self._section.root, str(Path.home())

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selflow.core.catalog_location import CatalogLocation, locate_catalog
-from selflow.core.config import config_hash
+from selflow.core.config import collector_settings, config_hash
 from selflow.core.paths import Root
 from selflow.core.settings import RouterSettings, Settings
 
@@ -112,12 +112,7 @@ def buffer_section(plan: Plan) -> BufferSection:
 
 def collector_section(plan: Plan) -> CollectorSection:
     """The collector's part of a plan; sources, privacy and ingest settings bear its hash."""
-    kept = Settings(
-        data_sources=plan.settings.data_sources,
-        privacy=plan.settings.privacy,
-        ingest=plan.settings.ingest,
-        store=plan.settings.store,
-    )
+    kept = collector_settings(plan.settings)
     return CollectorSection(plan.root, plan.catalog_location, kept, plan.version, config_hash(kept))
 
 

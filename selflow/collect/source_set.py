@@ -1,43 +1,59 @@
 """Which sources run: those that the settings name and the owner's consent allows, now."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from selflow.collect.sources import Emit, Source, SourceHealth
+from selflow.collect.sources import Emit, Section, Source, SourceHealth
+from selflow.core.errors import SelFlowError
+from selflow.core.settings import FileSource
 
 
 class SourceSet:
-    """Starts a source once its kind is allowed and stops it once it is not. For one thread.
+    """Starts each source once it is allowed and stops it once it is not. For one thread.
 
     Args:
-        planned: How to make each source, by a name that begins with its kind (``file_system``,
-            ``file_system#2``).
+        sections: The entries of ``data_sources``.
+        make: Makes the source of a section.
         emit: Takes the events.
+        home: The owner's home folder.
     """
 
-    def __init__(self, planned: Mapping[str, Callable[[], Source]], emit: Emit) -> None:
-        self._planned = planned
+    def __init__(
+        self,
+        sections: Sequence[Section],
+        make: Callable[[Any], Source],
+        emit: Emit,
+        home: str,
+    ) -> None:
+        self._sections = sections
+        self._make = make
         self._emit = emit
-        self._running: dict[str, Source] = {}
+        self._home = home
+        self._running: dict[int, tuple[Section, Source]] = {}
 
-    def settle(self, allows: Callable[[str], bool]) -> None:
-        """Bring the running sources in line with what is allowed.
+    def settle(self, granted: Mapping[str, Sequence[str]]) -> list[str]:
+        """Bring the running sources in line with what is allowed; an empty ``granted`` stops all.
 
-        Raises:
-            ConfigError: A source cannot be made; the others run.
+        Args:
+            granted: The kinds that are allowed, each with the folders that the consent names.
+
+        Returns:
+            A sentence for each source that cannot start or stop. It harms no other, and is tried
+            again at the next call.
         """
-        for name, make in self._planned.items():
-            is_allowed = allows(name.partition("#")[0])
-            if is_allowed and name not in self._running:
-                source = make()
-                source.start(self._emit)
-                self._running[name] = source
-            elif not is_allowed and name in self._running:
-                self._running.pop(name).stop()
-
-    def stop(self) -> None:
-        """Stop them all."""
-        while self._running:
-            self._running.popitem()[1].stop()
+        problems = []
+        for index, section in enumerate(self._sections):
+            wanted = permitted(section, granted, self._home)
+            try:
+                self._settle_one(index, wanted)
+            except (SelFlowError, OSError) as error:
+                problems.append(f"data_sources[{index}] ({section.type}): {error}")
+            except Exception as error:  # noqa: BLE001  (a plugin's source may raise anything)
+                name = type(error).__name__
+                problems.append(f"data_sources[{index}] ({section.type}) failed: {name}")
+        return problems
 
     def fault(self) -> str:
         """Which running sources have ended of themselves; empty if none has."""
@@ -46,4 +62,40 @@ class SourceSet:
 
     def health(self) -> list[SourceHealth]:
         """What the running sources say."""
-        return [source.health() for source in list(self._running.values())]
+        return [source.health() for _, source in list(self._running.values())]
+
+    def _settle_one(self, index: int, wanted: Section | None) -> None:
+        if index in self._running and self._running[index][0] != wanted:
+            self._running.pop(index)[1].stop()
+        if wanted is None or index in self._running:
+            return
+        source = self._make(wanted)
+        try:
+            source.start(self._emit)
+        except Exception:
+            source.stop()  # what of it has started already
+            raise
+        self._running[index] = wanted, source
+
+
+def permitted(section: Section, granted: Mapping[str, Sequence[str]], home: str) -> Section | None:
+    """The part of a section that the owner's consent covers; None if there is none.
+
+    Folders are watched only where a consent names them or a folder above them. A folder of which
+    only a part is allowed is left out as a whole: its globs are relative to it.
+    """
+    if section.type not in granted:
+        return None
+    if not isinstance(section, FileSource):
+        return section
+    allowed = [_real(folder, home) for folder in granted[section.type]]
+    paths = tuple(
+        path
+        for path in section.paths
+        if any(_real(path, home).is_relative_to(folder) for folder in allowed)
+    )
+    return section.model_copy(update={"paths": paths}) if paths else None
+
+
+def _real(path: str, home: str) -> Path:
+    return Path(os.path.realpath(path.replace("~", home, 1) if path.startswith("~") else path))

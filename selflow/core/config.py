@@ -93,6 +93,16 @@ def load(layers: Sequence[Layer]) -> Loaded:
     return Loaded(settings, origins)
 
 
+def collector_settings(settings: Settings) -> Settings:
+    """What the collector runs on; all else has its default."""
+    return Settings(
+        data_sources=settings.data_sources,
+        privacy=settings.privacy,
+        ingest=settings.ingest,
+        store=settings.store,
+    )
+
+
 def config_hash(section: Section) -> str:
     """A short stable hash of a section, by which the supervisor sees that a service runs on other
     settings.

@@ -1,4 +1,4 @@
-"""``selflow init``: the owner's consent, kind by kind, written into the catalog."""
+"""``selflow init``: the owner's consent, by kind and folder, written into the catalog."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,10 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from selflow.core.clock import SystemClock, rfc3339
+from selflow.core.config import collector_settings, config_hash
 from selflow.core.errors import UsageError
 from selflow.core.events import Json
 from selflow.core.invocation import Invocation, table
 from selflow.core.paths import private_folder, write_private
+from selflow.core.session_files import read_request
 from selflow.store.reading import CatalogReader
 
 OWNER = "owner"
@@ -176,21 +178,18 @@ def _answer(call: Invocation, question: str) -> str:
 def _record(
     call: Invocation,
     wanted: Sequence[Kind],
-    folders: tuple[str, ...],
+    named: tuple[str, ...],
     revoked: Sequence[str],
     *,
     is_dry: bool,
     is_sweeping: bool,
 ) -> None:
-    """Write consents and, if the owner has none yet, the settings file; show what was done."""
+    """Write consents and, if the owner has none yet, the settings file; show what was done.
+
+    ``named`` are the folders of this call; without any, those that the settings watch are meant.
+    """
     sources = _sources(call)
-    before = _given(call).get(FILES)
-    allowed = (
-        before.details.get("paths", ())
-        if before is not None and before.revoked_at_us is None
-        else ()
-    )
-    folders = tuple(dict.fromkeys([*sources.get(FILES, ()), *allowed, *folders]))
+    folders = _folders(call, named or sources.get(FILES, ()))
     if not folders and any(kind.name == FILES for kind in wanted):
         if not is_sweeping:
             raise UsageError("file_system needs a folder", "add --watch DIR")
@@ -199,13 +198,35 @@ def _record(
     if not is_dry:
         _write(call, wanted, folders, revoked)
     missing = _missing(wanted, sources, folders)
+    settings = {"file": str(_settings_file(call)), **_settle(call, missing, is_dry=is_dry)}
     document = {
         "granted": [{"source": kind.name, "details": _details(kind, folders)} for kind in wanted],
         "revoked": list(revoked),
-        "settings": {"file": str(_settings_file(call)), **_settle(call, missing, is_dry=is_dry)},
+        "settings": settings,
+        "effect": _effect(call, is_waiting=bool(missing)) if wanted and not is_dry else "",
         "dry_run": is_dry,
     }
     call.show(document, _told(document, wanted))
+
+
+def _folders(call: Invocation, more: Iterable[str]) -> tuple[str, ...]:
+    """The folders that are allowed already, and these."""
+    before = _given(call).get(FILES)
+    allowed = before.folders if before is not None and before.revoked_at_us is None else ()
+    return tuple(dict.fromkeys([*allowed, *more]))
+
+
+def _effect(call: Invocation, *, is_waiting: bool) -> str:
+    """When collecting starts: within seconds, if the running collector knows the settings."""
+    request = read_request(call.root)
+    if request is None:
+        return "collecting starts with: selflow up"
+    with open_catalog(call) as catalog:
+        seen = {each.name: each for each in catalog.services.list_all()}
+    wanted = config_hash(collector_settings(request.settings(call.root)))
+    if is_waiting or "collector" not in seen or seen["collector"].config_hash != wanted:
+        return "the running session does not watch this yet; bring it there with: selflow up"
+    return "the running session starts collecting within seconds"
 
 
 def _write(
@@ -268,8 +289,10 @@ def _settings_file(call: Invocation) -> Path:
 
 def _told(document: Mapping[str, Any], wanted: Iterable[Kind]) -> Iterator[str]:
     verb = "would be allowed" if document["dry_run"] else "allowed"
+    details = {each["source"]: each["details"] for each in document["granted"]}
     for kind in wanted:
         yield f"{kind.name}: {verb}\n  collected: {kind.collected}\n  never: {kind.never}"
+        yield from (f"  folder: {path}" for path in details[kind.name].get("paths", ()))
     for name in document["revoked"]:
         yield f"{name}: {'would be taken back' if document['dry_run'] else 'taken back'}"
     settings = document["settings"]
@@ -278,6 +301,8 @@ def _told(document: Mapping[str, Any], wanted: Iterable[Kind]) -> Iterator[str]:
     if settings["to_add"]:
         yield f"to be added to {settings['file']}, which SelFlow never rewrites:"
         yield settings["to_add"].rstrip()
+    if document["effect"]:
+        yield document["effect"]
 
 
 def _folder(call: Invocation, path: Path) -> str:

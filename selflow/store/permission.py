@@ -1,6 +1,8 @@
-"""What the owner allowed, read from the catalog: consents per kind of source, and tokens that may
-ingest.
+"""What the owner allowed, read from the catalog: consents per kind of source and folder, and tokens
+that may ingest.
 """
+
+from collections.abc import Mapping
 
 from selflow.core.catalog_location import CatalogLocation
 from selflow.core.clock import Clock
@@ -18,17 +20,27 @@ class Permission:
         self._reader = CatalogReader(catalog)
         self._clock = clock
         self._read_at_s = float("-inf")
-        self._standing: frozenset[str] = frozenset()
+        self._granted: Mapping[str, tuple[str, ...]] = {}
+
+    def granted(self) -> Mapping[str, tuple[str, ...]]:
+        """The kinds of source whose consent stands, each with the folders that it names.
+
+        Raises:
+            StoreError: The catalog cannot be read.
+        """
+        now_s = self._clock.monotonic_s()
+        if now_s - self._read_at_s > CACHE_S:
+            self._granted = {
+                each.source: each.folders
+                for each in self._reader.consents()
+                if each.revoked_at_us is None
+            }
+            self._read_at_s = now_s
+        return self._granted
 
     def allows(self, kind: str) -> bool:
         """Whether the owner's consent for a kind of source stands."""
-        now_s = self._clock.monotonic_s()
-        if now_s - self._read_at_s > CACHE_S:
-            self._standing = frozenset(
-                each.source for each in self._reader.consents() if each.revoked_at_us is None
-            )
-            self._read_at_s = now_s
-        return kind in self._standing
+        return kind in self.granted()
 
     def allows_batch(self, source: str) -> bool:
         """Whether batches of this source may come in: the owner's own imports, and programs, have a

@@ -29,6 +29,12 @@ class Consent(Row):
     revoked_at_us: int | None
     details: Mapping[str, Json]
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that the owner named; a kind without folders has none."""
+        paths = self.details.get("paths", [])
+        return tuple(map(str, paths)) if isinstance(paths, list) else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Token(Row):

@@ -32,9 +32,9 @@ def prepare(world: World) -> None:
     watched = world.root.path / "watched"
     watched.mkdir()
     world.root.user_settings.write_text(
+        "privacy: {exclude_paths: ['*.user-secret']}\n"
         f"data_sources:\n  - {{type: file_system, paths: ['{watched}'], coalesce_s: 0.1}}\n"
         "  - {type: system_metrics, sample_interval_s: 0.3}\n"
-        "privacy: {exclude_paths: ['*.user-secret']}\n"
     )
     (world.root.path / "selflow.yaml").write_text(
         "privacy: {exclude_paths: ['*.project-secret']}\nbuffer: {credits: 5}\n"
@@ -130,6 +130,27 @@ def test_with_consent_files_and_metrics_come_in_and_secrets_do_not(world: World)
 
     assert SECRET not in json.dumps(events(world))
     assert any("<SECRET>" in each["subject"] for each in events(world))
+
+
+def test_a_folder_added_later_is_collected_once_up_has_brought_it(world: World) -> None:
+    """Allowed and not yet watched, then both; beside it a folder that nobody allowed."""
+    later, private = world.root.path / "later", world.root.path / "private"
+    for folder in (later, private):
+        folder.mkdir()
+    said = world.ok("init", "--watch", str(later))
+    with world.root.user_settings.open("a") as file:
+        file.write(f"  - {{type: file_system, paths: ['{later}', '{private}'], coalesce_s: 0.1}}\n")
+    world.ok("up", "--lean", *QUICK)
+
+    def subjects() -> str:
+        for folder in (later, private):
+            (folder / "note.txt").write_text(os.urandom(4).hex())
+        return json.dumps(events(world))
+
+    wait_until(lambda: str(later / "note.txt") in subjects())
+
+    assert "bring it there with: selflow up" in said
+    assert str(private) not in subjects()
 
 
 def test_a_repository_is_imported_once(world: World, tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """``selflow config``: what the settings are, where each came from, and how to change one."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 import yaml
 
+from selflow.collect.normalise import PathRules
 from selflow.core import config as rules
 from selflow.core import config_files as files
 from selflow.core.errors import ConfigError
@@ -214,7 +216,7 @@ def _faults(call: Invocation) -> list[dict[str, str]]:
     project = files.untrusted_project(call.root, call.cwd)
     if project is not None:
         call.note(f"note: {project} has no say; selflow config trust changes that")
-    return [
+    folders = [
         {
             "detail": f"data_sources: {error}",
             "hint": "correct the path, or make the folder readable",
@@ -224,6 +226,22 @@ def _faults(call: Invocation) -> list[dict[str, str]]:
         for error in map(_unreadable, source.paths)
         if error
     ]
+    return [*folders, *_bad_globs(loaded.settings)]
+
+
+def _bad_globs(settings: Settings) -> Iterator[dict[str, str]]:
+    """The path patterns that are none, each by its key and position."""
+    globs = {"privacy.exclude_paths": settings.privacy.exclude_paths}
+    for index, source in enumerate(settings.data_sources):
+        if source.type == "file_system":
+            globs[f"data_sources[{index}].include"] = source.include
+            globs[f"data_sources[{index}].exclude"] = source.exclude
+    for key, patterns in globs.items():
+        for position, pattern in enumerate(patterns):
+            try:
+                PathRules([pattern], str(Path.home()))
+            except ConfigError as error:
+                yield {"detail": f"{key}[{position}]: {error}", "hint": error.hint}
 
 
 def _unreadable(folder: str) -> str:

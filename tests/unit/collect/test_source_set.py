@@ -1,68 +1,200 @@
-"""Consent decides which sources run."""
+"""Consent decides which sources run, and on which folders; one that fails harms no other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from selflow.collect.source_set import SourceSet
+import pytest
+
+from selflow.collect.files import from_settings
+from selflow.collect.source_set import SourceSet, permitted
 from selflow.collect.sources import Emit, SourceHealth
+from selflow.core.errors import ConfigError
 from selflow.core.events import Event
+from selflow.core.settings import FileSource, MetricsSource
+from selflow.testing import ManualClock
+
+HOME = "/home/me"
+BELL = {"bell": ()}
+
+
+@dataclass(frozen=True)
+class Section:
+    type: str = "bell"
 
 
 class Bell:
     """A source that rings once when it starts."""
 
-    def __init__(self) -> None:
+    def __init__(self, start_fault: Exception | None = None) -> None:
         self.is_running = False
+        self.stops = 0
+        self._start_fault = start_fault
 
     def start(self, emit: Emit) -> None:
+        if self._start_fault:
+            raise self._start_fault
         self.is_running = True
         emit([Event(1, "bell", "rung")])
 
     def stop(self) -> None:
         self.is_running = False
+        self.stops += 1
 
     def health(self) -> SourceHealth:
         return SourceHealth("bell", "ok", 1)
 
 
+@dataclass
+class Tower:
+    """What was made of each section, and what was heard."""
+
+    faults: list[Exception | None] = field(default_factory=list)
+    made: list[Bell] = field(default_factory=list)
+    heard: list[Event] = field(default_factory=list)
+
+    def make(self, _: Section) -> Bell:
+        fault = self.faults[len(self.made)] if len(self.made) < len(self.faults) else None
+        self.made.append(Bell(fault))
+        return self.made[-1]
+
+    def sources(self, *sections: Section) -> SourceSet:
+        return SourceSet(sections or (Section(),), self.make, self.heard.extend, HOME)
+
+
 def test_a_source_without_consent_is_not_even_made() -> None:
-    made: list[Bell] = []
-    heard: list[Event] = []
-    sources = SourceSet({"bell": lambda: made.append(Bell()) or made[-1]}, heard.extend)
+    tower = Tower()
+    sources = tower.sources()
+    problems = sources.settle({"other": ()})
 
-    sources.settle(lambda _: False)
-
-    assert (made, heard, sources.health()) == ([], [], [])
+    assert (problems, tower.made, tower.heard, sources.health()) == ([], [], [], [])
 
 
 def test_consent_starts_a_source_once_and_its_end_stops_it() -> None:
-    made: list[Bell] = []
-    heard: list[Event] = []
-    sources = SourceSet({"bell": lambda: made.append(Bell()) or made[-1]}, heard.extend)
+    tower = Tower()
+    sources = tower.sources()
+    for granted in (BELL, BELL):
+        sources.settle(granted)
+    was_running = tower.made[0].is_running
+    sources.settle({})
 
-    sources.settle(lambda kind: kind == "bell")
-    sources.settle(lambda kind: kind == "bell")
-    was_running = made[0].is_running
-    sources.settle(lambda _: False)
-
-    assert len(made) == len(heard) == 1
+    assert len(tower.made) == len(tower.heard) == 1
     assert was_running
-    assert not made[0].is_running
+    assert not tower.made[0].is_running
 
 
 def test_two_sources_of_one_kind_share_a_consent() -> None:
-    asked: list[str] = []
-
-    def allows(kind: str) -> bool:
-        asked.append(kind)
-        return True
-
-    def ignore(events: Sequence[Event]) -> None:
-        del events
-
-    sources = SourceSet({"bell": Bell, "bell#2": Bell}, ignore)
-    sources.settle(allows)
+    tower = Tower()
+    sources = tower.sources(Section(), Section())
+    sources.settle(BELL)
     running = len(sources.health())
-    sources.stop()
+    sources.settle({})
 
-    assert asked == ["bell", "bell"]
     assert (running, sources.health()) == (2, [])
+
+
+@pytest.mark.parametrize("fault", [ConfigError("bad glob"), OSError(5, "lost"), KeyError("x")])
+def test_a_source_that_cannot_start_harms_no_other(fault: Exception) -> None:
+    tower = Tower([None, fault, None])
+    sources = tower.sources(Section(), Section(), Section())
+    problems = sources.settle(BELL)
+
+    assert [bell.is_running for bell in tower.made] == [True, False, True]
+    assert tower.made[1].stops == 1, "what of it had started has ended"
+    assert len(problems) == 1
+    assert problems[0].startswith("data_sources[1] (bell)")
+    assert sources.settle({}) == []
+    assert [bell.is_running for bell in tower.made] == [False, False, False]
+
+
+def test_a_source_that_could_not_start_is_tried_again() -> None:
+    tower = Tower([OSError(5, "lost")])
+    sources = tower.sources()
+
+    assert len(sources.settle(BELL)) == 1
+    assert sources.settle(BELL) == []
+    assert tower.made[1].is_running
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Callable[..., tuple[str, ...]]:
+    def make(*names: str) -> tuple[str, ...]:
+        for name in names:
+            (tmp_path / name).mkdir(parents=True, exist_ok=True)
+        return tuple(str(tmp_path / name) for name in names)
+
+    return make
+
+
+def test_only_folders_that_the_consent_names_are_watched(
+    folders: Callable[..., tuple[str, ...]],
+) -> None:
+    allowed, below, sibling, above = folders("a", "a/b", "ab", ".")
+    section = FileSource(type="file_system", paths=(allowed, below, sibling, above))
+    found = permitted(section, {"file_system": (allowed,)}, HOME)
+
+    assert found is not None
+    assert found.paths == (allowed, below)
+    assert permitted(section, {"file_system": ()}, HOME) is None
+    assert permitted(section, {"system_metrics": ()}, HOME) is None
+
+
+def test_home_and_links_are_resolved_before_consent_is_compared(
+    folders: Callable[..., tuple[str, ...]], tmp_path: Path
+) -> None:
+    home, secret = folders("home/notes", "secret")
+    Path(tmp_path, "home", "link").symlink_to(secret)
+    section = FileSource(type="file_system", paths=("~/notes", "~/link"))
+    found = permitted(section, {"file_system": (str(tmp_path / "home"),)}, str(tmp_path / "home"))
+
+    assert found is not None
+    assert found.paths == ("~/notes",)
+    assert Path(home).is_dir()
+
+
+def test_a_kind_without_folders_is_allowed_as_a_whole() -> None:
+    section = MetricsSource(type="system_metrics")
+
+    assert permitted(section, {"system_metrics": ()}, HOME) is section
+
+
+def test_a_folder_allowed_later_is_watched_and_one_revoked_is_not(
+    folders: Callable[..., tuple[str, ...]],
+) -> None:
+    first, second = folders("first", "second")
+    section = FileSource(type="file_system", paths=(first, second))
+    made: list[FileSource] = []
+    tower = Tower()
+
+    def make(wanted: FileSource) -> Bell:
+        made.append(wanted)
+        return tower.make(Section())
+
+    sources = SourceSet((section,), make, tower.heard.extend, HOME)
+    sources.settle({"file_system": (first,)})
+    sources.settle({"file_system": (first, second)})
+    sources.settle({"file_system": (second,)})
+
+    assert [each.paths for each in made] == [(first,), (first, second), (second,)]
+    assert [bell.is_running for bell in tower.made] == [False, False, True]
+
+
+def test_a_bad_glob_is_named_and_the_other_folder_is_watched(
+    folders: Callable[..., tuple[str, ...]],
+) -> None:
+    (folder,) = folders("watched")
+    sections = [
+        FileSource(type="file_system", paths=(folder,), exclude=("!",)),
+        FileSource(type="file_system", paths=(folder,)),
+    ]
+    clock = ManualClock()
+    sources = SourceSet(
+        sections, lambda wanted: from_settings(wanted, clock, HOME), [].extend, HOME
+    )
+    (problem,) = sources.settle({"file_system": (folder,)})
+    running = len(sources.health())
+
+    assert "data_sources[0] (file_system): path pattern" in problem
+    assert running == 1
+    assert sources.settle({}) == []
+    assert sources.health() == []

@@ -8,6 +8,22 @@ from selflow.core.paths import Root
 from tests.unit.console.conftest import Cli
 
 
+def test_check_names_every_bad_glob(cli: Cli, root: Root, tmp_path: Path) -> None:
+    root.user_settings.write_text(
+        f"data_sources: [{{type: file_system, paths: [{tmp_path}], exclude: ['*.o', '!']}}]\n"
+        "privacy: {exclude_paths: ['!']}\n"
+    )
+    ended = cli("config", "check", "--json")
+
+    assert ended.code == 5
+    assert [fault["detail"].partition(":")[0] for fault in ended.document["faults"]] == [
+        "privacy.exclude_paths[0]",
+        "data_sources[0].exclude[1]",
+    ]
+    assert "'!'" in ended.document["faults"][1]["detail"]
+    assert "gitignore" in ended.document["faults"][1]["hint"]
+
+
 def test_show_lists_every_key_with_its_layer(cli: Cli, root: Root) -> None:
     root.user_settings.write_text("serve: {port: 7800}\n")
     items = {item["key"]: item for item in cli("config", "show", "--json").document["items"]}

@@ -2,12 +2,18 @@
 
 import io
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import yaml
 
+from actors.plan import Plan, collector_section
+from selflow.core.health import Health
 from selflow.core.paths import Root
+from selflow.core.session_files import SessionRequest, write_request
+from selflow.core.settings import Settings
 from selflow.store.catalog import Catalog
 from tests.unit.console.conftest import Cli
 
@@ -84,8 +90,8 @@ def test_an_existing_settings_file_is_never_rewritten(cli: Cli, root: Root, fold
     ended = cli("init", "--grant", "file_system", "--grant", "shell_history")
 
     assert root.user_settings.read_text() == mine
-    assert "data_sources:\n- type: shell_history" in ended.out
-    assert str(folder) not in ended.out
+    assert "data_sources:\n- type: shell_history\n" in ended.out
+    assert f"  folder: {folder}\n" in ended.out
 
 
 def test_watch_allows_files_below_that_folder(cli: Cli, folder: Path) -> None:
@@ -99,6 +105,55 @@ def test_another_folder_leaves_the_first_allowed(cli: Cli, folder: Path, tmp_pat
     document = cli("init", "--watch", str(tmp_path), "--json").document
 
     assert document["granted"][0]["details"]["paths"] == [str(folder), str(tmp_path)]
+
+
+def test_watch_allows_no_folder_that_it_does_not_name(
+    cli: Cli, root: Root, folder: Path, tmp_path: Path
+) -> None:
+    root.user_settings.write_text(f"data_sources: [{{type: file_system, paths: [{tmp_path}]}}]\n")
+    document = cli("init", "--watch", str(folder), "--json").document
+
+    assert document["granted"][0]["details"]["paths"] == [str(folder)]
+
+
+@pytest.fixture
+def session(root: Root) -> Iterator[Catalog]:
+    """A running session, as ``selflow up`` records it."""
+    write_request(root, SessionRequest(cwd=str(Path.cwd()), environment={}))
+    with closing(Catalog.open(root.catalog)) as catalog:
+        yield catalog
+
+
+def runs_on(catalog: Catalog, root: Root, settings: Settings) -> None:
+    """The collector says of itself what it runs on."""
+    section = collector_section(Plan(root, settings, "1", 7731, False, 0.0))
+    me = Health("collector", "1", section.config_hash, 1, 1, "ok", 0, "", 1)
+    catalog.services.put(me, 0, 1)
+
+
+def test_without_a_session_init_says_what_starts_collecting(cli: Cli, folder: Path) -> None:
+    assert cli("init", "--watch", str(folder)).out.endswith("collecting starts with: selflow up\n")
+
+
+def test_a_session_on_older_settings_is_told_to_take_the_new(
+    cli: Cli, root: Root, folder: Path, session: Catalog
+) -> None:
+    runs_on(session, root, Settings())
+    ended = cli("init", "--watch", str(folder))
+
+    assert "written" in ended.out
+    assert ended.out.endswith("bring it there with: selflow up\n")
+
+
+def test_a_session_that_knows_the_source_starts_within_seconds(
+    cli: Cli, root: Root, folder: Path, session: Catalog
+) -> None:
+    source = {"type": "file_system", "paths": [str(folder)]}
+    root.user_settings.write_text(yaml.safe_dump({"data_sources": [source]}))
+    runs_on(session, root, Settings.model_validate({"data_sources": [source]}))
+    ended = cli("init", "--watch", str(folder))
+
+    assert ended.out.endswith("the running session starts collecting within seconds\n")
 
 
 def test_files_need_a_folder(cli: Cli) -> None:
