@@ -221,8 +221,7 @@ def _effect(call: Invocation, *, is_waiting: bool) -> str:
     request = read_request(call.root)
     if request is None:
         return "collecting starts with: selflow up"
-    with open_catalog(call) as catalog:
-        seen = {each.name: each for each in catalog.services.list_all()}
+    seen = {each.name: each for each in CatalogReader(call.catalog_location()).services()}
     wanted = config_hash(collector_settings(request.settings(call.root)))
     if is_waiting or "collector" not in seen or seen["collector"].config_hash != wanted:
         return "the running session does not watch this yet; bring it there with: selflow up"
