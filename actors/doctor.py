@@ -14,7 +14,7 @@ import psutil
 
 from actors import ray_head
 from selflow.core.catalog_location import CatalogLocation
-from selflow.core.errors import SelFlowError, StoreError
+from selflow.core.errors import NotRunningError, SelFlowError, StoreError
 from selflow.core.paths import Root
 from selflow.core.processes import living_keeper
 from selflow.core.session_files import RaySession, read_ray_session
@@ -159,11 +159,23 @@ def _own_ray(root: Root, session: RaySession) -> Iterator[Finding]:
     yield Finding(
         "Ray Client server", not _answers(_RAY_CLIENT_PORT, root), f"port {_RAY_CLIENT_PORT}"
     )
+    yield _asks_for_token(session)
     stats = list(ray_head.ray_temp(root).glob("session_*/usage_stats.json"))
     yield Finding("usage statistics", not stats, "off" if not stats else f"{stats[0]} exists")
     if session.dashboard_port:
         status = _status(session.dashboard_port, "GET", "/api/version", {})
         yield Finding("dashboard asks for its token", status == 401, f"answered {status}")
+
+
+def _asks_for_token(session: RaySession) -> Finding:
+    """Whether Ray's control store refuses a call without its token."""
+    name = "Ray asks for its token"
+    try:
+        is_asked = ray_head.requires_token(session.address)
+    except NotRunningError as error:
+        return Finding(name, is_ok=False, detail=str(error))
+    answer = "refused" if is_asked else "answered: any local program can run code through it"
+    return Finding(name, is_asked, f"a call without it was {answer}")
 
 
 def _listeners(root: Root) -> tuple[list[str], int]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from selflow.core.errors import NotRunningError, RefusedError, StoreError
-from selflow.core.listening import listener_uids, listens
+from selflow.core.listening import listener_uids, listens, listens_beyond_loopback
 from selflow.core.paths import Root, disposable_folder, remove_entry, write_private
 from selflow.core.processes import living_keeper
 from selflow.core.session_files import RaySession, write_ray_session
@@ -69,6 +69,9 @@ def own_environment(root: Root, ray: RaySettings, address: str) -> dict[str, str
         "RAY_START_HOOK": "actors.ray_head.no_ray_client",
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
+        # Ray answers both metrics ports without a token; -1 is Ray's own word for "no port"
+        "RAY_enable_metrics_collection": "0",
+        "DASHBOARD_METRIC_PORT": "-1",
         "SPT_NOENV": "1",
     }
 
@@ -86,14 +89,14 @@ def start_own(root: Root, ray: RaySettings) -> RaySession:
     Raises:
         StoreError: Ray did not start; the message names the log.
     """
-    gcs, metrics, agent = free_ports(3)
+    gcs, agent = free_ports(2)
     dashboard = dashboard_port(ray)
     address = f"127.0.0.1:{gcs}"
     environment = own_environment(root, ray, address)
     make_token(root)
     write_private(root.run / "ray.env", _exports(environment))
     command = start_command(root, ray, gcs, dashboard)
-    command += [f"--metrics-export-port={metrics}", f"--dashboard-agent-listen-port={agent}"]
+    command += [f"--dashboard-agent-listen-port={agent}"]
     log = root.log / "ray-start.log"
     with log.open("ab") as output:
         try:
@@ -180,7 +183,7 @@ def attach(root: Root, ray: RaySettings, address: str) -> RaySession:
             "start it with RAY_AUTH_MODE=token, or accept that: selflow up --attach-without-token",
         )
     write_private(root.run / "ray.env", _exports(environment))
-    if not address.startswith(("127.0.0.1:", "localhost:")):
+    if listens_beyond_loopback(address):
         warnings.append("its ports are open beyond loopback")
     session = RaySession(address, is_ours=False, dashboard_port=None, warnings=tuple(warnings))
     write_ray_session(root, session)

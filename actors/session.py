@@ -262,7 +262,7 @@ def _end_dead(root: Root, session: RaySession | None, report: Report) -> None:
     """End what a session of ours that died, or never came up, has left running."""
     if session is not None and session.is_ours:
         report(f"the session died; Ray's logs of it are in {keep_crash_logs(root)}")
-    ray_head.end_own(root)
+    ray_head.end_own(root, grace_s=0.0)  # what it acknowledged is on the disk
 
 
 def _inference_port(root: Root, settings: Settings) -> int:

@@ -36,17 +36,36 @@ def listener_uids(address: str) -> set[int]:
     Empty if the host is another machine's, or if this system has no such tables. Every listener on
     the port counts, whatever its interface: which of them answers is the kernel's choice.
     """
+    return {uid for _, uid in _listeners(address)}
+
+
+def listens_beyond_loopback(address: str) -> bool:
+    """Whether other machines may reach ``HOST:PORT``: a host that is not this machine, or a
+    listener on another interface than loopback.
+    """
+    found = _listeners(address)
+    return not found or not all(_is_loopback(host) for host, _ in found)
+
+
+def _listeners(address: str) -> set[tuple[str, int]]:
+    """The interface, as the kernel's tables write it, and the account of each listener."""
     parts = urlsplit(address if "://" in address else f"tcp://{address}")
     if not _is_this_machine(parts.hostname or ""):
         return set()
     port = f"{parts.port or 0:04X}"
     return {
-        int(fields[7])
+        (fields[1].rpartition(":")[0], int(fields[7]))
         for table in _TABLES
         if table.exists()
         for fields in map(str.split, table.read_text(encoding="ascii").splitlines()[1:])
         if fields[3] == _LISTEN and fields[1].rpartition(":")[2] == port
     }
+
+
+def _is_loopback(host: str) -> bool:
+    """Of 32-bit words in this machine's byte order (little-endian): 127.x.y.z ends in 7F."""
+    is_v4 = len(host) == 8 or host.startswith("0000000000000000FFFF0000")
+    return (is_v4 and host.endswith("7F")) or host == "0" * 24 + "01000000"
 
 
 def _is_this_machine(host: str) -> bool:

@@ -63,9 +63,9 @@ class ControlStore(grpc.GenericRpcHandler):  # type: ignore[misc]
 
 
 @contextmanager
-def control_store(*, has_token: bool) -> Iterator[str]:
+def control_store(*, has_token: bool, host: str = "127.0.0.1") -> Iterator[str]:
     server = grpc.server(ThreadPoolExecutor(1), handlers=[ControlStore(has_token=has_token)])
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"{host}:0")
     server.start()
     yield f"127.0.0.1:{port}"
     server.stop(None).wait()
@@ -125,6 +125,23 @@ def test_a_cluster_without_a_token_needs_an_explicit_yes(root: Root) -> None:
         attached = ray_head.attach(root, RaySettings(attach_without_token=True), address)
 
     assert any("no token authentication" in warning for warning in attached.warnings)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_open"),
+    [("127.0.0.1", False), ("0.0.0.0", True), ("[::1]", False), ("[::]", True)],  # noqa: S104
+)
+def test_a_cluster_that_other_machines_reach_is_told(
+    root: Root,
+    host: str,
+    is_open: bool,  # noqa: FBT001  (a parameter of the test)
+) -> None:
+    with control_store(has_token=True, host=host) as address:
+        port = address.rpartition(":")[2]
+        named = f"{'[::1]' if ':' in host else '127.0.0.1'}:{port}"
+        warnings = ray_head.attach(root, RaySettings(), named).warnings
+
+    assert ("its ports are open beyond loopback" in warnings) == is_open
 
 
 def test_a_cluster_with_a_token_is_joined_with_one(root: Root) -> None:

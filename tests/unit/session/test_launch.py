@@ -61,6 +61,7 @@ def test_the_environment_holds_the_knobs_and_no_knob_opens_a_hole(root: Root) ->
         "RAY_max_io_workers": "2",
         "RAY_AUTH_MODE": "disabled",
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_enable_metrics_collection": "1",
     }
     environment = ray_head.own_environment(root, RaySettings(knobs=opened), "127.0.0.1:6400")
 
@@ -69,6 +70,8 @@ def test_the_environment_holds_the_knobs_and_no_knob_opens_a_hole(root: Root) ->
     assert environment["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
     assert environment["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
     assert environment["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert environment["RAY_enable_metrics_collection"] == "0"
+    assert environment["DASHBOARD_METRIC_PORT"] == "-1"
 
 
 def test_the_start_hook_takes_the_ray_client_server_away() -> None:

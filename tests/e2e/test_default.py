@@ -1,0 +1,105 @@
+"""``selflow up`` as everybody calls it, dashboard on: closed to others, back after each kill."""
+
+import http.client
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from actors.ray_head import own_processes, session_processes
+from selflow.core.processes import living_keeper
+from tests.e2e.conftest import QUICK, World, make_world
+from tests.processes import marked, seen
+from tests.waiting import wait_until
+
+LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+@pytest.fixture(scope="module")
+def default() -> Iterator[World]:
+    """A session with the dashboard, whose test settings only shorten waits."""
+    made = make_world()
+    made.ok("up", *QUICK)
+    yield made
+    made.run("down")
+    left = [process.name() for process in own_processes(made.root)]
+    shutil.rmtree(made.root.path, ignore_errors=True)
+    assert left == []
+
+
+def listening(world: World) -> list[tuple[str, str, int]]:
+    """Process, interface and port of every listener of the session."""
+    return [
+        (one.name, each.laddr.ip, each.laddr.port)
+        for one in seen(session_processes(world.root))
+        for each in one.process.net_connections("inet")
+        if each.status == psutil.CONN_LISTEN
+    ]
+
+
+def named(world: World, title: str) -> list[psutil.Process]:
+    """The processes of the session whose name begins so."""
+    found = seen(session_processes(world.root))
+    return [one.process for one in found if one.name.startswith(title)]
+
+
+def status(port: int, path: str, token: str | None = None) -> int | None:
+    """What a port answers over HTTP; None if it does not speak HTTP."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def test_the_default_session_is_closed(default: World) -> None:
+    """Loopback only, no metrics and no dashboard data without a token."""
+    found = listening(default)
+    checked = default.run("doctor")
+    dashboard = int(default.ok("url", "dashboard").strip().rpartition(":")[2])
+    ray_token = (default.root.run / "ray_token").read_text()
+    metrics = [(name, port) for name, _, port in found if status(port, "/metrics") == 200]
+
+    assert len(found) > 10
+    assert [each for each in found if each[1] not in LOOPBACK] == []
+    assert status(dashboard, "/api/version") == 401
+    assert status(dashboard, "/api/version", ray_token) == 200
+    assert metrics == []
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_session_survives_the_kill_of_each_process_of_rays(default: World) -> None:
+    for title in ("ray::DashboardAgent", "ray::RuntimeEnvAgent", "gcs_server", "ray::ProxyActor"):
+        decision = default.json("predict", "--top-k", "2")["decision_id"]
+        (victim,) = named(default, title)
+
+        victim.kill()
+
+        wait_until(lambda title=title, old=victim: named(default, title) not in ([], [old]), 120)
+        wait_until(lambda: default.run("predict").returncode == 0, 120)
+        assert default.json("feedback", decision, "thumb", "true")["feedback_id"]
+
+
+def test_a_killed_keeper_is_told_and_replaced_by_up(default: World) -> None:
+    wait_until(lambda: default.state()["state"] == "running", 120)
+    keeper = living_keeper(default.root)
+    assert keeper is not None
+
+    os.kill(keeper.pid, signal.SIGKILL)
+    wait_until(lambda: living_keeper(default.root) is None)
+    told = default.state()
+    default.ok("up", *QUICK)
+    default.ok("up", *QUICK)
+
+    assert any("the keeper is gone" in reason for reason in told["reasons"])
+    assert default.run("predict").returncode == 0, "answers need no keeper"
+    assert living_keeper(default.root) is not None
+    keepers = seen(marked("SELFLOW_HOME", str(default.root.path)))
+    assert [one.process.cmdline()[-1] for one in keepers].count("keep") == 1
