@@ -12,11 +12,13 @@ from selflow.collect.entropy import replace_random
 from selflow.collect.secret_patterns import (
     CARD,
     HEX_RUN,
+    NAMING_KEY,
     NEEDLES,
     SECRET,
     SENSITIVE_NAME,
     SHAPES,
     UUID_RUN,
+    VALUE_KEY,
     SecretPattern,
 )
 from selflow.core.events import Event, Json
@@ -26,6 +28,9 @@ from selflow.core.settings import PrivacySettings
 _SHORTEST = 5
 _MAX_PASSES = 8
 _SHORTEST_NUMBER = 12
+_COMMAND_WORDS = 4
+"""``aws configure set NAME VALUE``: how much of a list of arguments can announce the next one."""
+_PROBE = "1"
 _REMEMBERED_TEXTS, _REMEMBERED_CHARS = 8_192, 128
 """Texts known to hold no secret (kinds, apps, keys, paths that come again) are not searched twice.
 """
@@ -96,8 +101,8 @@ class SlotRedactor:
 
     def _pass(self, text: str) -> str:
         lowered = text.lower()
-        for place in sorted({place for needle, place in NEEDLES if needle in lowered}):
-            text = SHAPES[place].apply(text)
+        for index in sorted({index for needle, index in NEEDLES if needle in lowered}):
+            text = SHAPES[index].apply(text)
         for shape in self._own:
             text = shape.apply(text)
         if len(text) >= _SHORTEST_NUMBER:
@@ -107,22 +112,48 @@ class SlotRedactor:
     def _mapping(self, data: Mapping[str, Json], *, is_secret: bool) -> dict[str, Json]:
         """Keys that collide after redaction get a number, so that no value is lost."""
         cleaned: dict[str, Json] = {}
+        names_secret = any(
+            isinstance(value, str) and NAMING_KEY.fullmatch(key) and SENSITIVE_NAME.search(value)
+            for key, value in data.items()
+        )
         for key, value in data.items():
             name = base = self.text(key)
-            place = 2
+            number = 2
             while name in cleaned:
-                name, place = f"{base}#{place}", place + 1
-            cleaned[name] = self._value(
-                value, is_secret=is_secret or SENSITIVE_NAME.search(key) is not None
-            )
+                name, number = f"{base}#{number}", number + 1
+            hides = SENSITIVE_NAME.search(key) or (names_secret and VALUE_KEY.fullmatch(key))
+            cleaned[name] = self._value(value, is_secret=is_secret or bool(hides))
         return cleaned
+
+    def _list(self, items: list[Json]) -> list[Json]:
+        """Arguments of a command may announce each other: ``["--password", "X"]``."""
+        return [
+            self._value(item, is_secret=index > 0 and self._announces(items, index))
+            for index, item in enumerate(items)
+        ]
+
+    def _announces(self, items: list[Json], index: int) -> bool:
+        """Whether what stands before item ``index`` makes it a secret, whatever it is."""
+        previous = items[index - 1]
+        if not isinstance(items[index], str | int | float) or not isinstance(previous, str):
+            return False
+        head = items[: min(index - 1, _COMMAND_WORDS - 1)]
+        words = [*(word for word in head if isinstance(word, str)), previous]
+        command = " ".join(words)
+        if len(command) > _REMEMBERED_CHARS:
+            return False
+        return self.text(f"{command} {_PROBE}").endswith(f" {SECRET}")
 
     def _value(self, value: Json, *, is_secret: bool) -> Json:
         """``is_secret``: the key above says that this is a secret, whatever it looks like."""
         if isinstance(value, dict):
             return self._mapping(value, is_secret=is_secret)
         if isinstance(value, list):
-            return [self._value(item, is_secret=is_secret) for item in value]
+            return (
+                [self._value(item, is_secret=True) for item in value]
+                if is_secret
+                else (self._list(value))
+            )
         if isinstance(value, bool) or value is None or value == "":
             return value
         if is_secret:

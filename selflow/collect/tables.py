@@ -19,6 +19,10 @@ from selflow.core.events import Json
 
 _HEAD_ROWS = 100
 """Objects of a JSON-lines file that are looked at for the names of its columns."""
+MAX_UNPACKED_BYTES = 1_000_000_000
+"""A gzip file may unpack to this much; one of 1 MB can unpack to 1 GB and more."""
+MAX_LINE_CHARS = 1_000_000
+"""A longer line is a bad row; no event is that large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,9 @@ def read_rows(path: Path, columns: Sequence[str], progress: Progress) -> Iterato
         progress: Filled with bytes, rows and bad lines.
 
     Raises:
-        UsageError: If the file cannot be read, is of another format, is damaged (also later, while
-        reading), or
-            lacks a column; the message names the column, the hint those that are there.
+        UsageError: If the file cannot be read, is of another format, is damaged or unpacks
+            to more than ``MAX_UNPACKED_BYTES`` (both also later, while reading), or lacks a
+            column; the message names the column, the hint those that are there.
     """
     parse = _parser(path)
     rows = _read(path, parse, columns, progress)
@@ -81,7 +85,8 @@ def open_lines(path: Path, progress: Progress) -> Iterator[Iterator[str]]:
     U+FFFD.
 
     Raises:
-        UsageError: If the file cannot be opened or, while reading, turns out to be damaged.
+        UsageError: If the file cannot be opened or, while reading, turns out to be damaged or to
+            unpack to more than ``MAX_UNPACKED_BYTES``.
     """
     try:
         with path.open("rb") as raw:
@@ -90,7 +95,7 @@ def open_lines(path: Path, progress: Progress) -> Iterator[Iterator[str]]:
             with io.TextIOWrapper(
                 unpacked, encoding="utf-8-sig", errors="replace", newline=""
             ) as text:
-                yield _counted(text, raw, progress)
+                yield _bounded_lines(text, path, unpacked, raw, progress)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UsageError(
             f"{path} is damaged after row {progress.rows:,}", "unpack it by hand to see more"
@@ -102,10 +107,37 @@ def open_lines(path: Path, progress: Progress) -> Iterator[Iterator[str]]:
         ) from error
 
 
-def _counted(text: io.TextIOWrapper, raw: BinaryIO, progress: Progress) -> Iterator[str]:
-    for line in text:
+def _bounded_lines(
+    text: io.TextIOWrapper,
+    path: Path,
+    unpacked: gzip.GzipFile | BinaryIO,
+    raw: BinaryIO,
+    progress: Progress,
+) -> Iterator[str]:
+    """Lines of at most ``MAX_LINE_CHARS``; a longer one is counted as bad and read as empty.
+
+    Memory: one line and the buffers, whatever the file unpacks to.
+    """
+    number = 0
+    while line := text.readline(MAX_LINE_CHARS):
+        number += 1
+        if len(line) == MAX_LINE_CHARS and not line.endswith("\n"):
+            progress.skip(number)
+            while line and not line.endswith("\n"):
+                _check_unpacked(path, unpacked)
+                line = text.readline(MAX_LINE_CHARS)
+            line = "\n"
+        _check_unpacked(path, unpacked)
         progress.done = raw.tell()
         yield line
+
+
+def _check_unpacked(path: Path, unpacked: gzip.GzipFile | BinaryIO) -> None:
+    if isinstance(unpacked, gzip.GzipFile) and unpacked.tell() > MAX_UNPACKED_BYTES:
+        raise UsageError(
+            f"{path} unpacks to more than {MAX_UNPACKED_BYTES:,} bytes",
+            "if you trust it, unpack it by hand and import the plain file",
+        )
 
 
 def _csv_rows(

@@ -5,6 +5,7 @@ goes through.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from selflow.core.events import Event
 
 Kind = Literal["jsonl", "csv", "shell", "git"]
+MAX_REPLAYED_EVENTS = 1_000_000
 _OUR_SHAPE = ("ts=ts", "kind=kind", "subject=subject")
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Count what is there, and send nothing.")]
 
@@ -97,7 +99,13 @@ def replay(  # noqa: PLR0913
     call: Invocation = ctx.obj
     reading = Progress()
     found = import_table(file, ColumnMap(ts=time, subject=label, step=group), "replay", reading)
-    events = sorted((replace(event, kind=kind) for event in found), key=lambda event: event.ts_us)
+    events = [replace(event, kind=kind) for event in islice(found, MAX_REPLAYED_EVENTS + 1)]
+    if len(events) > MAX_REPLAYED_EVENTS:
+        raise UsageError(
+            f"{file} holds more than {MAX_REPLAYED_EVENTS:,} events, which replay sorts in memory",
+            "split the file by time, or use selflow import",
+        )
+    events.sort(key=lambda event: event.ts_us)
     _bring(
         call,
         ImportBatch("replay", file, "import:replay", events, reading, _speed(speed)),
@@ -146,7 +154,7 @@ def _speed(text: str) -> float | None:
     except ValueError:
         speed = 0.0
     if not 0 < speed < 1e12:
-        raise UsageError("--speed is no speed", "a number such as 60, or max")
+        raise UsageError(f"invalid speed: {text}", "give a number such as 60, or max")
     return speed
 
 

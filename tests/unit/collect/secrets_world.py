@@ -107,6 +107,28 @@ ANNOUNCED: dict[str, tuple[st.SearchStrategy[str], Callable[[str], str]]] = {
     "query": (_plain, lambda secret: f"GET https://host/path?q={secret}&b=1#top"),
     "bare_query": (_plain, lambda secret: f"GET /path?q={secret} HTTP/1.1"),
     "fragment": (_plain, lambda secret: f"https://host/cb#state={secret}"),
+    "arguments": (_plain, lambda secret: f'run(["tool", "--password", "{secret}"])'),
+    "escaped_arguments": (_plain, lambda secret: f'[\\"--auth-token\\", \\"{secret}\\"]'),
+    "named_value": (_plain, lambda secret: f'{{"name": "DB_PASSWORD", "value": "{secret}"}}'),
+    "value_named": (_plain, lambda secret: f'{{"value": "{secret}", "name": "password"}}'),
+    "yaml_pair": (_plain, lambda secret: f"- name: API_TOKEN\n  value: {secret}\n"),
+    "element": (_plain, lambda secret: f"<db:password enc='no'>{secret} x</db:password>"),
+    "sentence": (_plain, lambda secret: f"the password for the door is {secret}"),
+    "sentence_pin": (_plain, lambda secret: f"PIN lautet {secret}"),
+    "no_user": (_plain, lambda secret: f"redis://:{secret}#w@host"),
+    "digits_then_hash": (_plain, lambda secret: f"redis://:12#{secret}@host:6379/0"),
+    "aws": (_plain, lambda secret: f"aws configure set aws_secret_access_key {secret}"),
+    "npm": (_plain, lambda secret: f"npm config set //registry.org/:_authToken {secret}"),
+    "fish": (_plain, lambda secret: f"set -gx GH_TOKEN {secret}"),
+    "piped": (_plain, lambda secret: f"echo {secret} | sudo -S apt update"),
+    "piped_quoted": (_plain, lambda secret: f"echo -n '{secret}|x' | /usr/bin/sudo -k -S ls"),
+    "piped_format": (_plain, lambda secret: f"printf '%s' {secret} | sudo -S ls"),
+    "stdin": (_plain, lambda secret: f"echo {secret}|docker login -u b --password-stdin"),
+    "here_string": (_plain, lambda secret: f"sudo -S ls <<< {secret}"),
+    **{
+        name: (_plain, lambda secret, name=name: f"{name}={secret}")
+        for name in ("pw", "pin", "otp", "cvv", "psk", "session", "userPin")
+    },
 }
 """Kinds that look like nothing; what stands before them gives them away."""
 

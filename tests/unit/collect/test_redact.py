@@ -2,15 +2,18 @@
 
 import json
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from selflow.collect.checksums import iban_holds, luhn_holds
+from selflow.collect.checksums import iban_holds, luhn_holds, replace_cards, replace_ibans
+from selflow.collect.entropy import replace_random
 from selflow.collect.redact import PassThrough, SlotRedactor, make_redactor
+from selflow.collect.secret_patterns import HEX_RUN, SENSITIVE_NAME, SHAPES, UUID_RUN
 from selflow.core.codec import event_to_json
-from selflow.core.events import Event
+from selflow.core.events import Event, Json
 from selflow.core.settings import PrivacySettings
 from tests.unit.collect.secrets_world import ANNOUNCED, PLACES, SECRETS
 
@@ -65,6 +68,21 @@ rm -rf /home/u/.cache/thumbnails
 psql -h localhost -U postgres shop
 sed -i 's/foo/bar/g' README.md
 awk '{print $1}' access.log | sort | uniq -c
+ping host
+spin=1
+git commit -m 'set session timeout'
+git config credential.helper store
+the password is required
+pinned==2.0
+echo foo | sudo tee /etc/x
+tmux new -s session
+bearer of bad news
+cat <<< EOF
+set -o vi
+name: bob, value: 3
+<b>hello</b>
+https://host.org:8080/@user/a
+aws s3 ls
 """.strip().splitlines()
 
 
@@ -105,8 +123,8 @@ def test_no_secret_survives_that_its_surroundings_announce(kind: str) -> None:
 def test_the_campaigns_plant_more_than_a_thousand_secrets() -> None:
     planted = (len(SECRETS) * len(PLACES) + len(ANNOUNCED) * 5) * _EXAMPLES_PER_KIND
 
-    assert planted >= 1_000
-    assert len(SECRETS) + len(ANNOUNCED) >= 40
+    assert planted >= 2_000
+    assert len(SECRETS) + len(ANNOUNCED) >= 65
 
 
 def test_ordinary_paths_and_commands_stay_as_they_are() -> None:
@@ -199,6 +217,46 @@ def test_a_key_that_names_a_secret_hides_its_value_whatever_it_is() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "name", ["pw", "pin", "otp", "cvv", "psk", "session", "userPin", "pinCode"]
+)
+def test_a_short_key_of_data_hides_its_value(name: str) -> None:
+    event = Event(1, "s", "k", data={name: 1234, "spin": 1, "opinion": "x"})
+
+    assert REDACTOR.redact(event).data == {name: "<SECRET>", "spin": 1, "opinion": "x"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["tool", "--password", "X y", "run"], ["tool", "--password", "<SECRET>", "run"]),
+        (["tool", "--token", 77], ["tool", "--token", "<SECRET>"]),
+        (["mysql", "-u", "root", "-p", "X"], ["mysql", "-u", "root", "-p", "<SECRET>"]),
+        (
+            ["aws", "configure", "set", "aws_secret_access_key", "X"],
+            ["aws", "configure", "set", "aws_secret_access_key", "<SECRET>"],
+        ),
+        (["cp", "-p", "a", "b"], ["cp", "-p", "a", "b"]),
+        (["a", 1, None, ["--pin", "X"]], ["a", 1, None, ["--pin", "<SECRET>"]]),
+    ],
+)
+def test_an_argument_that_another_announces_is_a_secret(
+    arguments: list[Json], shown: list[Json]
+) -> None:
+    once = REDACTOR.redact(Event(1, "s", "k", data={"argv": arguments}))
+
+    assert once.data == {"argv": shown}
+    assert REDACTOR.redact(once) == once
+
+
+def test_a_value_beside_the_name_of_a_secret_is_one() -> None:
+    data = {"env": [{"name": "DB_PASSWORD", "value": "X"}, {"name": "LANG", "value": "C"}]}
+
+    assert REDACTOR.redact(Event(1, "s", "k", data=data)).data == {
+        "env": [{"name": "DB_PASSWORD", "value": "<SECRET>"}, {"name": "LANG", "value": "C"}]
+    }
+
+
 def test_a_card_number_written_as_a_number_is_a_card() -> None:
     data = {
         "n": 4_111_111_111_111_111,
@@ -251,6 +309,63 @@ def test_checksums_know_right_from_wrong() -> None:
     assert iban_holds("GB82WEST12345698765432")
     assert not iban_holds("GB82WEST12345698765433")
     assert not iban_holds("ZZ82WEST12345698765432")
+
+
+HOSTILE_STARTS = (
+    *("eyJ", "AKIA", "ghp_", "glpat-", "xoxb-", "hooks.slack.com/", "ya29.", "sk-", "sk-ant-"),
+    *("sk_live_", "SG.", "sf_", "password", "--password", "token", "--token ", "auth", "cookie"),
+    *("x-key", "x-", "authorization:", "bearer ", "basic ", "mysql ", "docker login ", "az login "),
+    *("aws configure set token ", "set token ", "curl -u ", "openssl ", "https://", "://", "?a="),
+    *("a@", "%40", "a%40", "-----BEGIN PRIVATE KEY-----", "api_key", "pin", "1 ", "DE12", "aB3/"),
+    *("0", "deadbeef", "-", "_", "'", '"', "<<<", "sudo -S ", "echo ", "echo a|", "<a>", "</"),
+    *("name:password value:", "value:a name:", "the password for a ", "password is "),
+)
+HOSTILE_REPEATS = ("", "a", "A", "aB3", "-", " ", ".", "/", "=", "'", '"', "\\", "|", "eyJ", "\n")
+_CHARS = 2_000
+_WORST_RATIO = 12.0
+"""Four times the text: linear rules take about 4 times as long, quadratic ones 16 times."""
+
+SEARCHES: dict[str, Callable[[str], object]] = {
+    **{f"{index} {shape.needles[0]}": shape.apply for index, shape in enumerate(SHAPES)},
+    "uuid": UUID_RUN.apply,
+    "hex": HEX_RUN.apply,
+    "cards": replace_cards,
+    "ibans": replace_ibans,
+    "random": lambda text: replace_random(text, "<SECRET>"),
+    "names": SENSITIVE_NAME.search,
+}
+
+
+def _hostile_texts(chars: int) -> Iterator[str]:
+    """A start and one thing again and again; and both together again and again."""
+    for start in HOSTILE_STARTS:
+        for unit in HOSTILE_REPEATS:
+            yield start + (unit or start) * (chars // len(unit or start))
+            yield (start + unit) * (chars // len(start + unit))
+
+
+def _least_s(search: Callable[[str], object], text: str) -> float:
+    """Processor time of the fastest of three: what other programs do to it is left out."""
+    spent_s = []
+    for _ in range(3):
+        began_s = time.process_time()
+        search(text)
+        spent_s.append(time.process_time() - began_s)
+    return min(spent_s)
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_every_secret_pattern_takes_linear_time(name: str) -> None:
+    search = SEARCHES[name]
+    longer = _hostile_texts(4 * _CHARS)
+    for text, text4 in zip(_hostile_texts(_CHARS), longer, strict=True):
+        began_s = time.process_time()
+        search(text)
+        if time.process_time() - began_s < 0.002:  # at most 1 us for a character: nothing to grow
+            continue
+        ratio = _least_s(search, text4) / _least_s(search, text)
+
+        assert ratio < _WORST_RATIO, (text[:20], ratio)
 
 
 @pytest.mark.parametrize(

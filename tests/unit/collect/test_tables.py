@@ -2,10 +2,12 @@
 
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from selflow.collect import tables
 from selflow.collect.importers.table import ColumnMap, import_table
 from selflow.collect.progress import Progress
 from selflow.collect.tables import read_rows
@@ -75,6 +77,39 @@ def test_a_field_beyond_all_bounds_is_a_bad_row_and_the_next_one_is_read(tmp_pat
     rows = list(read_rows(_csv(tmp_path, f"1,{'x' * 200_000},c,d,e\n2,b,c,d,e\n"), [], progress))
 
     assert ([row.values["when"] for row in rows], progress.bad_lines) == (["2"], [2])
+
+
+def test_a_small_file_that_unpacks_to_gigabytes_takes_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "MAX_UNPACKED_BYTES", 60_000_000)
+    path = tmp_path / "bomb.jsonl.gz"
+    with gzip.open(path, "wb") as file:
+        file.write(b'{"a": 1}\n')
+        for _ in range(64):
+            file.write(b" " * 1_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            UsageError, match=r"bomb\.jsonl\.gz unpacks to more than 60,000,000 bytes"
+        ):
+            list(read_rows(path, ["a"], Progress()))
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak_bytes < 15_000_000
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_a_line_too_long_for_any_event_is_a_bad_row(tmp_path: Path, name: str) -> None:
+    head, row = ("a\n", "1\n") if name == "t.csv" else ('{"a": 0}\n', '{"a": "1"}\n')
+    (tmp_path / name).write_text(head + row + "x" * 2_500_000 + "\n" + row)
+    progress = Progress()
+    rows = list(read_rows(tmp_path / name, ["a"], progress))
+
+    assert [each.values["a"] for each in rows][-2:] == ["1", "1"]
+    assert (progress.bad_rows, progress.bad_lines) == (1, [3])
 
 
 def test_no_more_than_a_hundred_bad_lines_are_named(tmp_path: Path) -> None:

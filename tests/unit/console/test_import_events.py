@@ -133,7 +133,7 @@ def test_a_dry_run_counts_and_sends_nothing(cli: Cli, root: Root, table: str) ->
         (("replay", "{table}", "--time", "when", "--label", "nope"), "no column nope"),
         (
             ("replay", "{table}", "--time", "when", "--label", "path", "--speed", "-1"),
-            "--speed is no speed",
+            "invalid speed: -1",
         ),
     ],
 )
