@@ -297,9 +297,16 @@ _KNOWN = tuple(
 )
 
 # --- Things that are no secrets by themselves but name a person, an account or one object.
+_FILE_ENDINGS = (
+    "conf|gmo|header|insert|mount|po|scope|sed|service|sin|slice|socket|swap|target|timer"
+)
+"""No top-level domains: ``user@0.service``, ``en@quot.header`` are files."""
 _EMAIL = SecretPattern(
     ("@", "%40"),
-    re.compile(r"(?<![\w.%+-])(?!git@)[\w.%+-]+(?:@|%40)(?:[\w-]+\.)+[^\W\d_]{2,}"),
+    re.compile(
+        r"(?<![\w.%+-])(?!git@)[\w.%+-]+(?:@|%40)(?:[\w-]+\.)+"
+        rf"(?!(?:{_FILE_ENDINGS})(?!\w))[^\W\d_]{{2,}}"
+    ),
     _slot(EMAIL),
 )
 UUID_RUN = SecretPattern(

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 from numpy.random import default_rng
 
-from selflow.collect.entropy import MIN_BITS_PER_CHAR, bits_per_char
 from selflow.core.events import Event
 
 _BASE62 = string.ascii_letters + string.digits
@@ -78,9 +77,8 @@ SECRETS: dict[str, st.SearchStrategy[str]] = {
     "sha1": st.integers(1 << 150, (1 << 160) - 1).map(lambda number: f"{number:040x}"),
     "base62": _random(_BASE62, 40),
     "base64url": _random(_BASE62 + "-_", 43),
-    "base36": _random(string.ascii_lowercase + string.digits, 40).filter(
-        lambda text: bits_per_char(text) > MIN_BITS_PER_CHAR
-    ),
+    "base36": _random(string.ascii_lowercase + string.digits, 40),
+    "base62 short": _random(_BASE62, 24),
 }
 """Kinds that are seen by their own shape, wherever they stand."""
 
