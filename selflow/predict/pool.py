@@ -21,7 +21,16 @@ good.
 
 
 class FixedSharePool:
-    """One weight per expert; the weights sum to 1 at any moment."""
+    """One weight per expert; the weights sum to 1 at any moment.
+
+    >>> pool = FixedSharePool(["careful", "bold"])
+    >>> p = np.array([[0.5], [0.9]])  # (experts, outcomes): what each gave to what came
+    >>> pool.mix(p).round(3).tolist()
+    [0.7]
+    >>> pool.learn(p, counts=np.array([1.0]))
+    >>> pool.weights.round(3).tolist()
+    [0.359, 0.641]
+    """
 
     def __init__(self, names: Sequence[str], alpha: float = 0.01) -> None:
         self.alpha = alpha
@@ -51,7 +60,14 @@ class FixedSharePool:
         self.weights = left / total if total > 0 else np.full(len(left), 1.0 / max(1, len(left)))
 
     def mix(self, p: Floats) -> Floats:
-        """The mixture of (n, m) probabilities, one row per expert."""
+        """The mixture of the experts' probabilities.
+
+        Args:
+            p: (n, m), one row per expert.
+
+        Returns:
+            (m,). Cost: O(n m).
+        """
         mixed: Floats = self.weights @ p
         return mixed
 
@@ -61,8 +77,9 @@ class FixedSharePool:
         Args:
             p: (n, m), each expert's probability of each outcome of the step (its labels, and NEW).
             counts: (m,), how many members of the step each outcome stands for. A set step counts as
-                one
-                observation: the geometric mean over its members.
+                one observation: the geometric mean over its members.
+
+        Cost: O(n m).
         """
         log_p = np.log(p + _FLOOR) @ counts / counts.sum()
         posterior = self.weights * np.exp(log_p - log_p.max())

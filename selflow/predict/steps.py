@@ -83,6 +83,17 @@ class StepBuilder:
     something that does not belong to it, or when any event is more than ``burst_gap_s`` later; no
     clock is read, so a replay of the log gives the same steps. Until then ``open_steps`` shows it,
     for use as context.
+
+    >>> builder = StepBuilder(burst_gap_s=2.0)
+    >>> builder.feed(Event(0, "files", "file.modify", "a.py"))
+    []
+    >>> builder.feed(Event(1_000_000, "files", "file.modify", "b.py"))
+    []
+    >>> [len(step.labels) for step in builder.open_steps()]
+    [2]
+    >>> later = Event(9_000_000, "shell", "shell.command", "ls")
+    >>> [len(step.labels) for step in builder.feed(later)]
+    [2, 1]
     """
 
     def __init__(self, burst_gap_s: float = BURST_GAP_S) -> None:

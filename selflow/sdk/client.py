@@ -40,6 +40,14 @@ class Client:
         environ: The environment to look in.
         clock: Waits between attempts.
         timeout_s: Longest wait for one answer.
+
+    >>> client = Client()
+    >>> answer = client.predict(top_k=1)
+    >>> answer.predictions[0].subject
+    'a.py'
+    >>> came = [{"kind": "file.modify", "subject": "a.py"}]
+    >>> client.feedback(answer.decision_id, "outcome", came).hit_at_1
+    True
     """
 
     def __init__(

@@ -1,5 +1,6 @@
 """The client against a small scripted server: where it looks, what it sends, when it asks again."""
 
+import doctest
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from selflow.core.errors import ApiError, NotRunningError, RefusedError, UsageEr
 from selflow.core.events import Event
 from selflow.core.paths import Root
 from selflow.core.session_files import Endpoints, write_endpoints
+from selflow.sdk import client as sdk_client
 from selflow.sdk.client import Client
 from selflow.testing import ManualClock
 
@@ -106,6 +108,16 @@ def test_a_prediction_carries_the_context_and_the_token(script: Script) -> None:
     )
     assert json.loads(body)["context"][0]["ts"] == "1970-01-01T00:00:00.000000Z"
     assert (json.loads(body)["top_k"], json.loads(body)["kinds"]) == (3, ["file.modify"])
+
+
+def test_the_example_of_the_client_works(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    script.answers = [(200, PREDICTION, {}), (200, {"feedback_id": "fb_1", "hit_at_1": True}, {})]
+    monkeypatch.setenv("SELFLOW_URL", script.url)
+    monkeypatch.setenv("SELFLOW_TOKEN", "sf_x")
+
+    ran = doctest.testmod(sdk_client)
+
+    assert (ran.failed, ran.attempted) == (0, 5)
 
 
 def test_feedback_asks_again_with_the_same_key_after_a_lost_answer(script: Script) -> None:
