@@ -8,6 +8,7 @@ al. 2011.
 
 import math
 from collections.abc import Iterable, Sequence
+from enum import IntEnum
 from itertools import islice
 
 import numpy as np
@@ -16,7 +17,38 @@ from selflow.predict.experts import ListedAnswer, View
 from selflow.predict.packing import Packed, pack_array, unpack_array
 from selflow.predict.table import Floats
 
-WIDTH = 23
+
+class Column(IntEnum):
+    """The features of one candidate; the products with gap and size of the last step come last."""
+
+    COUNT_20 = 0
+    COUNT_100 = 1
+    COUNT_1000 = 2
+    LOG_AGE = 3
+    INVERSE_AGE = 4
+    INVERSE_RANK = 5
+    BEST_FOLLOWER = 6
+    MEAN_FOLLOWER = 7
+    COMPANION = 8
+    IS_LAST = 9
+    IS_BEFORE = 10
+    SAME_FOLDER = 11
+    SAME_EXTENSION = 12
+    LIKENESS = 13
+    LOG_KNOWN_FOR = 14
+    FIRST_WITH_GAP = 15
+    FIRST_WITH_SIZE = 20
+
+
+WIDTH = Column.FIRST_WITH_SIZE + 3
+_WITH_GAP = [
+    Column.IS_LAST,
+    Column.BEST_FOLLOWER,
+    Column.LIKENESS,
+    Column.INVERSE_AGE,
+    Column.COMPANION,
+]
+_WITH_SIZE = [Column.IS_LAST, Column.BEST_FOLLOWER, Column.LIKENESS]
 _HALF_LIVES = (20.0, 100.0, 1000.0)
 _RATES: Floats = -1.0 / np.array(_HALF_LIVES)[:, None]
 _PACE = 0.1
@@ -24,6 +56,8 @@ _RATE_DECAY = 2.0 ** (-1 / 500)
 _RECENT, _HOT, _FOLLOWERS, _COMPANIONS, _MOST = 25, 20, 8, 5, 80
 _MEMBERS = 30
 _NEAR = 10
+_FLOOR_SHARE = 0.01
+"""Added to shares before their logarithm, so that never and almost never are close."""
 _ROW_LABELS = 128
 """A row that grows beyond twice this many labels keeps the strongest."""
 
@@ -198,8 +232,13 @@ def _candidates(past: _Past, view: View) -> list[int]:
 
 
 def _features(past: _Past, view: View, candidates: Sequence[int]) -> Floats:
-    """(n, WIDTH): fifteen plain features and eight products of them with gap and size of the last
-    step.
+    """What this user's past tells of each candidate.
+
+    Returns:
+        (n, WIDTH): the columns of ``Column``: fifteen plain features, then what gap and size of the
+        last step do to membership, followers, names, age and companions.
+
+    Cost: O(n members of the last step).
     """
     last, before, rank = view.last, view.before, view.rank
     vocabulary = view.vocabulary
@@ -210,27 +249,24 @@ def _features(past: _Past, view: View, candidates: Sequence[int]) -> Floats:
     age = past.steps - counts[3]
     shares = _ratios(past.follow, past.followed, last, candidates)
     company = _ratios(past.together, past.uses, last, candidates)
-    made = np.empty((WIDTH, len(candidates)))
-    made[:3] = np.log1p(counts[:3] * np.exp2(_RATES * age))
-    made[3], made[4] = np.log(age), 1.0 / age
-    made[5] = [1.0 / (1.0 + rank.get(y, len(rank))) for y in candidates]
-    made[6], made[7], made[8] = (
-        shares.max(axis=0),
-        shares.sum(axis=0) / len(shares),
-        company.max(axis=0),
-    )
-    made[6:9] = np.log(made[6:9] + 0.01)
-    made[9] = [y in last for y in candidates]
-    made[10] = [y in before for y in candidates]
-    made[11] = [t.folder in folders for t in own]
-    made[12] = [t.extension in extensions for t in own]
-    made[13] = vocabulary.likeness(candidates, last[:_NEAR])
-    made[14] = np.log1p(past.steps - counts[4])
-    # The products: what gap and size of the last step do to membership, followers, names, age and
-    # companions.
-    made[15:20] = made[[9, 6, 13, 4, 8]] * view.gap
-    made[20:] = made[[9, 6, 13]] * math.log1p(len(last))
-    return made.T
+    features = np.empty((WIDTH, len(candidates)))
+    decayed = counts[: len(_HALF_LIVES)] * np.exp2(_RATES * age)
+    features[Column.COUNT_20 : Column.COUNT_1000 + 1] = np.log1p(decayed)
+    features[Column.LOG_AGE] = np.log(age)
+    features[Column.INVERSE_AGE] = 1.0 / age
+    features[Column.INVERSE_RANK] = [1.0 / (1.0 + rank.get(y, len(rank))) for y in candidates]
+    features[Column.BEST_FOLLOWER] = np.log(shares.max(axis=0) + _FLOOR_SHARE)
+    features[Column.MEAN_FOLLOWER] = np.log(shares.sum(axis=0) / len(shares) + _FLOOR_SHARE)
+    features[Column.COMPANION] = np.log(company.max(axis=0) + _FLOOR_SHARE)
+    features[Column.IS_LAST] = [y in last for y in candidates]
+    features[Column.IS_BEFORE] = [y in before for y in candidates]
+    features[Column.SAME_FOLDER] = [t.folder in folders for t in own]
+    features[Column.SAME_EXTENSION] = [t.extension in extensions for t in own]
+    features[Column.LIKENESS] = vocabulary.likeness(candidates, last[:_NEAR])
+    features[Column.LOG_KNOWN_FOR] = np.log1p(past.steps - counts[4])
+    features[Column.FIRST_WITH_GAP : Column.FIRST_WITH_SIZE] = features[_WITH_GAP] * view.gap
+    features[Column.FIRST_WITH_SIZE :] = features[_WITH_SIZE] * math.log1p(len(last))
+    return features.T
 
 
 def _ratios(
