@@ -169,7 +169,7 @@ def judge(tree: Path, fault: Fault) -> Verdict:
         return Verdict(is_red=False, reason=reason)
     seen, blind = set[str](), []
     for test in fault.tests:
-        own = [one for one in outcome.failures if one.test.partition("[")[0] == test]
+        own = [one for one in outcome.failures if test in {one.test, one.test.partition("[")[0]}]
         expected = {str(one) for one in own if one.is_expected(fault)}
         seen |= expected
         if not expected:

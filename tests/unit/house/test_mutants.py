@@ -32,7 +32,7 @@ def test_every_fault_still_applies_and_names_tests_that_exist(fault: Fault) -> N
     assert fault.old != fault.new
     assert fault.tests
     for test in fault.tests:
-        path, _, name = test.partition("::")
+        path, _, name = test.partition("[")[0].partition("::")
 
         assert f"def {name.partition('::')[2] or name}(" in (HERE / path).read_text()
 

@@ -5,6 +5,7 @@ answer down.
 import subprocess
 import sys
 from collections.abc import Iterator
+from threading import Event as Flag
 
 import pytest
 
@@ -12,6 +13,7 @@ from selflow.core.errors import NotRunningError
 from selflow.core.settings import RouterSettings
 from selflow.sdk.client import Client
 from selflow.store.catalog import Catalog
+from selflow.testing import ManualClock
 from serve.model_registry import RETRY_S
 from tests.unit.inference.agents import School
 from tests.unit.inference.test_restart import answers
@@ -90,6 +92,21 @@ def _record(world: World, command: str) -> bytes:
     return encode_record(world.event(command))
 
 
+class TwoWaits(ManualClock):
+    """Ends the loop that waits on it at its second wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopping = Flag()
+        self.first_wait_s = 0.0
+
+    def wait(self, flag: Flag, timeout_s: float) -> bool:
+        if self.first_wait_s:
+            flag.set()
+        self.first_wait_s = self.first_wait_s or timeout_s
+        return super().wait(flag, timeout_s)
+
+
 def test_a_rollback_switches_the_next_answer_and_unloads_what_left(school: School) -> None:
     world = school.world
     old, new = school.agent("coder", ROUND[1]), school.agent("coder", ROUND[2])
@@ -101,6 +118,23 @@ def test_a_rollback_switches_the_next_answer_and_unloads_what_left(school: Schoo
     assert in_pool(world, "coder") == old.version
     assert set(school.hosts.made[0].says) == {old.id}
     assert len(school.hosts.made) == 1
+
+
+def test_a_rollback_is_answered_with_within_a_second(school: School) -> None:
+    world = school.world
+    old, new = school.agent("coder", ROUND[1]), school.agent("coder", ROUND[2])
+    world.look()
+    before = in_pool(world, "coder")
+    school.rollback("coder")
+
+    clock, engine = TwoWaits(), world.replica.engine
+    engine._clock, engine._stopping = clock, clock.stopping
+    began_s = clock.monotonic_s()
+    engine._follow_fleet()  # by the clock of this test: one wait, one look, and it is told to stop
+
+    assert (before, in_pool(world, "coder")) == (new.version, old.version)
+    assert clock.first_wait_s < 1.0
+    assert clock.monotonic_s() > began_s
 
 
 def test_a_look_that_finds_nothing_new_does_nothing(school: School) -> None:
