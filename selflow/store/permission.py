@@ -9,7 +9,7 @@ from selflow.core.clock import Clock
 from selflow.store.reading import CatalogReader
 
 CACHE_S = 1.0
-"""A consent that is given or taken back acts within this time."""
+"""A revoked consent ends within this time."""
 IMPORT = "import"
 
 
@@ -39,7 +39,12 @@ class Permission:
         return self._granted
 
     def allows(self, kind: str) -> bool:
-        """Whether the owner's consent for a kind of source stands."""
+        """Whether the owner's consent for a kind of source stands.
+
+        A no is final for its sender, so that it is never given from memory.
+        """
+        if kind not in self.granted():
+            self._read_at_s = float("-inf")
         return kind in self.granted()
 
     def allows_batch(self, source: str) -> bool:
