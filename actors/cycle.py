@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError, WorkerCrashedError
+from ray.exceptions import RayActorError, RayError, RayTaskError, WorkerCrashedError
 
 from actors.clusterer import ClustererShell
 from actors.evaluator import EvaluatorShell
@@ -276,3 +276,34 @@ def _told(error: BaseException) -> str:
         return str(cause)
     _log.error("the cycle failed", exc_info=error)
     return f"{type(cause).__name__}; its trace is in the logs"
+
+
+class CycleRunner:
+    """At most one cycle's task, in Ray. For the supervisor's thread."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._task: Any = None
+
+    def start(self, cycle: Cycle) -> None:
+        """Run the cycle from its last finished stage on."""
+        self._task = run_cycle.remote(self._plan, cycle)
+
+    def outcome(self) -> str | None:
+        """None while it runs; then why it failed, empty if it ended or its process died."""
+        ready, _ = ray.wait([self._task], timeout=0)
+        if not ready:
+            return None
+        try:
+            ray.get(self._task)
+        except RayTaskError as error:
+            return f"{type(error.cause).__name__} in the cycle; see selflow logs"
+        except RayError:
+            return ""  # its process died: the cycle is still open and goes on in the next one
+        return ""
+
+    def cancel(self) -> None:
+        """End it, and with the launchers all that they started; the supervisor recreates them."""
+        ray.cancel(self._task, force=True)
+        for each in (_CLUSTERER, _TRAINER, _EVALUATOR):
+            each.kill()

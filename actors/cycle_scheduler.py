@@ -35,7 +35,7 @@ class Buffer(Protocol):
 
 
 class Runner(Protocol):
-    """Runs one cycle; ``cycle_runner`` in Ray."""
+    """Runs one cycle; ``cycle.CycleRunner`` in Ray."""
 
     def start(self, cycle: Cycle) -> None:
         """Run it from its last finished stage on."""

@@ -12,7 +12,7 @@ import ray
 from ray.exceptions import RayError
 
 from actors.buffer import BufferLink
-from actors.cycle_runner import CycleRunner
+from actors.cycle import CycleRunner
 from actors.cycle_scheduler import CycleScheduler
 from actors.node_processes import node_processes
 from actors.plan import Plan
