@@ -45,9 +45,7 @@ _KEPT_IN_RUN = {"up.lock", "keeper.json", "keeper.lock"}
 Report = Callable[[str], None]
 
 
-def bring_up(
-    root: Root, request: SessionRequest, report: Report, *, serving: bool = True
-) -> "Plan":
+def bring_up(root: Root, request: SessionRequest, report: Report) -> "Plan":
     """Make everything ready on disk, start or attach Ray, and make the supervisor; idempotent.
 
     A session that runs is kept and brought to the wished settings. The owner's token is made anew
@@ -65,7 +63,7 @@ def bring_up(
             _wipe_run(root)
             session = _open_ray(root, settings, report)
         try:
-            return _compose(root, request, settings, session, report, serving=serving)
+            return _compose(root, request, settings, session, report)
         except NotRunningError:
             if not session.is_ours:
                 _wipe_run(root)  # nothing of ours is there: do not call it attached
@@ -97,7 +95,7 @@ def rebuild(root: Root, report: Report) -> None:
             _end_dead(root, session, report)
             report("starting Ray on loopback")
             session = ray_head.start_own(root, settings.ray)
-        _compose(root, request, settings, session, report, serving=True)
+        _compose(root, request, settings, session, report)
 
 
 def take_down(root: Root, report: Report) -> bool:
@@ -204,17 +202,15 @@ def _compose(
     settings: Settings,
     session: RaySession,
     report: Report,
-    *,
-    serving: bool,
 ) -> "Plan":
     with connected(root, session):
         from actors.composition import ensure_supervisor, make_plan, prepare_catalog
 
-        prepare_catalog(root, settings, serving=serving)
+        prepare_catalog(root, settings, serving=True)
         port = _inference_port(root, settings)
         plan = make_plan(root, settings, version("selflow"), port)
         report("making the services")
-        ensure_supervisor(plan, serving=serving, limit_s=READY_LIMIT_S)
+        ensure_supervisor(plan, serving=True, limit_s=READY_LIMIT_S)
         write_request(root, replace(request, inference_port=port))
         write_endpoints(root, endpoints(root, plan, session))
     return plan
