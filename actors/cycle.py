@@ -34,6 +34,8 @@ meanwhile.
 """
 PATIENCE_S = 180.0
 """A service that is away is waited for so long."""
+MAX_ABSENCES = 3
+"""Discoveries in a row that may miss the pattern of an agent that serves."""
 _POLL_S = 0.2
 _log = logging.getLogger(__name__)
 _CLUSTERER = ServiceRef("clusterer", ClustererShell)
@@ -86,6 +88,7 @@ class LearningCycle:
         found = self._stage("discover", lambda: self._ask(_CLUSTERER, "discover", (snapshot,)))
         base_sha256 = self._base(snapshot)
         ids = self._catalog.patterns.record(self._cycle.id, _patterns(found), self._clock.now_us())
+        self._retire_vanished()
         self._judge_waiting(base_sha256, snapshot, past)
         serving = {each.agent for each in self._catalog.agents.champions()}
         for pattern in chosen(_patterns(found), serving, self._plan.settings.learning):
@@ -120,16 +123,18 @@ class LearningCycle:
         return lacks
 
     def _base(self, snapshot: Any) -> str:  # noqa: ANN401  (a ref)
-        """The base of this cycle. While agents serve, the one they stand on stays."""
+        """The base of this cycle. While agents serve, the one they stand on stays until the stream
+        has outgrown it; then they serve on it until their successors on the new one have passed.
+        """
         current, champions = self._catalog.bases.current(), self._catalog.agents.champions()
-        if current is not None and champions:
-            kept: dict[str, Json] = {
-                "kept_for": [each.id for each in champions],
-                "name": current.name,
-            }
-            self._stage("base", lambda: StageResult(kept))
-            return current.sha256
-        made = self._stage("base", lambda: self._ask(_TRAINER, "base", (snapshot,)))
+        stands_on = current.sha256 if current is not None and champions else ""
+        if stands_on and {each.base_sha256 for each in champions} != {stands_on}:
+            waits: dict[str, Json] = {"kept_for": [each.id for each in champions]}
+            made = self._stage("base", lambda: StageResult(waits))
+        else:
+            made = self._stage("base", lambda: self._ask(_TRAINER, "base", (snapshot, stands_on)))
+        if made["artifact"] is None:
+            return stands_on
         sha256: str = made["artifact"]
         self._catalog.bases.adopt(sha256, str(made["name"]), self._cycle.id, self._clock.now_us())
         return sha256
@@ -158,6 +163,14 @@ class LearningCycle:
             adapter_sha256=grown["artifact"],
         )
         self._judge(ready, f"judge:{candidate.agent}", snapshot, past)
+
+    def _retire_vanished(self) -> None:
+        """An agent whose pattern was not found for three cycles serves no longer."""
+        absences = self._catalog.patterns.absences()
+        for each in self._catalog.agents.champions():
+            if absences.get(each.pattern_id, 0) >= MAX_ABSENCES:
+                reason = f"its pattern was not found in {MAX_ABSENCES} cycles"
+                self._catalog.agents.retire(each.agent, self._clock.now_us(), "cycle", reason)
 
     def _judge_waiting(self, base_sha256: str, snapshot: Any, past: Any) -> None:  # noqa: ANN401  (refs)
         """Judge the versions that got no verdict in an earlier cycle, by what has come since."""

@@ -86,7 +86,7 @@ def _grow(
     found: StageResult = _result(find_patterns.remote(StageRequest(plan, cycle.id), snapshot))
     note("training the base")
     base: StageResult = _result(
-        make_base.options(**plan.accelerated()).remote(StageRequest(plan, cycle.id), snapshot)
+        make_base.options(**plan.accelerated()).remote(StageRequest(plan, cycle.id), snapshot, "")
     )
     grown: list[tuple[str, str]] = []
     patterns: Any = found.result["patterns"]

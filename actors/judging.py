@@ -14,6 +14,7 @@ from actors.plan import Plan
 from actors.targets import slices
 from selflow.core.clock import SystemClock
 from selflow.core.events import Json
+from selflow.core.scores import BASE_EXPERT
 from selflow.core.steps import Step
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from selflow.store.records import AgentVersion
 
 Recorder = Callable[[str, str, str, int], "RecordedExpert"]
-"""Name, base and adapter by their hashes, and first step: what it says of every step from there on,
-before it came.
+"""Name, base and adapter by their hashes (no adapter: the base alone), and first step: what it says
+of every step from there on, before it came.
 """
 
 
@@ -45,12 +46,12 @@ def judge_on_gate(
 ) -> Judged:
     """Open the gate part once and judge; too few steps are left unopened, and cost no level.
 
-    Agents that serve under other names are in the pool on both sides: what counts is what the
-    candidate adds. A candidate that waited for later events is judged on all steps that came after
-    those it knows.
+    Its base and agents that serve under other names are in the pool on both sides: what counts is
+    what the candidate adds. A candidate that waited for later events is judged on all steps that
+    came after those it knows.
 
-    Cost: the pool over the gate part two or three times (2 ms per step), and one scoring pass per
-    adapter.
+    Cost: the pool over the gate part three or four times (2 ms per step), and one scoring pass for
+    the base and each adapter.
     """
     from selflow.judge.gate import too_few
     from selflow.judge.ledger import OPENINGS, alpha_at, gate_set_id, next_opening
@@ -121,14 +122,19 @@ def _replay(
     first: int,
     record: Recorder,
 ) -> "dict[str, Tally]":
-    """The pool's grades on the gate part: without the candidate, with it, with its champion."""
+    """Grades on the gate part: of the ``pool`` of counts, ``without`` the candidate but with its
+    base and all other agents, ``with`` it too, and with its ``champion`` instead.
+
+    The base stands on both sides: what it knows is no merit of an adapter on it.
+    """
     served = {
         each.agent: record(each.agent, each.base_sha256, each.sha256, first) for each in champions
     }
     before = served.pop(candidate.agent, None)
-    others = [*served.values()]
+    others = [record(BASE_EXPERT, candidate.base_sha256, "", first), *served.values()]
     itself = record(candidate.agent, candidate.base_sha256, candidate.adapter_sha256, first)
     replayed = {
+        "pool": pool.replay(gate),
         "without": pool.replay(gate, others),
         "with": pool.replay(gate, [*others, itself]),
     }
@@ -167,9 +173,10 @@ def recorder(plan: Plan, steps: Sequence[Step]) -> Recorder:
         if base_sha256 not in bases:
             device = device_of(plan.settings.lm.device)
             bases[base_sha256] = load_base(store.get(base_sha256), device)
-        loaded = bases[base_sha256]
-        adapter = f"{name}-{sha256[:12]}"
-        add_adapter(loaded, adapter, store.get(sha256))
+        loaded, adapter = bases[base_sha256], None
+        if sha256:
+            adapter = f"{name}-{sha256[:12]}"
+            add_adapter(loaded, adapter, store.get(sha256))
         p, other_p = score_steps(loaded, adapter, steps, first, len(steps))
         return RecordedExpert(name, loaded.epoch.labels, p, other_p)
 

@@ -20,7 +20,7 @@ from selflow.core.errors import SelFlowError
 from selflow.core.events import Json
 
 if TYPE_CHECKING:
-    pass
+    from selflow.store.artifacts import ArtifactStore
 
 READ_EVENTS = 500
 _DAY_US = 86_400_000_000
@@ -97,9 +97,9 @@ def null_set(folder: Path, number: int) -> Any:  # noqa: ANN401  (a NullScore; i
 
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
-def make_base(request: StageRequest, snapshot: Snapshot) -> StageResult:
+def make_base(request: StageRequest, snapshot: Snapshot, stands_on: str) -> StageResult:
     """The base: the embedded one trained on the train part, or one from this machine fitted
-    to it.
+    to it. No artifact where agents stand on a base that the stream has not outgrown.
     """
     from selflow.lm import base as bases
 
@@ -107,6 +107,10 @@ def make_base(request: StageRequest, snapshot: Snapshot) -> StageResult:
     plan, out = request.plan, request.folder("base")
     section, seed, clock = plan.settings.lm, plan.settings.learning.seed, SystemClock()
     steps = snapshot.table.steps()[slice(*snapshot.train)]
+    if stands_on:
+        unknown = bases.unknown_fraction(_store(plan).get(stands_on), steps)
+        if unknown <= bases.OUTGROWN_FRACTION:
+            return StageResult({"kept": stands_on, "unknown_fraction": unknown})
     source, report = bases.resolve_base(section.base), _progress(request, "base")
     if source is None:
         made = bases.grow_tiny(steps, section, seed, out, clock, report)
@@ -120,12 +124,11 @@ def grow_agent(request: StageRequest, snapshot: Snapshot) -> StageResult | Failu
     """Search the settings of one agent with Ray Tune; the best adapter becomes an artifact."""
     from actors.targets import slices, targets
     from selflow.lm.data import AgentData
-    from selflow.store.artifacts import ArtifactStore
     from tune.search import SearchJob, search
 
     _step_back()
     plan, candidate = request.plan, _candidate(request)
-    settings, store = plan.settings, ArtifactStore(plan.root.artifacts)
+    settings, store = plan.settings, _store(plan)
     steps = snapshot.table.steps()[: snapshot.tune[1]]
     train, tune = targets(snapshot, slices(plan, candidate, steps), settings.learning.seed)
     data = request.folder("data") / f"{candidate.agent}.msgpack"
@@ -180,6 +183,12 @@ def _candidate(request: StageRequest) -> Candidate:
     return request.candidate
 
 
+def _store(plan: Plan) -> "ArtifactStore":
+    from selflow.store.artifacts import ArtifactStore
+
+    return ArtifactStore(plan.root.artifacts)
+
+
 def _step_back() -> None:
     """Learning yields to everything else on the machine."""
     psutil.Process().nice(19)
@@ -213,9 +222,7 @@ def _keep(
     result: Mapping[str, Json],
     parents: tuple[str, ...] = (),
 ) -> StageResult:
-    from selflow.store.artifacts import ArtifactStore
-
-    store = ArtifactStore(request.plan.root.artifacts)
+    store = _store(request.plan)
     sha256 = store.put(content)
     size_bytes = sum(path.stat().st_size for path in store.get(sha256).rglob("*") if path.is_file())
     return StageResult(result, sha256, size_bytes, kind, parents)

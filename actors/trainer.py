@@ -14,7 +14,9 @@ class TrainerShell(LauncherShell):
 
     @ray.method(concurrency_group="work")
     def base(self, request: StageRequest) -> StageResult:
-        """The base under all agents (refs: the snapshot)."""
+        """The base under all agents (refs: the snapshot, the hash of the base that agents stand
+        on, empty if none does).
+        """
         task = make_base.options(**request.plan.accelerated())
         made: StageResult = self._run(
             f"base/{request.key}", lambda: task.remote(request, *request.refs)

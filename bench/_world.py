@@ -41,6 +41,7 @@ def own_root(settings: str = "") -> Iterator[Root]:
     root = Root(folder, folder)
     root.user_settings.write_text(settings, encoding="utf-8")
     os.environ["SELFLOW_HOME"] = str(folder)
+    os.environ["SELFLOW_LM__BASE"] = "tiny"  # no model of the user's cache changes the figures
     try:
         yield root
     finally:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from selflow.core.clock import Clock
-from selflow.core.errors import ApiError, ArtifactError, SelFlowError, location_of
+from selflow.core.errors import ApiError, SelFlowError, location_of
 from selflow.core.events import Json
-from selflow.core.scores import NextScorer
+from selflow.core.scores import BASE_EXPERT, NextScorer
 from selflow.core.settings import RouterSettings
 from selflow.route.arms import BASE, text_arms
 from selflow.route.bandit import Beliefs, Choice, policy_from
 from selflow.sdk.wire import Model, ModelNotes
+from selflow.store.agents import VERSION_CHARS
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 from selflow.store.records import AgentVersion, Base
@@ -46,11 +47,39 @@ Speakers = Mapping[str, tuple[str, NextScorer]]
 
 @dataclass(frozen=True, slots=True)
 class LoadedModels:
-    """What is loaded: a base, and on it the versions that serve, by agent name."""
+    """What is loaded: the current base, the versions that serve, by agent name, and by its hash the
+    host of each base that one of them stands on.
+
+    For a while after a new base was made some agents stand on the one before it.
+    """
 
     base: Base | None = None
-    host: "AgentHost | None" = None
+    hosts: "Mapping[str, AgentHost]" = field(default_factory=dict)
     champions: Mapping[str, AgentVersion] = field(default_factory=dict)
+
+    @property
+    def host(self) -> "AgentHost | None":
+        """The current base's, if it is loaded."""
+        return self.hosts.get(self.base.sha256) if self.base else None
+
+    def speakers(self) -> Speakers:
+        """Who speaks in the pool: each agent, and the base alone beside them (the judge's pool has
+        it too, so that an agent is credited only with what it adds).
+        """
+        found: dict[str, tuple[str, NextScorer]] = {}
+        for sha256, host in self.hosts.items():
+            on_it = {n: each for n, each in self.champions.items() if each.base_sha256 == sha256}
+            if not on_it:
+                continue
+            ids: dict[str, str | None] = {name: each.id for name, each in on_it.items()}
+            is_current = self.base is not None and sha256 == self.base.sha256
+            if is_current or BASE_EXPERT not in found:
+                ids[BASE_EXPERT] = None
+            scorers = host.scorers(ids)
+            versions = {name: each.version for name, each in on_it.items()}
+            versions[BASE_EXPERT] = sha256[:VERSION_CHARS]
+            found |= {name: (versions[name], scorer) for name, scorer in scorers.items()}
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +185,7 @@ class ModelRegistry:
             routing = _kept(choice, TEXT, digits, self._beliefs[0])
         if version is None:
             return Target(base, host, None, None, routing)
+        host = roster.hosts[version.base_sha256]
         return Target(base, host, version.id, self._artifacts.get(version.sha256), routing)
 
     def models(self) -> list[Model]:
@@ -172,7 +202,11 @@ class ModelRegistry:
         return [
             router,
             itself,
-            *(_model(base, each) for each in known if each.base_sha256 == base.sha256),
+            *(
+                _model(base, each)
+                for each in known
+                if each.base_sha256 == base.sha256 or each.status == "champion"
+            ),
         ]
 
     def model(self, asked: str) -> Model:
@@ -188,8 +222,8 @@ class ModelRegistry:
 
     def close(self) -> None:
         """Let go of the model."""
-        if self._now.host is not None:
-            self._now.host.close()
+        for host in self._now.hosts.values():
+            host.close()
 
     def _follow(self, seat: Callable[[Speakers], None]) -> None:
         snapshot = self._catalog.routing.snapshot()
@@ -200,42 +234,46 @@ class ModelRegistry:
         if wanted == self._wanted and (not self.last_error or now_s < self._retry_s):
             return
         self._wanted, self._retry_s, before = wanted, now_s + RETRY_S, self._now
-        host = before.host if base and before.base and base.sha256 == before.base.sha256 else None
-        after, troubles = LoadedModels(base, host), ""
-        if base is not None and champions:
-            host = host or self._make_host(self._artifacts.get(base.sha256))
-            served, troubles = self._load(base, host, champions)
-            after = LoadedModels(base, host, served)
-        ids = {name: each.id for name, each in after.champions.items()}
-        scorers = host.scorers(ids) if host else {}
+        loaded = dict(before.hosts)
+        served, troubles = self._load(loaded, champions)
+        used = {each.base_sha256 for each in served.values()} | ({base.sha256} if base else set())
+        hosts = {sha256: host for sha256, host in loaded.items() if sha256 in used}
+        after = LoadedModels(base, hosts, served)
         self._now, self._is_seated = after, True
-        seat({name: (each.version, scorers[name]) for name, each in after.champions.items()})
-        if host is not None:
-            host.keep(ids.values())
-        if before.host is not None and before.host is not host:
-            before.host.close()
+        seat(after.speakers())
+        for sha256, host in hosts.items():
+            host.keep([each.id for each in served.values() if each.base_sha256 == sha256])
+        for sha256, host in loaded.items():
+            if sha256 not in hosts:
+                host.close()
         self.last_error = troubles
 
     def _load(
-        self, base: Base, host: "AgentHost", champions: Sequence[AgentVersion]
+        self,
+        hosts: "dict[str, AgentHost]",
+        champions: Sequence[AgentVersion],
     ) -> tuple[dict[str, AgentVersion], str]:
         """By agent the champion, or the version before it if that cannot be loaded, and what kept
-        it from that.
+        it from that. Bases that are missing in ``hosts`` are loaded into it.
         """
-        before = self._now.champions if host is self._now.host else {}
         served: dict[str, AgentVersion] = {}
-        troubles = []
+        troubles = dict[str, None]()
+        for sha256 in sorted({each.base_sha256 for each in champions} - set(hosts)):
+            try:
+                hosts[sha256] = self._make_host(self._artifacts.get(sha256))
+            except Exception as error:  # noqa: BLE001  (as in step: what serves goes on)
+                ids = ", ".join(each.id for each in champions if each.base_sha256 == sha256)
+                troubles[f"{ids}: base {sha256[:12]}: {_told(error)}"] = None
+        before = {n: v for n, v in self._now.champions.items() if v.base_sha256 in hosts}
         for each in champions:
             try:
-                if each.base_sha256 != base.sha256:
-                    raise ArtifactError(
-                        _foreign(each, base), "let a learning cycle grow the agent on this base"
-                    )
-                host.load(each.id, self._artifacts.get(each.sha256))
-                served[each.agent] = each
+                if each.base_sha256 in hosts:
+                    hosts[each.base_sha256].load(each.id, self._artifacts.get(each.sha256))
+                    served[each.agent] = each
+                    continue
             except SelFlowError as error:
-                troubles.append(str(error))
-                served |= {each.agent: before[each.agent]} if each.agent in before else {}
+                troubles[str(error)] = None
+            served |= {each.agent: before[each.agent]} if each.agent in before else {}
         return served, "; ".join(troubles)
 
     def _open(self) -> LoadedModels:
@@ -244,9 +282,9 @@ class ModelRegistry:
             base = self._catalog.bases.current()
             if self._now.host is None and base is not None:
                 try:
-                    self._now = LoadedModels(
-                        base, self._make_host(self._artifacts.get(base.sha256))
-                    )
+                    made = self._make_host(self._artifacts.get(base.sha256))
+                    hosts = {**self._now.hosts, base.sha256: made}
+                    self._now = LoadedModels(base, hosts, self._now.champions)
                 except Exception as error:
                     raise ApiError(
                         503, "engine_unavailable", _told(error), "see selflow status"
@@ -265,7 +303,7 @@ class ModelRegistry:
         elif not found and len(digits) >= _LEAST_DIGITS:
             passed = [each for each in known if each.status in {"champion", "retired"}]
             found = [each for each in passed if each.version.startswith(digits)]
-        if len(found) != 1 or found[0].base_sha256 != base.sha256:
+        if len(found) != 1 or found[0].base_sha256 not in {base.sha256, *roster.hosts}:
             raise _unknown(_foreign(found[0], base) if len(found) == 1 else "")
         return found[0]
 

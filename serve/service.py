@@ -18,6 +18,7 @@ from selflow.core.errors import ApiError, StoreError, WireError
 from selflow.core.events import Event, Json, Stored
 from selflow.core.ids import new_id
 from selflow.core.ports import Redactor
+from selflow.core.scores import BASE_EXPERT
 from selflow.core.steps import Step, event_label, label_event
 from selflow.predict.predictor import Prediction
 from selflow.route.arms import left_out, prediction_arms
@@ -111,7 +112,10 @@ class PredictionService:
         steps = self._state.steps_of(context) if context else self._state.builder.open_steps()
         moment_us = steps[-1].ts_us if context else now_us
         top_k = _ALL_CANDIDATES if request.kinds else KEPT_PREDICTIONS
-        arms = prediction_arms({name: seat.version for name, seat in self._state.slots.items()})
+        slots = self._state.slots.values()
+        arms = prediction_arms(
+            {each.name: each.version for each in slots if each.name != BASE_EXPERT}
+        )
         routing = self._fleet.choose(PREDICT, arms) if request.mode == "routed" else None
         without = left_out(str(routing["arm"])) if routing else None
         prediction = self._state.predictor.predict(steps or None, moment_us, top_k, without=without)

@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 
 from selflow.core.steps import Step
 
+BASE_EXPERT = "lm_base"
+"""Name of the base alone among the experts; no agent can bear it, for its underscore."""
+HISTORY_STEPS = 24
+"""What a model hears of the past, when it is judged and when it serves: the user's last steps."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabelScores:

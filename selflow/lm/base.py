@@ -16,7 +16,7 @@ from selflow.core.errors import ConfigError, UsageError
 from selflow.core.settings import LmSettings
 from selflow.core.steps import Step
 from selflow.lm.encoding import Ids, StepEncoder, blocks_of
-from selflow.lm.label_tokens import MAX_LABELS, extend, spelled
+from selflow.lm.label_tokens import MAX_LABELS, LabelVocabulary, extend, spelled
 from selflow.lm.loaded import MODULES, UNREADABLE, read_model
 from selflow.lm.tiny import UntrainedBase, corpus, fresh
 from selflow.lm.training import BaseReport, Progress, TrainingPlan, train_base
@@ -36,6 +36,8 @@ _ADOPT_TOKENS = 65_536
 """Newest tokens that an epoch of a foreign base reads: it is slow, and has only rows to learn."""
 _MAX_CONTEXT = 2_048
 _LEAST_COUNT = 2
+OUTGROWN_FRACTION = 0.1
+"""A base is made anew, although agents stand on it, if it has no token for so much of what came."""
 
 
 def device_of(device: Literal["auto", "cpu", "cuda"]) -> str:
@@ -141,6 +143,16 @@ def adopt(
 
     plan = TrainingPlan(f"{seed} {source}", blocks, batch=4, rate=1e-3)
     return train_base(draft, plan, settings, device_of(settings.device), out, clock, progress)
+
+
+def unknown_fraction(folder: Path, steps: Sequence[Step]) -> float:
+    """Of all that came in these steps, the part for which a base made of them would have a token
+    and the one in ``folder`` has none.
+    """
+    known = set(LabelVocabulary.load(folder).labels)
+    wanted = set(_frequent(steps)) - known
+    came = [label for step in steps for label in step.labels]
+    return sum(label in wanted for label in came) / len(came)
 
 
 def _cached(name: str) -> Path | None:

@@ -78,15 +78,15 @@ class AgentHost:
 
         self._do(job)
 
-    def scorers(self, adapters: Mapping[str, str]) -> dict[str, NextScorer]:
-        """By agent name, who scores the next step under which loaded adapter; all of them in one
-        pass of the model.
+    def scorers(self, adapters: Mapping[str, str | None]) -> dict[str, NextScorer]:
+        """By expert name, who scores the next step under which loaded adapter (None: the base
+        alone); all of them in one pass of the model.
         """
         panel = _Panel(self, tuple(adapters.values()))
         return {name: _Scorer(name, place, panel) for place, name in enumerate(adapters)}
 
     def score(
-        self, adapters: Sequence[str], history: Sequence[Step], now_us: int
+        self, adapters: Sequence[str | None], history: Sequence[Step], now_us: int
     ) -> list[LabelScores]:
         """What each adapter says of the next step.
 
@@ -294,7 +294,7 @@ class _Panel:
     them.
     """
 
-    def __init__(self, host: AgentHost, adapters: tuple[str, ...]) -> None:
+    def __init__(self, host: AgentHost, adapters: tuple[str | None, ...]) -> None:
         self._host = host
         self._adapters = adapters
         self._last: tuple[tuple[Step, ...], int, list[LabelScores]] | None = None

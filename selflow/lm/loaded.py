@@ -4,6 +4,7 @@ read.
 
 import hashlib
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,10 @@ MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 """What an adapter adapts in each of its layers."""
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError)
 """What libraries raise over a folder that is not what it should be."""
+
+# Advice of the library to those who program with it does not belong on an owner's terminal
+hf_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+warnings.filterwarnings("ignore", module=r"(transformers|peft|huggingface_hub)(\..*)?$")
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selflow.core.errors import SelFlowError, ShapeError
-from selflow.core.scores import LabelScores, NextScorer
+from selflow.core.scores import BASE_EXPERT, LabelScores, NextScorer
 from selflow.predict.experts import View
 from selflow.predict.packing import Packed, pack_array, unpack_array
 from selflow.predict.table import Floats, Ids
@@ -26,36 +26,47 @@ _PROPOSED = 16
 _SILENCE = LabelScores((), np.zeros(0, np.float32), 1.0)
 
 
-class _Counting:
+class RecentCounts:
     """What came, in counts that are worth half after 200 steps; a member counts its part of the
     step.
     """
 
-    def __init__(self, name: str) -> None:
-        self.names = (PREFIX + name,)
-        self.worth: Floats = np.zeros(0)  # by label id
+    def __init__(self) -> None:
+        self.decayed: Floats = np.zeros(0)  # by label id
         self.fresh = 0.0
 
     def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
-        missing = view.vocabulary.end - len(self.worth)
+        missing = view.vocabulary.end - len(self.decayed)
         if missing > 0:
-            self.worth = np.concatenate([self.worth, np.zeros(missing + len(self.worth))])
-        self.worth *= _DECAY
-        self.worth[list(members)] += 1.0 / len(members)
+            self.decayed = np.concatenate([self.decayed, np.zeros(missing + len(self.decayed))])
+        self.decayed *= _DECAY
+        self.decayed[list(members)] += 1.0 / len(members)
         self.fresh = self.fresh * _DECAY + fresh / len(members)
 
     def forget(self, gone: frozenset[int]) -> None:
-        self.worth[[y for y in gone if y < len(self.worth)]] = 0.0
+        self.decayed[[y for y in gone if y < len(self.decayed)]] = 0.0
 
     def state(self) -> Packed:
-        return [pack_array(self.worth), self.fresh]
+        return [pack_array(self.decayed), self.fresh]
 
     def load_state(self, packed: Packed) -> None:
-        worth, self.fresh = packed
-        self.worth = unpack_array(worth)
+        decayed, self.fresh = packed
+        self.decayed = unpack_array(decayed)
 
 
-class ModelExpert(_Counting):
+class AgentExpert(RecentCounts):
+    """A language model as an expert: an agent, or the base alone."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.names = (name if name == BASE_EXPERT else PREFIX + name,)
+
+    def begin(self, past: RecentCounts) -> None:
+        """Enter a pool that has learned before: what came then counts as if it had been there."""
+        self.decayed, self.fresh = past.decayed.copy(), past.fresh
+
+
+class ModelExpert(AgentExpert):
     """An agent that is asked as it goes; ``failures`` counts the questions that its scorer could
     not answer.
     """
@@ -74,7 +85,7 @@ class ModelExpert(_Counting):
         return AgentAnswer(scores, self, view.vocabulary)
 
 
-class RecordedExpert(_Counting):
+class RecordedExpert(AgentExpert):
     """An agent whose scores were made beforehand, in batches: one row per step, in the order of
     learning.
 
@@ -122,7 +133,7 @@ class RecordedExpert(_Counting):
 class AgentAnswer:
     """One agent's forecast at one moment. Cost: about 50 us for 2,000 labels."""
 
-    def __init__(self, scores: LabelScores, seen: _Counting, vocabulary: Vocabulary) -> None:
+    def __init__(self, scores: LabelScores, seen: RecentCounts, vocabulary: Vocabulary) -> None:
         places = vocabulary.places(scores.labels)
         p = scores.p.astype(np.float64)
         whole = float(p.sum()) + scores.other_p
@@ -130,7 +141,7 @@ class AgentAnswer:
         self._places, self._p = places[is_known], p[is_known] / whole
         others = len(vocabulary) - len(self._places)
         counts = np.zeros(vocabulary.end)
-        counts[: len(seen.worth)] = seen.worth[: len(counts)]
+        counts[: len(seen.decayed)] = seen.decayed[: len(counts)]
         counts[self._places] = 0.0
         total = float(counts.sum())
         new = (seen.fresh + 0.5) / (max(total, seen.fresh) + 1.0) if others else 1.0

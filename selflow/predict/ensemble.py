@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from selflow.core.errors import UsageError
-from selflow.predict.agents import PREFIX
+from selflow.predict.agents import PREFIX, AgentExpert, RecentCounts
 from selflow.predict.calibration import Temperature
 from selflow.predict.counts import LONG, OWN, SHARED, CountExperts, companion_keys, key_labels
 from selflow.predict.experts import Expert, View
@@ -143,6 +143,7 @@ class Ensemble:
         plain: list[Expert] = [] if is_shared else [LinearRanker()]
         self._experts: list[Expert] = [self._own, RecencyExpert(), *plain, *shared]
         self._guests: list[Expert] = []
+        self._recent = RecentCounts()
         names = [name for expert in self._experts for name in expert.names]
         own, long = len(OWN) * K, len(LONG) * K
         self._rows = [*range(own), *range(own + long, len(names)), *range(own, own + long)]
@@ -162,9 +163,13 @@ class Ensemble:
             self.enter(expert)
 
     def enter(self, expert: Expert) -> None:
-        """One more guest: the pool hears it, what the others learn does not depend on it."""
+        """One more guest: the pool hears it, what the others learn does not depend on it. An agent
+        begins with the counts of what came before it.
+        """
         for name in expert.names:
             self.pool.add(name)
+        if isinstance(expert, AgentExpert):
+            expert.begin(self._recent)
         self._guests.append(expert)
 
     def leave(self, name: str) -> None:
@@ -348,6 +353,7 @@ class Ensemble:
         shares[came] = 1.0 / outcome.members
         shares[-1] = 1.0 - len(came) / outcome.members
         self._temperature.learn(forecast.raw, max(_TINY, 1.0 - float(forecast.raw.sum())), shares)
+        self._recent.learn(forecast.view, members, outcome.fresh)
         for expert in (*self._experts, *self._guests):
             expert.learn(forecast.view, members, outcome.fresh)
         self._learn_companions(forecast.view, members)
@@ -367,6 +373,7 @@ class Ensemble:
         return Prior(self._rankers.warm(), self._inputs.state())
 
     def forget(self, gone: frozenset[int]) -> None:
+        self._recent.forget(gone)
         for expert in (*self._experts, *self._guests):
             expert.forget(gone)
         self._companions.forget(gone, lambda key: key_labels(key, 1))
@@ -382,6 +389,7 @@ class Ensemble:
         learners: list[Restorable] = [self._companions, self._rankers, self._inputs]
         return [
             *self._experts,
+            self._recent,
             *learners,
             self._count_pool,
             self.pool,

@@ -5,10 +5,10 @@ from copy import copy
 from itertools import islice
 from typing import NamedTuple
 
+from selflow.core.scores import HISTORY_STEPS
 from selflow.predict.packing import Packed
 from selflow.predict.recency import PLACES
 
-HISTORY_STEPS = 24
 _LAST_MEMBERS, _EARLIER_MEMBERS = 32, 12
 
 

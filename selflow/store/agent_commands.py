@@ -64,21 +64,16 @@ def rollback(
         bool, typer.Option("--dry-run", help="Say who serves and who would, and change nothing.")
     ] = False,
 ) -> None:
-    """Let the version serve again that served before."""
+    """Let the version serve again that served before; none, if it was the first."""
     call: Invocation = ctx.obj
     if dry_run:
-        serving = [
-            item for item in _items(call) if (item["agent"], item["status"]) == (name, "champion")
-        ]
-        told = [
-            f"{item['id']} serves, before it {item['previous_id'] or 'none'}" for item in serving
-        ]
-        call.show(
-            {"items": serving, "dry_run": True}, told or [f"no version of {printable(name)} serves"]
-        )
+        _show_serving(call, name)
         return
     with open_catalog(call) as catalog:
         version = catalog.agents.rollback(name, SystemClock().now_us(), OWNER)
+    if version is None:
+        call.show({"agent": name, "serves": None}, [f"no version of {printable(name)} serves"])
+        return
     call.show(document(version), [f"{version.id} serves"])
 
 
@@ -102,6 +97,33 @@ def beliefs(ctx: typer.Context) -> None:
     ]
     head = ["surface", "arm", "pulls", "success", "95% interval", "latency, s"]
     call.show({**found, "next": None}, table(head, rows))
+
+
+@app.command()
+def retire(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An agent.")],
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which version would retire, change nothing.")
+    ] = False,
+) -> None:
+    """Let no version of an agent serve; a learning cycle may grow it again."""
+    call: Invocation = ctx.obj
+    if dry_run:
+        _show_serving(call, name)
+        return
+    with open_catalog(call) as catalog:
+        version = catalog.agents.retire(name, SystemClock().now_us(), OWNER, "by command")
+    call.show(document(version), [f"{version.id} retired; no version of its agent serves"])
+
+
+def _show_serving(call: Invocation, name: str) -> None:
+    """Which version of an agent serves, and which did before it."""
+    serving = [i for i in _items(call) if (i["agent"], i["status"]) == (name, "champion")]
+    told = [f"{i['id']} serves, before it {i['previous_id'] or 'none'}" for i in serving]
+    told = told or [f"no version of {printable(name)} serves"]
+    call.show({"items": serving, "dry_run": True}, told)
 
 
 def _items(call: Invocation) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from sqlalchemy.engine import Connection
 
 from selflow.core.errors import RefusedError, StoreError, UsageError
+from selflow.core.events import Json
 from selflow.core.ids import new_id
 from selflow.store.audit import chain
 from selflow.store.cycles import journal
@@ -138,36 +139,38 @@ class Agents:
         """Every version, newest first."""
         return sorted(self._database.records(AgentVersion), key=lambda each: -each.created_at_us)
 
-    def rollback(self, agent: str, now_us: int, actor: str) -> AgentVersion:
-        """Let the champion's predecessor serve again; audited in the same transaction.
+    def rollback(self, agent: str, now_us: int, actor: str) -> AgentVersion | None:
+        """Let the champion's predecessor serve again, or none if it was the first; audited in the
+        same transaction.
 
         Raises:
-            UsageError: No version of this agent serves. RefusedError: None served on its base
-            before it, or that one is not kept any more.
+            UsageError: No version of this agent serves. RefusedError: The predecessor stood on
+            another base, or is not kept any more.
         """
         with self._database.write() as connection:
-            versions = find(connection, AgentVersion, agent=agent)
-            champion = next((each for each in versions if each.status == "champion"), None)
-            if champion is None:
-                raise UsageError(f"no version of {agent!r} serves", "selflow agents lists them")
+            champion, versions = _serving(connection, agent)
             before = next((each for each in versions if each.id == champion.previous_id), None)
-            if (
-                before is None
-                or before not in _kept(versions)
-                or before.base_sha256 != champion.base_sha256
+            if before is not None and (
+                before not in _kept(versions) or before.base_sha256 != champion.base_sha256
             ):
                 told = f"no version that served on its base before {champion.id} is kept"
-                raise RefusedError(told, f"the last {_KEPT_VERSIONS} that served are")
+                raise RefusedError(told, f"let none serve: selflow agents retire {agent}")
             put(connection, replace(champion, status="retired"))
-            chain(
-                connection,
-                now_us,
-                actor,
-                "agent.rollback",
-                agent,
-                {"from": champion.id, "to": before.id},
-            )
-            return put(connection, replace(before, status="champion"))
+            details: dict[str, Json] = {"from": champion.id, "to": before.id if before else None}
+            chain(connection, now_us, actor, "agent.rollback", agent, details)
+            return put(connection, replace(before, status="champion")) if before else None
+
+    def retire(self, agent: str, now_us: int, actor: str, reason: str) -> AgentVersion:
+        """Let no version of this agent serve any more; audited in the same transaction.
+
+        Raises:
+            UsageError: No version of this agent serves.
+        """
+        with self._database.write() as connection:
+            champion, _ = _serving(connection, agent)
+            details: dict[str, Json] = {"from": champion.id, "reason": reason}
+            chain(connection, now_us, actor, "agent.retire", agent, details)
+            return put(connection, replace(champion, status="retired"))
 
     def surplus(self) -> list[str]:
         """Hashes of adapters that may be removed: of each agent the last three that served, the
@@ -180,6 +183,15 @@ class Agents:
             for each in _kept([v for v in versions if v.agent == name])
         }
         return sorted({each.sha256 for each in versions} - kept)
+
+
+def _serving(connection: Connection, agent: str) -> tuple[AgentVersion, list[AgentVersion]]:
+    """The champion of an agent, and all its versions."""
+    versions = find(connection, AgentVersion, agent=agent)
+    champion = next((each for each in versions if each.status == "champion"), None)
+    if champion is None:
+        raise UsageError(f"no version of {agent!r} serves", "selflow agents lists them")
+    return champion, versions
 
 
 def _settle(connection: Connection, made: AgentVersion, now_us: int) -> AgentVersion:

@@ -70,6 +70,25 @@ class Patterns:
         newest: Any = max(others, key=lambda each: each.started_at_us).result if others else {}
         return list(newest.get("patterns", []))
 
+    def absences(self) -> dict[str, int]:
+        """By its id, in how many finished discoveries each absent pattern was not found, since it
+        was last.
+        """
+        done = sorted(
+            (
+                each
+                for each in self._database.records(Stage, name="discover")
+                if each.finished_at_us
+            ),
+            key=lambda each: each.started_at_us,
+        )
+        order = [each.cycle_id for each in done]
+        return {
+            each.id: len(order) - 1 - order.index(each.cycle_id)
+            for each in self._database.records(Pattern, state="absent")
+            if each.cycle_id in order
+        }
+
 
 class Bases:
     """The language models that agents stood on; one is current."""

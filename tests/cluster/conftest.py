@@ -14,7 +14,7 @@ import pytest
 
 from selflow.core.clock import SystemClock
 from selflow.core.paths import Root
-from selflow.core.settings import Settings, SupervisorSettings
+from selflow.core.settings import LmSettings, Settings, SupervisorSettings
 from tests.waiting import PATIENCE
 
 QUICK = SupervisorSettings(check_interval_s=0.2, health_timeout_s=5.0, misses=3)
@@ -57,7 +57,7 @@ def root() -> Iterator[Root]:
 @pytest.fixture
 def settings() -> Settings:
     """Quick checks, so that recovery takes less than a second."""
-    return Settings(supervisor=QUICK)
+    return Settings(supervisor=QUICK, lm=LmSettings(base="tiny"))
 
 
 @pytest.fixture

@@ -100,7 +100,9 @@ def make_world(**more: str) -> World:
         if name in os.environ
     }
     port = next_free_port(FIRST_PORT + os.getpid() % PORTS)
-    return World(Root(folder, folder), {**kept, "SELFLOW_HOME": str(folder), **more}, port)
+    # No model of the user's cache changes what is tested
+    fixed = {"SELFLOW_HOME": str(folder), "SELFLOW_LM__BASE": "tiny"}
+    return World(Root(folder, folder), {**kept, **fixed, **more}, port)
 
 
 @pytest.fixture

@@ -19,14 +19,21 @@ from transformers import (
 
 from selflow.core.errors import ArtifactError, ConfigError, UsageError
 from selflow.core.settings import LmSettings, LoraSettings
-from selflow.lm.base import PREFERRED, adopt, device_of, grow_tiny, resolve_base
+from selflow.lm.base import (
+    PREFERRED,
+    adopt,
+    device_of,
+    grow_tiny,
+    resolve_base,
+    unknown_fraction,
+)
 from selflow.lm.data import AgentData
 from selflow.lm.loaded import add_adapter, folder_sha256, load_base
 from selflow.lm.lora import LoraRun
 from selflow.lm.scoring import score_steps
 from selflow.lm.tiny import corpus
 from selflow.testing import ManualClock
-from tests.lm.worlds import single, work
+from tests.lm.worlds import single, small_base, work
 
 STEPS = work(5, 60)
 TWO = LmSettings(base_epochs=2)
@@ -51,6 +58,16 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("grown") / "base"
     grow_tiny(STEPS, TWO, 7, out, ManualClock(), quiet)
     return out
+
+
+def test_a_base_is_outgrown_by_what_it_has_no_token_for(tmp_path: Path) -> None:
+    folder = small_base(tmp_path / "base", ["a", "b"])
+    steps = single(["a", "b"] * 30 + ["c"] * 20 + ["once"])
+
+    assert unknown_fraction(folder, steps[:60]) == 0.0
+    assert unknown_fraction(folder, steps) == pytest.approx(20 / 81), (
+        "one that came once counts not"
+    )
 
 
 def test_the_same_steps_give_the_same_bits_and_a_kill_costs_no_finished_epoch(

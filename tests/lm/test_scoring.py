@@ -4,6 +4,8 @@ in retrospect.
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from selflow.core.errors import ArtifactError, UsageError
+from selflow.core.scores import HISTORY_STEPS
 from selflow.core.settings import LoraSettings
 from selflow.core.steps import Step, event_label
 from selflow.lm.data import AgentData
@@ -74,12 +77,13 @@ def test_later_steps_change_no_bit_of_earlier_scores(loaded: LoadedBase) -> None
     assert np.array_equal(other_p[:51], other_short)
 
 
-def test_a_live_answer_is_the_one_in_retrospect(loaded: LoadedBase) -> None:
-    history, step = STEPS[:24], STEPS[24]
-    live = score_next(loaded, ["a", None, "b.2"], history, step.ts_us)
+@pytest.mark.parametrize("place", [0, 5, 24, 120, 299])
+def test_the_judge_hears_what_a_live_answer_hears(loaded: LoadedBase, place: int) -> None:
+    history = STEPS[max(0, place - HISTORY_STEPS) : place]
+    live = score_next(loaded, ["a", None, "b.2"], history, STEPS[place].ts_us)
 
     for name, answer in zip(["a", None, "b.2"], live, strict=True):
-        p, other_p = score_steps(loaded, name, STEPS, 24, 25)
+        p, other_p = score_steps(loaded, name, STEPS, place, place + 1)
         assert answer.labels == KNOWN
         assert np.abs(answer.p - p[0]).max() < 1e-4
         assert abs(answer.other_p - other_p[0]) < 1e-4
@@ -204,3 +208,16 @@ def test_a_base_without_safetensors_is_refused(folders: dict[str, Path], tmp_pat
 
     with pytest.raises(ArtifactError, match="does not load"):
         load_base(folder)
+
+
+def test_libraries_write_nothing_on_the_owners_terminal(folders: dict[str, Path]) -> None:
+    program = (
+        "import sys; from pathlib import Path; from selflow.lm.loaded import *; "
+        "add_adapter(load_base(Path(sys.argv[1])), 'a', Path(sys.argv[2]))"
+    )
+    paths = str(folders["base"]), str(folders["a"])
+    done = subprocess.run(
+        [sys.executable, "-c", program, *paths], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -247,7 +247,7 @@ def test_one_agent_is_shown_with_every_number_and_its_trials(cli: Cli, catalog: 
 
 
 def test_an_unknown_agent_is_named(cli: Cli, catalog: Catalog) -> None:
-    for words in (("show", "nobody"), ("rollback", "nobody")):
+    for words in (("show", "nobody"), ("rollback", "nobody"), ("retire", "nobody")):
         ended = cli("agents", *words)
 
         assert ended.code == 2
@@ -266,7 +266,19 @@ def test_a_rollback_lets_the_version_before_serve(cli: Cli, catalog: Catalog) ->
     assert cli("agents", "rollback", "writing").out == f"{first.id} serves\n"
     assert [each.id for each in catalog.agents.champions()] == [first.id]
     assert catalog.audit.entries(0, 9)[-1].actor == "owner"
-    assert cli("agents", "rollback", "writing").code == 4
+    assert cli("agents", "rollback", "writing").out == "no version of writing serves\n"
+    assert catalog.agents.champions() == []
+    assert cli("agents", "rollback", "writing").code == 2
+
+
+def test_an_agent_is_retired_by_command(cli: Cli, catalog: Catalog) -> None:
+    version = register(catalog, "a", now_us=20)
+
+    assert version.id in cli("agents", "retire", "writing", "--dry-run").out
+    assert catalog.agents.champions() == [version]
+    assert f"{version.id} retired" in cli("agents", "retire", "writing").out
+    assert catalog.agents.champions() == []
+    assert catalog.audit.entries(0, 9)[-1].action == "agent.retire"
 
 
 def test_status_shows_the_last_cycle_and_who_serves(cli: Cli, catalog: Catalog) -> None:

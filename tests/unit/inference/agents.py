@@ -55,7 +55,7 @@ class RoteHost:
     def keep(self, adapters: Iterable[str]) -> None:
         self.says = {name: self.says[name] for name in adapters}
 
-    def scorers(self, adapters: Mapping[str, str]) -> dict[str, "Rote"]:
+    def scorers(self, adapters: Mapping[str, str | None]) -> dict[str, "Rote"]:
         return {name: Rote(name, adapter, self) for name, adapter in adapters.items()}
 
     def encode(self, prompt: object) -> list[int]:
@@ -94,7 +94,7 @@ class RoteHost:
 @dataclass
 class Rote:
     name: str
-    adapter: str
+    adapter: str | None
     host: RoteHost
 
     def score(self, history: Sequence[Step], now_us: int) -> LabelScores:
@@ -102,6 +102,8 @@ class Rote:
         if self.host.fails:
             raise NotRunningError("the agents' model failed (RuntimeError)", "see selflow logs")
         p = np.full(len(LABELS), 0.01, np.float32)
+        if self.adapter is None:
+            return LabelScores(LABELS, p, float(1.0 - p.sum()))
         p[LABELS.index(event_label("shell.command", self.host.says[self.adapter]))] = P
         return LabelScores(LABELS, p, float(1.0 - p.sum()))
 
@@ -177,7 +179,10 @@ class School:
             now_us=now_us,
         )
 
-    def rollback(self, name: str) -> AgentVersion:
+    def retire(self, name: str) -> AgentVersion:
+        return self.catalog.agents.retire(name, self.world.clock.now_us(), "owner", "by command")
+
+    def rollback(self, name: str) -> AgentVersion | None:
         return self.catalog.agents.rollback(name, self.world.clock.now_us(), "owner")
 
     def close(self) -> None:

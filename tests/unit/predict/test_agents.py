@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from selflow.core.errors import ShapeError, UsageError
-from selflow.core.scores import LabelScores
+from selflow.core.ids import AGENT_NAME
+from selflow.core.scores import BASE_EXPERT, LabelScores
 from selflow.core.steps import Step
 from selflow.predict.agents import ModelExpert, RecordedExpert
 from selflow.predict.grades import Tally
@@ -72,9 +73,29 @@ def test_a_count_fades_by_half_in_two_hundred_steps() -> None:
         expert = ModelExpert(Parrot(is_broken=True))
         walk = Walk(expert)
         walk.run(single(["x"] * 200 + ["y"] * pause))
-        p.append(expert.worth[0])
+        p.append(expert.decayed[0])
 
     assert p[1] == pytest.approx(p[0] / 2)
+
+
+def test_an_agent_enters_with_the_counts_of_the_past() -> None:
+    stream = work(11, 80)
+    early, late = (ModelExpert(Parrot(is_broken=True)) for _ in range(2))
+    predictor = Predictor()
+    predictor.enter(early)
+    learned(stream, predictor)
+    predictor.leave("parrot")
+    predictor.enter(late)
+
+    assert late.state() == early.state()
+    assert late.decayed.max() > 1.0
+
+
+def test_the_base_is_an_expert_that_no_agent_can_be_named_like() -> None:
+    expert = RecordedExpert(BASE_EXPERT, ("a",), np.ones((1, 1), np.float32), np.zeros(1))
+
+    assert expert.names == ("lm_base",)
+    assert not AGENT_NAME.fullmatch(BASE_EXPERT)
 
 
 def test_it_proposes_what_the_model_holds_likeliest() -> None:

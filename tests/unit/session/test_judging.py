@@ -65,7 +65,7 @@ def by_hash(**sure: float) -> Recorder:
 
     def record(name: str, base_sha256: str, sha256: str, first: int) -> RecordedExpert:
         chance = sure[(sha256 or base_sha256)[0]]
-        rng = np.random.default_rng(len(sha256))
+        rng = np.random.default_rng(1)
         p = np.full((len(STEPS), len(LABELS)), (1 - chance) / (len(LABELS) - 1), np.float32)
         for row, step in enumerate(STEPS):
             others = [label for label in LABELS if label not in step.labels]
@@ -129,3 +129,27 @@ def test_a_set_that_retired_is_not_looked_at(catalog: Catalog, tmp_path: Path) -
     assert (judged.decision, judged.opening) == ("no_verdict", None)
     assert "were opened 5 times before" in judged.reasons[0]
     assert judged.figures == {}
+
+
+def test_an_adapter_that_says_what_its_base_says_is_credited_with_nothing(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    judged = Gate(catalog, tmp_path).judge(candidate(), by_hash(a=SURE, b=SURE))
+    bits = {name: judged.figures[name]["log_loss_bits"] for name in ("pool", "without", "with")}
+
+    assert judged.decision == "rejected"
+    assert judged.numbers["slice_gain_bits"] < 0.05
+    assert bits["pool"] - bits["without"] > 0.5, "the base itself is what helps"
+
+
+def test_the_figures_show_counts_alone_with_the_base_and_with_the_agent(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    judged = Gate(catalog, tmp_path).judge(candidate(), by_hash(a=SURE, b=IGNORANT))
+    bits = {name: judged.figures[name]["log_loss_bits"] for name in judged.figures}
+
+    assert list(bits) == ["pool", "without", "with"]
+    assert abs(bits["pool"] - bits["without"]) < 0.05
+    assert bits["without"] - bits["with"] == pytest.approx(
+        judged.numbers["slice_gain_bits"], abs=1e-6
+    )

@@ -10,7 +10,7 @@ from selflow.core.errors import RefusedError, StoreError, UsageError
 from selflow.store.catalog import Catalog
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Opening, Stage, Verdict
-from tests.unit.store.worlds import begun, next_look, register
+from tests.unit.store.worlds import PATTERN, begun, next_look, register
 
 
 def champion(catalog: Catalog) -> str:
@@ -187,12 +187,52 @@ def test_rollback_goes_back_version_by_version_and_is_audited(catalog: Catalog) 
 
     assert catalog.agents.rollback("writing", 90, "owner").version[0] == "c"
     assert catalog.agents.rollback("writing", 91, "owner").version[0] == "a"
-    with pytest.raises(RefusedError, match="before writing@aaaaaaaaaaaa is kept"):
-        catalog.agents.rollback("writing", 92, "owner")
-    assert champion(catalog) == "a"
     last = catalog.audit.entries(0, 9)[-1]
     assert (last.actor, last.action, last.subject) == ("owner", "agent.rollback", "writing")
     assert last.details == {"from": "writing@cccccccccccc", "to": "writing@aaaaaaaaaaaa"}
+
+
+def test_a_first_champion_is_rolled_back_to_none(catalog: Catalog) -> None:
+    first = register(catalog, "a")
+
+    assert catalog.agents.rollback("writing", 90, "owner") is None
+    assert catalog.agents.champions() == []
+    assert catalog.audit.entries(0, 9)[-1].details == {"from": first.id, "to": None}
+    with pytest.raises(UsageError, match="no version of 'writing' serves"):
+        catalog.agents.rollback("writing", 91, "owner")
+    assert register(catalog, "c", now_us=95).previous_id is None
+
+
+def test_a_retired_agent_serves_no_longer_and_the_act_is_audited(catalog: Catalog) -> None:
+    first = register(catalog, "a")
+    retired = catalog.agents.retire("writing", 90, "cycle", "its pattern is gone")
+
+    assert (retired.id, retired.status) == (first.id, "retired")
+    assert catalog.agents.champions() == []
+    last = catalog.audit.entries(0, 9)[-1]
+    assert (last.actor, last.action, last.subject) == ("cycle", "agent.retire", "writing")
+    assert last.details == {"from": first.id, "reason": "its pattern is gone"}
+    with pytest.raises(UsageError, match="no version of 'writing' serves"):
+        catalog.agents.retire("writing", 91, "owner", "")
+
+
+def test_absences_count_finished_discoveries_since_a_pattern_was_found(catalog: Catalog) -> None:
+    def discover(place: int, *names: str) -> None:
+        cycle = begun(catalog, 10 * place)
+        catalog.cycles.progress(cycle.id, "discover", 0.0, 10 * place + 1)
+        catalog.cycles.stage_done(cycle.id, "discover", None, [], {}, 10 * place + 2)
+        for _ in range(2):  # a cycle that comes back records again
+            found = [{**PATTERN, "name": name} for name in names]
+            ids.update(catalog.patterns.record(cycle.id, found, 10 * place + 3))
+        catalog.cycles.finish(cycle.id, "done", "", 10 * place + 4)
+
+    ids: dict[str, str] = {}
+    for place, names in enumerate([("a", "b"), ("b",), ("b",), ()], 1):
+        discover(place, *names)
+
+    assert catalog.patterns.absences() == {ids["a"]: 3, ids["b"]: 1}
+    discover(5, "a")
+    assert catalog.patterns.absences() == {ids["b"]: 2}
 
 
 def test_what_was_rolled_back_is_not_where_the_next_rollback_goes(catalog: Catalog) -> None:
