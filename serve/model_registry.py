@@ -155,7 +155,7 @@ class ModelRegistry:
         """
         number, beliefs = self._beliefs
         with self._drawing:
-            choice = self._policy.choose(beliefs, surface, list(arms), self._rng)
+            choice = self._policy.choose(beliefs, surface, arms, self._rng)
         return _kept(choice, surface, arms[choice.arm], number)
 
     def resolve(self, model: str) -> Target:

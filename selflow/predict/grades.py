@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selflow.predict.calibration import expected_calibration_error
-from selflow.predict.ensemble import Forecast, Outcome
+from selflow.predict.forecast import Forecast, Outcome
 from selflow.predict.table import Floats
 
 TOP = 5

@@ -11,8 +11,9 @@ import numpy as np
 
 from selflow.core.errors import ShapeError, UsageError
 from selflow.core.steps import Step
-from selflow.predict.ensemble import Ensemble, Forecast, Outcome
+from selflow.predict.ensemble import Ensemble
 from selflow.predict.experts import Expert, View
+from selflow.predict.forecast import Forecast, Outcome
 from selflow.predict.grades import Grade, grade_pool
 from selflow.predict.memory import UserMemory
 from selflow.predict.packing import pack_state, unpack_state

@@ -14,6 +14,8 @@ from selflow.core.settings import RouterSettings
 
 Floats = NDArray[np.float64]
 KEPT_WORDS, DRAWS = 100, 200
+KEPT_VERSIONS, INHERITED = 8, 0.5
+"""Versions of an agent whose parts are known, and what a version inherits of all others."""
 
 
 @dataclass(slots=True)
@@ -22,7 +24,8 @@ class Arm:
     1 + losses).
 
     ``latency_s`` is a mean, later words counting more; ``recent`` holds key, reward and latency of
-    the last 100 words.
+    the last 100 words. ``versions`` holds wins and losses of each version of the arm's agent, as
+    parts of the whole.
     """
 
     wins: float = 0.0
@@ -30,10 +33,25 @@ class Arm:
     pulls: int = 0
     latency_s: float = 0.0
     recent: list[list[Any]] = field(default_factory=list)
+    versions: dict[str, list[float]] = field(default_factory=dict)
 
-    def hear(self, key: str, reward: float, latency_s: float, discount: float) -> None:
-        """A word with a reward in [0, 1]; one of a remembered key replaces the earlier word where
-        that stands.
+    def evidence(self, version: str | None) -> tuple[float, float]:
+        """Wins and losses of one version: its own, and half of what was heard of all others; None
+        is all of the arm.
+        """
+        if version is None:
+            return self.wins, self.losses
+        wins, losses = self.versions.get(version, (0.0, 0.0))
+        return (
+            wins + INHERITED * (self.wins - wins),
+            losses + INHERITED * (self.losses - losses),
+        )
+
+    def hear(
+        self, key: str, reward: float, latency_s: float, discount: float, version: str = ""
+    ) -> None:
+        """A word on a version with a reward in [0, 1]; one of a remembered key replaces the earlier
+        word where that stands.
 
         Taken back is what the earlier reward weighs by now. More than 100 words later it is a word
         of its own.
@@ -42,11 +60,21 @@ class Arm:
             if word[0] == key:
                 change, word[1] = (reward - word[1]) * discount**age, reward
                 self.wins, self.losses = self.wins + change, self.losses - change
+                if version in self.versions:
+                    wins, losses = self.versions[version]
+                    self.versions[version] = [wins + change, losses - change]
                 return
         self.wins, self.losses = (
             self.wins * discount + reward,
             self.losses * discount + 1.0 - reward,
         )
+        faded = {
+            n: [wins * discount, losses * discount] for n, (wins, losses) in self.versions.items()
+        }
+        wins, losses = faded.pop(version, (0.0, 0.0))
+        # The version heard last stands last; the parts of those before the last few are dropped
+        latest = dict([*faded.items()][1 - KEPT_VERSIONS :])
+        self.versions = {**latest, version: [wins + reward, losses + 1.0 - reward]}
         self.pulls += 1
         self.latency_s += (latency_s - self.latency_s) / (self.wins + self.losses)
         self.recent = [*self.recent, [key, reward, latency_s]][-KEPT_WORDS:]
@@ -95,12 +123,17 @@ class Beliefs:
                 )
         return rows
 
-    def posterior(self, surface: str, arms: Sequence[str]) -> tuple[Floats, Floats]:
-        """Beta parameters, each (k,); 1 and 1 for an arm of which nothing was heard."""
-        known = [self.surfaces.get(surface, {}).get(name, Arm()) for name in arms]
-        return 1.0 + np.array([arm.wins for arm in known]), 1.0 + np.array(
-            [arm.losses for arm in known]
-        )
+    def posterior(
+        self, surface: str, arms: Sequence[str] | Mapping[str, str]
+    ) -> tuple[Floats, Floats]:
+        """Beta parameters, each (k,), of these arms, or of these versions of them; 1 and 1 for an
+        arm of which nothing was heard.
+        """
+        versions = arms if isinstance(arms, Mapping) else dict.fromkeys(arms)
+        heard = self.surfaces.get(surface, {})
+        known = [heard.get(name, Arm()).evidence(version) for name, version in versions.items()]
+        a, b = 1.0 + np.array(known).reshape(-1, 2).T
+        return a, b
 
     def interval(self, surface: str, arm: str) -> tuple[float, float]:
         """Bounds of its chance of success, 95% credible."""
@@ -144,10 +177,14 @@ class Policy:
         return p
 
     def choose(
-        self, beliefs: Beliefs, surface: str, arms: Sequence[str], rng: np.random.Generator
+        self,
+        beliefs: Beliefs,
+        surface: str,
+        arms: Sequence[str] | Mapping[str, str],
+        rng: np.random.Generator,
     ) -> Choice:
-        """Draw one of the arms by ``probabilities``. Raises UsageError if there is none. Cost: 0.2
-        ms for five.
+        """Draw one of the arms (each with its version, where a mapping is given) by
+        ``probabilities``. Raises UsageError if there is none. Cost: 0.2 ms for five.
         """
         if not arms:
             raise UsageError(
@@ -157,7 +194,10 @@ class Policy:
         p = self.probabilities(a, b, rng)
         drawn = int(rng.choice(len(arms), p=p))
         return Choice(
-            arms[drawn], float(p[drawn]), drawn != int(np.argmax(a / (a + b))), self.settings.policy
+            [*arms][drawn],
+            float(p[drawn]),
+            drawn != int(np.argmax(a / (a + b))),
+            self.settings.policy,
         )
 
 

@@ -15,9 +15,9 @@ def learn(beliefs: Beliefs, words: Iterable[Any], settings: RouterSettings) -> B
 
     A word is the catalog's record of a feedback on a routed decision: ``number``, ``decision_id``,
     ``metric``, ``value``, ``tags``, and of the decision ``predictions`` and ``routing`` (arm,
-    surface, forced, latency_s, tokens). Words up to ``beliefs.feedback_number`` are skipped:
-    nothing counts twice, and it makes no difference in which portions words come. A named arm was
-    no choice: what is said of it does not train.
+    version, surface, forced, latency_s, tokens). Words up to ``beliefs.feedback_number`` are
+    skipped: nothing counts twice, and it makes no difference in which portions words come. A named
+    arm was no choice: what is said of it does not train.
     """
     after = Beliefs.load(beliefs.dump())
     for word in sorted(words, key=lambda word: word.number):
@@ -36,6 +36,10 @@ def learn(beliefs: Beliefs, words: Iterable[Any], settings: RouterSettings) -> B
                 routing["arm"], Arm()
             )
             arm.hear(
-                f"{word.decision_id}/{word.metric}", reward, routing["latency_s"], settings.discount
+                f"{word.decision_id}/{word.metric}",
+                reward,
+                routing["latency_s"],
+                settings.discount,
+                routing["version"],
             )
     return after

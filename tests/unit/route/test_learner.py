@@ -134,3 +134,31 @@ def test_the_discount_is_paid_per_word_on_that_arm_only() -> None:
 
     assert _arm(*words, discount=0.8).wins == pytest.approx(1.8)
     assert _arm(*words, discount=1).wins == 2.0
+
+
+def test_a_new_version_inherits_half_of_what_its_arm_was_heard_of() -> None:
+    old = [said(number, version="v1", value=number % 4 > 0) for number in range(1, 41)]
+    beliefs = learn(Beliefs(), old, RouterSettings(discount=1.0))
+
+    assert beliefs.posterior("predict", {"a": "v1"}) == ([31.0], [11.0])
+    assert beliefs.posterior("predict", {"a": "v2"}) == ([16.0], [6.0])
+    more = learn(beliefs, [said(41, version="v2"), said(42, version="v1")], SETTINGS)
+    assert more.posterior("predict", {"a": "v2"})[0][0] == pytest.approx(1 + 1 + 31 / 2, abs=0.4)
+
+
+def test_after_a_rollback_a_version_has_its_own_evidence_again() -> None:
+    words = [said(n, version="v1") for n in range(1, 11)]
+    words += [said(n, version="v2", value=False) for n in range(11, 21)]
+    beliefs = learn(Beliefs(), words, RouterSettings(discount=1.0))
+
+    assert beliefs.posterior("predict", {"a": "v1"}) == ([11.0], [6.0])
+    assert beliefs.posterior("predict", {"a": "v2"}) == ([6.0], [11.0])
+    assert beliefs.posterior("predict", ["a"]) == ([11.0], [11.0])
+
+
+def test_a_word_that_is_taken_back_is_taken_from_its_version() -> None:
+    words = [said(1, version="v1", decision_id="x"), said(2, version="v2")]
+    words.append(said(3, version="v1", decision_id="x", value=False))
+    beliefs = learn(Beliefs(), words, RouterSettings(discount=1.0))
+
+    assert beliefs.posterior("predict", {"a": "v1"}) == ([1.5], [2.0])

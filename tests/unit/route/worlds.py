@@ -88,6 +88,7 @@ class Said:
     metric: str = "thumb"
     value: Json = True
     arm: str = "a"
+    version: str = ""
     surface: str = "predict"
     decision_id: str = ""
     tags: Mapping[str, Json] = field(default_factory=dict)
@@ -101,6 +102,7 @@ class Said:
         """What the decision keeps of how it was routed."""
         return {
             "arm": self.arm,
+            "version": self.version,
             "surface": self.surface,
             "forced": self.is_forced,
             "latency_s": self.latency_s,
