@@ -93,8 +93,8 @@ def control(made: tuple[Path, Sequence[Step], bytes], tmp_path: Path) -> Control
 
 
 def test_an_adapter_that_learned_the_new_rule_shows_its_gain(control: Control) -> None:
-    """Only the demand on the gain: an adapter trained this long states its chances too boldly, and
-    may fail the demand on calibration.
+    """Only the demand on the gain: an adapter trained so briefly states its chances too timidly,
+    and may fail the demand on calibration.
     """
     judged = control.judge(control.adapter(control.steps))
 
