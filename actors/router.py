@@ -45,7 +45,7 @@ class RouterShell:
         section = self._section
         with closing(Catalog.open(section.catalog)) as catalog:
             snapshot = catalog.routing.snapshot()
-            self._beliefs = Beliefs.load(snapshot.beliefs if snapshot else {})
+            self._beliefs = Beliefs.load_state(snapshot.beliefs if snapshot else {})
             while not self._stop.is_set():
                 try:
                     self._learn(catalog)
@@ -58,7 +58,7 @@ class RouterShell:
         while rows := catalog.feedback.routed_after(self._beliefs.feedback_number, _ROWS):
             self._lag_events = len(rows)
             after = learn(self._beliefs, rows, self._section.router)
-            kept = {**after.dump(), "summary": after.summary()}
+            kept = {**after.state(), "summary": after.summary()}
             catalog.routing.save(kept, after.feedback_number, self._clock.now_us())
             self._beliefs = after
         self._lag_events = 0

@@ -115,7 +115,7 @@ class ModelRegistry:
         self._rng = np.random.default_rng(seed)
         self._following, self._drawing = Lock(), Lock()
         self._now = LoadedModels()
-        self._beliefs = (0, Beliefs.load({}))
+        self._beliefs = (0, Beliefs.load_state({}))
         self._wanted: object = None
         self._is_seated = False
         self._retry_s = 0.0
@@ -228,7 +228,7 @@ class ModelRegistry:
     def _follow(self, seat: Callable[[Speakers], None]) -> None:
         snapshot = self._catalog.routing.snapshot()
         if snapshot is not None and snapshot.number != self._beliefs[0]:
-            self._beliefs = (snapshot.number, Beliefs.load(snapshot.beliefs))
+            self._beliefs = (snapshot.number, Beliefs.load_state(snapshot.beliefs))
         base, champions = self._catalog.bases.current(), tuple(self._catalog.agents.champions())
         wanted, now_s = (base, champions), self._clock.monotonic_s()
         if wanted == self._wanted and (not self.last_error or now_s < self._retry_s):

@@ -246,7 +246,7 @@ def _beliefs(reader: CatalogReader, arms: Sequence[str]) -> list[Belief]:
     from selflow.route.bandit import Beliefs
 
     kept = reader.learned(Kept)
-    beliefs = Beliefs.load(kept[0].beliefs if kept else {})
+    beliefs = Beliefs.load_state(kept[0].beliefs if kept else {})
     found = []
     for name in arms:
         (wins,), (losses,) = beliefs.posterior(_SURFACE, [name])

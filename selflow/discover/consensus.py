@@ -46,10 +46,13 @@ def micro_clusters(x: Floats, seed: int) -> MicroClusters:
     distance = np.linalg.norm(x - centroids[owner], axis=1)
     is_sparse, radius = tenth > _limit(tenth, 4), _limit(distance, 5)
     size = np.bincount(owner, minlength=m)
-    kept = (size > 0) & (2 * np.bincount(owner, is_sparse, m) <= size)
-    place = np.where(kept, np.cumsum(kept) - 1, -1)
+    is_dense = (size > 0) & (2 * np.bincount(owner, is_sparse, m) <= size)
+    index = np.where(is_dense, np.cumsum(is_dense) - 1, -1)
     return MicroClusters(
-        centroids[kept], place[owner], kept[owner] & ~is_sparse & (distance <= radius), radius
+        centroids[is_dense],
+        index[owner],
+        is_dense[owner] & ~is_sparse & (distance <= radius),
+        radius,
     )
 
 
@@ -97,9 +100,9 @@ def consensus(together: Floats, mass: Floats) -> Labels:
         is_sure = (together * own).sum(1) >= LEAST_OWN * own.sum(1)
         weight = np.bincount(cut, mass * is_sure)
         heavy = np.argsort(-weight, kind="stable")[: (weight >= MIN_SHARE).sum()]
-        worth = float((heights[m - count + 1] - heights[m - count]) * weight[heavy].sum())
-        if K_MIN <= len(heavy) <= K_MAX and worth > most:
+        excess = float((heights[m - count + 1] - heights[m - count]) * weight[heavy].sum())
+        if K_MIN <= len(heavy) <= K_MAX and excess > most:
             number = np.full(len(weight), -1, np.int32)
             number[heavy] = np.arange(len(heavy))
-            best, most = np.where(is_sure, number[cut], -1).astype(np.int32), worth
+            best, most = np.where(is_sure, number[cut], -1).astype(np.int32), excess
     return best

@@ -98,8 +98,8 @@ def density(sample: Sample, k: int, _seed: int) -> Labels:
     spread = np.average(np.take_along_axis(squared, near, 1), 1, sample.mass[near]) + 1e-12
     order = np.argsort(spread, kind="stable")
     parent, height = np.zeros(len(order), np.int64), np.full(len(order), np.inf)
-    for place, point in enumerate(order[1:], 1):
-        parent[point] = order[squared[point, order[:place]].argmin()]
+    for rank, point in enumerate(order[1:], 1):
+        parent[point] = order[squared[point, order[:rank]].argmin()]
         height[point] = squared[point, parent[point]]
     found = np.full(len(order), -1, np.int32)
     found[np.argsort(-height / spread, kind="stable")[:k]] = np.arange(k)

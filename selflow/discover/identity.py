@@ -29,12 +29,14 @@ def identify(
     likeness = np.array([_likeness(new, old, shared) for new in current for old in previous])
     likeness = likeness.reshape(len(current), len(previous))
     pairs = zip(*linear_sum_assignment(-likeness), strict=True)
-    kept = {new: previous[old].name for new, old in pairs if likeness[new, old] >= SAME}
-    fresh = [place for place in range(len(current)) if place not in kept]
-    kept |= zip(
-        fresh, unique([current[place].name for place in fresh], set(kept.values())), strict=True
+    names = {new: previous[old].name for new, old in pairs if likeness[new, old] >= SAME}
+    unnamed = [index for index in range(len(current)) if index not in names]
+    names |= zip(
+        unnamed,
+        unique([current[index].name for index in unnamed], set(names.values())),
+        strict=True,
     )
-    return tuple(replace(pattern, name=kept[place]) for place, pattern in enumerate(current))
+    return tuple(replace(pattern, name=names[index]) for index, pattern in enumerate(current))
 
 
 def _likeness(new: Pattern, old: Pattern, shared: tuple[Labels, Labels] | None) -> float:

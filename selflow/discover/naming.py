@@ -62,7 +62,7 @@ def describe(
     ):
         apart = ((x[members] - x[members].mean(0)) ** 2).sum(1) if len(members) else members
         near = members[np.argsort(apart, kind="stable")[:MEDOIDS]]
-        spans = [events.label[windows.start[place] : windows.stop[place]] for place in near]
+        spans = [events.label[windows.start[index] : windows.stop[index]] for index in near]
         medoids = tuple(tuple(events.labels[label] for label in span) for span in spans)
         hours = tuple(
             (

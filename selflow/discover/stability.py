@@ -149,8 +149,8 @@ def _draw(
     name: str, number: int, blocks: Blocks, day: Ints, micro: MicroClusters, seed: int
 ) -> _Draw:
     rng = np.random.default_rng([seed, crc32(name.encode()), number])
-    days, place = np.unique(day, return_inverse=True)
-    times = np.bincount(rng.integers(len(days), size=len(days)), minlength=len(days))[place]
+    days, day_index = np.unique(day, return_inverse=True)
+    times = np.bincount(rng.integers(len(days), size=len(days)), minlength=len(days))[day_index]
     columns = columns_of(blocks)
     keep = np.zeros(sum(map(len, columns)), bool)
     for own in columns:

@@ -45,10 +45,10 @@ class Windows:
 def events_of(steps: Sequence[Step]) -> Events:
     """At most 12 labels of every step. Steps of one user stand in order of time."""
     labels: dict[str, int] = {}
-    users = {user: place for place, user in enumerate(sorted({step.user for step in steps}))}
+    users = {user: index for index, user in enumerate(sorted({step.user for step in steps}))}
     rows = [
-        (labels.setdefault(label, len(labels)), step.ts_us, users[step.user], place)
-        for place, step in sorted(enumerate(steps), key=lambda each: each[1].user)
+        (labels.setdefault(label, len(labels)), step.ts_us, users[step.user], index)
+        for index, step in sorted(enumerate(steps), key=lambda each: each[1].user)
         for label in step.labels[:LABELS_PER_STEP]
     ]
     return Events(tuple(labels), *np.array(rows, np.int64).reshape(-1, 4).T.copy())
@@ -74,12 +74,12 @@ def windows_before(events: Events, steps: int) -> Windows:
     else none.
     """
     start, stop = np.zeros((2, steps), np.int64)
-    place, row = np.unique(events.step, return_index=True)
+    index, row = np.unique(events.step, return_index=True)
     cuts = np.concatenate([[0], _cuts(events)])
     begin = cuts[np.searchsorted(cuts, row - 1, "right") - 1]
     known = (row > 0) & (events.user[row] == events.user[row - 1])
-    stop[place] = np.where(known, row, 0)
-    start[place] = np.where(known, np.maximum(begin, row - WINDOW_EVENTS), 0)
+    stop[index] = np.where(known, row, 0)
+    start[index] = np.where(known, np.maximum(begin, row - WINDOW_EVENTS), 0)
     return Windows(start, stop, start)
 
 

@@ -164,7 +164,7 @@ def key_labels(key: int, labels_in_key: int) -> Iterable[int]:
 
 
 def _self_share(row: Row | None, label: int) -> float:
-    return 0.1 if row is None else (row.worth(label) + 0.1) / (row.total_worth() + 1.0)
+    return 0.1 if row is None else (row.decayed_count(label) + 0.1) / (row.decayed_total() + 1.0)
 
 
 class CountAnswer:

@@ -241,7 +241,7 @@ class Ensemble:
         if not rows:
             return order
         labels = ids.tolist()
-        uses = {i: row.worth(labels[i]) + 1.0 for i, row in rows.items()}
+        uses = {i: row.decayed_count(labels[i]) + 1.0 for i, row in rows.items()}
         value = {i: float(worth[i]) for i in left}
         named: list[int] = []
         while left and len(named) < _NAMED:
@@ -251,7 +251,7 @@ class Ensemble:
             named.append(best)
             for i, row in rows.items():
                 if labels[best] in row.slots:
-                    value[i] *= 1.0 - row.worth(labels[best]) / uses[i]
+                    value[i] *= 1.0 - row.decayed_count(labels[best]) / uses[i]
         return np.array([*named, *left, *order[_WEIGHED:].tolist()], dtype=np.int64)
 
     def learn(self, forecast: Forecast, outcome: Outcome, members: Sequence[int]) -> None:

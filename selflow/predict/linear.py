@@ -169,7 +169,7 @@ class LinearRanker:
         """One Adagrad step towards the members among the candidates, then the tables."""
         answer = self.ask(view)
         known = members[: len(members) - fresh]
-        came = [place for y in known if (place := answer.places.get(y)) is not None]
+        came = [index for y in known if (index := answer.index_of.get(y)) is not None]
         if came:
             error = answer.shares.copy()
             error[came] -= 1.0 / len(came)
@@ -211,15 +211,15 @@ class LinearAnswer(ListedAnswer):
         known: int,
     ) -> None:
         self.features, self.shares = features, shares
-        self.places = {y: place for place, y in enumerate(candidates)}
+        self.index_of = {y: index for index, y in enumerate(candidates)}
         others = known - len(candidates)
         mass = max(0.0, 1.0 - fresh) if known else 0.0
         outside = min(mass, other) if candidates else mass
         curve = np.append(shares * (mass - (outside if others else 0.0)), outside / max(1, others))
         proposed = [
-            candidates[place] for place in np.argsort(-shares, kind="stable")[:_HOT].tolist()
+            candidates[index] for index in np.argsort(-shares, kind="stable")[:_HOT].tolist()
         ]
-        super().__init__(self.places, curve, fresh if known else 1.0, proposed)
+        super().__init__(self.index_of, curve, fresh if known else 1.0, proposed)
 
 
 def _candidates(past: _Past, view: View) -> list[int]:
@@ -285,8 +285,8 @@ def _add(row: Row, labels: Iterable[int]) -> None:
     for y in labels:
         row[y] = row.get(y, 0.0) + 1.0
     if len(row) > 2 * _ROW_LABELS:
-        kept = frozenset(_strongest(row, _ROW_LABELS))
-        for y in [y for y in row if y not in kept]:
+        retained = frozenset(_strongest(row, _ROW_LABELS))
+        for y in [y for y in row if y not in retained]:
             del row[y]
 
 

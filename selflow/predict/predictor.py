@@ -141,13 +141,13 @@ class Predictor:
             raise UsageError(f"top_k is {top_k}", "ask for at least one label")
         forecast = self._forecast(self._memory(context), now_us, (), without)
         weights = self._ensemble.weights(without)
-        places = forecast.ranked(top_k)
-        guesses = tuple(self._guess(forecast, place, weights) for place in places)
+        indices = forecast.ranked(top_k)
+        guesses = tuple(self._guess(forecast, index, weights) for index in indices)
         other_p = max(0.0, 1.0 - sum(guess.p for guess in guesses))
         named = zip(self._ensemble.pool.names, weights.tolist(), strict=True)
         ranked = tuple(sorted((item for item in named if item[1] > 0.0), key=lambda item: -item[1]))
         new_p = max(
-            0.0, forecast.pool_fresh - sum(forecast.chance(place) for place in places if place < 0)
+            0.0, forecast.pool_fresh - sum(forecast.chance(index) for index in indices if index < 0)
         )
         return Prediction(guesses, other_p, min(new_p, other_p), ranked)
 
@@ -294,16 +294,16 @@ class Predictor:
             memory.touch(step.ts_us, [label_id for label_id in found if label_id is not None])
         return memory
 
-    def _guess(self, forecast: Forecast, place: int, weights: Floats) -> Guess:
-        if place < 0:
-            return Guess(*forecast.offered[-1 - place], ((EXPERT, 1.0),))
-        parts = weights * forecast.p[:, place]
+    def _guess(self, forecast: Forecast, index: int, weights: Floats) -> Guess:
+        if index < 0:
+            return Guess(*forecast.offered[-1 - index], ((EXPERT, 1.0),))
+        parts = weights * forecast.p[:, index]
         parts = parts / max(float(parts.sum()), 1e-300)
         said = np.argsort(-parts, kind="stable")[:_SAID_SO]
         names = self._ensemble.pool.names
         experts = tuple((names[i], float(parts[i])) for i in said if parts[i] > 0.0)
         return Guess(
-            self._vocabulary.label(int(forecast.ids[place])), float(forecast.pool[place]), experts
+            self._vocabulary.label(int(forecast.ids[index])), float(forecast.pool[index]), experts
         )
 
     def _stay_bounded(self) -> None:

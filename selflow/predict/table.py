@@ -16,8 +16,8 @@ K = len(HALF_LIVES)
 _RATES = 1.0 / np.array(HALF_LIVES, dtype=np.float64)
 _REBASE_VISITS = 10_000  # 2^(10,000 / 20) is still a double
 _GROWN: Floats = np.exp2(np.arange(_REBASE_VISITS + 1)[:, None] * _RATES)
-_WORTH: Floats = 1.0 / _GROWN
-_LONGEST: list[float] = _WORTH[:, K - 1].tolist()
+_DECAY: Floats = 1.0 / _GROWN
+_LONGEST: list[float] = _DECAY[:, K - 1].tolist()
 _SMALL = 256
 _LEADERS = 32
 _TOTAL, _EVENTS, _FRESH = range(3)
@@ -50,13 +50,13 @@ class Row:
             self._rebase()
         self.clock += 1
         grown = _GROWN[self.clock] * weight
-        places = self._places(members)
-        self.values[places if len(places) > 1 else places[0]] += grown
+        indices = self._indices(members)
+        self.values[indices if len(indices) > 1 else indices[0]] += grown
         self.sums[:_FRESH] += len(members) * grown
         if fresh_events:
             self.sums[_FRESH] += fresh_events * grown
         if self.leaders is not None:
-            self.leaders = [self._lead(k, old, places) for k, old in enumerate(self.leaders)]
+            self.leaders = [self._lead(k, old, indices) for k, old in enumerate(self.leaders)]
 
     def keep(self, limit_entries: int) -> None:
         """Keep the entries that are strongest at the longest half-life; ties go to the one that
@@ -72,41 +72,41 @@ class Row:
                 np.array([i for i in range(self.n) if int(self.ids[i]) not in gone], np.int64)
             )
 
-    def worth(self, label: int) -> float:
+    def decayed_count(self, label: int) -> float:
         """The decayed count of one label at the longest half-life."""
-        place = self.slots.get(label)
-        return 0.0 if place is None else self.values.item(place, K - 1) * _LONGEST[self.clock]
+        index = self.slots.get(label)
+        return 0.0 if index is None else self.values.item(index, K - 1) * _LONGEST[self.clock]
 
-    def total_worth(self) -> float:
+    def decayed_total(self) -> float:
         """The decayed count of all labels at the longest half-life."""
         return self.sums.item(_TOTAL, K - 1) * _LONGEST[self.clock]
 
-    def _places(self, members: Sequence[int]) -> list[int]:
+    def _indices(self, members: Sequence[int]) -> list[int]:
         slots = self.slots
-        places = []
+        indices = []
         for y in members:
-            place = slots.get(y)
-            if place is None:
-                place = self.n
-                if place == len(self.ids):
-                    self.ids = np.concatenate([self.ids, np.empty(max(4, place), np.int64)])
-                    self.values = np.concatenate([self.values, np.zeros((max(4, place), K))])
-                slots[y] = place
-                self.ids[place] = y
+            index = slots.get(y)
+            if index is None:
+                index = self.n
+                if index == len(self.ids):
+                    self.ids = np.concatenate([self.ids, np.empty(max(4, index), np.int64)])
+                    self.values = np.concatenate([self.values, np.zeros((max(4, index), K))])
+                slots[y] = index
+                self.ids[index] = y
                 self.n += 1
-            places.append(place)
-        return places
+            indices.append(index)
+        return indices
 
-    def _lead(self, k: int, old: list[int], places: list[int]) -> list[int]:
+    def _lead(self, k: int, old: list[int], indices: list[int]) -> list[int]:
         # A count only ever grows against the others when its label comes: the leaders are exact.
-        pool = old + [place for place in places if place not in old]
+        pool = old + [index for index in indices if index not in old]
         return [
             pool[i] for i in np.argsort(-self.values[pool, k], kind="stable")[:_LEADERS].tolist()
         ]
 
-    def _restrict(self, kept: Ids) -> None:
-        self.ids = self.ids[kept]
-        values = self.values[kept]
+    def _restrict(self, retained: Ids) -> None:
+        self.ids = self.ids[retained]
+        values = self.values[retained]
         self._fill(values)
         self.sums[_TOTAL] = values.sum(axis=0)
         if self.leaders is not None:
@@ -119,9 +119,9 @@ class Row:
         self.slots = {y: i for i, y in enumerate(self.ids.tolist())}
 
     def _rebase(self) -> None:
-        worth = _WORTH[self.clock]
-        self.values[: self.n] *= worth
-        self.sums *= worth
+        decay = _DECAY[self.clock]
+        self.values[: self.n] *= decay
+        self.sums *= decay
         self.clock = 0
 
     def state(self) -> Packed:
@@ -160,10 +160,10 @@ class Evidence:
         self.escape: Floats | float = missing / m if rows else 1.0
         self.fresh_escape, self.fresh = self.escape, 0.0 * self.escape
         for row in rows:
-            worth = _WORTH[row.clock]
-            sums = row.sums * worth
+            decay = _DECAY[row.clock]
+            sums = row.sums * decay
             left = 1.0 / (m * sums + m)
-            self._parts.append((row, worth * left[_TOTAL]))
+            self._parts.append((row, decay * left[_TOTAL]))
             self.escape += left[_TOTAL]
             self.fresh_escape += left[_EVENTS]
             self.fresh += sums[_FRESH] * left[_EVENTS]
@@ -171,12 +171,12 @@ class Evidence:
     def shares(self, ids: Ids) -> Floats:
         """(n, K): how much of the distribution the rows themselves give to each label."""
         if len(self._parts) == 1 and self._parts[0][0].n > _SMALL:
-            row, worth = self._parts[0]
+            row, decay = self._parts[0]
             find = row.slots.get
-            return row.values.take([find(y, -1) for y in ids.tolist()], axis=0) * worth
+            return row.values.take([find(y, -1) for y in ids.tolist()], axis=0) * decay
         scratch = self._scratch
-        for row, worth in self._parts:
-            scratch[row.ids[: row.n]] += row.values[: row.n] * worth
+        for row, decay in self._parts:
+            scratch[row.ids[: row.n]] += row.values[: row.n] * decay
         found = scratch.take(ids, axis=0)
         for row, _ in self._parts:
             scratch[row.ids[: row.n]] = 0.0
@@ -187,10 +187,10 @@ class Evidence:
         half-life.
         """
         scratch = self._scratch
-        for row, worth in self._parts:
+        for row, decay in self._parts:
             seen = row.ids[: row.n]
             scratch[seen, 0] = np.maximum(
-                scratch[seen, 0], row.values[: row.n, K - 1] * worth[K - 1]
+                scratch[seen, 0], row.values[: row.n, K - 1] * decay[K - 1]
             )
         found: Floats = scratch[ids, 0] * contexts
         for row, _ in self._parts:
@@ -205,12 +205,12 @@ class Evidence:
             return []
         row = self._parts[0][0]
         if row.leaders is not None:
-            return [y for places in row.leaders for y in row.ids[places[:limit]].tolist()]
-        ids, worth = row.ids, row.values[: row.n, 1]
+            return [y for indices in row.leaders for y in row.ids[indices[:limit]].tolist()]
+        ids, decay = row.ids, row.values[: row.n, 1]
         if len(self._parts) > 1:
             ids = np.unique(np.concatenate([row.ids[: row.n] for row, _ in self._parts]))
-            worth = self.shares(ids)[:, 1]
-        found: list[int] = ids[np.argsort(-worth, kind="stable")[:limit]].tolist()
+            decay = self.shares(ids)[:, 1]
+        found: list[int] = ids[np.argsort(-decay, kind="stable")[:limit]].tolist()
         return found
 
 

@@ -88,15 +88,15 @@ class Beliefs:
     surfaces: dict[str, dict[str, Arm]] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, document: Mapping[str, Any]) -> Self:
-        """What ``dump`` made; an empty document is the belief before any feedback."""
+    def load_state(cls, document: Mapping[str, Any]) -> Self:
+        """What ``state`` gave; an empty document is the belief before any feedback."""
         kept = document.get("surfaces", {}).items()
         surfaces = {
             surface: {name: Arm(**arm) for name, arm in arms.items()} for surface, arms in kept
         }
         return cls(document.get("feedback_number", 0), surfaces)
 
-    def dump(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """As JSON."""
         return asdict(self)
 

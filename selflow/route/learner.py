@@ -19,7 +19,7 @@ def learn(beliefs: Beliefs, words: Iterable[Any], settings: RouterSettings) -> B
     skipped: nothing counts twice, and it makes no difference in which portions words come. A named
     arm was no choice: what is said of it does not train.
     """
-    after = Beliefs.load(beliefs.dump())
+    after = Beliefs.load_state(beliefs.state())
     for word in sorted(words, key=lambda word: word.number):
         if word.number <= after.feedback_number:
             continue

@@ -74,13 +74,13 @@ def test_latency_is_a_mean_in_which_later_words_count_more() -> None:
 
 def test_beliefs_that_were_written_down_go_on_alike() -> None:
     beliefs = Beliefs(7, {"predict": {"a": _heard([1.0, 0.3], 0.9)}, "text": {"a": _heard([0.0])}})
-    again = Beliefs.load(json.loads(json.dumps(beliefs.dump())))
+    again = Beliefs.load_state(json.loads(json.dumps(beliefs.state())))
     for each in (beliefs, again):
         each.surfaces["predict"]["a"].hear("dec_0/thumb", 0.0, 0.1, 0.9)
         each.surfaces["predict"]["a"].hear("dec_9/thumb", 1.0, 0.1, 0.9)
 
     assert again == beliefs
-    assert Beliefs.load({}) == Beliefs()
+    assert Beliefs.load_state({}) == Beliefs()
 
 
 def test_the_summary_names_every_arm_with_its_interval() -> None:

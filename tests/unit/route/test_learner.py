@@ -70,10 +70,10 @@ def test_feedback_that_comes_again_is_learned_once() -> None:
 
 def test_what_was_believed_before_stays_as_it_was() -> None:
     before = learn(Beliefs(), [said(1)], SETTINGS)
-    kept = before.dump()
+    kept = before.state()
     learn(before, [said(2), said(3, decision_id="dec_1", value=False)], SETTINGS)
 
-    assert before.dump() == kept
+    assert before.state() == kept
 
 
 def test_a_named_arm_was_no_choice_and_a_comment_is_no_reward_but_both_are_behind_us() -> None:

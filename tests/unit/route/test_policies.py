@@ -71,12 +71,12 @@ def test_the_same_seed_gives_the_same_choices(policy: Name) -> None:
 @every_policy
 def test_choosing_changes_no_belief(policy: Name) -> None:
     beliefs = _beliefs((5, 3))
-    before = beliefs.dump()
+    before = beliefs.state()
     policy_from(RouterSettings(policy=policy)).choose(
         beliefs, SURFACE, ["0", "new"], np.random.default_rng(1)
     )
 
-    assert beliefs.dump() == before
+    assert beliefs.state() == before
 
 
 @every_policy
