@@ -357,6 +357,7 @@ HOSTILE_STARTS = (
     *("aws configure set token ", "set token ", "curl -u ", "openssl ", "https://", "://", "?a="),
     *("a@", "%40", "a%40", "-----BEGIN PRIVATE KEY-----", "api_key", "pin", "1 ", "DE12", "aB3/"),
     *("0", "deadbeef", "-", "_", "'", '"', "<<<", "sudo -S ", "echo ", "echo a|", "<a>", "</"),
+    *("xQ7zK9vB2mW4pL8j//////////", "xQ7zK9vB2mW4pL8j/"),
     *("name:password value:", "value:a name:", "the password for a ", "password is "),
 )
 HOSTILE_REPEATS = ("", "a", "A", "aB3", "-", " ", ".", "/", "=", "'", '"', "\\", "|", "eyJ", "\n")
