@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from selflow.core.errors import ShapeError, UsageError
-from selflow.core.ids import AGENT_NAME
 from selflow.core.scores import BASE_EXPERT, LabelScores
 from selflow.core.steps import Step
+from selflow.discover.naming import unique
 from selflow.predict.agents import ModelExpert, RecordedExpert
 from selflow.predict.grades import Tally
 from selflow.predict.predictor import ALPHA, Predictor
@@ -95,7 +95,7 @@ def test_the_base_is_an_expert_that_no_agent_can_be_named_like() -> None:
     expert = RecordedExpert(BASE_EXPERT, ("a",), np.ones((1, 1), np.float32), np.zeros(1))
 
     assert expert.names == ("lm_base",)
-    assert not AGENT_NAME.fullmatch(BASE_EXPERT)
+    assert unique([BASE_EXPERT], set()) == ["lm-base"]
 
 
 def test_it_proposes_what_the_model_holds_likeliest() -> None:
