@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
 from actors.plan import Plan, gpu_share
 from actors.ray_head import RESOURCES
@@ -101,7 +101,7 @@ def wait_ready(plan: Plan, names: set[str], limit_s: float, since_us: int = 0) -
 
 def end_services() -> None:
     """Have the supervisor end every service gracefully, then end it."""
-    with suppress(NotRunningError, RayActorError, GetTimeoutError):
+    with suppress(NotRunningError, RayError):
         ray.get(_SUPERVISOR.handle().withdraw.remote(), timeout=_END_LIMIT_S)
     _SUPERVISOR.kill()
 

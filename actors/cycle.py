@@ -19,7 +19,7 @@ from actors.stages import pool_past, represent
 from actors.targets import chosen, waiting_candidate
 from actors.trainer import TrainerShell
 from selflow.core.clock import Clock, SystemClock
-from selflow.core.errors import NotRunningError, SelFlowError, StoreError
+from selflow.core.errors import NotRunningError, SelFlowError, StoreError, public_text
 from selflow.core.events import Json
 from selflow.discover.trigger import lacking
 from selflow.store.artifacts import ArtifactStore
@@ -286,9 +286,9 @@ def _told(error: BaseException) -> str:
     """
     cause = cause_of(error)
     if isinstance(cause, SelFlowError):
-        return str(cause)
+        return public_text(cause)
     _log.error("the cycle failed", exc_info=error)
-    return f"{type(cause).__name__}; its trace is in the logs"
+    return f"{public_text(cause)}; its trace is in the logs"
 
 
 class CycleRunner:

@@ -258,6 +258,13 @@ def is_alive(session: RaySession) -> bool:
 
 
 def end_own(root: Root, grace_s: float = 1.0) -> int:
+    """End every process of our session and remove Ray's files. Returns how many there were."""
+    ended = end_processes(root, grace_s)
+    remove_files(root)
+    return ended
+
+
+def end_processes(root: Root, grace_s: float = 1.0) -> int:
     """End every process of our session: politely, then by force. Returns how many there were."""
     ended = 0
     while processes := session_processes(root):  # a dying raylet may still bear a child
@@ -269,9 +276,13 @@ def end_own(root: Root, grace_s: float = 1.0) -> int:
             with suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(processes, timeout=grace_s)
+    return ended
+
+
+def remove_files(root: Root) -> None:
+    """Remove Ray's temp folder and what it spilled."""
     remove_entry(ray_temp(root).parent, "ray")
     remove_entry(root.run, "spill")
-    return ended
 
 
 def ray_temp(root: Root) -> Path:

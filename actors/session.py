@@ -18,7 +18,7 @@ from actors import ray_head
 from actors.crash_logs import keep_crash_logs
 from selflow.core.catalog_location import catalog_of_session
 from selflow.core.clock import SystemClock
-from selflow.core.errors import NotRunningError, StoreError
+from selflow.core.errors import NotRunningError, SelFlowError, StoreError
 from selflow.core.paths import Root, entries, remove_entry
 from selflow.core.processes import living_keeper
 from selflow.core.session_files import (
@@ -136,7 +136,7 @@ def connected(root: Root, session: RaySession) -> Iterator[None]:
                 log_to_driver=False,
                 configure_logging=False,
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             hint = (
                 "see selflow logs"
                 if session.is_ours
@@ -225,12 +225,17 @@ def _end_session(root: Root, report: Report) -> bool:
         report("ending the services")
         try:
             _end_services(root, session)
-        except NotRunningError as error:
+        except (SelFlowError, OSError) as error:  # a full disk lets nobody join
             report(f"note: {error}")
     if session.is_ours:
         report("ending Ray")
-        ray_head.end_own(root)
-    _wipe_run(root)
+        ray_head.end_processes(root)
+    try:
+        if session.is_ours:
+            ray_head.remove_files(root)
+        _wipe_run(root)
+    except OSError as error:  # on a read-only disk; selflow up removes them once it is not
+        report(f"note: {root.run} could not be emptied: {error.strerror}")
     return is_alive
 
 
@@ -311,7 +316,7 @@ def _one_at_a_time(root: Root, report: Report) -> Iterator[None]:
     """
     clock = SystemClock()
     deadline_s = clock.monotonic_s() + LOCK_LIMIT_S
-    with (root.run / "up.lock").open("w") as lock:
+    with _open_lock(root) as lock:
         if not _locked(lock):
             report("waiting for another selflow up or down on this root")
             while not _locked(lock):
@@ -323,6 +328,14 @@ def _one_at_a_time(root: Root, report: Report) -> Iterator[None]:
                     )
                 clock.sleep(0.2)
         yield
+
+
+def _open_lock(root: Root) -> TextIO:
+    """The lock's file; an existing one is only read, which a read-only disk allows too."""
+    path = root.run / "up.lock"
+    if not path.exists():
+        path.touch(mode=0o600)
+    return path.open(encoding="utf-8")
 
 
 def _locked(lock: TextIO) -> bool:

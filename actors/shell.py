@@ -17,7 +17,7 @@ from ray.exceptions import RayTaskError
 
 from actors.plan import LearnerSection
 from selflow.core.clock import Clock, SystemClock
-from selflow.core.errors import NotRunningError, SelFlowError
+from selflow.core.errors import NotRunningError, SelFlowError, public_text
 from selflow.core.health import Health, State
 from selflow.core.threads import WatchedThread
 
@@ -115,7 +115,7 @@ def keep_trying(action: Callable[[], None], pulse: Pulse, clock: Clock, stop: Ev
         try:
             action()
         except (SelFlowError, OSError) as error:
-            pulse.state, pulse.last_error = "degraded", f"{type(error).__name__}: {error}"
+            pulse.state, pulse.last_error = "degraded", public_text(error)
             clock.wait(stop, pause_s)
             pause_s = min(pause_s * 2, 30.0)
         else:

@@ -5,6 +5,7 @@ sees.
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import psutil
@@ -19,7 +20,7 @@ from actors.plan import Plan
 from actors.services import ServeService, Service, planned
 from actors.shell import Pulse, keep_trying, service
 from selflow.core.clock import Clock, SystemClock
-from selflow.core.errors import SelFlowError
+from selflow.core.errors import SelFlowError, StoreError, public_text
 from selflow.core.health import Health
 from selflow.govern.supervise import Seen, Watch
 
@@ -62,7 +63,8 @@ class HealthChecks:
         """End the services gracefully: Serve first, the buffer last."""
         for each in (self._serve, *reversed(self._actors)):
             each.retire()
-            self._catalog.services.mark(each.name, "dead", self._clock.now_us())
+            with suppress(StoreError):  # on a full disk nothing can be written, and all must end
+                self._catalog.services.mark(each.name, "dead", self._clock.now_us())
 
     def _check(self, each: Service) -> bool:
         watch = self._watches.setdefault(
@@ -134,10 +136,7 @@ class SupervisorShell:
                 is_settled = self._rounds.once(self._pulse.health())
                 self._pulse.state, self._pulse.last_error = "ok", ""
             except (SelFlowError, RayError, psutil.Error, OSError) as error:
-                self._pulse.state, self._pulse.last_error = (
-                    "degraded",
-                    f"{type(error).__name__}: {error}"[:500],
-                )
+                self._pulse.state, self._pulse.last_error = "degraded", public_text(error)
             self._clock.wait(
                 self._stop, interval_s if is_settled else min(interval_s, _UNSETTLED_S)
             )

@@ -6,10 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event as Flag
 from typing import TypeVar
 
 from selflow.core.clock import Clock
+from selflow.core.disk import storage_problem
 from selflow.core.errors import ApiError, NotRunningError, SelFlowError
 from selflow.core.events import Json
 from selflow.core.ports import EventFeed
@@ -50,7 +52,7 @@ class Engine:
     in small portions, so that a request never waits for a long catch-up.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  (each is one collaborator)
         self,
         make: Callable[[], PredictionService],
         feed: EventFeed,
@@ -59,6 +61,7 @@ class Engine:
         request_metrics: RequestMetrics,
         version: str,
         config_hash: str,
+        storage: Path,
     ) -> None:
         self._make = make
         self._feed = feed
@@ -67,12 +70,14 @@ class Engine:
         self._meters = request_metrics
         self._version = version
         self._config_hash = config_hash
+        self._storage = storage
         self._service: PredictionService | None = None
         self._stopping = Flag()
         self._worker = ThreadPoolExecutor(1, "selflow-predictor")
         self._follower = WatchedThread("follower of the event log", self._follow_log)
         self._agents_follower = WatchedThread("follower of the agents", self._follow_fleet)
         self._feed_error = ""
+        self._storage_problem = ""
         self._last_seq = 0
 
     def start(self) -> None:
@@ -125,7 +130,11 @@ class Engine:
         """
         service = self._started(is_known=is_known)
         last_error = (
-            self._fault() or self._feed_error or service.last_error or self._fleet.last_error
+            self._fault()
+            or self._storage_problem
+            or self._feed_error
+            or service.last_error
+            or self._fleet.last_error
         )
         lag_events = self._lag_events(service)
         return HealthAnswer(
@@ -165,7 +174,8 @@ class Engine:
         return has_more
 
     def follow_agents(self) -> None:
-        """Take up what the catalog says of agents and beliefs."""
+        """Take up what the catalog says of agents and beliefs, and whether it can be written."""
+        self._storage_problem = storage_problem(self._storage)
         if self._service is not None:
             self._fleet.step(self._seat(self._service))
 

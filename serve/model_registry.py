@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from selflow.core.clock import Clock
-from selflow.core.errors import ApiError, SelFlowError, location_of
+from selflow.core.errors import ApiError, SelFlowError, location_of, public_text
 from selflow.core.events import Json
 from selflow.core.scores import BASE_EXPERT, NextScorer
 from selflow.core.settings import RouterSettings
@@ -326,7 +326,7 @@ def _told(error: Exception) -> str:
     if isinstance(error, SelFlowError):
         return str(error)
     _log.error("the agents cannot be loaded: %s", location_of(error))
-    return f"the agents cannot be loaded ({type(error).__name__})"
+    return f"the agents cannot be loaded ({public_text(error)})"
 
 
 def _unknown(why: str = "") -> ApiError:

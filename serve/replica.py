@@ -97,7 +97,14 @@ def assemble(
         return catalog.tokens.verify(token, clock.now_us())
 
     engine = Engine(
-        make, args.feed, registry, clock, request_metrics, args.version, args.config_hash
+        make,
+        args.feed,
+        registry,
+        clock,
+        request_metrics,
+        args.version,
+        args.config_hash,
+        args.root.path,
     )
     texts = Texts(registry, catalog, clock)
     return Replica(

@@ -14,7 +14,7 @@ from selflow.collect.intake import Outcomes
 from selflow.collect.repeating import Repeating
 from selflow.core.clock import Clock
 from selflow.core.codec import WireLimits
-from selflow.core.errors import SelFlowError, StoreError
+from selflow.core.errors import StoreError, public_text
 from selflow.core.events import Event
 from selflow.core.ports import EventSink
 
@@ -232,7 +232,7 @@ class Outbox:
         return True
 
     def _fail(self, error: Exception) -> None:
-        self._last_error = str(error) if isinstance(error, SelFlowError) else type(error).__name__
+        self._last_error = public_text(error)
         self._retry_at_s = self._clock.monotonic_s() + _RETRY_S
 
     def _keep(self) -> None:

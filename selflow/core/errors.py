@@ -5,8 +5,12 @@ processes, and makes its text when asked. No message ever quotes the owner's dat
 sizes and limits only.
 """
 
+import errno
 import traceback
 from dataclasses import dataclass
+
+STORAGE_FULL = "storage_full"
+_SHOWN_CHARS = 500
 
 
 class SelFlowError(Exception):
@@ -78,10 +82,19 @@ class RefusedError(_DetailedError):
 
 
 class StoreError(_DetailedError):
-    """The disk, the log or the catalog cannot do what was asked. Seen by: the owner, the log."""
+    """The disk, the log or the catalog cannot do what was asked.
 
-    code = "store_failed"
+    Its code is ``storage_full``, and its status 503, if the disk is full or read-only: that ends
+    without a restart once there is room. Seen by: the owner, the log.
+    """
+
     status = 500
+
+    def __init__(self, detail: str, next_step: str = "", code: str = "store_failed") -> None:
+        super().__init__(detail, next_step)
+        self.args = (detail, next_step, code)
+        self.code = code
+        self.status = 503 if code == STORAGE_FULL else 500
 
 
 class WireError(SelFlowError):
@@ -162,12 +175,33 @@ class ApiError(SelFlowError):
         return 3 if self.status == 503 else 1
 
 
+def storage_code(*, is_full: bool) -> str:
+    """The code of a StoreError."""
+    return STORAGE_FULL if is_full else "store_failed"
+
+
+def is_storage_full(error: OSError) -> bool:
+    """Whether a write failed because the disk, or the owner's part of it, takes nothing more."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """One event of a batch that was not stored: its place in the batch and why."""
 
     index: int
     code: str
+
+
+def public_text(error: BaseException) -> str:
+    """What may be stored and shown of an error: the sentence of one of ours; of a foreign one its
+    kind alone, because its text may quote the owner's data.
+    """
+    if isinstance(error, SelFlowError):
+        return str(error)[:_SHOWN_CHARS]
+    if isinstance(error, OSError) and error.strerror:
+        return f"{type(error).__name__}: {error.strerror}"
+    return type(error).__name__
 
 
 def location_of(error: BaseException) -> str:

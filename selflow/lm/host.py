@@ -16,7 +16,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from torch import Tensor
 
-from selflow.core.errors import NotRunningError, SelFlowError, location_of
+from selflow.core.errors import NotRunningError, SelFlowError, location_of, public_text
 from selflow.core.scores import LabelScores, NextScorer
 from selflow.core.steps import Step
 from selflow.core.threads import WatchedThread
@@ -323,7 +323,7 @@ def _ours(error: Exception) -> SelFlowError:
     if isinstance(error, SelFlowError):
         return error
     _log.error("the agents' model failed: %s", location_of(error))
-    return NotRunningError(f"the agents' model failed ({type(error).__name__})", "see selflow logs")
+    return NotRunningError(f"the agents' model failed ({public_text(error)})", "see selflow logs")
 
 
 def _closed() -> NotRunningError:

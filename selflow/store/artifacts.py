@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from selflow.core.errors import ArtifactError, StoreError
+from selflow.core.errors import ArtifactError, StoreError, is_storage_full, storage_code
 from selflow.core.paths import private_folder
 from selflow.store.folders import sync_folder
 
@@ -59,6 +59,7 @@ class ArtifactStore:
                     f"cannot write an artifact below {self._folder}: {error.strerror}; "
                     f"{shutil.disk_usage(self._folder).free:,} bytes are free on its disk",
                     "free some space and try again",
+                    storage_code(is_full=is_storage_full(error)),
                 ) from error
 
     def get(self, sha256: str) -> Path:

@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 
 from selflow.core.catalog_location import CatalogLocation, name_of
 from selflow.core.clock import SystemClock
-from selflow.core.errors import StoreError
+from selflow.core.errors import StoreError, storage_code
 from selflow.core.paths import private_folder
 from selflow.store import postgresql, schema
 from selflow.store.row import Row
@@ -30,6 +30,8 @@ BUSY_TIMEOUT_S = 10.0
 CREATE_TIMEOUT_S = 60.0
 """How long opening waits while another process creates or migrates the same catalog."""
 _LOCK_POLL_S = 0.01
+_FULL = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN")
+"""What SQLite says where its disk is full or read-only; also where the disk is broken."""
 _PRAGMAS = (
     f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}",
     "PRAGMA synchronous = FULL",
@@ -288,7 +290,11 @@ def _explain(name: str, error: sa.exc.SQLAlchemyError) -> StoreError:
             f"the catalog {name} cannot be reached",
             "is the PostgreSQL server running, and does it let this user in?",
         )
+    is_full = word.startswith(_FULL) or state in postgresql.DISK_FULL
     return StoreError(
         f"the catalog {name} refused ({word}); nothing was stored",
-        "check that its disk has free space and that its files are yours",
+        "free some space on its disk, then try again"
+        if is_full
+        else "check that its files are yours; see selflow doctor",
+        storage_code(is_full=is_full),
     )

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import lmdb
 
 from selflow.core.codec import decode_record, record_ts_us
-from selflow.core.errors import ShapeError, StoreError, WireError
+from selflow.core.errors import ShapeError, StoreError, WireError, storage_code
 from selflow.core.events import Credits, Fill, Stored
 from selflow.core.paths import private_folder
 from selflow.store.lock import hold
@@ -283,6 +283,7 @@ class EventLog(LogReader):
             f"{free_bytes:,} bytes are free on its disk",
             "nothing of the batch was stored: free some space or raise the limit, then "
             "send it again",
+            storage_code(is_full=isinstance(error, lmdb.DiskError | lmdb.ReadonlyError)),
         )
 
     def _reopen(self) -> None:

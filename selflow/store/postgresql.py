@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 5
 WRITER_LOCK = 0x53656C466C6F77
 """The number of the advisory lock that a writer holds: "SelFlow" in ASCII."""
+DISK_FULL = frozenset({"53100", "25006"})
+"""Its codes of a full disk, and of a server that only reads."""
 LOCK_TIMEOUT = "55P03"
 """PostgreSQL's code of a lock that was waited for too long."""
 

@@ -14,7 +14,7 @@ from threading import RLock
 
 import msgpack
 
-from selflow.core.errors import StoreError
+from selflow.core.errors import StoreError, is_storage_full, storage_code
 from selflow.core.paths import private_folder
 from selflow.store.folders import sync_folder
 from selflow.store.lock import hold
@@ -178,6 +178,7 @@ class Spool:
                 f"cannot keep a batch of {len(content):,} bytes in the spool "
                 f"{self._folder}: {error.strerror}",
                 "free some space, then send the batch again",
+                storage_code(is_full=is_storage_full(error)),
             ) from error
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from selflow.core import processes
 from selflow.core.clock import SystemClock, rfc3339
+from selflow.core.disk import storage_problem
 from selflow.core.events import Fill
 from selflow.core.invocation import Invocation, printable, size, table
 from selflow.core.listening import listens
@@ -68,11 +69,16 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
     }
     silent_s = _silent_s(seen, facts.check_interval_s, now_us)
     state, reasons = judge(seen, silent_s, ray["state"], has_keeper=keeper is not None)
+    problem = storage_problem(call.root.path)
+    if problem:
+        reasons = [problem, *reasons]
+        state = state if state == "not running" else "degraded"
     champion = catalog.champion()
     cycles = catalog.learned(Cycle)
     return {
         "state": state,
         "reasons": reasons,
+        "storage": {"state": "full" if problem else "ok"},
         "ray": ray,
         "serve": {
             "state": next((s.state for s in seen if s.service.name == "serve"), "not running")

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from selflow.core import errors
-from selflow.core.errors import ApiError, Rejected, SelFlowError
+from selflow.core.errors import ApiError, Rejected, SelFlowError, StoreError, public_text
 
 CLASSES = [
     value
@@ -75,3 +75,12 @@ def test_an_answer_of_the_api_becomes_an_exit_code(status: int, exit_code: int) 
 
 def test_a_rejection_is_two_words() -> None:
     assert pickle.loads(pickle.dumps(Rejected(3, "bad_ts"))) == Rejected(3, "bad_ts")
+
+
+def test_a_foreign_error_is_shown_without_its_text() -> None:
+    assert public_text(StoreError("the log is away")) == "the log is away"
+    assert public_text(ValueError("words of the owner")) == "ValueError"
+    assert public_text(OSError(28, "No space left on device", "/home/me")) == (
+        "OSError: No space left on device"
+    )
+    assert len(public_text(StoreError("x" * 9_999))) == 500
