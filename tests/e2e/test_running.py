@@ -19,6 +19,7 @@ import pytest
 from actors.ray_head import next_free_port, session_processes
 from selflow.core.errors import RefusedError
 from selflow.core.events import Event
+from selflow.sdk.client import Client
 from selflow.sdk.ingest import IngestClient, Pace
 from tests.e2e.conftest import QUICK, World
 from tests.processes import kill_all, listening, seen
@@ -230,6 +231,21 @@ def test_nothing_listens_beyond_loopback_the_replica_included(world: World) -> N
     for ip in (ip_address(each) for _, ips in addresses for each in ips):
         assert (ip.ipv4_mapped if ip.version == 6 and ip.ipv4_mapped else ip).is_loopback
     assert world.run("doctor").returncode == 0
+
+
+@pytest.mark.parametrize("service", ["buffer", "router", "supervisor", "trainer"])
+def test_an_answer_comes_while_each_is_down(world: World, service: str) -> None:
+    client = Client(environ=world.environ, timeout_s=30)
+    client.predict(top_k=1)
+    old_pid = world.pid(service)
+
+    os.kill(old_pid, signal.SIGKILL)
+    answer = client.predict(top_k=3)
+    titles = [one.title for one in seen(session_processes(world.root))]
+
+    assert not any(each.lower().startswith(f"ray::{service}") for each in titles), "it is back"
+    assert answer.decision_id
+    wait_until(lambda: world.state()["state"] == "running" and world.pid(service) != old_pid, 90)
 
 
 def test_a_killed_replica_comes_back_and_knows_its_decisions(world: World) -> None:

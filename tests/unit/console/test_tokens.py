@@ -89,7 +89,7 @@ def test_beliefs_are_shown_with_their_intervals(cli: Cli, catalog: Catalog) -> N
     arm = Arm()
     arm.hear("dec_1/thumb", 1.0, 0.25, 1.0)
     beliefs = Beliefs(7, {"predict": {"pool": arm}})
-    document = {**beliefs.dump(), "summary": beliefs.summary()}
+    document = {**beliefs.state(), "summary": beliefs.summary()}
     catalog.routing.save(document, 7, SystemClock().now_us())
     shown = cli("--json", "agents", "beliefs")
     (item,) = shown.document["items"]
