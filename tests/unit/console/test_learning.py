@@ -8,8 +8,8 @@ from selflow.core.clock import SystemClock
 from selflow.core.health import Health
 from selflow.core.paths import Root
 from selflow.core.session_files import Endpoints, write_endpoints
-from selflow.store import learning
 from selflow.store.catalog import Catalog
+from selflow.store.commands import learn as learning
 from selflow.testing import ManualClock
 from tests.unit.console.conftest import Cli
 from tests.unit.store.worlds import PATTERN, begun, register

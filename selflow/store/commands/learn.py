@@ -8,7 +8,7 @@ import typer
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.invocation import Invocation, printable
-from selflow.store.commands import OWNER, open_catalog
+from selflow.store.commands.opening import OWNER, open_catalog
 from selflow.store.records import Cycle, Stage
 from selflow.store.row import document
 

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,9 +15,9 @@ from selflow.core.events import Json
 from selflow.core.invocation import Invocation, table
 from selflow.core.paths import private_folder, write_private
 from selflow.core.session_files import read_request
+from selflow.store.commands.opening import OWNER, open_catalog
 from selflow.store.reading import CatalogReader
 
-OWNER = "owner"
 IMPORT = "import"
 FILES = "file_system"
 
@@ -107,19 +106,6 @@ def init(
     if not wanted and not revoke:
         wanted, folders = _ask(call)
     _record(call, wanted, tuple(folders), revoke or (), is_dry=dry_run, is_sweeping=yes)
-
-
-@contextmanager
-def open_catalog(call: Invocation) -> Iterator[Any]:
-    """The catalog that this invocation's settings name, made if it is missing."""
-    from selflow.store.catalog import Catalog
-
-    call.root.make()
-    catalog = Catalog.open(call.catalog_location())
-    try:
-        yield catalog
-    finally:
-        catalog.close()
 
 
 def _given(call: Invocation) -> dict[str, Any]:
