@@ -3,7 +3,6 @@ then to the buffer.
 """
 
 import threading
-from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from selflow.core.clock import SystemClock
 from selflow.core.codec import WireLimits
 from selflow.core.errors import StoreError
 from selflow.core.health import Health
+from selflow.core.ingest_counts import IngestCounts
 from selflow.store.permission import Permission, may_ingest
 from selflow.store.spool import Spool
 
@@ -51,10 +51,12 @@ class CollectorShell:
         return self._pulse.health()
 
     @ray.method(concurrency_group="health")
-    def outcomes(self) -> dict[tuple[str, str], int]:
-        """Events by (source, outcome) since this incarnation began."""
-        counted = [each.outcomes() for each in (self._ingest, self._outbox) if each is not None]
-        return dict(sum(map(Counter, counted), Counter[tuple[str, str]]()))
+    def counts(self) -> IngestCounts:
+        """What became of events, and how long it took, since this incarnation began."""
+        if self._ingest is None or self._outbox is None:
+            return IngestCounts()
+        both = self._ingest.outcomes(), self._outbox.outcomes()
+        return IngestCounts.of(both, self._ingest.durations.document())
 
     def _run(self) -> None:
         keep_trying(self._open, self._pulse, self._clock, self._stop)

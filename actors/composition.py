@@ -17,7 +17,8 @@ from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.paths import Root, write_private
 from selflow.core.settings import Settings
 from selflow.store.catalog import Catalog
-from selflow.store.records import Service, SessionFacts
+from selflow.store.records import Service
+from selflow.store.session_facts import SessionFacts
 
 _SUPERVISOR = ServiceRef("supervisor", SupervisorShell)
 _END_LIMIT_S = 120.0

@@ -13,14 +13,15 @@ import ray
 from ray.exceptions import RayError
 
 from actors.buffer import BufferLink
+from actors.collector import CollectorShell
 from actors.cycle import CycleRunner
 from actors.cycle_scheduler import CycleScheduler
 from actors.node_processes import node_processes
 from actors.plan import Plan
 from actors.services import ServeService, Service, planned
-from actors.shell import Pulse, keep_trying, service
+from actors.shell import Pulse, ServiceRef, keep_trying, service
 from selflow.core.clock import Clock, SystemClock
-from selflow.core.errors import SelFlowError, StoreError, public_text
+from selflow.core.errors import NotRunningError, SelFlowError, StoreError, public_text
 from selflow.core.health import Health
 from selflow.govern.supervise import Seen, Watch
 
@@ -56,6 +57,7 @@ class HealthChecks:
         now_us = self._clock.now_us()
         self._catalog.services.put(own, 0, now_us)
         self._catalog.facts.set_processes(node_processes(), now_us)
+        self._record_ingested(now_us)
         self._cycles.once()
         return all(settled)
 
@@ -65,6 +67,14 @@ class HealthChecks:
             each.retire()
             with suppress(StoreError):  # on a full disk nothing can be written, and all must end
                 self._catalog.services.mark(each.name, "dead", self._clock.now_us())
+
+    def _record_ingested(self, now_us: int) -> None:
+        """What the collector counts; one that is away tells it in a later round."""
+        with suppress(NotRunningError, RayError):
+            collector = ServiceRef("collector", CollectorShell).handle()
+            limit_s = self._plan.settings.supervisor.health_timeout_s
+            counts = ray.get(collector.counts.remote(), timeout=limit_s)
+            self._catalog.facts.set_ingested(counts, now_us)
 
     def _check(self, each: Service) -> bool:
         watch = self._watches.setdefault(

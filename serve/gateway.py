@@ -97,7 +97,7 @@ def make_app(engine: Engine, texts: Texts, request_metrics: RequestMetrics) -> F
 
     @app.get("/metrics")
     async def metrics() -> Response:
-        return Response(request_metrics.render(), media_type=MEDIA_TYPE)
+        return Response(await asyncio.to_thread(request_metrics.render), media_type=MEDIA_TYPE)
 
     _add_openai(app, texts)
     return app

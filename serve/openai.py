@@ -21,6 +21,7 @@ from selflow.web.bodies import Receive, Send
 from selflow.web.guard import CLIENT_LEFT
 from serve.model_registry import ModelRegistry, Target
 from serve.openai_errors import openai_envelope
+from serve.request_metrics import RequestMetrics
 
 COMPLETION_TOKENS, CHAT_TOKENS = 16, 256
 """Tokens of a text whose request names no limit; fewer if the context ends before."""
@@ -51,9 +52,16 @@ def _plain(text: str) -> str:
 class Texts:
     """Answers ``POST /v1/completions`` and ``POST /v1/chat/completions``."""
 
-    def __init__(self, registry: ModelRegistry, catalog: Catalog, clock: Clock) -> None:
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        catalog: Catalog,
+        clock: Clock,
+        request_metrics: RequestMetrics,
+    ) -> None:
         self.registry = registry
         self._catalog = catalog
+        self._meters = request_metrics
         self._clock = clock
 
     async def answer(self, asked: CompletionRequest | ChatRequest, request: Request) -> Response:
@@ -67,7 +75,12 @@ class Texts:
         started_s = self._clock.monotonic_s()
         target = await asyncio.to_thread(self.registry.resolve, asked.model)
         made = _Made(
-            asked, target, await _begin(asked, target), self._catalog, self._clock.now_us()
+            asked,
+            target,
+            await _begin(asked, target),
+            self._catalog,
+            self._clock.now_us(),
+            self._meters,
         )
         try:
             await made.start()
@@ -125,7 +138,9 @@ class _Made:
         texts: Sequence[Generation],
         catalog: Catalog,
         at_us: int,
+        request_metrics: RequestMetrics,
     ) -> None:
+        self._meters = request_metrics
         self.decision_id = new_id("dec")
         self.routing = target.routing
         self._asked, self._texts, self._catalog, self._at_us = asked, texts, catalog, at_us
@@ -157,6 +172,9 @@ class _Made:
             routing = {**self.routing, "tokens": sum(self._tokens)}
             kind = "chat" if self._is_chat else "completion"
             decision = Decision(self.decision_id, self._at_us, kind, 0, [], [], routing=routing)
+            usage = self._usage()
+            self._meters.wrote(usage["prompt_tokens"], usage["completion_tokens"])
+            self._meters.decided(str(self.routing["arm"]), explored=bool(self.routing["explored"]))
             loop = asyncio.get_running_loop()
             self._kept = loop.run_in_executor(None, self._catalog.decisions.record, decision)
         return self._kept

@@ -21,6 +21,7 @@ from serve.model_registry import ModelRegistry
 from serve.openai import Texts
 from serve.request_metrics import RequestMetrics
 from serve.service import PredictionService
+from serve.session_metrics import SessionMetrics
 
 if TYPE_CHECKING:
     from selflow.lm.host import AgentHost
@@ -78,6 +79,7 @@ def assemble(
     catalog = Catalog.open(args.catalog)
     artifacts = ArtifactStore(args.root.artifacts)
     request_metrics = RequestMetrics()
+    request_metrics.register(SessionMetrics(args.catalog, args.root.events))
 
     def load(folder: Path) -> "AgentHost":
         from selflow.lm.host import AgentHost  # torch stays out of a replica without agents
@@ -106,7 +108,7 @@ def assemble(
         args.config_hash,
         args.root.path,
     )
-    texts = Texts(registry, catalog, clock)
+    texts = Texts(registry, catalog, clock, request_metrics)
     return Replica(
         make_gateway(engine, texts, args.serve, args.port, verify, clock, request_metrics), engine
     )

@@ -3,6 +3,7 @@
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
+from prometheus_client.registry import Collector
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -36,6 +37,29 @@ class RequestMetrics:
             "Stored events not learned from yet.",
             registry=registry,
         )
+
+        self._tokens = Counter(
+            "selflow_tokens", "Tokens of texts.", ["direction"], registry=registry
+        )
+        self._decisions = Counter(
+            "selflow_decisions",
+            "Answers by who gave them.",
+            ["agent", "explored"],
+            registry=registry,
+        )
+
+    def register(self, collector: Collector) -> None:
+        """Render these too."""
+        self._registry.register(collector)
+
+    def decided(self, arm: str, *, explored: bool) -> None:
+        """Count a decision by its arm."""
+        self._decisions.labels(arm, str(int(explored))).inc()
+
+    def wrote(self, prompt_tokens: int, made_tokens: int) -> None:
+        """Count the tokens of a text."""
+        self._tokens.labels("in").inc(prompt_tokens)
+        self._tokens.labels("out").inc(made_tokens)
 
     def answered(self, route: str, status: int, duration_s: float) -> None:
         """Count an answer; the guard calls this for every request."""

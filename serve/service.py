@@ -21,7 +21,7 @@ from selflow.core.ports import Redactor
 from selflow.core.scores import BASE_EXPERT
 from selflow.core.steps import Step, event_label, label_event
 from selflow.predict.predictor import Prediction
-from selflow.route.arms import left_out, prediction_arms
+from selflow.route.arms import POOL, left_out, prediction_arms
 from selflow.sdk.wire import (
     KEPT_PREDICTIONS,
     FeedbackAnswer,
@@ -134,6 +134,8 @@ class PredictionService:
             routing=routing,
         )
         self._catalog.decisions.record(decision)
+        arm, explored = (routing["arm"], routing["explored"]) if routing else (POOL, False)
+        self._meters.decided(str(arm), explored=bool(explored))
         shown = kept[: request.top_k]
         answer = PredictAnswer(
             decision_id=decision.id,

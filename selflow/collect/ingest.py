@@ -22,6 +22,7 @@ from selflow.core.clock import Clock
 from selflow.core.codec import WireLimits
 from selflow.core.errors import ConfigError, RefusedError, WireError
 from selflow.core.events import Credits
+from selflow.core.histogram import Histogram
 from selflow.core.ports import EventSink
 from selflow.core.threads import WatchedThread
 
@@ -42,6 +43,7 @@ class _Job:
     door: "zmq.Socket[bytes]"
     identity: bytes
     batch: Prepared
+    started_s: float
 
 
 class IngestServer:
@@ -76,7 +78,10 @@ class IngestServer:
         consents: Consents | None = None,
     ) -> None:
         self._limits = limits or WireLimits()
+        self._clock = clock
         self._outcomes = Outcomes()
+        self.durations = Histogram()
+        """From reading a batch to its acknowledgement."""
         self._intake = Intake(
             event_filter, clock, self._limits, self._outcomes, consents or (lambda _: True)
         )
@@ -209,7 +214,7 @@ class IngestServer:
             )
             self._reply(door, identity, refusal("unavailable", message))
             return
-        job = _Job(door, identity, batch)
+        job = _Job(door, identity, batch, self._clock.monotonic_s())
         if not batch.records:
             self._reply(
                 door, identity, self._intake.stored(batch, None, self._credits_for(identity))
@@ -246,6 +251,7 @@ class IngestServer:
             if error is None:
                 jobs.popleft()
                 self._release(job)
+                self.durations.observe(self._clock.monotonic_s() - job.started_s)
                 self._credits = future.result().credits
                 answer = self._intake.stored(
                     job.batch, future.result(), self._credits_for(job.identity)

@@ -23,9 +23,9 @@ from selflow.store.records import (
     Import,
     Predictor,
     Service,
-    SessionFacts,
 )
 from selflow.store.row import Row, from_row
+from selflow.store.session_facts import SessionFacts
 
 T = TypeVar("T", bound=Row)
 

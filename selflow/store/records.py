@@ -6,13 +6,12 @@ Moments are UTC microseconds since 1970.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, Self
+from dataclasses import dataclass, field
+from typing import Literal
 
 from selflow.core.events import Json
 from selflow.core.grants import Scope
 from selflow.core.health import Health
-from selflow.core.session_files import ProcessRecord
 from selflow.store.row import Row
 
 ImportState = Literal["running", "done", "failed"]
@@ -63,33 +62,6 @@ class Service(Health, Row):
     key = ("name",)
     restarts: int
     seen_at_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class SessionFacts:
-    """What a session says of itself besides its services; each field is a ``Fact``, and one that is
-    missing there has its default here.
-    """
-
-    is_serving: bool = False
-    """Whether the supervisor keeps Ray Serve up."""
-    budget_bytes: int | None = None
-    """The setting ``buffer.budget_bytes``: loading the settings would take ``status`` too long."""
-    check_interval_s: float | None = None
-    """The setting ``supervisor.check_interval_s``, by which ``status`` knows a silent one."""
-    processes: tuple[ProcessRecord, ...] = ()
-    """The processes of the node's Ray as the supervisor saw them last."""
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The facts from the table's keys and values."""
-        known = {each.name: values[each.name] for each in fields(cls) if each.name in values}
-        rows = known.get("processes", ())
-        return cls(**{**known, "processes": tuple(ProcessRecord(**row) for row in rows)})
-
-    def to_json(self) -> dict[str, Json]:
-        """The table's keys and values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from selflow.core.health import Health, State
+from selflow.core.ingest_counts import IngestCounts
 from selflow.core.session_files import ProcessRecord
 from selflow.store.database import Database, find, put
-from selflow.store.records import Fact, Service, SessionFacts
+from selflow.store.records import Fact, Service
 from selflow.store.schema import TABLES
+from selflow.store.session_facts import SessionFacts
 
 
 class Services:
@@ -35,7 +37,7 @@ class Services:
 
 
 class Facts:
-    """What the session says of itself: ``records.SessionFacts``, a key per field."""
+    """What the session says of itself: ``session_facts.SessionFacts``, a key per field."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -52,6 +54,11 @@ class Facts:
         """Record the processes that run now."""
         with self._database.write() as connection:
             put(connection, Fact("processes", [asdict(each) for each in processes], now_us))
+
+    def set_ingested(self, counts: IngestCounts, now_us: int) -> None:
+        """Record what became of the events that reached the collector."""
+        with self._database.write() as connection:
+            put(connection, Fact("ingested", asdict(counts), now_us))
 
     def read(self) -> SessionFacts:
         """What is recorded now."""

@@ -131,6 +131,8 @@ def test_with_consent_files_and_metrics_come_in_and_secrets_do_not(world: World)
 
     assert SECRET not in json.dumps(events(world))
     assert any("<SECRET>" in each["subject"] for each in events(world))
+    wait_until(lambda: world.state()["ingested"].get("accepted", 0) > 0)
+    assert 'selflow_events_total{outcome="accepted"' in ask(world, "GET", "/metrics")[1]["text"]
 
 
 def test_a_folder_added_later_is_collected_once_up_has_brought_it(world: World) -> None:

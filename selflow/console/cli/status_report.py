@@ -25,6 +25,7 @@ from selflow.store.row import document as as_document
 
 State = Literal["running", "starting", "degraded", "not running"]
 _NOT_RUNNING_EXIT = 3
+_OUTCOMES = ("accepted", "dropped", "rejected", "lost")
 _SLOW_ROUND_S = 30.0
 _COLOURS: Mapping[str, str] = {
     "running": "green",
@@ -88,6 +89,7 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
             "pid": keeper.pid if keeper else None,
         },
         "buffer": _buffer(call, facts.budget_bytes),
+        "ingested": facts.ingested.totals,
         "champion": champion
         and {
             "id": champion.id,
@@ -267,6 +269,9 @@ def _lines(call: Invocation, document: dict[str, Any]) -> Iterator[str]:
         share = f" of {size(buffer['budget_bytes'])}" if buffer["budget_bytes"] else ""
         yield f"log: {buffer['events']:,} events"
         yield f"buffer: {buffer['new_events']:,} events, {size(buffer['size_bytes'])}{share}"
+    if counts := document["ingested"]:
+        counted = ", ".join(f"{counts.get(each, 0):,} {each}" for each in _OUTCOMES)
+        yield f"events since the collector began: {counted}"
     if champion := document["champion"]:
         yield f"predictor: {champion['id']}, learned up to event {champion['upto_seq']:,}"
     yield from _learning(document["cycle"], document["agents"])

@@ -16,6 +16,7 @@ from selflow.core.clock import SystemClock
 from selflow.core.codec import encode_record
 from selflow.core.events import Event
 from selflow.core.health import Health, State
+from selflow.core.ingest_counts import IngestCounts
 from selflow.core.paths import Root
 from selflow.core.session_files import (
     Endpoints,
@@ -27,7 +28,8 @@ from selflow.core.session_files import (
 )
 from selflow.store.catalog import Catalog
 from selflow.store.log import EventLog
-from selflow.store.records import Artifact, SessionFacts
+from selflow.store.records import Artifact
+from selflow.store.session_facts import SessionFacts
 from tests.unit.console.conftest import Cli
 
 NOW_US = SystemClock().now_us()
@@ -330,3 +332,12 @@ def test_status_reads_the_catalog_that_the_settings_name(
 
     assert cli("status", "--json").document["consents"] == ["ingest"]
     assert not root.catalog.exists()
+
+
+def test_what_became_of_events_is_shown(cli: Cli, catalog: Catalog) -> None:
+    counts = IngestCounts({"shell": {"accepted": 1_200, "lost": 2}, "files": {"accepted": 34}})
+    catalog.facts.set_ingested(counts, NOW_US)
+
+    assert cli("status", "--json").document["ingested"] == {"accepted": 1_234, "lost": 2}
+    shown = "events since the collector began: 1,234 accepted, 0 dropped, 0 rejected, 2 lost"
+    assert shown in cli("status").out

@@ -51,7 +51,9 @@ def told(code: str, path: str) -> str:
 
 
 def test_every_route_has_a_policy_and_every_policy_a_route(shared: World) -> None:
-    app = make_app(shared.replica.engine, Texts(None, None, shared.clock), RequestMetrics())  # type: ignore[arg-type]
+    app = make_app(
+        shared.replica.engine, Texts(None, None, shared.clock, RequestMetrics()), RequestMetrics()
+    )  # type: ignore[arg-type]
     routes = {
         (method, route.path)
         for route in app.routes

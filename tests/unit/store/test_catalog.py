@@ -20,8 +20,9 @@ from selflow.core.health import Health
 from selflow.core.session_files import ProcessRecord
 from selflow.store import database, schema
 from selflow.store.catalog import Catalog
-from selflow.store.records import Artifact, Decision, Parent, SessionFacts
+from selflow.store.records import Artifact, Decision, Parent
 from selflow.store.schema import metadata
+from selflow.store.session_facts import SessionFacts
 
 FACTS = SessionFacts(True, 64_000_000, 0.5, (ProcessRecord("raylet", 7, 1),))
 DAY_US = 86_400_000_000

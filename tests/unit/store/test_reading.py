@@ -7,10 +7,12 @@ import pytest
 
 from selflow.core.errors import StoreError
 from selflow.core.health import Health
+from selflow.core.ingest_counts import IngestCounts
 from selflow.core.session_files import ProcessRecord
 from selflow.store.catalog import Catalog
 from selflow.store.reading import CatalogReader
-from selflow.store.records import Artifact, Decision, SessionFacts
+from selflow.store.records import Artifact, Decision
+from selflow.store.session_facts import SessionFacts
 
 SUPERVISOR = Health("supervisor", "0.1.0", "abc", 7, 1, "ok", 3, "", 65_000_000)
 
@@ -63,7 +65,11 @@ def test_the_light_reader_reads_a_catalog_that_nobody_has_open(tmp_path: Path) -
     [
         SessionFacts(),
         SessionFacts(
-            True, 64_000_000, 0.5, (ProcessRecord("ray::Serve", 7, 1_700_000_000_000_000),)
+            True,
+            64_000_000,
+            0.5,
+            (ProcessRecord("ray::Serve", 7, 1_700_000_000_000_000),),
+            IngestCounts({"shell": {"accepted": 3}}, {"counts": [1], "sum_s": 0.5}),
         ),
     ],
 )
