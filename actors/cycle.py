@@ -12,15 +12,23 @@ from ray.exceptions import RayActorError, RayError, RayTaskError, WorkerCrashedE
 
 from actors.clusterer import ClustererShell
 from actors.evaluator import EvaluatorShell
-from actors.messages import Candidate, Failure, Judged, Snapshot, StageRequest, StageResult
+from actors.messages import (
+    Candidate,
+    Failure,
+    Judged,
+    Snapshot,
+    StageRequest,
+    StageResult,
+    waiting_candidate,
+)
 from actors.plan import Plan
 from actors.shell import ServiceRef, cause_of
 from actors.stages import pool_past, represent
-from actors.targets import chosen, waiting_candidate
 from actors.trainer import TrainerShell
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import NotRunningError, SelFlowError, StoreError, public_text
 from selflow.core.events import Json
+from selflow.discover.candidates import choose_patterns
 from selflow.discover.trigger import lacking
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
@@ -91,7 +99,7 @@ class LearningCycle:
         self._retire_vanished()
         self._judge_waiting(base_sha256, snapshot, past)
         serving = {each.agent for each in self._catalog.agents.champions()}
-        for pattern in chosen(_patterns(found), serving, self._plan.settings.learning):
+        for pattern in choose_patterns(_patterns(found), serving, self._plan.settings.learning):
             candidate = self._candidate(
                 pattern, ids[pattern["name"]], found["artifact"], base_sha256
             )

@@ -11,7 +11,6 @@ import numpy as np
 
 from actors.messages import Candidate, Judged, Snapshot
 from actors.plan import Plan
-from actors.targets import slices
 from selflow.core.clock import SystemClock
 from selflow.core.events import Json
 from selflow.core.scores import BASE_EXPERT
@@ -89,6 +88,16 @@ def judge_on_gate(
         alpha_at(settings, look.opening),
         figures,
     )
+
+
+def slices(plan: Plan, candidate: Candidate, steps: Sequence[Step]) -> list[bool]:
+    """Which steps belong to the candidate's pattern, by what came before each."""
+    if candidate.number < 0:
+        return [True] * len(steps)
+    from selflow.discover.model import ClusterModel
+
+    model = ClusterModel.load(ArtifactStore(plan.root.artifacts).get(candidate.model_sha256))
+    return [number == candidate.number for number in model.assign_before(steps).tolist()]
 
 
 def gate_start(candidate: Candidate, snapshot: Snapshot) -> int:

@@ -11,9 +11,9 @@ from actors.plan import Plan
 from selflow.core.events import Json
 
 if TYPE_CHECKING:
-    from selflow.predict.steps import (
-        StepTable,  # numpy, which those who only hand things on do not need
-    )
+    # Needs numpy, which those who only hand things on do not
+    from selflow.predict.steps import StepTable
+    from selflow.store.records import AgentVersion, Stage
 
 Span = tuple[int, int]
 Decision = Literal["passed", "rejected", "no_verdict"]
@@ -50,6 +50,28 @@ class Candidate:
     adapter_sha256: str = ""
     gate_from_us: int | None = None
     """Its own gate part began then, where it waited for later events; None is this cycle's."""
+
+
+def waiting_candidate(
+    version: "AgentVersion", found: "Stage | None", split: "Stage | None"
+) -> Candidate | None:
+    """A version that got no verdict, as a candidate again, by what its own cycle journalled; None
+    if that does not hold its pattern.
+    """
+    patterns: Any = found.result.get("patterns", []) if found else []
+    gate_from_us = split.result.get("gate_from_us") if split else None
+    number = next((each["number"] for each in patterns if each["name"] == version.agent), None)
+    if number is None or found is None or not isinstance(gate_from_us, int):
+        return None
+    return Candidate(
+        version.agent,
+        version.pattern_id,
+        int(number),
+        found.sha256 or "",
+        version.base_sha256,
+        adapter_sha256=version.sha256,
+        gate_from_us=gate_from_us,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,15 +122,16 @@ def make_base(request: StageRequest, snapshot: Snapshot, stands_on: str) -> Stag
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)
 def grow_agent(request: StageRequest, snapshot: Snapshot) -> StageResult | Failure:
     """Search the settings of one agent with Ray Tune; the best adapter becomes an artifact."""
-    from actors.targets import slices, targets
-    from selflow.lm.data import AgentData
+    from actors.judging import slices
+    from selflow.lm.data import AgentData, select_targets
     from tune.search import SearchJob, search
 
     _step_back()
     plan, candidate = request.plan, _candidate(request)
     settings, store = plan.settings, _store(plan)
     steps = snapshot.table.steps()[: snapshot.tune[1]]
-    train, tune = targets(snapshot, slices(plan, candidate, steps), settings.learning.seed)
+    is_own = slices(plan, candidate, steps)
+    train, tune = select_targets(is_own, snapshot.train, snapshot.tune, settings.learning.seed)
     data = request.folder("data") / f"{candidate.agent}.msgpack"
     data.parent.mkdir(parents=True, exist_ok=True)
     AgentData(steps, train, tune).save(data)

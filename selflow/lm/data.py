@@ -7,11 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgpack
+import numpy as np
 
 from selflow.core.errors import ArtifactError
 from selflow.core.steps import Step
 
 DATA_SCHEMA = "selflow.lm.data/1"
+ANCHORS_FRACTION = 0.15
+"""Of an agent's data: steps of other patterns, so that it does not forget them
+(docs/learning.md#agents).
+"""
+LEAST_TUNE_STEPS = 50
+"""A pattern with fewer steps in the tune part is tuned on all of it."""
+
+Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +56,32 @@ class AgentData:
             raise ArtifactError(
                 f"{path.name} is no data of an agent ({DATA_SCHEMA})", "begin the search anew"
             ) from error
+
+
+def select_targets(
+    is_own: Sequence[bool], train: Span, tune: Span, seed: int
+) -> tuple[list[int], list[int]]:
+    """The steps that an agent learns to predict, and those that its settings are chosen by.
+
+    Args:
+        is_own: Whether each step belongs to the agent's pattern.
+        train: First and last + 1 step that may be learned from.
+        tune: The same of those that settings are chosen by.
+        seed: Draws the anchors.
+
+    Returns:
+        Indices of steps, both ascending: own steps and anchors of the train part, own steps of the
+        tune part.
+    """
+    own = [i for i in range(*train) if is_own[i]]
+    others = [i for i in range(*train) if not is_own[i]]
+    wanted = min(len(others), round(len(own) * ANCHORS_FRACTION / (1 - ANCHORS_FRACTION)))
+    anchors = (
+        np.random.default_rng(seed).choice(len(others), wanted, replace=False).tolist()
+        if wanted
+        else []
+    )
+    tuned_on = [i for i in range(*tune) if is_own[i]]
+    if len(tuned_on) < LEAST_TUNE_STEPS:
+        tuned_on = list(range(*tune))
+    return sorted([*own, *(others[i] for i in anchors)]), tuned_on

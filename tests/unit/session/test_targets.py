@@ -5,23 +5,21 @@ travel.
 import numpy as np
 import pytest
 
-from actors.messages import Snapshot
-from actors.targets import chosen, targets, waiting_candidate
+from actors.messages import waiting_candidate
 from selflow.core.settings import LearningSettings
 from selflow.core.steps import Step
+from selflow.discover.candidates import choose_patterns
+from selflow.lm.data import select_targets
 from selflow.predict.steps import StepTable
 from selflow.store.records import AgentVersion, Stage
 
 PATTERNS = [{"name": name} for name in "abcdef"]
+TRAIN, TUNE = (0, 100), (100, 160)
 STEPS = [Step(60_000_000 * i, (f"k\x1f{i % 7}", f"k\x1f{i % 3}")) for i in range(200)]
 
 
-def snapshot() -> Snapshot:
-    return Snapshot(StepTable.of(STEPS), 200, 1, (0, 100), (100, 160), (170, 200))
-
-
 def names(serving: set[str], learning: LearningSettings) -> str:
-    return "".join(each["name"] for each in chosen(PATTERNS, serving, learning))
+    return "".join(each["name"] for each in choose_patterns(PATTERNS, serving, learning))
 
 
 def test_steps_travel_as_columns_and_come_back() -> None:
@@ -44,8 +42,8 @@ def test_agents_that_serve_come_first_and_leave_room_for_fewer_new_ones() -> Non
 def test_an_agent_learns_its_own_steps_and_some_anchors_drawn_by_the_seed() -> None:
     own = [i % 2 == 0 for i in range(160)]
 
-    train, tune = targets(snapshot(), own, LearningSettings(seed=1).seed)
-    other, _ = targets(snapshot(), own, LearningSettings(seed=2).seed)
+    train, tune = select_targets(own, TRAIN, TUNE, LearningSettings(seed=1).seed)
+    other, _ = select_targets(own, TRAIN, TUNE, LearningSettings(seed=2).seed)
 
     anchors = [i for i in train if not own[i]]
     assert [i for i in train if own[i]] == list(range(0, 100, 2))
@@ -57,7 +55,7 @@ def test_an_agent_learns_its_own_steps_and_some_anchors_drawn_by_the_seed() -> N
 
 
 def test_nothing_is_learned_from_the_embargo_or_the_gate() -> None:
-    train, tune = targets(snapshot(), [True] * 160, 7)
+    train, tune = select_targets([True] * 160, TRAIN, TUNE, 7)
 
     assert max(train) < 100
     assert min(tune) >= 100
