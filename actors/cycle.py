@@ -10,8 +10,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError, WorkerCrashedError
 
-from actors.clusterer import ClustererShell
-from actors.evaluator import EvaluatorShell
+from actors.launchers import ClustererShell, EvaluatorShell, TrainerShell
 from actors.messages import (
     Candidate,
     Failure,
@@ -24,7 +23,6 @@ from actors.messages import (
 from actors.plan import Plan
 from actors.shell import ServiceRef, cause_of
 from actors.stages import pool_past, represent
-from actors.trainer import TrainerShell
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import NotRunningError, SelFlowError, StoreError, public_text
 from selflow.core.events import Json

@@ -21,9 +21,15 @@ from ray.exceptions import (
 )
 
 from actors.buffer import BufferActor, BufferLink, BufferShell
-from actors.clusterer import ClustererActor, ClustererShell
 from actors.collector import CollectorActor, CollectorShell
-from actors.evaluator import EvaluatorActor, EvaluatorShell
+from actors.launchers import (
+    ClustererActor,
+    ClustererShell,
+    EvaluatorActor,
+    EvaluatorShell,
+    TrainerActor,
+    TrainerShell,
+)
 from actors.node_processes import serve_replica
 from actors.plan import (
     Plan,
@@ -35,7 +41,6 @@ from actors.plan import (
 )
 from actors.router import RouterActor, RouterShell
 from actors.shell import ServiceRef
-from actors.trainer import TrainerActor, TrainerShell
 from selflow.core.clock import Clock
 from selflow.core.errors import NotRunningError
 from selflow.core.health import Health

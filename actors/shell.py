@@ -1,5 +1,4 @@
-"""The house's two casts around Ray actors, the pulse that every service answers with, and the
-service that only launches tasks.
+"""The house's two casts around Ray actors, and the pulse that every service answers with.
 
 Names are looked up here and nowhere else. Services run with ``max_restarts=0`` and are made anew by
 the supervisor; a handle to a dead one raises for ever, so handles are never kept.
@@ -7,22 +6,20 @@ the supervisor; a handle to a dead one raises for ever, so handles are never kep
 
 import os
 from collections.abc import Callable, Mapping
-from threading import Event, Lock
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from threading import Event
+from typing import Any, Generic, TypeVar, cast
 
 import psutil
 import ray
 from ray.actor import ActorClass, ActorProxy
 from ray.exceptions import RayTaskError
 
-from actors.plan import LearnerSection
-from selflow.core.clock import Clock, SystemClock
+from selflow.core.clock import Clock
 from selflow.core.errors import NotRunningError, SelFlowError, public_text
 from selflow.core.health import Health, State
 from selflow.core.threads import WatchedThread
 
 T = TypeVar("T")
-LAUNCHER_GROUPS = {"health": 1, "work": 4}
 
 
 def service(shell: type[T], groups: Mapping[str, int]) -> ActorClass[T]:
@@ -128,39 +125,3 @@ def cause_of(error: BaseException) -> BaseException:
     while isinstance(error, RayTaskError):
         error = error.cause
     return error
-
-
-class LauncherShell:
-    """Hands requests to tasks, which compute and exit. Holds no rule of its own."""
-
-    name: ClassVar[str]
-
-    def __init__(self, section: LearnerSection) -> None:
-        self._pulse = Pulse(self.name, section.version, section.config_hash, SystemClock())
-        self._pulse.state = "ok"
-        self._lock = Lock()
-        self._running: dict[str, ray.ObjectRef[Any]] = {}
-
-    @ray.method(concurrency_group="health")
-    def health(self) -> Health:
-        """Identity and state."""
-        return self._pulse.health()
-
-    def _run(self, key: str, start: Callable[[], Any]) -> Any:  # noqa: ANN401  (what the task returns)
-        """The result of the task under ``key``, begun by ``start`` unless it runs already.
-
-        A cycle that was killed and comes back joins the task that its first life began.
-
-        Raises:
-            RayError: The task failed or its process died.
-        """
-        with self._lock:
-            ref = self._running.get(key)
-            if ref is None:
-                ref = self._running[key] = start()
-        try:
-            return ray.get(ref)
-        finally:
-            with self._lock:
-                if self._running.get(key) is ref:
-                    del self._running[key]

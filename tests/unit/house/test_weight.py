@@ -75,7 +75,7 @@ def test_services_at_rest_are_light_and_what_serves_loads_no_model_library_by_it
 
 def test_who_only_launches_loads_what_it_needs_when_it_needs_it() -> None:
     launchers, search = loaded_after(
-        ["actors.clusterer", "actors.trainer", "actors.evaluator"],
+        ["actors.launchers"],
         ["selflow.lm.data", "tune.search"],
     )
 
