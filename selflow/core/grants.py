@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 Scope = Literal["view", "operate", "admin"]
+OWNER = "owner"
+"""Who acts, in the audit log, when a command of the owner's does."""
+IMPORT = "import"
+"""The kind of consent that an import brings along, and the first part of its batches' source."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,6 +238,15 @@ def _is_disposable(folder: Path) -> bool:
     return is_ours and stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o022
 
 
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk: a file's own fsync does not do that."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_private(path: Path, text: str) -> None:
     """Replace a file atomically with mode 0600."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

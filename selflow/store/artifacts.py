@@ -15,8 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from selflow.core.errors import ArtifactError, StoreError, is_storage_full, storage_code
-from selflow.core.paths import private_folder
-from selflow.store.folders import sync_folder
+from selflow.core.paths import private_folder, sync_folder
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = ".unfinished-"

@@ -9,12 +9,10 @@ from typing import Literal
 import lmdb
 
 from selflow.core.clock import Clock, SystemClock
+from selflow.core.grants import IMPORT, OWNER
 from selflow.core.invocation import Invocation
 from selflow.store.catalog import Catalog
 from selflow.store.log_format import PAIR, batch_key, open_environment
-
-OWNER = "owner"
-CONSENT = "import"
 
 
 class CatalogImportLedger:
@@ -53,12 +51,12 @@ class CatalogImportLedger:
     def allow(self) -> bool:
         """Note the owner's consent to imports; False if it stood already."""
         if any(
-            each.source == CONSENT and each.revoked_at_us is None
+            each.source == IMPORT and each.revoked_at_us is None
             for each in self._catalog.consents.list_all()
         ):
             return False
         self._catalog.consents.grant(
-            CONSENT, {"by": "the act of importing"}, self._clock.now_us(), OWNER
+            IMPORT, {"by": "the act of importing"}, self._clock.now_us(), OWNER
         )
         return True
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from selflow.core.catalog_location import CatalogLocation
 from selflow.core.clock import Clock
+from selflow.core.grants import IMPORT
 from selflow.store.reading import CatalogReader
 
 CACHE_S = 1.0
 """A revoked consent ends within this time."""
-IMPORT = "import"
 
 
 class Permission:

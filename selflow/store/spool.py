@@ -15,8 +15,7 @@ from threading import RLock
 import msgpack
 
 from selflow.core.errors import StoreError, is_storage_full, storage_code
-from selflow.core.paths import private_folder
-from selflow.store.folders import sync_folder
+from selflow.core.paths import private_folder, sync_folder
 from selflow.store.lock import hold
 
 _HEADER = struct.Struct(">4sIQ")

@@ -7,8 +7,9 @@ import typer
 
 from selflow.core.clock import SystemClock
 from selflow.core.errors import UsageError
+from selflow.core.grants import OWNER
 from selflow.core.invocation import Invocation, printable, table
-from selflow.store.commands.opening import OWNER, open_catalog
+from selflow.store.commands.opening import open_catalog
 from selflow.store.reading import CatalogReader, router_beliefs
 from selflow.store.records import AgentVersion, Trial, Verdict
 from selflow.store.row import document

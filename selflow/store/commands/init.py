@@ -12,13 +12,13 @@ from selflow.core.clock import SystemClock, rfc3339
 from selflow.core.config import collector_settings, config_hash
 from selflow.core.errors import UsageError
 from selflow.core.events import Json
+from selflow.core.grants import IMPORT, OWNER
 from selflow.core.invocation import Invocation, table
 from selflow.core.paths import private_folder, write_private
 from selflow.core.session_files import read_request
-from selflow.store.commands.opening import OWNER, open_catalog
+from selflow.store.commands.opening import open_catalog
 from selflow.store.reading import CatalogReader
 
-IMPORT = "import"
 FILES = "file_system"
 
 

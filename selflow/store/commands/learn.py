@@ -7,8 +7,9 @@ import typer
 
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import NotRunningError, StoreError
+from selflow.core.grants import OWNER
 from selflow.core.invocation import Invocation, printable
-from selflow.store.commands.opening import OWNER, open_catalog
+from selflow.store.commands.opening import open_catalog
 from selflow.store.records import Cycle, Stage
 from selflow.store.row import document
 

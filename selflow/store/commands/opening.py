@@ -6,9 +6,6 @@ from typing import Any
 
 from selflow.core.invocation import Invocation
 
-OWNER = "owner"
-"""Who acts, in the audit log."""
-
 
 @contextmanager
 def open_catalog(call: Invocation) -> Iterator[Any]:

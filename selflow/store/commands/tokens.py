@@ -8,9 +8,9 @@ import typer
 
 from selflow.core.clock import SystemClock, parse_ts_us, rfc3339
 from selflow.core.errors import RefusedError, UsageError
-from selflow.core.grants import Scope
+from selflow.core.grants import OWNER, Scope
 from selflow.core.invocation import Invocation, printable, table
-from selflow.store.commands.opening import OWNER, open_catalog
+from selflow.store.commands.opening import open_catalog
 from selflow.store.records import Token
 from selflow.store.tokens import AREAS, OWNER_LABEL, SCOPES
 
