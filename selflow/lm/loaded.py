@@ -2,7 +2,6 @@
 read.
 """
 
-import hashlib
 import json
 import warnings
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as hf_logging
 
+from selflow.core.content_hash import folder_sha256
 from selflow.core.errors import ArtifactError, UsageError
 from selflow.lm.encoding import StepEncoder
 from selflow.lm.label_tokens import LabelVocabulary
@@ -164,20 +164,6 @@ def key(name: str) -> str:
     their methods.
     """
     return "agent:" + name.replace(".", ":")
-
-
-def folder_sha256(folder: Path) -> str:
-    """SHA-256 over the names and contents of a folder's files by the artifact store's rule: the
-    artifact's id.
-    """
-    lines = []
-    for name, path in sorted(
-        (path.relative_to(folder).as_posix(), path) for path in folder.rglob("*")
-    ):
-        if path.is_file():
-            with path.open("rb") as file:
-                lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _check_adapter(folder: Path, base_sha256: str) -> None:

@@ -1,12 +1,7 @@
-"""Immutable folders addressed by the hash of their content.
-
-The hash is the SHA-256 of the manifest: one line ``<sha256 of the file>  <relative name>`` per
-file, sorted by name. Changing that changes every hash.
-"""
+"""Immutable folders addressed by the hash of their content (``core.content_hash``)."""
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import re
 import shutil
@@ -14,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from selflow.core.content_hash import file_hashes, manifest_sha256
 from selflow.core.errors import ArtifactError, StoreError, is_storage_full, storage_code
 from selflow.core.paths import private_folder, sync_folder
 
@@ -75,7 +71,7 @@ class ArtifactStore:
                 "`selflow status` names the one that serves",
             )
         try:
-            found = _hash_of(_manifest(path))
+            found = manifest_sha256(_manifest(path))
         except OSError as error:
             raise ArtifactError(
                 f"artifact {sha256} cannot be read: {error.strerror}", "restore a backup"
@@ -151,7 +147,7 @@ def _fill(folder: Path, content: Mapping[str, bytes] | Path) -> str:
     manifest = _manifest(folder)
     if not manifest:
         raise ArtifactError("an artifact holds at least one file")
-    return _hash_of(manifest)
+    return manifest_sha256(manifest)
 
 
 def _make_parents(folder: Path, name: str) -> None:
@@ -160,24 +156,13 @@ def _make_parents(folder: Path, name: str) -> None:
 
 
 def _manifest(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file by its relative name, sorted."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
+    """``file_hashes`` of a folder that holds nothing else than files and folders."""
+    for path in folder.rglob("*"):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise ArtifactError(
                 f"{path.name!r} is neither a file nor a folder", "an artifact holds nothing else"
             )
-        if path.is_file():
-            with path.open("rb") as file:
-                found[path.relative_to(folder).as_posix()] = hashlib.file_digest(
-                    file, "sha256"
-                ).hexdigest()
-    return dict(sorted(found.items()))
-
-
-def _hash_of(manifest: Mapping[str, str]) -> str:
-    lines = "".join(f"{sha256}  {name}\n" for name, sha256 in manifest.items())
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return file_hashes(folder)
 
 
 def _seal(folder: Path) -> None:

@@ -17,6 +17,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from selflow.core.content_hash import folder_sha256
 from selflow.core.errors import ArtifactError, ConfigError, UsageError
 from selflow.core.settings import LmSettings, LoraSettings
 from selflow.lm.base import (
@@ -28,7 +29,7 @@ from selflow.lm.base import (
     unknown_fraction,
 )
 from selflow.lm.data import AgentData
-from selflow.lm.loaded import add_adapter, folder_sha256, load_base
+from selflow.lm.loaded import add_adapter, load_base
 from selflow.lm.lora import LoraRun
 from selflow.lm.scoring import score_steps
 from selflow.lm.tiny import corpus

@@ -14,12 +14,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from selflow.core.clock import SystemClock
+from selflow.core.content_hash import folder_sha256
 from selflow.core.errors import ArtifactError, ShapeError, TrainingDivergedError
 from selflow.core.settings import LmSettings, LoraSettings
 from selflow.core.steps import Step, event_label
 from selflow.lm.base import grow_tiny
 from selflow.lm.data import AgentData
-from selflow.lm.loaded import folder_sha256, load_base
+from selflow.lm.loaded import load_base
 from selflow.lm.lora import LoraRun
 from selflow.lm.scoring import score_next
 from tests.lm.worlds import at, planted_steps, shuffled_targets, small_base, work

@@ -15,12 +15,13 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from selflow.core.content_hash import folder_sha256
 from selflow.core.errors import ArtifactError, UsageError
 from selflow.core.scores import HISTORY_STEPS
 from selflow.core.settings import LoraSettings
 from selflow.core.steps import Step, event_label
 from selflow.lm.data import AgentData
-from selflow.lm.loaded import LoadedBase, add_adapter, folder_sha256, load_base, remove_adapter
+from selflow.lm.loaded import LoadedBase, add_adapter, load_base, remove_adapter
 from selflow.lm.lora import LoraRun
 from selflow.lm.scoring import bits, score_next, score_steps
 from selflow.store.artifacts import ArtifactStore
