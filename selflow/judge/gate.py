@@ -35,13 +35,25 @@ class Outcomes(NamedTuple):
         """Mean distance of stated from observed chance over 15 bins of equal mass, beyond what
         chance alone shows; the ``ece`` of figures is the whole distance.
         """
+        over, chance = self._by_bin()
+        return max(0.0, float((np.abs(over) - chance).sum())) / len(self.outcome)
+
+    def overconfidence(self) -> float:
+        """The same of bins whose stated chance is above the observed one; what is stated too low
+        counts 0: it misleads nobody, and the log-loss has its price.
+        """
+        over, chance = self._by_bin()
+        return max(0.0, float(np.where(over > 0, over - chance, 0.0).sum())) / len(self.outcome)
+
+    def _by_bin(self) -> tuple[Floats, Floats]:
+        """(15,) each: stated minus observed sum, and its expected size if all is well calibrated."""
         bins = np.array_split(np.argsort(self.confidence, kind="stable"), ECE_BINS)
         spread = np.abs(self.confidence * (1.0 - self.confidence)) * 2 / np.pi
-        beyond = [
-            abs((self.confidence - self.outcome)[part].sum()) - spread[part].sum() ** 0.5
-            for part in bins
-        ]
-        return max(0.0, float(sum(beyond))) / len(self.outcome)
+        over = self.confidence - self.outcome
+        return (
+            np.array([over[part].sum() for part in bins]),
+            np.array([spread[part].sum() ** 0.5 for part in bins]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +137,17 @@ def judge(evidence: Evidence, settings: GateSettings, opening: int, seed: int) -
         told,
         {"without": before, "joined": after},
     )
-    before, after = evidence.without.ece_excess(), evidence.joined.ece_excess()
+    before, after = evidence.without.overconfidence(), evidence.joined.overconfidence()
     most = max(MAX_ECE, before + MAX_ECE_RISE)
     told = (
-        f"The calibration error beyond chance goes from {before:.3f} to {after:.3f}; at most "
-        f"{most:.3f} is allowed."
+        f"What is stated above what comes, beyond chance, goes from {before:.3f} to {after:.3f}; "
+        f"at most {most:.3f} is allowed."
     )
-    checks["ece_excess"] = (after <= most, told, {"without": before, "joined": after})
+    checks["overconfidence"] = (after <= most, told, {"without": before, "joined": after})
+    numbers |= {
+        "ece_excess_without": evidence.without.ece_excess(),
+        "ece_excess_joined": evidence.joined.ece_excess(),
+    }
     for name, (is_met, _, figures) in checks.items():
         numbers |= {
             f"{name}_is_met": float(is_met),

@@ -151,11 +151,20 @@ def test_boasting_is_refused_and_an_old_fault_of_the_pool_is_not_the_candidates(
     boasting = np.full(2_000, 0.6)
     boasts = _joined(evidence, confidence=boasting)
 
-    assert _failed(_judged(boasts)) == {"ece_excess"}
+    assert _failed(_judged(boasts)) == {"overconfidence"}
     assert (
         _judged(replace(boasts, without=boasts.without._replace(confidence=boasting))).decision
         == "passed"
     )
+
+
+def test_a_pool_that_states_too_little_is_not_refused() -> None:
+    evidence = _drawn()
+    timid = _joined(evidence, confidence=evidence.joined.outcome * 0.5)
+    verdict = _judged(timid)
+
+    assert verdict.numbers["ece_excess_joined"] > 0.05
+    assert (verdict.numbers["overconfidence_joined"], verdict.decision) == (0.0, "passed")
 
 
 def test_a_calibration_error_that_chance_alone_would_show_is_none() -> None:
