@@ -46,7 +46,7 @@ class Outcomes(NamedTuple):
         return max(0.0, float(np.where(over > 0, over - chance, 0.0).sum())) / len(self.outcome)
 
     def _by_bin(self) -> tuple[Floats, Floats]:
-        """(15,) each: stated minus observed sum, and its expected size if all is well calibrated."""
+        """(15,) each: stated minus observed sum, and its expected size in a calibrated pool."""
         bins = np.array_split(np.argsort(self.confidence, kind="stable"), ECE_BINS)
         spread = np.abs(self.confidence * (1.0 - self.confidence)) * 2 / np.pi
         over = self.confidence - self.outcome
