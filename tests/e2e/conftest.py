@@ -96,7 +96,8 @@ def make_world(**more: str) -> World:
     folder = Path(tempfile.mkdtemp(prefix="sf-", dir="/tmp"))
     kept = {
         name: os.environ[name]
-        for name in ("PATH", "LANG", "HOME", "PYTHONDONTWRITEBYTECODE")
+        # PYTHONPATH names the tree under test where a fault is planted in a copy of this one
+        for name in ("PATH", "LANG", "HOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
         if name in os.environ
     }
     port = next_free_port(FIRST_PORT + os.getpid() % PORTS)
