@@ -176,7 +176,7 @@ def count_programs(examples: Iterable[tuple[str, str]]) -> dict[str, int]:
     """By program that has a page: families of pages in which a command runs it. ``examples``:
     (page, command).
     """
-    # "see that page"
+    # A page that only says "see that page" counts no command
     kept = [(page, command) for page, command in examples if not command.startswith("tldr ")]
     pages = {page for page, _ in kept} - _GRAMMAR
     families = defaultdict[str, set[str]](set)

@@ -59,15 +59,15 @@ def program_of(line: str) -> str:
     an empty line ``""``.
     """
     words = [word for word in _SPLIT.split(line.strip().lstrip("({! \t")) if word]
-    place = 0
+    index = 0
     wrapper = ""
-    while place < len(words):
-        word = _bare(words[place])
+    while index < len(words):
+        word = _bare(words[index])
         if _ASSIGNMENT.match(word):
-            place += 1
+            index += 1
         elif word in _WRAPPERS:
             wrapper = word
-            place = _after_options(words, place + 1, _WRAPPERS[word]) + (word in _TAKES_FIRST_WORD)
+            index = _after_options(words, index + 1, _WRAPPERS[word]) + (word in _TAKES_FIRST_WORD)
         else:
             return word
     return wrapper
@@ -177,10 +177,10 @@ class _Reader:
         self._words = []
 
 
-def _after_options(words: list[str], place: int, with_value: frozenset[str]) -> int:
-    while place < len(words) and words[place].startswith("-"):
-        place += 2 if words[place] in with_value else 1
-    return place
+def _after_options(words: list[str], index: int, with_value: frozenset[str]) -> int:
+    while index < len(words) and words[index].startswith("-"):
+        index += 2 if words[index] in with_value else 1
+    return index
 
 
 def _bare(word: str) -> str:

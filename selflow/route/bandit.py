@@ -208,9 +208,7 @@ def _credible(a: Floats, b: Floats) -> tuple[Floats, Floats]:
     """The 95% intervals of Beta(a, b), each bound (k,). SciPy is loaded when the first is asked
     for.
     """
-    # Scipy.stats says the same, but takes a second and 73 MB to load
-    from scipy.special import (
-        betaincinv,
-    )
+    # scipy.stats gives the same values but takes a second and 73 MB to load
+    from scipy.special import betaincinv
 
     return betaincinv(a, b, 0.025), betaincinv(a, b, 0.975)

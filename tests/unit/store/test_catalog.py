@@ -109,8 +109,11 @@ def test_a_catalog_that_exists_is_opened_without_waiting(
     creator = os.open(empty.parent, os.O_RDONLY)
     fcntl.flock(creator, fcntl.LOCK_EX)
 
-    Catalog.open(empty).close()
+    with Catalog.open(empty) as catalog:
+        tokens = catalog.tokens.list_all()
     os.close(creator)
+
+    assert tokens == []
 
 
 def test_a_catalog_that_was_restored_is_write_ahead_again(tmp_path: Path) -> None:
