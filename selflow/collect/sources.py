@@ -11,6 +11,7 @@ from selflow.core.clock import Clock
 from selflow.core.errors import ConfigError
 from selflow.core.events import Event
 from selflow.core.health import State
+from selflow.core.plugins import load
 
 GROUP = "selflow.sources"
 
@@ -75,7 +76,7 @@ def make_source(section: Section, clock: Clock, home: str) -> Source:
         home: The owner's home folder.
 
     Raises:
-        ConfigError: If no source of that name is installed.
+        ConfigError: If no source of that name is installed, or its module cannot be imported.
     """
     found = found_sources()
     if section.type not in found:
@@ -83,5 +84,5 @@ def make_source(section: Section, clock: Clock, home: str) -> Source:
             f"data_sources: no source named {section.type}",
             f"installed: {', '.join(sorted(found)) or 'none'}",
         )
-    factory = cast("Callable[[Section, Clock, str], Source]", found[section.type].load())
+    factory = cast("Callable[[Section, Clock, str], Source]", load(found[section.type], "source"))
     return factory(section, clock, home)

@@ -23,6 +23,7 @@ import typer.main
 
 from selflow.console.cli.invoke import FLAGS, make_invocation
 from selflow.core.errors import UsageError
+from selflow.core.plugins import load
 
 GROUP = "selflow.commands"
 SUMMARIES = {
@@ -73,8 +74,8 @@ class LazyGroup(typer.core.TyperGroup):
         """Import the command.
 
         Raises:
-            UsageError: There is none of this name, or a plugin offers something else than a
-            command.
+            UsageError: No command has this name, or a plugin's entry point is not a command.
+            ConfigError: The command's module cannot be imported.
         """
         point = _points().get(cmd_name)
         if point is not None:
@@ -108,16 +109,16 @@ def _points() -> dict[str, EntryPoint]:
 
 
 def _as_command(point: EntryPoint) -> Any:  # noqa: ANN401
-    thing = point.load()
-    if not isinstance(thing, typer.Typer):
-        if not callable(thing):
+    target = load(point, "command")
+    if not isinstance(target, typer.Typer):
+        if not callable(target):
             raise UsageError(
-                f"the entry point {point.value} is no command", "remove the plugin that brings it"
+                f"the entry point {point.value} is not a command", "remove the plugin that has it"
             )
-        function: Callable[..., object] = thing
-        thing = typer.Typer(add_completion=False, rich_markup_mode=None)
-        thing.command(point.name)(function)
-    command = typer.main.get_command(thing)
+        function: Callable[..., object] = target
+        target = typer.Typer(add_completion=False, rich_markup_mode=None)
+        target.command(point.name)(function)
+    command = typer.main.get_command(target)
     command.name = point.name
     return command
 

@@ -3,7 +3,6 @@ written.
 """
 
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,6 +10,7 @@ import typer
 
 from selflow.console.cli.progress import progress
 from selflow.core.invocation import Invocation, table
+from selflow.core.plugins import load_one
 
 if TYPE_CHECKING:
     from selflow.collect.progress import Progress
@@ -93,8 +93,7 @@ def _grower(call: Invocation) -> "Grow":
     """Agents need what the command line may not load: they come in by the entry-point group
     ``selflow.growers``.
     """
-    (point,) = entry_points(group="selflow.growers", name="agents")
-    grow = point.load()
+    grow = load_one("selflow.growers", "agents", "trainer of agents")
     return lambda steps: grow(steps, call.settings().settings, call.note)
 
 

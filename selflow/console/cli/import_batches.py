@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -15,6 +14,7 @@ from selflow.core.codec import WireLimits, encode_record
 from selflow.core.errors import NotRunningError
 from selflow.core.events import Event
 from selflow.core.invocation import Invocation
+from selflow.core.plugins import load_one
 
 if TYPE_CHECKING:
     from selflow.collect.progress import Progress
@@ -198,8 +198,8 @@ def _limits(call: Invocation) -> WireLimits:
 
 
 def _book(call: Invocation) -> AbstractContextManager[ImportLedger]:
-    (point,) = entry_points(group="selflow.imports", name="catalog")
-    opened: AbstractContextManager[ImportLedger] = point.load().open(call)
+    ledger = load_one("selflow.imports", "catalog", "import ledger")
+    opened: AbstractContextManager[ImportLedger] = ledger.open(call)
     return opened
 
 

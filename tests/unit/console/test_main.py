@@ -185,7 +185,7 @@ def test_a_plugin_that_offers_no_command_is_named(
     ended = cli("version")
 
     assert ended.code == 2
-    assert "is no command" in ended.err
+    assert "is not a command" in ended.err
 
 
 def test_a_reader_that_leaves_early_is_no_failure(root: Root) -> None:
