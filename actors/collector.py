@@ -23,7 +23,7 @@ from selflow.core.codec import WireLimits
 from selflow.core.errors import StoreError
 from selflow.core.health import Health
 from selflow.core.ingest_counts import IngestCounts
-from selflow.store.permission import Permission, may_ingest
+from selflow.store.permission import Permission, ingest_grant
 from selflow.store.spool import Spool
 
 SETTLE_INTERVAL_S = 1.0
@@ -108,7 +108,7 @@ class CollectorShell:
             root.socket("ingest.sock"),
             limits=limits,
             tcp_address=f"127.0.0.1:{ingest.tcp_port}" if ingest.tcp_port else None,
-            authorise=partial(may_ingest, self._section.catalog, self._clock),
+            authorise=partial(ingest_grant, self._section.catalog, self._clock),
             consents=self._permission.allows_batch,
         )
         door.start()

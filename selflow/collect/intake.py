@@ -13,13 +13,14 @@ import msgpack
 
 from selflow.collect.event_filter import EventFilter
 from selflow.core.clock import Clock
-from selflow.core.codec import WireLimits, decode_batch
+from selflow.core.codec import WireBatch, WireLimits, decode_batch
 from selflow.core.errors import Rejected, StoreError, WireError
 from selflow.core.events import Credits
+from selflow.core.grants import Grant
 
 PROTOCOL = b"selflow/1"
-Authorise = Callable[[str], bool]
-"""Whether a token may bring events in. It must compare in constant time."""
+Authorise = Callable[[str], Grant | None]
+"""What a token may bring in; None: nothing. It must compare in constant time."""
 Consents = Callable[[str], bool]
 """Whether the owner allowed this source to bring events in."""
 
@@ -93,9 +94,8 @@ class Intake:
         a token.
 
         Raises:
-            WireError: ``bad_frames``, ``bad_protocol``, ``unauthenticated``, ``no_consent``, or
-            what
-                ``codec.decode_batch`` raises.
+            WireError: ``bad_frames``, ``bad_protocol``, ``unauthenticated``, ``forbidden_source``,
+            ``no_consent``, or what ``codec.decode_batch`` raises.
         """
         if len(frames) not in {2, 3}:
             raise WireError(
@@ -103,13 +103,10 @@ class Intake:
             )
         if frames[0] != PROTOCOL:
             raise WireError("bad_protocol", "the first frame is not selflow/1")
-        if authorise is not None and (
-            len(frames) < 3 or not authorise(frames[2].decode("ascii", "replace"))
-        ):
-            raise WireError(
-                "unauthenticated", "the third frame must be a valid token on this address"
-            )
+        grant = None if authorise is None else _grant(frames, authorise)
         batch = decode_batch(frames[1], self._clock.now_us(), self._limits)
+        if grant is not None:
+            _check_sources(grant, batch)
         if not self._sieve.allows_name(batch.source):
             raise WireError("bad_batch", "the name of the source looks like a secret")
         if not self._consents(batch.source):
@@ -145,6 +142,21 @@ class Intake:
         self._outcomes.add(batch.source, "unavailable", len(batch.records))
         why = str(error) if isinstance(error, StoreError) else "the event log does not answer"
         return refusal("unavailable", why, batch.batch_id)
+
+
+def _grant(frames: Sequence[bytes], authorise: Authorise) -> Grant:
+    grant = authorise(frames[2].decode("ascii", "replace")) if len(frames) == 3 else None
+    if grant is None:
+        raise WireError("unauthenticated", "the third frame must be a valid token on this address")
+    return grant
+
+
+def _check_sources(grant: Grant, batch: WireBatch) -> None:
+    """An event may name another source than its batch, so that each is looked at."""
+    names = {batch.source, *(event.source for event in batch.events)}
+    if grant.sources and not names <= grant.sources:
+        allowed = ", ".join(sorted(grant.sources))
+        raise WireError("forbidden_source", f"the token is narrowed to the sources {allowed}")
 
 
 def refusal(code: str, message: str, batch_id: int | None = None) -> list[bytes]:

@@ -14,11 +14,13 @@ IMPORT = "import"
 class Grant:
     """What one verified token may do.
 
-    ``only`` narrows the token to some areas (``inference``, ``feedback``, ``metrics``, ...); empty
-    is no narrowing. The owner's own token (``is_owner``) has no rate.
+    ``only`` narrows the token to some areas (``inference``, ``feedback``, ``metrics``, ...),
+    ``sources`` to events of some sources; empty is no narrowing. The owner's own token
+    (``is_owner``) has no rate.
     """
 
     token_id: str
     scope: Scope
     only: frozenset[str] = frozenset()
     is_owner: bool = False
+    sources: frozenset[str] = frozenset()

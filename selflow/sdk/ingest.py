@@ -24,6 +24,7 @@ _PROTOCOL = b"selflow/1"
 _RETRYABLE = frozenset({"unavailable", "rate_limited"})
 _REFUSALS = {
     "unauthenticated": "give a valid token; see SELFLOW_TOKEN",
+    "forbidden_source": "use a token for this source: selflow token create --source",
     "no_consent": "ask the owner: selflow init",
 }
 _BATCH_OVERHEAD_BYTES = 256
@@ -272,10 +273,6 @@ class IngestClient:
             self._forget_sent()
             if code in _REFUSALS:
                 raise RefusedError(f"{self._address}: {reply.get('message', '')}", _REFUSALS[code])
-            if code == "no_consent":
-                raise RefusedError(
-                    str(reply.get("message", "")), "selflow init --list shows what is allowed"
-                )
             raise WireError(code, str(reply.get("message", "")))
         self._hold_until_s = self._clock.monotonic_s() + self._pace.retry_s
         if (batch := self._pending.get(reply.get("batch_id"))) is not None:

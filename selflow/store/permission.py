@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from selflow.core.catalog_location import CatalogLocation
 from selflow.core.clock import Clock
-from selflow.core.grants import IMPORT
+from selflow.core.grants import IMPORT, Grant
 from selflow.store.reading import CatalogReader
 
 CACHE_S = 1.0
@@ -54,16 +54,14 @@ class Permission:
         return self.allows(IMPORT if source.partition(":")[0] == IMPORT else "ingest")
 
 
-def may_ingest(location: CatalogLocation, clock: Clock, token: str) -> bool:
-    """Whether a token may bring events in: scope operate or admin, and not narrowed to something
-    else.
+def ingest_grant(location: CatalogLocation, clock: Clock, token: str) -> Grant | None:
+    """What a token may bring in; None unless its scope is operate or admin and it is not narrowed
+    to something else.
     """
     from selflow.store.catalog import Catalog
 
     with Catalog.open(location) as catalog:
         grant = catalog.tokens.verify(token, clock.now_us())
-    return (
-        grant is not None
-        and grant.scope in {"operate", "admin"}
-        and (not grant.only or "ingest" in grant.only)
-    )
+    if grant is None or grant.scope not in {"operate", "admin"}:
+        return None
+    return grant if not grant.only or "ingest" in grant.only else None

@@ -37,8 +37,8 @@ class Consent(Row):
 
 @dataclass(frozen=True, slots=True)
 class Token(Row):
-    """A bearer token without its secret. ``only`` narrows it to some areas; empty is no
-    narrowing.
+    """A bearer token without its secret. ``only`` narrows it to some areas, ``sources`` to events
+    of some sources; empty is no narrowing.
     """
 
     table = "tokens"
@@ -46,6 +46,7 @@ class Token(Row):
     id: str
     scope: Scope
     only: Sequence[str]
+    sources: Sequence[str]
     label: str
     created_at_us: int
     expires_at_us: int | None

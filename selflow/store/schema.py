@@ -14,8 +14,8 @@ from selflow.core.errors import StoreError
 from selflow.store import records
 from selflow.store.row import Row, holds
 
-HEAD = "0003"
-"""The newest migration; a test compares it with the folder. 0001 and 0002 were never released."""
+HEAD = "0004"
+"""The newest migration; a test compares it with the folder. Those before were never released."""
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_name)s",

@@ -33,18 +33,25 @@ class Tokens:
         actor: str,
         *,
         only: Collection[str] = (),
+        sources: Collection[str] = (),
         expires_at_us: int | None = None,
     ) -> tuple[str, Token]:
         """A new token: the text to show once, and the row that is kept.
 
         Raises:
-            UsageError: An unknown scope or area, the owner's label, or an end that has passed.
+            UsageError: An unknown scope or area, sources of a token that may do more than ingest,
+            the owner's label, or an end that has passed.
         """
         unknown = [area for area in only if area not in AREAS]
         if scope not in SCOPES or unknown:
             raise UsageError(
                 f"unknown {'area' if unknown else 'scope'} {(unknown or [scope])[0]!r} for a token",
                 f"scopes: {', '.join(SCOPES)}; areas: {', '.join(AREAS)}",
+            )
+        if sources and set(only) != {"ingest"}:
+            # Answers are learned from all sources together: no other route can tell them apart.
+            raise UsageError(
+                "only a token for ingest can be narrowed to sources", "add --only ingest"
             )
         if label == OWNER_LABEL:
             raise UsageError(
@@ -54,7 +61,15 @@ class Tokens:
             raise UsageError("the token would end before it begins", "choose an end in the future")
         secret = new_token()
         token = Token(
-            new_id("tok"), scope, sorted(only), label, now_us, expires_at_us, None, _sha256(secret)
+            new_id("tok"),
+            scope,
+            sorted(only),
+            sorted(sources),
+            label,
+            now_us,
+            expires_at_us,
+            None,
+            _sha256(secret),
         )
         with self._database.write() as connection:
             _add(connection, token, actor)
@@ -63,7 +78,9 @@ class Tokens:
     def renew_owner(self, now_us: int) -> str:
         """The owner's own admin token, made anew; the one before it ends."""
         secret = new_token()
-        token = Token(new_id("tok"), "admin", [], OWNER_LABEL, now_us, None, None, _sha256(secret))
+        token = Token(
+            new_id("tok"), "admin", [], [], OWNER_LABEL, now_us, None, None, _sha256(secret)
+        )
         with self._database.write() as connection:
             for before in find(connection, Token, label=OWNER_LABEL, revoked_at_us=None):
                 put(connection, replace(before, revoked_at_us=now_us))
@@ -81,7 +98,11 @@ class Tokens:
         if found is None or (found.expires_at_us is not None and found.expires_at_us <= now_us):
             return None
         return Grant(
-            found.id, found.scope, frozenset(found.only), is_owner=found.label == OWNER_LABEL
+            found.id,
+            found.scope,
+            frozenset(found.only),
+            is_owner=found.label == OWNER_LABEL,
+            sources=frozenset(found.sources),
         )
 
     def revoke(self, token_id: str, now_us: int, actor: str) -> bool:

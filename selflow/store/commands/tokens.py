@@ -36,6 +36,13 @@ def create(
         list[str] | None,
         typer.Option(metavar="AREA", help=f"Narrow it to {', '.join(AREAS)}; may be repeated."),
     ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Narrow a token with --only ingest to events of this source; may be repeated.",
+        ),
+    ] = None,
     expires: Annotated[
         str | None,
         typer.Option(metavar="WHEN", help="Its end: a duration (90m, 12h, 30d) or a date."),
@@ -47,7 +54,13 @@ def create(
     end_us = None if expires is None else _end_us(expires, now_us)
     with open_catalog(call) as catalog:
         secret, made = catalog.tokens.create(
-            _scope(scope), label, now_us, OWNER, only=only or (), expires_at_us=end_us
+            _scope(scope),
+            label,
+            now_us,
+            OWNER,
+            only=only or (),
+            sources=source or (),
+            expires_at_us=end_us,
         )
     call.note(f"{made.id}: scope {made.scope}; store the token now, it is not shown again")
     call.show({**_item(made, now_us), "token": secret}, [secret])
@@ -67,7 +80,7 @@ def list_tokens(
     with open_catalog(call) as catalog:
         items = [_item(each, now_us) for each in catalog.tokens.list_all()]
     shown = [item for item in items if show_all or item["state"] == "valid"]
-    names = ("id", "label", "scope", "only", "created_at", "expires_at", "state")
+    names = ("id", "label", "scope", "only", "sources", "created_at", "expires_at", "state")
     rows = [[_shown(item[name]) for name in names] for item in shown]
     call.show({"items": shown, "next": None}, table(names, rows))
 
@@ -130,6 +143,7 @@ def _item(item: Token, now_us: int) -> dict[str, Any]:
         "id": item.id,
         "scope": item.scope,
         "only": list(item.only),
+        "sources": list(item.sources),
         "label": item.label,
         "created_at": rfc3339(item.created_at_us),
         "expires_at": None if ends_us is None else rfc3339(ends_us),

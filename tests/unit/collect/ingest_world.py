@@ -12,18 +12,25 @@ import zmq
 
 from selflow.collect.event_filter import EventFilter
 from selflow.collect.ingest import IngestServer
+from selflow.collect.intake import Authorise
 from selflow.collect.normalise import Exclusions
 from selflow.collect.redact import make_redactor
 from selflow.core.clock import SystemClock
 from selflow.core.codec import encode_batch
 from selflow.core.errors import StoreError
 from selflow.core.events import Credits, Event
+from selflow.core.grants import Grant
 from selflow.core.ports import EventSink
 from selflow.core.settings import PrivacySettings
 from selflow.testing import MemoryLog
 
 DEADLINE_S = 10.0
 NOW_US = 1_767_225_600_000_000
+GRANTS = {
+    "right": Grant("tok_1", "operate"),
+    "narrow": Grant("tok_2", "operate", sources=frozenset({"files", "notes"})),
+}
+"""What the tokens of the tests may bring in."""
 
 
 class Gate:
@@ -94,7 +101,7 @@ def serving(
     folder: Path,
     *,
     tcp: bool = False,
-    authorise: Callable[[str], bool] = "right".__eq__,
+    authorise: Authorise = GRANTS.get,
     sifting: EventFilter | None = None,
     consents: Callable[[str], bool] | None = None,
 ) -> Iterator[IngestServer]:

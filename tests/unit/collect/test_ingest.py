@@ -16,6 +16,7 @@ from selflow.core.errors import ConfigError, RefusedError
 from selflow.core.events import Event
 from selflow.testing import MemoryLog
 from tests.unit.collect.ingest_world import (
+    GRANTS,
     NOW_US,
     Gate,
     event_filter,
@@ -320,6 +321,20 @@ def test_over_tcp_only_the_right_token_brings_events_in(folder: Path) -> None:
         assert peer.hear()[0] == b"ack"
 
 
+def test_a_narrowed_token_brings_in_events_of_its_sources_only(folder: Path) -> None:
+    log = MemoryLog()
+    mixed = [*events(0, 1), Event(NOW_US, "browser", "page.visit", "x")]
+    with serving(log, folder, tcp=True) as server, peering(server.tcp_endpoint) as peer:
+        for source, batch in (("browser", events(0, 1)), ("files", mixed)):
+            peer.send(source, 1, batch, b"narrow")
+            code = peer.hear()[1].get("code")
+
+            assert (code, log.fill().events) == ("forbidden_source", 0)
+        peer.send("notes", 1, events(0, 1), b"narrow")
+
+        assert peer.hear()[0] == b"ack"
+
+
 def test_without_the_owners_consent_nothing_of_a_source_is_stored(folder: Path) -> None:
     log = MemoryLog()
     with (
@@ -362,7 +377,7 @@ def test_an_address_beyond_loopback_is_refused(folder: Path, address: str) -> No
             SystemClock(),
             folder / "x",
             tcp_address=address,
-            authorise=bool,
+            authorise=GRANTS.get,
         )
 
 
@@ -382,7 +397,7 @@ def test_a_taken_port_is_named(folder: Path) -> None:
             SystemClock(),
             folder / "two" / "x",
             tcp_address=taken,
-            authorise=bool,
+            authorise=GRANTS.get,
         )
 
         with pytest.raises(ConfigError, match=taken):

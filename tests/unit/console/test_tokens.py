@@ -8,6 +8,7 @@ from selflow.core.clock import SystemClock
 from selflow.core.paths import Root
 from selflow.route.bandit import Arm, Beliefs
 from selflow.store.catalog import Catalog
+from selflow.store.permission import ingest_grant
 from tests.unit.console.conftest import Cli
 
 HOUR_US = 3_600_000_000
@@ -28,6 +29,15 @@ def test_a_created_token_is_shown_once_and_works(cli: Cli, catalog: Catalog) -> 
     assert grant is not None
     assert (grant.scope, grant.only, grant.is_owner) == ("view", {"metrics"}, False)
     assert ended.out.strip() not in cli("token", "list", "--json").out
+
+
+def test_a_token_for_ingest_can_be_narrowed_to_sources(cli: Cli, root: Root) -> None:
+    made = cli("token", "create", "--only", "ingest", "--source", "b", "--source", "a")
+    grant = ingest_grant(root.catalog, SystemClock(), made.out.strip())
+
+    assert grant is not None
+    assert grant.sources == {"a", "b"}
+    assert cli("token", "list", "--json").document["items"][0]["sources"] == ["a", "b"]
 
 
 @pytest.mark.parametrize(("end", "hours"), [("90m", 1.5), ("2h", 2), ("1d", 24)])
@@ -71,6 +81,7 @@ def test_the_owners_token_cannot_be_revoked(cli: Cli, catalog: Catalog) -> None:
     [
         (("create", "--scope", "root"), "unknown scope: root"),
         (("create", "--only", "kitchen"), "unknown area 'kitchen'"),
+        (("create", "--source", "a"), "only a token for ingest can be narrowed to sources"),
         (("create", "--expires", "soon"), "invalid end of a token: soon"),
         (("create", "--expires", "2020-01-01"), "would end before it begins"),
         (("create", "--label", "owner"), "kept for the owner's own token"),

@@ -10,7 +10,7 @@ from selflow.core.catalog_location import locate_catalog, record_catalog
 from selflow.core.health import Health
 from selflow.core.paths import Root
 from selflow.store.catalog import Catalog
-from selflow.store.permission import Permission, may_ingest
+from selflow.store.permission import Permission, ingest_grant
 from selflow.testing import ManualClock
 from tests.unit.house import rules
 
@@ -52,6 +52,6 @@ def test_keeper_doctor_and_collector_read_the_sessions_catalog(root: Root) -> No
 
     assert keeper._is_fresh(root, clock)
     assert Permission(location, clock).allows("ingest")
-    assert may_ingest(location, clock, token)
+    assert ingest_grant(location, clock, token) is not None
     assert findings["catalog and its audit chain"].detail == "2 audited acts, unbroken"
     assert not root.catalog.exists()

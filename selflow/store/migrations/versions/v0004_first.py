@@ -1,14 +1,14 @@
 """The first schema: what the records ask for. When it is released it is frozen as it is then, and
 what the records ask for later comes with migrations of its own.
 
-Revision ID: 0003
+Revision ID: 0004
 """
 
 from alembic import op
 
 from selflow.store.schema import metadata
 
-revision = "0003"
+revision = "0004"
 down_revision = None
 branch_labels = None
 depends_on = None
