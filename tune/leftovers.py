@@ -25,11 +25,11 @@ def release_leftovers() -> None:
     ends, and the next search would wait for them (decision 0015). No search of the same session may
     be at work.
     """
-    found = [
+    names = [
         row["name"]
         for row in placement_group_table().values()
         if row["name"].startswith(_PREFIX) and row["state"] != "REMOVED"
     ]
-    for name in found:
+    for name in names:
         with suppress(ValueError):  # gone meanwhile, with the job that made it
             remove_placement_group(get_placement_group(name))

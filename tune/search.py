@@ -24,7 +24,7 @@ from tune.trial import EIGHTHS, KNOBS, LoraTrial, SearchJob, Track
 
 __all__ = ["SearchJob", "SearchResult", "TrialReport", "search"]
 
-_KEPT = 2
+_FINALISTS = 2
 """Trials that ``keep_two`` brings to the end."""
 _STARTUP_TRIALS = 4
 """Trials before TPE models anything; its own default, 10, is more than a whole search of ours."""
@@ -105,9 +105,10 @@ def search(job: SearchJob, on_trial: Callable[[TrialReport], None]) -> SearchRes
     trials = _fit(job, watch, space, config, stop={"training_iteration": 1})
     left_s = start_s + job.tune.time_budget_s - _CLOCK.monotonic_s()
     reports = [watch.report(trial) for trial in trials]
-    kept = sorted((each for each in reports if each.state == "rung"), key=_at_the_rung)[:_KEPT]
-    if kept and left_s > 0:
-        final = {"kept": ray_tune.grid_search([dict(each.config) for each in kept])}
+    compared = [report for report in reports if report.state == "rung"]
+    finalists = sorted(compared, key=_at_the_rung)[:_FINALISTS]
+    if finalists and left_s > 0:
+        final = {"finalist": ray_tune.grid_search([dict(report.config) for report in finalists])}
         trials += _fit(job, watch, final, {"time_budget_s": left_s})
     return _conclude(job, watch, trials)
 
@@ -120,9 +121,9 @@ def search_space(job: SearchJob) -> tuple[list[_Values], _Values]:
     """The configurations to try first, each once, and the space; it holds them whatever the owner
     set.
     """
-    asked = [tuple(point[knob] for knob in KNOBS) for point in (*job.warm, job.lora.model_dump())]
-    rates, ranks = zip(*asked, strict=True)
-    return [dict(zip(KNOBS, point, strict=True)) for point in dict.fromkeys(asked)], {
+    points = [tuple(point[knob] for knob in KNOBS) for point in (*job.warm, job.lora.model_dump())]
+    rates, ranks = zip(*points, strict=True)
+    return [dict(zip(KNOBS, point, strict=True)) for point in dict.fromkeys(points)], {
         "learning_rate": ray_tune.loguniform(min(1e-4, *rates), max(3e-3, *rates)),
         "rank": ray_tune.choice(sorted({4, 8, 16, *ranks})),
     }
@@ -233,7 +234,7 @@ class _Watch(ray_tune.Callback):
 
 
 def _track(job: SearchJob, trial: _Trial) -> Track:
-    return Track(job, trial.config.get("kept", trial.config))
+    return Track(job, trial.config.get("finalist", trial.config))
 
 
 def _conclude(job: SearchJob, watch: _Watch, trials: list[_Trial]) -> SearchResult:
@@ -257,5 +258,5 @@ def _conclude(job: SearchJob, watch: _Watch, trials: list[_Trial]) -> SearchResu
             f"no adapter for {job.agent}: {why}",
             "look at tune.time_budget_s and at the trials' log",
         )
-    bits, track, best = min(saved, key=lambda found: found[0])
+    bits, track, best = min(saved, key=lambda candidate: candidate[0])
     return SearchResult(track.config, bits, track.adapter(best), reports)

@@ -184,7 +184,7 @@ class LoraTrial(ray_tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Another trial takes over this process."""
-        self._track, self._is_ready = Track(self.job, new_config.get("kept", new_config)), False
+        self._track, self._is_ready = Track(self.job, new_config.get("finalist", new_config)), False
         return True
 
     def step(self) -> dict[str, Any]:

@@ -87,7 +87,7 @@ class Discovery:
 
     def document(self) -> dict[str, Any]:
         """Report and patterns as JSON values."""
-        return {**asdict(self.report), "patterns": [asdict(each) for each in self.patterns]}
+        return {**asdict(self.report), "patterns": [asdict(pattern) for pattern in self.patterns]}
 
 
 def cluster(
@@ -118,14 +118,20 @@ def cluster(
         return Clustered(model, {}, windows.day, seed, report, patterns)
     encoder = fit_encoder(events, seed)
     blocks = blocks_of(encoder, events, windows)
-    found = measured(blocks, windows.day, settings.bootstraps, seed, families, progress)
-    centroids, radius = found.micro.centroids, np.array(found.micro.radius)
+    result = measured(blocks, windows.day, settings.bootstraps, seed, families, progress)
+    centroids, radius = result.micro.centroids, np.array(result.micro.radius)
     model = ClusterModel(
-        encoder["kinds"], encoder["text"], found.mean, found.axes, centroids, radius, found.groups
+        encoder["kinds"],
+        encoder["text"],
+        result.mean,
+        result.axes,
+        centroids,
+        radius,
+        result.groups,
     )
-    x = (stacked(blocks) - found.mean) @ found.axes
-    patterns = describe(events, windows, x, found.labels, found.agreement)
-    report = Report(n, days, len(patterns) - 1, found.s, found.coverage, found.families, "")
+    x = (stacked(blocks) - result.mean) @ result.axes
+    patterns = describe(events, windows, x, result.labels, result.agreement)
+    report = Report(n, days, len(patterns) - 1, result.s, result.coverage, result.families, "")
     return Clustered(model, blocks, windows.day, seed, report, patterns)
 
 
@@ -144,8 +150,8 @@ def null_score(clustered: Clustered, number: int, families: Families = FAMILIES)
         return NullScore(number, 0.0, 0.0)
     rng = np.random.default_rng([clustered.seed, 3, number])
     blocks = {name: rng.permutation(clustered.blocks[name]) for name in sorted(clustered.blocks)}
-    found = measured(blocks, clustered.day, NULL_BOOTSTRAPS, int(rng.integers(2**31)), families)
-    return NullScore(number, found.s, found.s / max(found.coverage, 1e-12))
+    result = measured(blocks, clustered.day, NULL_BOOTSTRAPS, int(rng.integers(2**31)), families)
+    return NullScore(number, result.s, result.s / max(result.coverage, 1e-12))
 
 
 def conclude(
@@ -154,22 +160,25 @@ def conclude(
     """Which clusters are patterns, and the figures corrected by what null data sets score."""
     report = clustered.report
     if nulls and report.k:
-        s_null, c_null = np.percentile([(each.s, each.c) for each in nulls], 95, axis=0).tolist()
+        s_null, c_null = np.percentile([(null.s, null.c) for null in nulls], 95, axis=0).tolist()
         c_star = _corrected(report.s / max(report.coverage, 1e-12), c_null)
         report = replace(report, s_null=s_null, s_star=_corrected(report.s, s_null), c_star=c_star)
     *clusters, everything = clustered.patterns
-    wants = (settings.min_agreement, settings.min_events)
+    least_agreement, least_events = settings.min_agreement, settings.min_events
     admitted = [
-        each for each in clusters if (each.agreement or 0) >= wants[0] and each.events >= wants[1]
+        pattern
+        for pattern in clusters
+        if (pattern.agreement or 0) >= least_agreement and pattern.events >= least_events
     ]
     if not admitted:
-        best = max((each.agreement or 0 for each in clusters), default=0)
+        best = max((pattern.agreement or 0 for pattern in clusters), default=0)
         why = (
             report.note
-            or f"no cluster has agreement {wants[0]:.2f} and {wants[1]:,} events (best {best:.2f})"
+            or f"no cluster has agreement {least_agreement:.2f} and {least_events:,} events "
+            f"(best {best:.2f})"
         )
         report = replace(report, note=f"{why}; the whole stream is the one pattern")
-    admitted.sort(key=lambda each: -each.windows)
+    admitted.sort(key=lambda pattern: -pattern.windows)
     return Discovery(clustered.model, tuple(admitted) or (everything,), report)
 
 

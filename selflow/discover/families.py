@@ -101,11 +101,11 @@ def density(sample: Sample, k: int, _seed: int) -> Labels:
     for rank, point in enumerate(order[1:], 1):
         parent[point] = order[squared[point, order[:rank]].argmin()]
         height[point] = squared[point, parent[point]]
-    found = np.full(len(order), -1, np.int32)
-    found[np.argsort(-height / spread, kind="stable")[:k]] = np.arange(k)
+    labels = np.full(len(order), -1, np.int32)
+    labels[np.argsort(-height / spread, kind="stable")[:k]] = np.arange(k)
     for point in order:
-        found[point] = found[point] if found[point] >= 0 else found[parent[point]]
-    return found
+        labels[point] = labels[point] if labels[point] >= 0 else labels[parent[point]]
+    return labels
 
 
 def ward(sample: Sample, k: int, _seed: int) -> Labels:
@@ -115,11 +115,11 @@ def ward(sample: Sample, k: int, _seed: int) -> Labels:
     return _labels(fcluster(linkage(sample.points, "ward"), k, "maxclust") - 1)
 
 
-FAMILIES: Families = {each.__name__: each for each in (hdbscan, spectral, gmm, density, ward)}
+FAMILIES: Families = {family.__name__: family for family in (hdbscan, spectral, gmm, density, ward)}
 
 
-def _labels(found: Ints) -> Labels:
-    return np.asarray(found, np.int32)
+def _labels(labels: Ints) -> Labels:
+    return np.asarray(labels, np.int32)
 
 
 def _neighbours(points: Floats) -> tuple[Floats, Ints]:

@@ -18,12 +18,12 @@ HASHES = 4096
 WIDTHS = {"kinds": 32, "text": 24}
 DIMENSIONS = 16
 MOST_OF_ONE_LABEL = 0.05
-_WORD = re.compile(r"[^\W_]+")
+_ALPHANUMERIC = re.compile(r"[^\W_]+")
 
 
 def words(text: str) -> list[str]:
     """The words of a path or a command line."""
-    return _WORD.findall(text.lower())
+    return _ALPHANUMERIC.findall(text.lower())
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def _hashed(labels: tuple[str, ...]) -> dict[str, Any]:
 
     own = {"kinds": HashingVectorizer(analyzer=_parts, n_features=HASHES)}
     own["text"] = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 4), n_features=HASHES)
-    return {name: each.transform(labels) for name, each in own.items()}
+    return {name: vectorizer.transform(labels) for name, vectorizer in own.items()}
 
 
 def _parts(label: str) -> list[str]:
@@ -137,7 +137,7 @@ def _parts(label: str) -> list[str]:
     return (
         marked
         + [f"dir:{folder}" for folder in folders[-2:]]
-        + [f"word:{word}" for word in words(stem or name)]
+        + [f"word:{term}" for term in words(stem or name)]
     )
 
 

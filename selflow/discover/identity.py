@@ -44,7 +44,7 @@ def _likeness(new: Pattern, old: Pattern, shared: tuple[Labels, Labels] | None) 
         return float(new.name == old.name)
     ours, theirs = dict(new.terms), dict(old.terms)
     norms = float(np.linalg.norm([*ours.values()]) * np.linalg.norm([*theirs.values()]))
-    cosine = sum(weight * theirs.get(word, 0) for word, weight in ours.items()) / max(norms, 1e-12)
+    cosine = sum(weight * theirs.get(term, 0) for term, weight in ours.items()) / max(norms, 1e-12)
     if shared is None:
         return cosine
     known = (shared[0] >= 0) & (shared[1] >= 0)

@@ -46,17 +46,15 @@ def describe(
     k = len(agreement)
     own = [*(np.flatnonzero(labels == number) for number in range(k)), np.arange(len(labels))]
     about = [*((number, float(agreement[number])) for number in range(k)), (-1, None)]
-    rows = [_rows(windows, each) for each in own]
+    rows = [_rows(windows, members) for members in own]
     texts = [words(label_event(label)[1]) for label in events.labels]
-    counts = [Counter(word for row in each for word in texts[events.label[row]]) for each in rows]
-    terms = [*_telling(counts[:k]), *_telling(counts[k:])]
-    names = [
-        *unique(
-            ["-".join(word for word, _ in each[:NAME_TERMS]) for each in terms[:k]], {EVERYTHING}
-        ),
-        EVERYTHING,
+    counts = [
+        Counter(term for row in members for term in texts[events.label[row]]) for members in rows
     ]
-    found = []
+    terms = [*_telling(counts[:k]), *_telling(counts[k:])]
+    joined = ["-".join(term for term, _ in own_terms[:NAME_TERMS]) for own_terms in terms[:k]]
+    names = [*unique(joined, {EVERYTHING}), EVERYTHING]
+    patterns = []
     for (number, j), name, telling, members, row in zip(
         about, names, terms, own, rows, strict=True
     ):
@@ -70,10 +68,10 @@ def describe(
             ).tolist()
         )
         share = len(members) / max(1, len(labels))
-        found.append(
+        patterns.append(
             Pattern(number, name, telling, len(members), len(row), share, j, hours, medoids)
         )
-    return tuple(found)
+    return tuple(patterns)
 
 
 def unique(names: list[str], taken: set[str]) -> list[str]:
@@ -84,7 +82,7 @@ def unique(names: list[str], taken: set[str]) -> list[str]:
     for name in names:
         plain = re.sub(r"[^a-z0-9]+", "-", name).strip("-")[:56].rstrip("-") or "pattern"
         tries = (plain, *(f"{plain}-{number}" for number in range(2, len(names) + len(taken) + 2)))
-        given.append(next(each for each in tries if each not in taken and each not in given))
+        given.append(next(name for name in tries if name not in taken and name not in given))
     return given
 
 
@@ -103,12 +101,12 @@ def _telling(counts: list[Counter[str]]) -> list[Terms]:
     Source: Grootendorst 2022. Single letters and bare numbers tell nothing and are left out.
     """
     total = sum(counts, Counter[str]())
-    found = []
+    terms = []
     for own in counts:
         weight = {
-            word: count / own.total() * float(np.log1p(total.total() / len(counts) / total[word]))
-            for word, count in own.items()
-            if len(word) > 1 and not word.isdecimal()
+            term: count / own.total() * float(np.log1p(total.total() / len(counts) / total[term]))
+            for term, count in own.items()
+            if len(term) > 1 and not term.isdecimal()
         }
-        found.append(tuple(sorted(weight.items(), key=lambda each: (-each[1], each[0]))[:TERMS]))
-    return found
+        terms.append(tuple(sorted(weight.items(), key=lambda item: (-item[1], item[0]))[:TERMS]))
+    return terms

@@ -21,7 +21,7 @@ from selflow.discover.families import Families, Labels, Sample
 from selflow.discover.features import Blocks, Floats, columns_of, fit_axes, one_thread, stacked
 from selflow.discover.windows import Ints
 
-KEPT_COLUMNS = 0.7
+COLUMNS_FRACTION = 0.7
 ROWS = 1000
 MOST_NOISE = 0.3
 Progress = Callable[[int, int], None]
@@ -75,9 +75,9 @@ class _Fits:
 
     def labels(self, draw: _Draw, k: int) -> Labels:
         """(m,): each micro-cluster's cluster; -1 outside of the draw and where a fit failed."""
-        found = np.full(len(draw.points), -1, np.int32)
+        labels = np.full(len(draw.points), -1, np.int32)
         try:
-            found[draw.inside] = self._families[draw.name](
+            labels[draw.inside] = self._families[draw.name](
                 draw.sample, min(k, len(draw.inside) // 2), draw.seed
             )
         except Exception as error:  # noqa: BLE001  (a failed fit counts 0 and the report names it)
@@ -85,7 +85,7 @@ class _Fits:
         self._done += 1
         if self._progress:
             self._progress(self._done, self._planned)
-        return found
+        return labels
 
 
 @one_thread()
@@ -124,8 +124,8 @@ def measured(
     labels = np.where(micro.is_near, groups[micro.owner], -1).astype(np.int32)
     k = int(groups.max(initial=-1)) + 1
     again = [(draw, _filled(fits.labels(draw, k), draw)[micro.owner]) for draw in draws if k]
-    found = [_recovered(labels, theirs, draw.is_out, k) for draw, theirs in again]
-    agreement = np.mean(found, axis=0) if k else np.zeros(0)
+    jaccard = [_recovered(labels, theirs, draw.is_out, k) for draw, theirs in again]
+    agreement = np.mean(jaccard, axis=0) if k else np.zeros(0)
     share = np.bincount(labels + 1, minlength=k + 1)[1:] / len(day)
     own = {name: [theirs for draw, theirs in again if draw.name == name] for name in families}
     reports = {
@@ -154,7 +154,7 @@ def _draw(
     columns = columns_of(blocks)
     keep = np.zeros(sum(map(len, columns)), bool)
     for own in columns:
-        keep[rng.permutation(own)[: round(KEPT_COLUMNS * len(own))]] = True
+        keep[rng.permutation(own)[: round(COLUMNS_FRACTION * len(own))]] = True
     mean, axes = fit_axes(blocks, times.astype(float), keep)
     x = (stacked(blocks) - mean) @ axes
     weight = np.where(micro.owner >= 0, times, 0)
@@ -174,15 +174,15 @@ def _draw(
     return _Draw(name, int(rng.integers(2**31)), sample, inside, points, times == 0)
 
 
-def _filled(found: Labels, draw: _Draw) -> Labels:
+def _filled(labels: Labels, draw: _Draw) -> Labels:
     """Noise takes the label of its nearest labelled neighbour; if it is over 30% of the mass, all
     becomes noise.
     """
-    has = np.flatnonzero(found >= 0)
-    if draw.sample.mass @ (found[draw.inside] < 0) > MOST_NOISE * draw.sample.mass.sum():
-        return np.full_like(found, -1)
+    has = np.flatnonzero(labels >= 0)
+    if draw.sample.mass @ (labels[draw.inside] < 0) > MOST_NOISE * draw.sample.mass.sum():
+        return np.full_like(labels, -1)
     apart = ((draw.points[:, None] - draw.points[has]) ** 2).sum(2)
-    return np.where(found < 0, found[has[apart.argmin(1)]], found)
+    return np.where(labels < 0, labels[has[apart.argmin(1)]], labels)
 
 
 def _recovered(labels: Labels, theirs: Labels, is_out: NDArray[np.bool_], k: int) -> Floats:

@@ -49,7 +49,7 @@ def lacking(labels: int, days: int, limits: BufferSettings) -> tuple[str, ...]:
         "days": (days, limits.min_days),
     }
     return tuple(
-        f"{found:,} of {needed:,} {name}"
-        for name, (found, needed) in counts.items()
-        if found < needed
+        f"{present:,} of {needed:,} {name}"
+        for name, (present, needed) in counts.items()
+        if present < needed
     )

@@ -48,7 +48,7 @@ def events_of(steps: Sequence[Step]) -> Events:
     users = {user: index for index, user in enumerate(sorted({step.user for step in steps}))}
     rows = [
         (labels.setdefault(label, len(labels)), step.ts_us, users[step.user], index)
-        for index, step in sorted(enumerate(steps), key=lambda each: each[1].user)
+        for index, step in sorted(enumerate(steps), key=lambda item: item[1].user)
         for label in step.labels[:LABELS_PER_STEP]
     ]
     return Events(tuple(labels), *np.array(rows, np.int64).reshape(-1, 4).T.copy())
@@ -90,17 +90,17 @@ def _cuts(events: Events) -> Ints:
 
 def _sessions(events: Events) -> list[tuple[int, int]]:
     day = events.ts_us // DAY_US
-    found: list[tuple[int, int]] = []
+    sessions: list[tuple[int, int]] = []
     for first, stop in pairwise([0, *_cuts(events).tolist(), len(day)]):
-        begin, _ = found[-1] if found else (first, first)
+        begin, _ = sessions[-1] if sessions else (first, first)
         is_short = min(stop - first, first - begin) < SHORT_EVENTS
         is_near = (
             events.user[first - 1] == events.user[first] and day[first - 1] == day[first]
-            if found
+            if sessions
             else False
         )
         if is_short and is_near:
-            found[-1] = (begin, stop)
+            sessions[-1] = (begin, stop)
         elif stop > first:
-            found.append((first, stop))
-    return found
+            sessions.append((first, stop))
+    return sessions

@@ -1,4 +1,4 @@
-"""What a word of feedback is worth to the arm that answered (docs/http.md#feedback)."""
+"""The reward that a feedback gives to the arm that answered (docs/http.md#feedback)."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -11,23 +11,29 @@ OUTCOME = "outcome"
 def reward_of(
     metric: str, value: Json, latency_s: float, tokens: float, own: Collection[str]
 ) -> float | None:
-    """The reward in [0, 1], less 0.1 for a second and 0.02 for 100 tokens; None: the word says
-    nothing of the arm.
+    """The reward of one feedback; None if its metric or value is none.
 
-    Of an ``outcome`` the value is what ``outcome_value`` made of it; ``own`` are the owner's
-    metrics that are rewards.
+    Args:
+        metric: The name of the metric.
+        value: A number or a boolean; of an ``outcome``, what ``outcome_value`` made of it.
+        latency_s: Of the answer; costs 0.1 for the first second, nothing more after it.
+        tokens: Generated; cost 0.02 for 100.
+        own: The owner's metrics that are rewards, with values in [0, 1].
+
+    Returns:
+        In [0, 1]: a thumb down and a rating of 1 are 0, a thumb up and a rating of 5 are 1.
     """
     if not isinstance(value, bool | int | float):
         return None
     if metric in {"thumb", "accepted", "task_success"}:
-        said = max(0.0, float(value))
+        reward = max(0.0, float(value))
     elif metric == "rating":
-        said = (value - 1) / 4
+        reward = (value - 1) / 4
     elif metric in {"edited", OUTCOME, *own}:
-        said = float(value)
+        reward = float(value)
     else:
         return None
-    return min(1.0, max(0.0, said - 0.1 * min(1.0, latency_s) - 0.02 * tokens / 100))
+    return min(1.0, max(0.0, reward - 0.1 * min(1.0, latency_s) - 0.02 * tokens / 100))
 
 
 def outcome_value(predictions: Sequence[Any], labels: Sequence[Sequence[str]]) -> float:

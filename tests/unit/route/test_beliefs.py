@@ -12,7 +12,7 @@ from selflow.route.bandit import Arm, Beliefs
 def _heard(rewards: list[float], discount: float = 1.0, latency_s: float = 0.2) -> Arm:
     arm = Arm()
     for i, reward in enumerate(rewards):
-        arm.hear(f"dec_{i}/thumb", reward, latency_s, discount)
+        arm.learn(f"dec_{i}/thumb", reward, latency_s, discount)
     return arm
 
 
@@ -43,12 +43,12 @@ def test_a_part_of_a_success_is_a_part_of_a_win() -> None:
 def test_a_word_that_replaces_an_earlier_one_takes_back_what_that_one_is_worth_by_now() -> None:
     said = [1.0, 0.0, 1.0, 1.0]
     arm = _heard(said, discount=0.9)
-    arm.hear("dec_1/thumb", 1.0, 0.2, 0.9)
+    arm.learn("dec_1/thumb", 1.0, 0.2, 0.9)
     afresh = _heard([1.0] * 4, discount=0.9)
 
     assert (arm.wins, arm.losses) == pytest.approx((afresh.wins, afresh.losses))
     assert arm.pulls == 4
-    arm.hear("dec_1/thumb", 0.0, 0.2, 0.9)
+    arm.learn("dec_1/thumb", 0.0, 0.2, 0.9)
     assert (arm.wins, arm.losses) == pytest.approx(
         (_heard(said, 0.9).wins, _heard(said, 0.9).losses)
     )
@@ -56,8 +56,8 @@ def test_a_word_that_replaces_an_earlier_one_takes_back_what_that_one_is_worth_b
 
 def test_only_the_last_hundred_words_can_be_replaced() -> None:
     arm = _heard([1.0] * 101)
-    arm.hear("dec_1/thumb", 0.0, 0.2, 1.0)
-    arm.hear("dec_0/thumb", 0.0, 0.2, 1.0)
+    arm.learn("dec_1/thumb", 0.0, 0.2, 1.0)
+    arm.learn("dec_0/thumb", 0.0, 0.2, 1.0)
 
     assert (arm.wins, arm.losses, arm.pulls) == (100.0, 2.0, 102)
 
@@ -66,7 +66,7 @@ def test_latency_is_a_mean_in_which_later_words_count_more() -> None:
     arm, discount = Arm(), 0.9
     waits_s = np.random.default_rng(1).random(150)
     for i, wait_s in enumerate(waits_s):
-        arm.hear(str(i), 1.0, float(wait_s), discount)
+        arm.learn(str(i), 1.0, float(wait_s), discount)
     weights = discount ** np.arange(150)[::-1]
 
     assert arm.latency_s == pytest.approx(np.average(waits_s, weights=weights))
@@ -76,8 +76,8 @@ def test_beliefs_that_were_written_down_go_on_alike() -> None:
     beliefs = Beliefs(7, {"predict": {"a": _heard([1.0, 0.3], 0.9)}, "text": {"a": _heard([0.0])}})
     again = Beliefs.load_state(json.loads(json.dumps(beliefs.state())))
     for each in (beliefs, again):
-        each.surfaces["predict"]["a"].hear("dec_0/thumb", 0.0, 0.1, 0.9)
-        each.surfaces["predict"]["a"].hear("dec_9/thumb", 1.0, 0.1, 0.9)
+        each.surfaces["predict"]["a"].learn("dec_0/thumb", 0.0, 0.1, 0.9)
+        each.surfaces["predict"]["a"].learn("dec_9/thumb", 1.0, 0.1, 0.9)
 
     assert again == beliefs
     assert Beliefs.load_state({}) == Beliefs()

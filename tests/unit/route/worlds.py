@@ -58,7 +58,7 @@ def regret(
         if len(waiting) > delay_rounds:
             heard, reward = waiting.popleft()
             if rng.random() >= missing_fraction:
-                arms[heard].hear(str(t), reward, 0.0, settings.discount)
+                arms[heard].learn(str(t), reward, 0.0, settings.discount)
     return float(lost)
 
 
