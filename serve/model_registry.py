@@ -19,10 +19,9 @@ from selflow.core.settings import RouterSettings
 from selflow.route.arms import BASE, text_arms
 from selflow.route.bandit import Beliefs, Choice, policy_from
 from selflow.sdk.wire import Model, ModelNotes
-from selflow.store.agents import VERSION_CHARS
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
-from selflow.store.records import AgentVersion, Base
+from selflow.store.records import AgentVersion, Base, version_of
 
 if TYPE_CHECKING:
     from selflow.lm.host import AgentHost
@@ -77,7 +76,7 @@ class LoadedModels:
                 ids[BASE_EXPERT] = None
             scorers = host.scorers(ids)
             versions = {name: each.version for name, each in on_it.items()}
-            versions[BASE_EXPERT] = sha256[:VERSION_CHARS]
+            versions[BASE_EXPERT] = version_of(sha256)
             found |= {name: (versions[name], scorer) for name, scorer in scorers.items()}
         return found
 
@@ -172,7 +171,7 @@ class ModelRegistry:
             )
         if model in ROUTED:
             agents = {name: each.version for name, each in roster.champions.items()}
-            routing = self.choose(TEXT, text_arms(agents))
+            routing = self.choose(TEXT, text_arms(base.version, agents))
             version = roster.champions.get(str(routing["arm"]))
         else:
             version = (
@@ -180,7 +179,7 @@ class ModelRegistry:
                 if model == base.name
                 else self._named(model.removeprefix(f"{base.name}:"), roster, base)
             )
-            arm, digits = (version.agent, version.version) if version else (BASE, "")
+            arm, digits = (version.agent, version.version) if version else (BASE, base.version)
             choice = Choice(arm, 1.0, explored=False, policy=NAMED)
             routing = _kept(choice, TEXT, digits, self._beliefs[0])
         if version is None:

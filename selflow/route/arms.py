@@ -22,9 +22,9 @@ def prediction_arms(agents: Mapping[str, str]) -> dict[str, str]:
     return {POOL: ""} | {f"{_WITHOUT}{name}": version for name, version in agents.items()}
 
 
-def text_arms(agents: Mapping[str, str]) -> dict[str, str]:
-    """The arms of a text: the base alone, and each agent on it."""
-    return {BASE: "", **agents}
+def text_arms(base_version: str, agents: Mapping[str, str]) -> dict[str, str]:
+    """The arms of a text, each with its version: the base alone, and each agent on it."""
+    return {BASE: base_version, **agents}
 
 
 def left_out(arm: str) -> str | None:

@@ -13,10 +13,8 @@ from selflow.core.ids import new_id
 from selflow.store.audit import chain
 from selflow.store.cycles import journal
 from selflow.store.database import Database, find, put
-from selflow.store.records import AgentVersion, Opening, Verdict
+from selflow.store.records import AgentVersion, Opening, Verdict, version_of
 
-VERSION_CHARS = 12
-"""Of the adapter's hash (docs/http.md#model-ids)."""
 _KEPT_VERSIONS = 3
 
 
@@ -89,7 +87,7 @@ class Agents:
                 f"{agent} was judged without an entry in the gate's ledger",
                 "open the gate first",
             )
-        version = sha256[:VERSION_CHARS]
+        version = version_of(sha256)
         said = replace(
             verdict,
             id=new_id("vrd"),

@@ -17,6 +17,11 @@ from selflow.store.row import Row
 ImportState = Literal["running", "done", "failed"]
 
 
+def version_of(sha256: str) -> str:
+    """The version of a model by the hash of its files (docs/http.md#model-ids)."""
+    return sha256[:12]
+
+
 @dataclass(frozen=True, slots=True)
 class Consent(Row):
     """The owner's word on one kind of source; it stands while ``revoked_at_us`` is None."""
@@ -281,6 +286,11 @@ class Base(Row):
     cycle_id: str
     created_at_us: int
     is_current: bool = True
+
+    @property
+    def version(self) -> str:
+        """As the router and the answers' headers name it."""
+        return version_of(self.sha256)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def test_every_form_of_an_id_answers(school: School) -> None:
         key=lambda each: each.created_at_us,
     )
     forms = {
-        "rote": ("base", ""),
+        "rote": ("base", new.base_sha256[:12]),
         "coder": ("coder", new.version),
         "rote:coder": ("coder", new.version),
         new.id: ("coder", new.version),
@@ -120,7 +120,22 @@ def test_every_form_of_an_id_answers(school: School) -> None:
 
         assert (headers["x-selflow-agent"], headers["x-selflow-version"]) == who
         assert (headers["x-selflow-forced"], headers["x-selflow-propensity"]) == ("1", "1")
-        assert answer.json()["model"] == (f"rote:coder@{who[1]}" if who[1] else "rote")
+        assert answer.json()["model"] == ("rote" if who[0] == "base" else f"rote:coder@{who[1]}")
+
+
+def test_a_new_base_is_a_new_version_of_its_arm(fresh: World) -> None:
+    school = School(fresh)
+    fresh.catch_up()
+    found = []
+    for name in ("rote", "another"):
+        school.base(name)
+        fresh.look()
+        headers = complete(fresh, "selflow").headers
+        found.append((headers["x-selflow-agent"], headers["x-selflow-version"]))
+        assert found[-1] == ("base", school.base_sha256[:12])
+    school.close()
+
+    assert found[0] != found[1]
 
 
 def test_what_was_rejected_answers_to_its_exact_id_only(school: School) -> None:

@@ -13,5 +13,5 @@ def test_predictions_are_the_pool_with_and_without_each_agent() -> None:
 
 
 def test_the_base_is_an_arm_of_texts_only() -> None:
-    assert text_arms(AGENTS) == {"base": "", **AGENTS}
+    assert text_arms("5e6f", AGENTS) == {"base": "5e6f", **AGENTS}
     assert "base" not in prediction_arms(AGENTS)
