@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from selflow.core.clock import Clock
 from selflow.core.disk import storage_problem
-from selflow.core.errors import ApiError, NotRunningError, SelFlowError
+from selflow.core.errors import ApiError, NotRunningError, SelFlowError, StoreError
 from selflow.core.events import Json
 from selflow.core.ports import EventFeed
 from selflow.core.threads import WatchedThread
@@ -56,6 +56,7 @@ class Engine:
         self,
         make: Callable[[], PredictionService],
         feed: EventFeed,
+        last_seq: Callable[[], int],
         registry: ModelRegistry,
         clock: Clock,
         request_metrics: RequestMetrics,
@@ -65,9 +66,9 @@ class Engine:
     ) -> None:
         self._make = make
         self._feed = feed
+        self._read_last_seq = last_seq
         self._fleet = registry
         self._clock = clock
-        self._meters = request_metrics
         self._version = version
         self._config_hash = config_hash
         self._storage = storage
@@ -77,8 +78,10 @@ class Engine:
         self._follower = WatchedThread("follower of the event log", self._follow_log)
         self._agents_follower = WatchedThread("follower of the agents", self._follow_fleet)
         self._feed_error = ""
+        self._log_error = ""
         self._storage_problem = ""
         self._last_seq = 0
+        request_metrics.lag_from(self._lag_events)
 
     def start(self) -> None:
         """Begin to open the service, to follow the log and the agents; returns at once."""
@@ -129,14 +132,15 @@ class Engine:
             ApiError: 503 ``starting``.
         """
         service = self._started(is_known=is_known)
+        lag_events = self._lag_events()
         last_error = (
             self._fault()
             or self._storage_problem
             or self._feed_error
+            or self._log_error
             or service.last_error
             or self._fleet.last_error
         )
-        lag_events = self._lag_events(service)
         return HealthAnswer(
             status="degraded" if last_error or lag_events > READ_EVENTS else "ok",
             version=self._version,
@@ -151,27 +155,19 @@ class Engine:
         Never raises for a store that is away: the service goes on with what it knows.
         """
         try:
-            service = self._service or self._open()
-            try:
-                events = self._feed.read(service.cursor, READ_EVENTS)
-                has_more = len(events) == READ_EVENTS
-                if events:
-                    self._last_seq = self._feed.fill().last_seq if has_more else events[-1].seq
-            finally:
-                # Only now: who is answered "ok" may trust the lag.
-                self._service = service
+            service = self._service = self._service or self._open()
+            events = self._feed.read(service.cursor, READ_EVENTS)
             for start in range(0, len(events), LEARN_EVENTS):
                 if self._stopping.is_set():
                     return False
                 self._worker.submit(service.learn, events[start : start + LEARN_EVENTS]).result()
-                self._meters.behind(self._lag_events(service))
             self._feed_error = ""
         except SelFlowError as error:
             if not self._feed_error:
                 _log.warning("not up to date with the log: %s", error)
             self._feed_error = str(error)
             return False
-        return has_more
+        return len(events) == READ_EVENTS
 
     def follow_agents(self) -> None:
         """Take up what the catalog says of agents and beliefs, and whether it can be written."""
@@ -192,8 +188,17 @@ class Engine:
     def _fault(self) -> str:
         return self._follower.fault or self._agents_follower.fault or self._fleet.fault
 
-    def _lag_events(self, service: PredictionService) -> int:
-        return max(0, self._last_seq - service.cursor)
+    def _lag_events(self) -> int:
+        """Stored and not learned from; asked of the log, because what the follower has seen is as
+        old as its last read.
+        """
+        if self._service is None:
+            return 0
+        try:
+            self._last_seq, self._log_error = self._read_last_seq(), ""
+        except StoreError as error:
+            self._log_error = str(error)
+        return max(0, self._last_seq - self._service.cursor)
 
     def _follow_fleet(self) -> None:
         while not self._clock.wait(self._stopping, FLEET_S):

@@ -13,6 +13,7 @@ from selflow.core.ports import EventFeed, Redactor
 from selflow.core.settings import LmSettings, PredictSettings, RouterSettings, ServeSettings
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
+from selflow.store.log import FillReader
 from selflow.web.bodies import App
 from serve.checkpoints import Checkpoints
 from serve.engine import Engine
@@ -63,6 +64,7 @@ def assemble(
     clock: Clock | None = None,
     make_host: "Callable[[Path], AgentHost] | None" = None,
     seed: int | None = None,
+    last_seq: Callable[[], int] | None = None,
 ) -> Replica:
     """Open the catalog and put the rest together; the state is loaded once the engine starts.
 
@@ -71,6 +73,7 @@ def assemble(
         clock: The machine's, unless a test turns another.
         make_host: Loads a base folder, unless a test has none.
         seed: Where the router's chance comes from; None is the system's.
+        last_seq: Number of the last stored event, unless it is read from the log on the disk.
 
     Raises:
         StoreError: The catalog cannot be opened; Serve tries again.
@@ -79,7 +82,8 @@ def assemble(
     catalog = Catalog.open(args.catalog)
     artifacts = ArtifactStore(args.root.artifacts)
     request_metrics = RequestMetrics()
-    request_metrics.register(SessionMetrics(args.catalog, args.root.events))
+    log = FillReader(args.root.events)
+    request_metrics.register(SessionMetrics(args.catalog, log))
 
     def load(folder: Path) -> "AgentHost":
         from selflow.lm.host import AgentHost  # torch stays out of a replica without agents
@@ -101,6 +105,7 @@ def assemble(
     engine = Engine(
         make,
         args.feed,
+        last_seq or log.last_seq,
         registry,
         clock,
         request_metrics,

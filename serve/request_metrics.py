@@ -2,6 +2,8 @@
 (docs/http.md#health-and-metrics).
 """
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
 from prometheus_client.registry import Collector
 
@@ -74,9 +76,9 @@ class RequestMetrics:
         """Count a step that was predicted before it was learned."""
         self._bits.observe(log_loss_bits)
 
-    def behind(self, lag_events: int) -> None:
-        """Say how many stored events wait to be learned."""
-        self._lag.set(lag_events)
+    def lag_from(self, lag_events: Callable[[], float]) -> None:
+        """Ask this at each scrape how many stored events wait to be learned."""
+        self._lag.set_function(lag_events)
 
     def render(self) -> bytes:
         """All of it as Prometheus text."""

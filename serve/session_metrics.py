@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from prometheus_client import Metric
 from prometheus_client.core import (
@@ -16,7 +15,7 @@ from prometheus_client.registry import Collector
 from selflow.core import processes
 from selflow.core.catalog_location import CatalogLocation
 from selflow.core.histogram import cumulative
-from selflow.store.log import LogReader
+from selflow.store.log import FillReader
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Cycle, Pattern, Stage, Verdict
 from selflow.store.session_facts import SessionFacts
@@ -32,9 +31,9 @@ class SessionMetrics(Collector):
     Cost: a few reads of the catalog, one of the log's size, and one of /proc per process.
     """
 
-    def __init__(self, location: CatalogLocation, events: Path) -> None:
+    def __init__(self, location: CatalogLocation, log: FillReader) -> None:
         self._catalog = CatalogReader(location)
-        self._events = events
+        self._log = log
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: the registry must not read the disk when this is registered."""
@@ -49,12 +48,8 @@ class SessionMetrics(Collector):
         yield _memory(facts)
 
     def _buffer(self, facts: SessionFacts) -> Iterator[Metric]:
-        if (self._events / "data.mdb").exists():
-            reader = LogReader(self._events, budget_bytes=facts.budget_bytes or 0)
-            try:
-                fill = reader.fill()
-            finally:
-                reader.close()
+        fill = self._log.fill()
+        if fill is not None:
             yield GaugeMetricFamily(
                 "selflow_buffer_bytes", "Events not consumed yet.", value=fill.size_bytes
             )

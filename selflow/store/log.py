@@ -128,6 +128,39 @@ class LogReader:
             raise StoreError(f"the event log {self._folder} is closed", "open it again")
 
 
+class FillReader:
+    """How full a log is at the moment of the question, whoever writes it. Safe for threads.
+
+    The log stays open, because LMDB opens one only once in a process: an answer takes
+    microseconds, asks no other process, and is right while the buffer is away.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = RLock()
+        self._reader: LogReader | None = None
+
+    def fill(self) -> Fill | None:
+        """None before the first event log stands there; ``budget_bytes`` is 0.
+
+        Raises:
+            StoreError: The log cannot be opened or read.
+        """
+        with self._lock:
+            if self._reader is None and (self._folder / "data.mdb").exists():
+                self._reader = LogReader(self._folder, budget_bytes=0)
+            return self._reader.fill() if self._reader else None
+
+    def last_seq(self) -> int:
+        """Of the last stored event; 0 if there is none.
+
+        Raises:
+            StoreError: The log cannot be opened or read.
+        """
+        fill = self.fill()
+        return fill.last_seq if fill else 0
+
+
 class EventLog(LogReader):
     """The one writer. Every method returns only when what it did survives a power cut."""
 

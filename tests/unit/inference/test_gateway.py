@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 
 from selflow.core.clock import SystemClock
 from selflow.core.errors import NotRunningError, StoreError
-from selflow.core.events import Event, Fill, Stored
+from selflow.core.events import Event, Stored
 from selflow.core.ids import new_token
 from selflow.core.settings import ServeSettings
 from selflow.store.catalog import Catalog
@@ -260,16 +260,48 @@ class Asking(Feed):
         return super().read(after_seq, limit_events)
 
 
-def test_nobody_is_answered_before_the_first_look_at_the_log(fresh: World) -> None:
-    codes: list[int] = []
-    fresh.feed = Asking(
-        fresh.feed.log, lambda: codes.append(fresh.ask("GET", "/health").status_code)
-    )
+def lag_events(world: World) -> int:
+    return int(world.ask("GET", "/health").json()["lag_events"])
+
+
+def test_the_lag_is_that_of_the_moment_of_the_question(fresh: World) -> None:
+    fresh.happen(1)
+    fresh.catch_up()
+    assert lag_events(fresh) == 0
+
+    fresh.happen(9)
+    assert lag_events(fresh) == 36
+    metrics = fresh.ask("GET", "/metrics").text.splitlines()
+    assert "selflow_prediction_lag_events 36.0" in metrics
+    fresh.catch_up()
+    assert lag_events(fresh) == 0
+
+
+def test_the_lag_is_right_before_the_first_read(fresh: World) -> None:
+    seen: list[int] = []
+    fresh.happen(9)
+    fresh.feed = Asking(fresh.feed.log, lambda: seen.append(lag_events(fresh)))
     fresh.restart()
     fresh.catch_up()
-    fresh.catch_up()
 
-    assert codes == [503, 200]
+    assert seen == [36]
+    assert lag_events(fresh) == 0
+
+
+class Unreadable(Feed):
+    """A log whose files cannot be read."""
+
+    def last_seq(self) -> int:
+        raise StoreError("cannot read the event log", "restore the folder from a backup")
+
+
+def test_a_log_that_cannot_be_read_degrades_health(fresh: World) -> None:
+    fresh.feed = Unreadable(fresh.feed.log)
+    fresh.restart()
+    fresh.catch_up()
+    health = fresh.ask("GET", "/health").json()
+
+    assert (health["status"], health["last_error"]) == ("degraded", "cannot read the event log")
 
 
 def test_an_end_in_the_middle_of_a_read_learns_no_more(fresh: World) -> None:
@@ -279,7 +311,7 @@ def test_an_end_in_the_middle_of_a_read_learns_no_more(fresh: World) -> None:
     fresh.restart()
     fresh.catch_up()
 
-    assert fresh.ask("GET", "/health").json()["lag_events"] == 36
+    assert lag_events(fresh) == 36
 
 
 class Behind(Feed):
@@ -291,8 +323,8 @@ class Behind(Feed):
         event = Event(self.log.read(0, 1)[0].event.ts_us, "files", "file.modify", "one long burst")
         return [Stored(seq, event) for seq in range(1, limit_events + 1)]
 
-    def fill(self) -> Fill:
-        return Fill(1_200, 1, 1_200, 1, 1_200)
+    def last_seq(self) -> int:
+        return 1_200
 
 
 def test_a_replica_that_is_far_behind_the_log_says_so(fresh: World) -> None:

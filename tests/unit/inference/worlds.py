@@ -50,6 +50,10 @@ class Feed:
             raise StoreError("the buffer is away (ActorDiedError)", "it is made anew")
         return self.log.fill()
 
+    def last_seq(self) -> int:
+        """Number of the last stored event; on the disk, whoever is away."""
+        return self.log.fill().last_seq
+
 
 @dataclass(frozen=True)
 class Template:
@@ -108,7 +112,9 @@ class World:
             lm=LmSettings(),
             router=self.router,
         )
-        self.replica = assemble(args, self.clock, self.make_host, seed=7)
+        self.replica = assemble(
+            args, self.clock, self.make_host, seed=7, last_seq=self.feed.last_seq
+        )
 
     def catch_up(self) -> None:
         """Open the state if need be, and learn all that the log holds."""

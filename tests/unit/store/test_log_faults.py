@@ -42,6 +42,12 @@ for line in sys.stdin:
     seen = reader.read(0, 100_000)
     say(len(seen), reader.fill().events, reader.scan(0, 1 << 62, 1, newest_first=True)[0].seq)
 """
+FILL_READER = """
+from selflow.store.log import FillReader
+fills = FillReader(folder)
+for line in sys.stdin:
+    say(fills.last_seq())
+"""
 HANGING_READER = """
 reader = EventLog.open_for_reading(folder, 1)
 with reader._view() as txn:
@@ -103,6 +109,18 @@ def test_kill_9_loses_no_acknowledged_batch_and_doubles_none(tmp_path: Path) -> 
         assert len(acknowledged) >= 118
         assert len(set(numbers)) == len(numbers)
         assert list(stored) == list(range(1, len(stored) + 1))
+
+
+def test_the_last_number_is_read_afresh_beside_the_writer(tmp_path: Path) -> None:
+    fills = _start(FILL_READER, tmp_path)
+    seen = [_ask(fills)]
+    with closing(open_log(tmp_path)) as log:
+        for batch_id in (1, 2):
+            log.append("a", batch_id, [record(batch_id), record(10 + batch_id)])
+            seen.append(_ask(fills))
+    fills.communicate()
+
+    assert seen == [[0], [2], [4]]
 
 
 def test_a_reader_in_another_process_follows_a_log_that_outgrows_its_map(tmp_path: Path) -> None:
