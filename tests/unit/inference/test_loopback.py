@@ -86,3 +86,8 @@ def test_ray_still_opens_the_port_where_the_hook_waits() -> None:
     assert f"from {HOME} import {NAME}" in user
     assert re.findall(rf"{NAME}\((.*)\)", user) == ['self._server, "[::]:0"']
     assert "add_insecure_port" not in user
+
+
+def test_ray_asks_for_its_token_at_that_port() -> None:
+    assert "self._server = create_grpc_server_with_interceptors(" in source_of(USER)
+    assert "AsyncAuthenticationServerInterceptor()" in source_of("ray._private.grpc_utils")

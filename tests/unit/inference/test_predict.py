@@ -130,6 +130,13 @@ def test_a_body_over_the_limit_is_refused_with_its_size(shared: World) -> None:
     assert answer.json()["detail"] == "body of 20,001 bytes; the limit is 20,000"
 
 
+def test_a_refusal_repeats_no_value(shared: World) -> None:
+    answer = shared.ask("POST", "/v1/predict", {"mode": "my plans", "kinds": ["my plans"] * 99})
+
+    assert answer.status_code == 400
+    assert "my plans" not in answer.text
+
+
 def test_answers_go_on_while_the_buffer_is_away(world: World) -> None:
     before = world.predict()["predictions"]
     world.feed.is_away = True

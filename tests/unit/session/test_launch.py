@@ -74,6 +74,32 @@ def test_the_environment_holds_the_knobs_and_no_knob_opens_a_hole(root: Root) ->
     assert environment["DASHBOARD_METRIC_PORT"] == "-1"
 
 
+def test_no_process_of_ours_asks_anything_of_the_network(root: Root) -> None:
+    knobs = {"RAY_USAGE_STATS_ENABLED": "1"}
+    environment = ray_head.own_environment(root, RaySettings(knobs=knobs), "127.0.0.1:6400")
+    quiet = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+
+    assert quiet.items() <= environment.items()
+
+
+def test_only_processes_of_this_root_are_ended(root: Root, tmp_path: Path) -> None:
+    sleep = [shutil.which("sleep") or "", "60"]
+    marks = {"ours": str(root.path), "another root's": str(tmp_path / "other")}
+    processes = {
+        whose: subprocess.Popen(sleep, env={**os.environ, ray_head.MARK: mark})
+        for whose, mark in marks.items()
+    }
+    processes["nobody's"] = subprocess.Popen(sleep)
+
+    ended = ray_head.end_processes(root)
+    left = {whose for whose, process in processes.items() if process.poll() is None}
+
+    assert (ended, left) == (1, {"another root's", "nobody's"})
+    for process in processes.values():
+        process.kill()
+        process.wait()
+
+
 def test_the_start_hook_takes_the_ray_client_server_away() -> None:
     params = SimpleNamespace(ray_client_server_port=10_001)
 
