@@ -1,8 +1,8 @@
 """Keeps the internal gRPC server of every Serve replica on loopback.
 
-Ray 2.60 opens it on ``[::]:0`` (``ray/serve/_private/replica.py``), asks for its token and unpickles
-what it receives; other machines must not reach it at all. ``keep_replicas_on_loopback`` is the
-job-level ``worker_process_setup_hook`` of every driver that may start Serve:
+Ray 2.60 opens it on ``[::]:0`` (``ray/serve/_private/replica.py``), asks for its token there and
+unpickles what it receives; other machines must not reach it at all. ``keep_replicas_on_loopback``
+is the job-level ``worker_process_setup_hook`` of every driver that may start Serve:
 ``runtime_env={"worker_process_setup_hook": "serve.loopback.keep_replicas_on_loopback"}``.
 """
 
