@@ -18,6 +18,7 @@ from selflow.collect.outbox import Outbox
 from selflow.collect.redact import make_redactor
 from selflow.collect.source_set import SourceSet
 from selflow.collect.sources import make_source
+from selflow.core.catalog_location import catalog_of_session
 from selflow.core.clock import SystemClock
 from selflow.core.codec import WireLimits
 from selflow.core.errors import StoreError
@@ -39,7 +40,8 @@ class CollectorShell:
         self._clock = SystemClock()
         self._pulse = Pulse("collector", section.version, section.config_hash, self._clock)
         self._stop = threading.Event()
-        self._permission = Permission(section.catalog, self._clock)
+        self._catalog = catalog_of_session(section.root)
+        self._permission = Permission(self._catalog, self._clock)
         self._spool: Spool | None = None
         self._ingest: IngestServer | None = None
         self._outbox: Outbox | None = None
@@ -108,7 +110,7 @@ class CollectorShell:
             root.socket("ingest.sock"),
             limits=limits,
             tcp_address=f"127.0.0.1:{ingest.tcp_port}" if ingest.tcp_port else None,
-            authorise=partial(ingest_grant, self._section.catalog, self._clock),
+            authorise=partial(ingest_grant, self._catalog, self._clock),
             consents=self._permission.allows_batch,
         )
         door.start()

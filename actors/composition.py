@@ -13,6 +13,7 @@ from actors.shell import ServiceRef
 from actors.supervisor import SupervisorActor, SupervisorShell
 from selflow.core.catalog_location import locate_catalog, record_catalog
 from selflow.core.clock import SystemClock
+from selflow.core.config import by_reference
 from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.paths import Root, write_private
 from selflow.core.settings import Settings
@@ -51,7 +52,8 @@ def make_plan(root: Root, settings: Settings, version: str, inference_port: int)
     """The plan for the cluster that this process is connected to."""
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     has_resources, share = set(RESOURCES) <= set(resources), gpu_share(settings, resources)
-    return Plan(root, settings, version, inference_port, has_resources, share)
+    kept = by_reference(settings)
+    return Plan(root, kept, version, inference_port, has_resources, share)
 
 
 def ensure_supervisor(plan: Plan, *, serving: bool, limit_s: float) -> None:

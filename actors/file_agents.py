@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selflow.core.clock import SystemClock
+from selflow.core.config import by_reference
 from selflow.core.errors import UsageError
 from selflow.core.paths import Root
 from selflow.core.settings import Settings
@@ -69,7 +70,12 @@ def _grow(
 
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
     plan = Plan(
-        root, settings, "eval", 0, has_resources=False, gpu_share=gpu_share(settings, resources)
+        root,
+        by_reference(settings),
+        "eval",
+        0,
+        has_resources=False,
+        gpu_share=gpu_share(settings, resources),
     )
     past = steps[:first]
     split = split_by_time(past)

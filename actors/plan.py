@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selflow.core.catalog_location import CatalogLocation, locate_catalog
+from selflow.core.catalog_location import CatalogLocation, catalog_of_session
 from selflow.core.config import collector_settings, config_hash
 from selflow.core.paths import Root
 from selflow.core.settings import RouterSettings, Settings
@@ -24,6 +24,7 @@ class Plan:
 
     root: Root
     settings: Settings
+    """As ``config.by_reference`` gives them."""
     version: str
     inference_port: int
     has_resources: bool
@@ -40,8 +41,8 @@ class Plan:
 
     @property
     def catalog_location(self) -> CatalogLocation:
-        """Where the catalog is."""
-        return locate_catalog(self.root, self.settings.store.catalog_url)
+        """Where the catalog is: what the session recorded, so that no URL travels."""
+        return catalog_of_session(self.root)
 
     def catalog(self) -> "Catalog":
         """The open catalog; whoever asks closes it. SQLAlchemy is imported only here."""
@@ -81,7 +82,6 @@ class CollectorSection:
     """What the collector is made of."""
 
     root: Root
-    catalog: CatalogLocation
     settings: Settings
     version: str
     config_hash: str
@@ -113,7 +113,7 @@ def buffer_section(plan: Plan) -> BufferSection:
 def collector_section(plan: Plan) -> CollectorSection:
     """The collector's part of a plan; sources, privacy and ingest settings bear its hash."""
     kept = collector_settings(plan.settings)
-    return CollectorSection(plan.root, plan.catalog_location, kept, plan.version, config_hash(kept))
+    return CollectorSection(plan.root, kept, plan.version, config_hash(kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class LearnerSection:
 class RouterSection:
     """What the router is made of."""
 
-    catalog: CatalogLocation
+    root: Root
     router: RouterSettings
     version: str
     config_hash: str
@@ -142,4 +142,4 @@ def learner_section(plan: Plan) -> LearnerSection:
 def router_section(plan: Plan) -> RouterSection:
     """The router's part of a plan."""
     kept = Settings(router=plan.settings.router, store=plan.settings.store)
-    return RouterSection(plan.catalog_location, kept.router, plan.version, config_hash(kept))
+    return RouterSection(plan.root, kept.router, plan.version, config_hash(kept))

@@ -7,6 +7,7 @@ import ray
 
 from actors.plan import RouterSection
 from actors.shell import Pulse, keep_trying, service
+from selflow.core.catalog_location import catalog_of_session
 from selflow.core.clock import SystemClock
 from selflow.core.errors import SelFlowError
 from selflow.core.health import Health
@@ -43,7 +44,7 @@ class RouterShell:
 
     def _follow(self) -> None:
         section = self._section
-        with closing(Catalog.open(section.catalog)) as catalog:
+        with closing(Catalog.open(catalog_of_session(section.root))) as catalog:
             snapshot = catalog.routing.snapshot()
             self._beliefs = Beliefs.load_state(snapshot.beliefs if snapshot else {})
             while not self._stop.is_set():

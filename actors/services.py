@@ -279,7 +279,6 @@ def deploy(plan: Plan) -> None:
         predict=settings.predict,
         lm=settings.lm,
         router=settings.router,
-        catalog=plan.catalog_location,
         version=plan.version,
         config_hash=serve_hash(plan),
         port=plan.inference_port,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selflow.core.catalog_location import CatalogLocation
+from selflow.core.catalog_location import catalog_of_session
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.grants import Grant
 from selflow.core.paths import Root
@@ -40,7 +40,6 @@ class AppArgs:
     root: Root
     serve: ServeSettings
     predict: PredictSettings
-    catalog: CatalogLocation
     version: str
     config_hash: str
     port: int
@@ -79,11 +78,12 @@ def assemble(
         StoreError: The catalog cannot be opened; Serve tries again.
     """
     clock = clock or SystemClock()
-    catalog = Catalog.open(args.catalog)
+    location = catalog_of_session(args.root)
+    catalog = Catalog.open(location)
     artifacts = ArtifactStore(args.root.artifacts)
     request_metrics = RequestMetrics()
     log = FillReader(args.root.events)
-    request_metrics.register(SessionMetrics(args.catalog, log))
+    request_metrics.register(SessionMetrics(location, log))
 
     def load(folder: Path) -> "AgentHost":
         from selflow.lm.host import AgentHost  # torch stays out of a replica without agents

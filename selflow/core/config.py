@@ -103,6 +103,19 @@ def collector_settings(settings: Settings) -> Settings:
     )
 
 
+def by_reference(settings: Settings) -> Settings:
+    """The settings as they travel through Ray's control store, which keeps what services are made
+    of: a hash in place of the catalog's URL, which may hold a password. Services find the URL in
+    ``run/catalog_url`` (``catalog_of_session``).
+    """
+    url = settings.store.catalog_url
+    if url == "sqlite":
+        return settings
+    named = f"sha256:{hashlib.sha256(url.encode()).hexdigest()}"
+    store = settings.store.model_copy(update={"catalog_url": named})
+    return settings.model_copy(update={"store": store})
+
+
 def config_hash(section: Section) -> str:
     """A short stable hash of a section, by which the supervisor sees that a service runs on other
     settings.

@@ -1,4 +1,7 @@
-"""``selflow up`` as everybody calls it, dashboard on: closed to others, back after each kill."""
+"""``selflow up`` as everybody calls it, dashboard on: closed to others, back after each kill.
+
+Where a PostgreSQL server can be started, it holds the catalog; the other sessions have SQLite.
+"""
 
 import http.client
 import os
@@ -10,18 +13,34 @@ import psutil
 import pytest
 
 from actors.ray_head import own_processes, session_processes
+from selflow.core.events import Event
 from selflow.core.processes import living_keeper
+from selflow.sdk.ingest import IngestClient
+from tests import postgres
 from tests.e2e.conftest import QUICK, World, make_world
 from tests.processes import marked, seen
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
+PASSWORD = "correct-horse"
 LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
 @pytest.fixture(scope="module")
-def default() -> Iterator[World]:
+def catalog_url() -> Iterator[str]:
+    """Of an empty database, with a password; of SQLite if there is no server outside CI."""
+    if postgres.missing() and "CI" not in os.environ:
+        yield "sqlite"
+        return
+    with postgres.server() as url:
+        yield f"{url.replace('@', f':{PASSWORD}@')}postgres"
+
+
+@pytest.fixture(scope="module")
+def default(catalog_url: str) -> Iterator[World]:
     """A session with the dashboard, whose test settings only shorten waits."""
     made = make_world()
+    made.root.user_settings.write_text(f"store: {{catalog_url: '{catalog_url}'}}\n")
+    made.ok("init", "--grant", "ingest")
     made.ok("up", *QUICK)
     yield made
     made.run("down")
@@ -73,6 +92,18 @@ def test_the_default_session_is_closed(default: World) -> None:
     assert status(dashboard, "/api/version", ray_token) == 200
     assert metrics == []
     assert checked.returncode == 0, checked.stdout
+    assert PASSWORD not in checked.stdout
+
+
+def test_what_is_sent_is_stored_and_counted(default: World, catalog_url: str) -> None:
+    batch = [Event(n, "program", "world.event", f"{n}") for n in range(1, 101)]
+    with IngestClient(f"ipc://{default.root.socket('ingest.sock')}", "program") as client:
+        client.send(batch)
+        accepted = sum(result.accepted for result in client.flush(60 * PATIENCE))
+    wait_until(lambda: default.state()["ingested"].get("accepted", 0) > 0)
+
+    assert accepted == len(default.json("events", "--limit", "1000")["items"]) == len(batch)
+    assert default.root.catalog.exists() == (catalog_url == "sqlite")
 
 
 def test_the_session_survives_the_kill_of_each_process_of_rays(default: World) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from selflow.core.clock import SystemClock, rfc3339
-from selflow.core.config import collector_settings, config_hash
+from selflow.core.config import by_reference, collector_settings, config_hash
 from selflow.core.errors import UsageError
 from selflow.core.events import Json
 from selflow.core.grants import IMPORT, OWNER
@@ -208,7 +208,7 @@ def _effect(call: Invocation, *, is_waiting: bool) -> str:
     if request is None:
         return "collecting starts with: selflow up"
     seen = {each.name: each for each in CatalogReader(call.catalog_location()).services()}
-    wanted = config_hash(collector_settings(request.settings(call.root)))
+    wanted = config_hash(collector_settings(by_reference(request.settings(call.root))))
     if is_waiting or "collector" not in seen or seen["collector"].config_hash != wanted:
         return "the running session does not watch this yet; bring it there with: selflow up"
     return "the running session starts collecting within seconds"

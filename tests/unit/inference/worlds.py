@@ -102,7 +102,6 @@ class World:
             root=self.root,
             serve=self.serve,
             predict=self.settings,
-            catalog=self.root.catalog,
             version="0.0.1",
             config_hash="abc",
             port=self.port,

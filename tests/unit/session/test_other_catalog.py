@@ -1,14 +1,19 @@
 """Everybody outside Ray reads the catalog that the session runs on, wherever it is."""
 
+import pickle
 import re
 from pathlib import Path
 
 import pytest
+import ray
 
 from actors import doctor, keeper
+from actors.composition import make_plan
+from actors.plan import collector_section, router_section
 from selflow.core.catalog_location import locate_catalog, record_catalog
 from selflow.core.health import Health
 from selflow.core.paths import Root
+from selflow.core.settings import Settings, StoreSettings
 from selflow.store.catalog import Catalog
 from selflow.store.permission import Permission, ingest_grant
 from selflow.testing import ManualClock
@@ -55,3 +60,21 @@ def test_keeper_doctor_and_collector_read_the_sessions_catalog(root: Root) -> No
     assert ingest_grant(location, clock, token) is not None
     assert findings["catalog and its audit chain"].detail == "2 audited acts, unbroken"
     assert not root.catalog.exists()
+
+
+def test_the_catalogs_password_does_not_travel_to_services(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What services are made of stays in Ray's control store; they read the URL from the disk."""
+    monkeypatch.setattr(ray, "cluster_resources", dict)
+    url, other = (f"postgresql://me:hunter2@127.0.0.1/{name}" for name in ("a", "b"))
+    plans = [
+        make_plan(root, Settings(store=StoreSettings(catalog_url=each)), "1", 7_731)
+        for each in (url, other)
+    ]
+    sections = [(plan, collector_section(plan), router_section(plan)) for plan in plans]
+    record_catalog(root, url)
+
+    assert b"hunter2" not in pickle.dumps(sections)
+    assert plans[0].catalog_location == url
+    assert all(a.config_hash != b.config_hash for a, b in zip(*sections, strict=True))

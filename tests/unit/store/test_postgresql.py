@@ -14,7 +14,8 @@ from selflow.store import database
 from selflow.store.catalog import Catalog
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Artifact, Cycle, Fact, Stage, Token
-from tests.unit.store import postgres, test_agents, test_catalog, test_cycles, test_learned
+from tests import postgres
+from tests.unit.store import test_agents, test_catalog, test_cycles, test_learned
 from tests.unit.store.worlds import begun, register
 
 pytestmark = pytest.mark.slow
