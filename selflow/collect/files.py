@@ -5,7 +5,6 @@
 import os
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from threading import Lock
 
 from selflow.collect.coalesce import Change, Coalescer, Kind
@@ -18,6 +17,13 @@ from selflow.core.events import Event
 from selflow.core.settings import FileSource as Section
 
 _MAX_PROBLEMS = 20
+
+
+class AllowedFiles(Section):
+    """A section of the settings, narrowed to the folders that the owner's consent covers."""
+
+    glob_roots: tuple[str, ...]
+    """For each of ``paths`` the folder of the settings around it: globs are relative to that."""
 
 
 def from_settings(section: Section, clock: Clock, home: str) -> "FileSource":
@@ -88,12 +94,14 @@ class FileSource:
 
     def start(self, emit: Emit) -> None:
         """Watch every folder that can be watched, and all below it."""
-        for path in self._section.paths:
-            root = os.path.realpath(
-                Path(path.replace("~", self._home, 1) if path.startswith("~") else path)
+        section = self._section
+        roots = section.glob_roots if isinstance(section, AllowedFiles) else section.paths
+        for path, root in zip(section.paths, roots, strict=True):
+            filtering = FileFilter(
+                real_path(root, self._home), section.include, section.exclude, self._home
             )
-            filtering = FileFilter(root, self._section.include, self._section.exclude, self._home)
-            watched = watch(root, filtering.skips_folder, self._taker(filtering), self._complain)
+            folder = real_path(path, self._home)
+            watched = watch(folder, filtering.skips_folder, self._taker(filtering), self._complain)
             if watched is not None:
                 self._watches.append(watched)
         self._repeating.start(partial(self._look, emit))
@@ -157,6 +165,11 @@ class ChangeReceiver:
         if counts:
             with self._lock:
                 self._coalescer.offer(kind, path, self._clock.now_us(), to)
+
+
+def real_path(path: str, home: str) -> str:
+    """The folder behind ``~`` and links."""
+    return os.path.realpath(path.replace("~", home, 1) if path.startswith("~") else path)
 
 
 def as_event(change: Change) -> Event:

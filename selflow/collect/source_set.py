@@ -1,10 +1,10 @@
 """Which sources run: those that the settings name and the owner's consent allows, now."""
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from selflow.collect.files import AllowedFiles, real_path
 from selflow.collect.sources import Emit, Section, Source, SourceHealth
 from selflow.core.errors import SelFlowError
 from selflow.core.settings import FileSource
@@ -81,21 +81,31 @@ class SourceSet:
 def permitted(section: Section, granted: Mapping[str, Sequence[str]], home: str) -> Section | None:
     """The part of a section that the owner's consent covers; None if there is none.
 
-    Folders are watched only where a consent names them or a folder above them. A folder of which
-    only a part is allowed is left out as a whole: its globs are relative to it.
+    Folders are watched only where a consent names them or a folder above them. Of a folder that is
+    allowed in part, the allowed folders below it are watched.
     """
     if section.type not in granted:
         return None
     if not isinstance(section, FileSource):
         return section
-    allowed = [_real(folder, home) for folder in granted[section.type]]
-    paths = tuple(
-        path
-        for path in section.paths
-        if any(_real(path, home).is_relative_to(folder) for folder in allowed)
-    )
-    return section.model_copy(update={"paths": paths}) if paths else None
+    allowed = _outermost(real_path(folder, home) for folder in granted[section.type])
+    parts: dict[str, str] = {}
+    for path in section.paths:
+        folder = Path(real_path(path, home))
+        if any(folder.is_relative_to(each) for each in allowed):
+            parts[path] = path
+        else:
+            parts.update({each: path for each in allowed if Path(each).is_relative_to(folder)})
+    if not parts:
+        return None
+    values = {**section.model_dump(), "paths": tuple(parts), "glob_roots": tuple(parts.values())}
+    return AllowedFiles.model_validate(values)
 
 
-def _real(path: str, home: str) -> Path:
-    return Path(os.path.realpath(path.replace("~", home, 1) if path.startswith("~") else path))
+def _outermost(folders: Iterable[str]) -> list[str]:
+    """Those that lie in no other one."""
+    found: list[str] = []
+    for folder in sorted(set(folders)):
+        if not any(Path(folder).is_relative_to(each) for each in found):
+            found.append(folder)
+    return found

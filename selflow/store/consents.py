@@ -1,6 +1,6 @@
 """What the owner allowed, source by source. Without a standing consent nothing is collected."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from selflow.core.events import Json
@@ -29,6 +29,25 @@ class Consents:
                 chain(connection, now_us, actor, "consent.revoke", source)
                 return True
         return False
+
+    def revoke_folders(
+        self, source: str, folders: Collection[str], now_us: int, actor: str
+    ) -> None:
+        """End the consent to some of its folders; with the last one the consent ends."""
+        with self._database.write() as connection:
+            for standing in find(connection, Consent, source=source, revoked_at_us=None):
+                left: list[Json] = [each for each in standing.folders if each not in folders]
+                if len(left) == len(standing.folders):
+                    continue
+                put(
+                    connection,
+                    replace(standing, details={**standing.details, "paths": left})
+                    if left
+                    else replace(standing, revoked_at_us=now_us),
+                )
+                chain(
+                    connection, now_us, actor, "consent.revoke", source, {"folders_left": len(left)}
+                )
 
     def list_all(self) -> list[Consent]:
         """Every consent that was ever given, by source."""

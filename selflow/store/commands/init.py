@@ -1,8 +1,9 @@
 """``selflow init``: the owner's consent, by kind and folder, written into the catalog."""
 
+import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,7 +63,18 @@ KINDS = (
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
 
-def init(
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one call allows and takes back: kinds, and folders of ``file_system``."""
+
+    granted: Sequence[Kind] = ()
+    folders: tuple[str, ...] = ()
+    """Without any, those that the settings watch are meant."""
+    revoked: Sequence[str] = ()
+    revoked_folders: tuple[str, ...] = ()
+
+
+def init(  # noqa: PLR0913  (one for each option)
     ctx: typer.Context,
     grant: Annotated[
         list[str] | None, typer.Option(metavar="KIND", help="Allow this kind; may be repeated.")
@@ -73,6 +85,10 @@ def init(
     watch: Annotated[
         list[Path] | None,
         typer.Option(metavar="DIR", help="Allow file_system for this folder; may be repeated."),
+    ] = None,
+    unwatch: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Take this folder back; may be repeated."),
     ] = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Allow every kind.")] = False,
@@ -103,9 +119,11 @@ def init(
         for kind in KINDS
         if yes or kind.name in (grant or ()) or (kind.name == FILES and folders)
     ]
-    if not wanted and not revoke:
+    ended = _allowed_in(call, unwatch or ())
+    if not (wanted or revoke or unwatch):
         wanted, folders = _ask(call)
-    _record(call, wanted, tuple(folders), revoke or (), is_dry=dry_run, is_sweeping=yes)
+    change = Change(wanted, tuple(folders), revoke or (), ended)
+    _record(call, change, is_dry=dry_run, is_sweeping=yes)
 
 
 def _given(call: Invocation) -> dict[str, Any]:
@@ -161,33 +179,23 @@ def _answer(call: Invocation, question: str) -> str:
     return sys.stdin.readline().strip()
 
 
-def _record(
-    call: Invocation,
-    wanted: Sequence[Kind],
-    named: tuple[str, ...],
-    revoked: Sequence[str],
-    *,
-    is_dry: bool,
-    is_sweeping: bool,
-) -> None:
-    """Write consents and, if the owner has none yet, the settings file; show what was done.
-
-    ``named`` are the folders of this call; without any, those that the settings watch are meant.
-    """
-    sources = _sources(call)
-    folders = _folders(call, named or sources.get(FILES, ()))
+def _record(call: Invocation, change: Change, *, is_dry: bool, is_sweeping: bool) -> None:
+    """Write consents and, if the owner has none yet, the settings file; show what was done."""
+    sources, wanted = _sources(call), change.granted
+    folders = _folders(call, change.folders or sources.get(FILES, ()), change.revoked_folders)
     if not folders and any(kind.name == FILES for kind in wanted):
         if not is_sweeping:
             raise UsageError("file_system needs a folder", "add --watch DIR")
         call.note("file_system was left out: no folder was named (--watch DIR)")
         wanted = [kind for kind in wanted if kind.name != FILES]
     if not is_dry:
-        _write(call, wanted, folders, revoked)
+        _write(call, replace(change, granted=wanted, folders=folders))
     missing = _missing(wanted, sources, folders)
     settings = {"file": str(_settings_file(call)), **_settle(call, missing, is_dry=is_dry)}
     document = {
         "granted": [{"source": kind.name, "details": _details(kind, folders)} for kind in wanted],
-        "revoked": list(revoked),
+        "revoked": list(change.revoked),
+        "revoked_folders": list(change.revoked_folders),
         "settings": settings,
         "effect": _effect(call, is_waiting=bool(missing)) if wanted and not is_dry else "",
         "dry_run": is_dry,
@@ -195,11 +203,38 @@ def _record(
     call.show(document, _told(document, wanted))
 
 
-def _folders(call: Invocation, more: Iterable[str]) -> tuple[str, ...]:
-    """The folders that are allowed already, and these."""
+def _folders(call: Invocation, more: Iterable[str], less: Collection[str]) -> tuple[str, ...]:
+    """The folders that are allowed already, and ``more``, without ``less``."""
+    found = dict.fromkeys([*_allowed_folders(call), *more])
+    return tuple(each for each in found if each not in less)
+
+
+def _allowed_folders(call: Invocation) -> tuple[str, ...]:
     before = _given(call).get(FILES)
-    allowed = before.folders if before is not None and before.revoked_at_us is None else ()
-    return tuple(dict.fromkeys([*allowed, *more]))
+    return before.folders if before is not None and before.revoked_at_us is None else ()
+
+
+def _allowed_in(call: Invocation, paths: Iterable[Path]) -> tuple[str, ...]:
+    """The allowed folders that are one of ``paths`` or lie below one.
+
+    Raises:
+        UsageError: A folder above it is allowed: a part of a consent cannot be taken back.
+    """
+    allowed = {each: Path(os.path.realpath(each)) for each in _allowed_folders(call)}
+    found: list[str] = []
+    for path in paths:
+        folder = Path(os.path.realpath(Path(call.cwd, path.expanduser())))
+        inside = [each for each, real in allowed.items() if real.is_relative_to(folder)]
+        above = [each for each, real in allowed.items() if folder.is_relative_to(real)]
+        if not inside and above:
+            raise UsageError(
+                f"{folder} is allowed as a part of {above[0]}",
+                f"use --unwatch {above[0]}, or exclude it: privacy.exclude_paths",
+            )
+        if not inside:
+            call.note(f"{folder} was not allowed before")
+        found += inside
+    return tuple(dict.fromkeys(found))
 
 
 def _effect(call: Invocation, *, is_waiting: bool) -> str:
@@ -214,14 +249,13 @@ def _effect(call: Invocation, *, is_waiting: bool) -> str:
     return "the running session starts collecting within seconds"
 
 
-def _write(
-    call: Invocation, wanted: Iterable[Kind], folders: tuple[str, ...], revoked: Iterable[str]
-) -> None:
+def _write(call: Invocation, change: Change) -> None:
     now_us = SystemClock().now_us()
     with open_catalog(call) as catalog:
-        for kind in wanted:
-            catalog.consents.grant(kind.name, _details(kind, folders), now_us, OWNER)
-        for name in revoked:
+        catalog.consents.revoke_folders(FILES, change.revoked_folders, now_us, OWNER)
+        for kind in change.granted:
+            catalog.consents.grant(kind.name, _details(kind, change.folders), now_us, OWNER)
+        for name in change.revoked:
             if not catalog.consents.revoke(name, now_us, OWNER):
                 call.note(f"{name} was not allowed before")
 
@@ -245,9 +279,10 @@ def _missing(
     """The entries of ``data_sources`` that the chosen kinds need and the settings lack."""
     needed: list[dict[str, Any]] = []
     for kind in wanted:
-        fresh = [folder for folder in folders if folder not in sources.get(FILES, ())]
-        if kind.name == FILES and fresh:
-            needed.append({"type": FILES, "paths": fresh})
+        watched = sources.get(FILES, ())
+        new = [each for each in folders if not any(Path(each).is_relative_to(w) for w in watched)]
+        if kind.name == FILES and new:
+            needed.append({"type": FILES, "paths": new})
         elif kind.is_watched and kind.name != FILES and kind.name not in sources:
             needed.append({"type": kind.name})
     return needed
@@ -278,7 +313,7 @@ def _told(document: Mapping[str, Any], wanted: Iterable[Kind]) -> Iterator[str]:
     for kind in wanted:
         yield f"{kind.name}: {verb}\n  collected: {kind.collected}\n  never: {kind.never}"
         yield from (f"  folder: {path}" for path in details[kind.name].get("paths", ()))
-    for name in document["revoked"]:
+    for name in [*document["revoked"], *document["revoked_folders"]]:
         yield f"{name}: {'would be taken back' if document['dry_run'] else 'taken back'}"
     settings = document["settings"]
     if settings["written"]:

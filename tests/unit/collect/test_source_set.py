@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from selflow.collect.files import from_settings
+from selflow.collect.files import AllowedFiles, from_settings
 from selflow.collect.source_set import SourceSet, permitted
 from selflow.collect.sources import Emit, SourceHealth
+from selflow.core.clock import SystemClock
 from selflow.core.errors import ConfigError
 from selflow.core.events import Event
 from selflow.core.settings import FileSource, MetricsSource
 from selflow.testing import ManualClock
+from tests.waiting import wait_until
 
 HOME = "/home/me"
 BELL = {"bell": ()}
@@ -129,14 +131,57 @@ def folders(tmp_path: Path) -> Callable[..., tuple[str, ...]]:
 def test_only_folders_that_the_consent_names_are_watched(
     folders: Callable[..., tuple[str, ...]],
 ) -> None:
-    allowed, below, sibling, above = folders("a", "a/b", "ab", ".")
-    section = FileSource(type="file_system", paths=(allowed, below, sibling, above))
+    allowed, below, sibling = folders("a", "a/b", "ab")
+    section = FileSource(type="file_system", paths=(allowed, below, sibling))
     found = permitted(section, {"file_system": (allowed,)}, HOME)
 
-    assert found is not None
-    assert found.paths == (allowed, below)
+    assert isinstance(found, AllowedFiles)
+    assert found.paths == found.glob_roots == (allowed, below)
     assert permitted(section, {"file_system": ()}, HOME) is None
     assert permitted(section, {"system_metrics": ()}, HOME) is None
+
+
+def test_of_a_folder_the_allowed_part_alone_is_watched(
+    folders: Callable[..., tuple[str, ...]],
+) -> None:
+    """Its globs stay relative to the folder of the settings."""
+    above, notes, _, work, _ = folders(".", "notes", "notes/old", "work", "private")
+    section = FileSource(type="file_system", paths=(above,), exclude=("/private", "notes/old"))
+    granted = {"file_system": (notes, f"{notes}/old", work)}
+    found = permitted(section, granted, HOME)
+    heard: list[Event] = []
+    source = from_settings(found, SystemClock(), HOME)
+    source.start(heard.extend)
+    try:
+        for name in ("private/a", "notes/old/b", "c", "notes/d", "work/e"):
+            Path(above, name).write_text("x")
+        wait_until(lambda: {f"{notes}/d", f"{work}/e"} <= {each.subject for each in heard})
+    finally:
+        source.stop()
+
+    assert isinstance(found, AllowedFiles)
+    assert (found.paths, found.glob_roots) == ((notes, work), (above, above))
+    assert {each.subject for each in heard} == {f"{notes}/d", f"{work}/e"}
+
+
+def test_an_allowed_folder_that_the_globs_exclude_gives_nothing(
+    folders: Callable[..., tuple[str, ...]],
+) -> None:
+    above, private, notes = folders(".", "private", "notes")
+    section = FileSource(type="file_system", paths=(above,), exclude=("private/",))
+    found = permitted(section, {"file_system": (private, notes)}, HOME)
+    heard: list[Event] = []
+    source = from_settings(found, SystemClock(), HOME)
+    source.start(heard.extend)
+    try:
+        Path(private, "a").write_text("x")
+        Path(notes, "b").write_text("x")
+        wait_until(lambda: bool(heard))
+    finally:
+        source.stop()
+
+    assert {each.subject for each in heard} == {f"{notes}/b"}
+    assert source.health().problems == ()
 
 
 def test_home_and_links_are_resolved_before_consent_is_compared(

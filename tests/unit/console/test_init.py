@@ -177,6 +177,54 @@ def test_what_was_allowed_can_be_taken_back(cli: Cli) -> None:
     assert "was not allowed" in cli("init", "--revoke", "ingest").err
 
 
+def allowed_folders(cli: Cli) -> list[str]:
+    items = {each["source"]: each for each in cli("init", "--list", "--json").document["items"]}
+    found: list[str] = items["file_system"]["details"]["paths"]
+    return found if items["file_system"]["is_granted"] else []
+
+
+def test_one_folder_can_be_taken_back(cli: Cli, folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    cli("init", "--watch", str(folder), "--watch", str(other))
+    ended = cli("init", "--unwatch", str(folder))
+    one_left = allowed_folders(cli)
+    folder.rmdir()
+    again = cli("init", "--unwatch", str(folder))
+    cli("init", "--unwatch", str(tmp_path))
+
+    assert (ended.out, one_left) == (f"{folder}: taken back\n", [str(other)])
+    assert f"{folder} was not allowed before" in again.err
+    assert (again.code, granted(cli)) == (0, set())
+
+
+def test_a_part_of_an_allowed_folder_cannot_be_taken_back(
+    cli: Cli, folder: Path, tmp_path: Path
+) -> None:
+    cli("init", "--watch", str(tmp_path))
+    ended = cli("init", "--unwatch", str(folder))
+
+    assert ended.code == 2
+    assert f"use --unwatch {tmp_path}, or exclude it: privacy.exclude_paths" in ended.err
+    assert allowed_folders(cli) == [str(tmp_path)]
+
+
+def test_one_folder_may_take_the_place_of_another(cli: Cli, folder: Path, tmp_path: Path) -> None:
+    cli("init", "--watch", str(folder))
+    cli("init", "--watch", str(tmp_path), "--unwatch", str(folder))
+
+    assert allowed_folders(cli) == [str(tmp_path)]
+
+
+def test_a_folder_inside_a_watched_one_needs_no_new_settings(
+    cli: Cli, root: Root, folder: Path, tmp_path: Path
+) -> None:
+    root.user_settings.write_text(f"data_sources: [{{type: file_system, paths: [{tmp_path}]}}]\n")
+    document = cli("init", "--watch", str(folder), "--json").document
+
+    assert document["settings"]["to_add"] == ""
+
+
 def test_a_dry_run_records_nothing(cli: Cli, root: Root) -> None:
     ended = cli("init", "--yes", "--dry-run")
 
