@@ -15,6 +15,7 @@ from selflow.core.errors import NotRunningError
 from selflow.core.paths import Root, settings_variables, write_private
 
 if TYPE_CHECKING:
+    from selflow.core.config import Loaded
     from selflow.core.settings import Settings
 
 
@@ -70,6 +71,14 @@ class SessionRequest:
         Raises:
             ConfigError: Names file or variable, key and next step.
         """
+        return self.layers(root).settings
+
+    def layers(self, root: Root) -> "Loaded":
+        """The same, with the layer that set each key.
+
+        Raises:
+            ConfigError: Names file or variable, key and next step.
+        """
         from selflow.core.config_files import load_settings  # pydantic: 100 ms
 
         return load_settings(
@@ -79,7 +88,7 @@ class SessionRequest:
             profile=self.profile,
             assignments=self.assignments,
             cwd=Path(self.cwd) if self.cwd else None,
-        ).settings
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from selflow.core import config as rules
 from selflow.core import config_files as files
 from selflow.core.errors import ConfigError
 from selflow.core.invocation import Invocation, table
+from selflow.core.session_files import read_request
 from selflow.core.settings import Settings
 
 app = typer.Typer(
@@ -58,7 +59,7 @@ def get(ctx: typer.Context, key: Key) -> None:
 
 @app.command()
 def explain(ctx: typer.Context, key: Key) -> None:
-    """What a key means, which layer won, and what every layer said."""
+    """What a key means, which layer won, what every layer said, and what a running session has."""
     call: Invocation = ctx.obj
     name = _canonical(key)
     loaded = call.settings()
@@ -71,6 +72,7 @@ def explain(ctx: typer.Context, key: Key) -> None:
         "said": [{"layer": layer, "value": value} for layer, value in said],
         "alias": alias,
         "is_united": name in rules.UNITED,
+        "session": _session_item(call, name),
     }
     lines = [
         f"{name}: {_yaml(item['value'])}",
@@ -81,6 +83,8 @@ def explain(ctx: typer.Context, key: Key) -> None:
     lines.append(f"  default: {_yaml(item['default'])}")
     lines += [f"  also called: {alias}"] if alias else []
     lines += ["  what several layers say is united"] if name in rules.UNITED else []
+    if (session := document["session"]) is not None:
+        lines.append(f"  running session: {_yaml(session['value'])} (from: {session['layer']})")
     call.show(document, lines)
 
 
@@ -182,6 +186,17 @@ def _value(settings: Settings, key: str) -> Any:  # noqa: ANN401  (a setting is 
 def _item(loaded: rules.Loaded, key: str) -> dict[str, Any]:
     value, default = _value(loaded.settings, key), _value(Settings(), key)
     return {"key": key, "value": value, "layer": loaded.origin(key).layer, "default": default}
+
+
+def _session_item(call: Invocation, key: str) -> dict[str, Any] | None:
+    """The key as the request of the running session sets it, its own command line and environment
+    included; None without a session.
+    """
+    request = read_request(call.root)
+    if request is None:
+        return None
+    loaded = request.layers(call.root)
+    return {"value": _value(loaded.settings, key), "layer": loaded.origin(key).layer}
 
 
 def _override(call: Invocation, name: str, value: Any, loaded: rules.Loaded) -> None:  # noqa: ANN401

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from selflow.core.paths import Root
+from selflow.core.session_files import SessionRequest, write_request
 from tests.unit.console.conftest import Cli
 
 
@@ -61,6 +62,20 @@ def test_explain_says_which_layer_won_and_what_all_said(
     assert document["meaning"] == "A busy port moves up by one."
     assert "from: environment" in text
     assert "user said: 7800" in text
+
+
+def test_explain_shows_what_the_running_session_was_given(cli: Cli, root: Root) -> None:
+    root.user_settings.write_text("serve: {port: 7740}\n")
+    without = cli("config", "explain", "serve.port", "--json").document
+    root.make()
+    write_request(root, SessionRequest(assignments=("serve.port=7750",), environment={}))
+    document = cli("config", "explain", "serve.port", "--json").document
+
+    assert without["session"] is None
+    assert (document["value"], document["layer"]) == (7740, "user")
+    assert document["session"] == {"value": 7750, "layer": "command line"}
+    shown = cli("config", "explain", "serve.port").out
+    assert "running session: 7750 (from: command line)" in shown
 
 
 def test_explain_says_the_alias_and_that_exclusions_are_united(cli: Cli) -> None:
