@@ -5,9 +5,10 @@ Predicting inside a burst would leak (the files of one commit come in alphabetic
 are collapsed before anything is predicted or learned.
 """
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeVar, cast
 
 import msgpack
 import numpy as np
@@ -18,6 +19,7 @@ from selflow.core.events import Event
 from selflow.core.steps import Step, event_label
 
 STATE_SCHEMA = "selflow.predict.steps/1"
+K = TypeVar("K")
 BURST_GAP_S = 2.0
 """File events of one source that follow each other at most this closely are one save burst."""
 
@@ -29,16 +31,39 @@ def steps_from_rows(rows: Iterable[tuple[int, str, str | None, str]]) -> list[St
     of them: before that, not all of it is known. A row without a group (None or empty) is a step of
     its own.
 
-    Cost: O(n log n); 29,000 rows in 0.1 s.
+    Cost: O(n log n); 29,000 rows in 0.1 s. The rows are read once and held as columns: 32 bytes per
+    row and each different text once, and about 100 bytes per step.
     """
-    merged: dict[tuple[str, str] | int, tuple[int, dict[str, None], str]] = {}
-    for place, (ts_us, label, group, user) in enumerate(sorted(rows, key=lambda row: row[0])):
-        key = (user, group) if group else place
-        before = merged.pop(key, None)
-        labels = before[1] if before else {}
-        labels[label] = None
-        merged[key] = (ts_us, labels, user)
-    return [Step(ts_us, tuple(labels), user) for ts_us, labels, user in merged.values()]
+    texts, users, groups = _Numbers[str](), _Numbers[str](), _Numbers[tuple[str, str]]()
+    moments, *columns = (array("q") for _ in range(4))
+    for ts_us, label, group, user in rows:
+        moments.append(ts_us)
+        columns[0].append(texts.of(label))
+        columns[1].append(users.of(user))
+        columns[2].append(groups.of((user, group)) if group else -1)
+    order = np.argsort(np.frombuffer(moments, np.int64), kind="stable")
+    last = {group: place for place in order.tolist() if (group := columns[2][place]) >= 0}
+    labels, names = [(text,) for text in texts], list(users)
+    open_groups: dict[int, dict[str, None]] = {}
+    steps: list[Step] = []
+    for place in order.tolist():
+        text, user, group = (column[place] for column in columns)
+        found = labels[text]
+        if group >= 0:
+            open_groups.setdefault(group, {})[found[0]] = None
+            if last[group] != place:
+                continue
+            found = tuple(open_groups.pop(group))
+        steps.append(Step(moments[place], found, names[user]))
+    return steps
+
+
+class _Numbers(dict[K, int]):
+    """Each different value once, numbered from 0."""
+
+    def of(self, value: K) -> int:
+        """The number of a value."""
+        return self.setdefault(value, len(self))
 
 
 def switches(steps: Iterable[Step]) -> list[Step]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from selflow.console.cli.progress import progress
-from selflow.core.invocation import Invocation, table
+from selflow.core.errors import UsageError
+from selflow.core.invocation import Invocation, printable, table
 from selflow.core.plugins import load_one
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Judge predictors on a file alone.",
 )
+MAX_ROWS = 5_000_000
+"""Rows are sorted by time before the first is judged, so that all are held; at 2 ms each, this many
+take three hours.
+"""
 _FIGURES = ("steps", "hit@1", "hit@5", "log_loss_bits", "ece")
 
 
@@ -71,15 +76,15 @@ def stream(  # noqa: PLR0913  (one parameter for each option)
 
     call: Invocation = ctx.obj
     reading = Progress()
-    rows = list(_rows(file, (time, label, group, user), reading))
-    if reading.bad_rows:
-        call.note(
-            f"{reading.bad_rows:,} rows left out: no moment, no label, or not of the file's form"
-        )
-    with progress(call, f"judging {len(rows):,} rows") as show:
+    rows = _bounded(_rows(file, (time, label, group, user), reading), file)
+    with progress(call, f"judging {printable(file.name)}") as show:
         grow = _grower(call) if agents else None
         document = evaluate_rows(
             rows, mode=mode, program=program, has_users=user is not None, grow=grow, progress=show
+        )
+    if reading.bad_rows:
+        call.note(
+            f"{reading.bad_rows:,} rows left out: no moment, no label, or not of the file's form"
         )
     experts = document["experts"].items()
     lines = table(
@@ -95,6 +100,15 @@ def _grower(call: Invocation) -> "Grow":
     """
     grow = load_one("selflow.growers", "agents", "trainer of agents")
     return lambda steps: grow(steps, call.settings().settings, call.note)
+
+
+def _bounded(rows: "Iterator[Row]", file: Path) -> "Iterator[Row]":
+    for number, row in enumerate(rows):
+        if number == MAX_ROWS:
+            raise UsageError(
+                f"{printable(str(file))} holds more than {MAX_ROWS:,} rows", "name a part of it"
+            )
+        yield row
 
 
 def _rows(

@@ -2,10 +2,13 @@
 
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from selflow.collect import tables
+from selflow.console.cli import evaluate
 from selflow.core.paths import Root
 from tests.unit.console.conftest import Cli
 
@@ -96,6 +99,39 @@ def test_rows_without_a_moment_or_a_label_are_left_out_and_counted(cli: Cli, tab
 
     assert ended.document["experts"]["pool"]["steps"] == 60
     assert ended.err.startswith("2 rows left out")
+
+
+def test_a_small_file_of_too_many_rows_is_refused_in_little_memory(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "MAX_ROWS", 3_000)
+    path = tmp_path / "bomb.csv.gz"
+    with gzip.open(path, "wb") as file:
+        file.write(b"when,what\n" + b"1,a\n" * 1_000_000)
+    tracemalloc.start()
+    try:
+        ended = cli(*STREAM, str(path), *COLUMNS)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert path.stat().st_size < 10_000
+    assert (ended.code, ended.out) == (2, "")
+    assert "bomb.csv.gz holds more than 3,000 rows" in ended.err
+    assert peak_bytes < 8_000_000
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "MAX_UNPACKED_BYTES", 100_000)
+    path = tmp_path / "bomb.csv.gz"
+    with gzip.open(path, "wb") as file:
+        file.write(b"when,what\n" + b"1,a\n" * 1_000_000)
+    ended = cli(*STREAM, str(path), *COLUMNS)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "bomb.csv.gz unpacks to more than 100,000 bytes" in ended.err
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What happened at once is one step, whoever cuts the stream, and whenever it was cut."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -27,6 +29,19 @@ def _names(steps: list[Step]) -> list[list[str]]:
 @example("a\x1fb\\", "c\\x")
 def test_a_label_tells_its_kind_and_subject_again(kind: str, subject: str) -> None:
     assert label_event(event_label(kind, subject)) == (kind, subject)
+
+
+def test_rows_are_held_in_little_memory() -> None:
+    rows = ((n * 1_000_000, f"label {n % 300}", f"{n // 3}", "me") for n in range(9_000))
+    tracemalloc.start()
+    try:
+        steps = steps_from_rows(rows)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert len(steps) == 3_000
+    assert peak_bytes < 9_000 * 250
 
 
 def test_a_plain_text_is_a_subject_without_a_kind() -> None:
