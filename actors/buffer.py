@@ -63,7 +63,8 @@ class BufferShell:
     def _opened(self) -> EventLog:
         if self._log is None:
             raise StoreError(
-                "the event log is not open yet", "the buffer keeps trying; selflow status says why"
+                "the event log is not open yet",
+                "the buffer retries; selflow status shows the reason",
             )
         return self._log
 
@@ -91,9 +92,8 @@ class BufferLink:
         """Store a batch durably.
 
         Raises:
-            StoreError: The buffer is away or failed. The batch may have been stored all the same;
-            sending it again
-                with the same ``batch_id`` is safe.
+            StoreError: The buffer is unavailable or failed. The batch may have been stored;
+                sending it again with the same ``batch_id`` is safe.
         """
         return cast(
             "Credits",
@@ -120,5 +120,6 @@ class BufferLink:
             return ray.get(call(_BUFFER.handle()), timeout=self._timeout_s)
         except (RayActorError, GetTimeoutError, NotRunningError) as error:
             raise StoreError(
-                f"the buffer is away ({type(error).__name__})", "it is made anew; ask again"
+                f"the buffer is unavailable ({type(error).__name__})",
+                "the supervisor recreates it; try again",
             ) from error

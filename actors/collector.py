@@ -28,7 +28,7 @@ from selflow.store.permission import Permission, ingest_grant
 from selflow.store.spool import Spool
 
 SETTLE_INTERVAL_S = 1.0
-"""A consent that is given or taken back acts within this time."""
+"""A consent that is given or revoked takes effect within this time."""
 SPOOL_LIMIT_BYTES = 256_000_000
 
 

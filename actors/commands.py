@@ -29,11 +29,11 @@ WithoutToken = Annotated[
     bool,
     typer.Option(
         "--attach-without-token",
-        help="Attach though the named Ray cluster asks for no token: every account of this "
+        help="Attach to a Ray cluster without token authentication: every account of this "
         "machine can run code as its owner.",
     ),
 ]
-Lean = Annotated[bool, typer.Option("--lean", help="Without Ray's dashboard: 216 MB less.")]
+Lean = Annotated[bool, typer.Option("--lean", help="Start without Ray's dashboard: 216 MB less.")]
 
 
 def up(
@@ -52,7 +52,7 @@ def up(
     request = _request(call, assign, lean=lean, without_token=without_token)
     project = untrusted_project(call.root, call.cwd)
     if project is not None:
-        call.note(f"note: {project} has no say; selflow config trust changes that")
+        call.note(f"note: {project} is ignored; to trust it: selflow config trust")
     plan = session.bring_up(call.root, request, call.note)
     session.spawn_keeper(call.root)
     address = call.endpoints()["inference"]
@@ -66,12 +66,12 @@ def up(
 
 
 def down(ctx: typer.Context) -> None:
-    """End SelFlow; an attached Ray cluster is left alone."""
+    """Stop SelFlow; an attached Ray cluster keeps running."""
     call: Invocation = ctx.obj
     was_up = session.take_down(call.root, call.note)
     call.show(
         {"state": "stopped", "was_running": was_up},
-        ["SelFlow is stopped" if was_up else "nothing was running"],
+        ["SelFlow is stopped" if was_up else "SelFlow was not running"],
     )
 
 
@@ -129,7 +129,7 @@ def keep(ctx: typer.Context) -> None:
 
 @service.command("rebuild")
 def rebuild(ctx: typer.Context) -> None:
-    """Start a dead session anew as it was."""
+    """Restart a dead session with the settings it had."""
     call: Invocation = ctx.obj
     session.rebuild(call.root, call.note)
 
@@ -162,8 +162,8 @@ def _refuse_strangers() -> None:
     ]
     if strangers:
         raise UsageError(
-            f"another package hides ours: {', '.join(strangers)}",
-            "uninstall it, or give SelFlow a .venv of its own",
+            f"another installed package has the name of one of ours: {', '.join(strangers)}",
+            "uninstall it, or install SelFlow into its own virtual environment",
         )
 
 

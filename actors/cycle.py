@@ -35,11 +35,11 @@ from selflow.store.records import Artifact, Cycle, Parent, Verdict
 from tune.leftovers import release_leftovers
 
 ASKS = 5
-"""A service that dies while it works is asked again so often; the supervisor makes it anew
+"""A service that dies while it works is called again so often; the supervisor recreates it
 meanwhile.
 """
 PATIENCE_S = 180.0
-"""A service that is away is waited for so long."""
+"""How long to wait for a service that is unavailable."""
 MAX_ABSENCES = 3
 """Discoveries in a row that may miss the pattern of an agent that serves."""
 _POLL_S = 0.2
@@ -232,7 +232,7 @@ class LearningCycle:
             except (RayActorError, RayTaskError) as error:
                 if not isinstance(cause_of(error), RayActorError | WorkerCrashedError):
                     raise
-                _log.warning("%s died in %s; asking again", service.name, method)
+                _log.warning("%s died in %s; retrying", service.name, method)
         raise StoreError(
             f"the {service.name} died {ASKS} times in {method}",
             "see selflow logs; then selflow learn",
@@ -266,7 +266,7 @@ class LearningCycle:
         return {**done.result, "artifact": done.sha256}
 
     def _handle(self, service: ServiceRef[Any]) -> Any:  # noqa: ANN401  (an actor handle)
-        """The service, once the supervisor has made it anew."""
+        """The service, once the supervisor has recreated it."""
         deadline_s = self._clock.monotonic_s() + PATIENCE_S
         while True:
             try:
@@ -294,7 +294,7 @@ def _told(error: BaseException) -> str:
     if isinstance(cause, SelFlowError):
         return public_text(cause)
     _log.error("the cycle failed", exc_info=error)
-    return f"{public_text(cause)}; its trace is in the logs"
+    return f"{public_text(cause)}; see selflow logs for the traceback"
 
 
 class CycleRunner:

@@ -23,7 +23,7 @@ _LOOK_S = 5.0
 
 
 class Buffer(Protocol):
-    """What the scheduler asks of the buffer. Each call raises StoreError if it is away."""
+    """What the scheduler asks of the buffer. Each call raises StoreError if it is unavailable."""
 
     def fill(self) -> Fill:
         """How full it is."""
@@ -68,7 +68,7 @@ class CycleScheduler:
         """Settle what has ended or was cancelled, consume what was learned, start what waits.
 
         Raises:
-            StoreError: The catalog or the buffer is away; the next round tries again.
+            StoreError: The catalog or the buffer is unavailable; the next round tries again.
         """
         if self._running_id and not self._has_ended():
             return

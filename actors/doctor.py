@@ -74,12 +74,12 @@ def _versions() -> Iterator[Finding]:
 def _disk(root: Root, catalog: CatalogLocation) -> Iterator[Finding]:
     if not root.path.is_dir():
         yield Finding(
-            "state root", is_ok=True, detail=f"{root.path} is made by the first selflow up"
+            "state root", is_ok=True, detail=f"{root.path} does not exist; selflow up creates it"
         )
         return
     wide = [path for path in _private_paths(root) if path.stat().st_mode & 0o077]
     detail = (
-        f"open to others: {', '.join(map(str, wide[:5]))}; run chmod -R go= {root.path}"
+        f"accessible to other users: {', '.join(map(str, wide[:5]))}; run: chmod -R go= {root.path}"
         if wide
         else "all private"
     )
@@ -141,14 +141,14 @@ def _audit_size(location: CatalogLocation) -> str:
         raise StoreError(
             f"the audit log was tampered with: {checked.fault}", "compare it with a backup"
         )
-    return f"{checked.entries:,} audited acts, unbroken"
+    return f"{checked.entries:,} audit entries, chain intact"
 
 
 def _keeper(root: Root) -> Finding:
     keeper = living_keeper(root)
     if keeper is not None:
         return Finding("keeper", is_ok=True, detail=f"runs as process {keeper.pid}")
-    detail = "none runs: nobody rebuilds a dead session; start one with: selflow up"
+    detail = "not running, so a dead session is not rebuilt; start it with: selflow up"
     return Finding("keeper", is_ok=False, detail=detail)
 
 
@@ -164,18 +164,18 @@ def _own_ray(root: Root, session: RaySession) -> Iterator[Finding]:
     yield Finding("usage statistics", not stats, "off" if not stats else f"{stats[0]} exists")
     if session.dashboard_port:
         status = _status(session.dashboard_port, "GET", "/api/version", {})
-        yield Finding("dashboard asks for its token", status == 401, f"answered {status}")
+        yield Finding("dashboard requires a token", status == 401, f"answered {status}")
 
 
 def _asks_for_token(session: RaySession) -> Finding:
     """Whether Ray's control store refuses a call without its token."""
-    name = "Ray asks for its token"
+    name = "Ray requires a token"
     try:
         is_asked = ray_head.requires_token(session.address)
     except NotRunningError as error:
         return Finding(name, is_ok=False, detail=str(error))
-    answer = "refused" if is_asked else "answered: any local program can run code through it"
-    return Finding(name, is_asked, f"a call without it was {answer}")
+    answer = "refused" if is_asked else "accepted: any local program can run code through it"
+    return Finding(name, is_asked, f"a call without a token was {answer}")
 
 
 def _listeners(root: Root) -> tuple[list[str], int]:
@@ -208,10 +208,10 @@ def _inference(port: int) -> Iterator[Finding]:
     status = _status(port, "GET", "/health", {})
     yield Finding("inference answers", status == 200, f"GET /health answered {status}")
     status = _status(port, "GET", "/metrics", {})
-    yield Finding("inference asks for a token", status == 401, f"GET /metrics answered {status}")
+    yield Finding("inference requires a token", status == 401, f"GET /metrics answered {status}")
     status = _status(port, "GET", "/health", {"Host": "elsewhere.example"})
     yield Finding(
-        "inference checks the Host", status == 421, f"a foreign Host was answered {status}"
+        "inference checks the Host header", status == 421, f"a foreign Host was answered {status}"
     )
 
 

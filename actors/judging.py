@@ -72,7 +72,7 @@ def judge_on_gate(
     if look is None:
         reason = (
             f"More than half of the {len(gate):,} gate steps were opened {OPENINGS} times before. "
-            "It is judged again when enough later events are there."
+            "It is judged again once there are enough later events."
         )
         return Judged("no_verdict", (reason,), counts)
     pool = baseline(plan, steps, first, past if first == snapshot.gate[0] else None)
@@ -134,7 +134,7 @@ def _replay(
     """Grades on the gate part: of the ``pool`` of counts, ``without`` the candidate but with its
     base and all other agents, ``with`` it too, and with its ``champion`` instead.
 
-    The base stands on both sides: what it knows is no merit of an adapter on it.
+    The base stands on both sides: what it knows is not a merit of an adapter on it.
     """
     served = {
         each.agent: record(each.agent, each.base_sha256, each.sha256, first) for each in champions

@@ -23,7 +23,7 @@ CHECK_INTERVAL_S = 1.0
 FIRST_PAUSE_S = 1.0
 LAST_PAUSE_S = 60.0
 STABLE_S = 300.0
-"""A session that lived this long after a rebuild is well again: the pauses begin anew."""
+"""A session that lived this long after a rebuild is well again: the pauses start again."""
 STALE_CHECKS = 90
 """Checks in a row with no new record of the supervisor after which the session is rebuilt though
 Ray lives.
@@ -36,8 +36,8 @@ HANDOVER_S = 3.0
 class RebuildPolicy:
     """When to rebuild: at once when Ray's core is dead, later when only the supervisor is silent.
 
-    Whoever can kill the session can do it again as soon as it answers. So the pauses between
-    rebuilds grow from 1 to 60 s and begin anew only after ``STABLE_S`` of health.
+    A program that can kill the session can do it again as soon as it answers. So the pauses between
+    rebuilds grow from 1 to 60 s and start again only after ``STABLE_S`` of health.
     """
 
     stale_checks: int = 0
@@ -105,7 +105,7 @@ def keep(
                 last_fault = ""
             except (SelFlowError, OSError) as error:
                 if (fault := location_of(error)) != last_fault:
-                    sys.stderr.write(f"a check failed and is made again: {fault}\n")
+                    sys.stderr.write(f"a check failed and is repeated: {fault}\n")
                     sys.stderr.flush()
                 last_fault = fault
 

@@ -45,7 +45,7 @@ class Plan:
         return catalog_of_session(self.root)
 
     def catalog(self) -> "Catalog":
-        """The open catalog; whoever asks closes it. SQLAlchemy is imported only here."""
+        """The open catalog; the caller closes it. SQLAlchemy is imported only here."""
         from selflow.store.catalog import Catalog
 
         return Catalog.open(self.catalog_location)
@@ -111,7 +111,7 @@ def buffer_section(plan: Plan) -> BufferSection:
 
 
 def collector_section(plan: Plan) -> CollectorSection:
-    """The collector's part of a plan; sources, privacy and ingest settings bear its hash."""
+    """The collector's part of a plan; sources, privacy and ingest settings make its hash."""
     kept = collector_settings(plan.settings)
     return CollectorSection(plan.root, kept, plan.version, config_hash(kept))
 

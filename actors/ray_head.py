@@ -142,7 +142,7 @@ def named_cluster(ray: RaySettings, environ: Mapping[str, str]) -> str | None:
 
     Ray's own note of "the current cluster" is never read: it lies in the shared temp folder, which
     Ray makes writable for everybody, so any account could name a cluster of its own there and run
-    code as whoever joins it.
+    code as the user who joins it.
 
     Raises:
         NotRunningError: Nothing answers there.
@@ -158,7 +158,7 @@ def named_cluster(ray: RaySettings, environ: Mapping[str, str]) -> str | None:
     if not _is_trusted_listener(address):
         raise RefusedError(
             f"another account of this machine listens at {address}",
-            "whoever joins its cluster runs its code: start your own with ray start --head",
+            "joining it would run its code as you; start your own with: ray start --head",
         )
     return address
 
@@ -167,11 +167,11 @@ def attach(root: Root, ray: RaySettings, address: str) -> RaySession:
     """Note a named cluster as ours to use but not to end, and say what it exposes.
 
     Raises:
-        NotRunningError: It is no Ray cluster.
+        NotRunningError: It is not a Ray cluster.
         RefusedError: It asks for no token and ``ray.attach_without_token`` is off.
     """
     environment = {"RAY_ADDRESS": address, "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
-    warnings = ["this Ray cluster was started by you: selflow down leaves it alone"]
+    warnings = ["you started this Ray cluster: selflow down does not stop it"]
     if requires_token(address):
         environment["RAY_AUTH_MODE"] = "token"
     elif ray.attach_without_token:
@@ -184,7 +184,7 @@ def attach(root: Root, ray: RaySettings, address: str) -> RaySession:
         )
     write_private(root.run / "ray.env", _exports(environment))
     if listens_beyond_loopback(address):
-        warnings.append("its ports are open beyond loopback")
+        warnings.append("its ports listen beyond loopback")
     session = RaySession(address, is_ours=False, dashboard_port=None, warnings=tuple(warnings))
     write_ray_session(root, session)
     return session
@@ -194,7 +194,7 @@ def requires_token(address: str) -> bool:
     """Whether a Ray control store refuses a call that carries no token. Cost: one call, 0.3 s.
 
     Raises:
-        NotRunningError: What listens there is no Ray control store.
+        NotRunningError: What listens there is not a Ray control store.
     """
     import grpc
 
@@ -206,14 +206,14 @@ def requires_token(address: str) -> bool:
             if error.code() == grpc.StatusCode.UNAUTHENTICATED:
                 return True
             raise NotRunningError(
-                f"what answers at {address} is no Ray control store ({error.code().name})",
+                f"not a Ray control store: {address} ({error.code().name})",
                 "give the address that ray start printed",
             ) from error
     return False
 
 
 def session_processes(root: Root) -> list[psutil.Process]:
-    """Every process of our own Ray session: those that bear its mark, and all that they started.
+    """Every process of our own Ray session: those that carry its mark, and all that they started.
 
     The mark alone is not enough: Ray's workers write their title over their environment.
     """
@@ -267,7 +267,7 @@ def end_own(root: Root, grace_s: float = 1.0) -> int:
 def end_processes(root: Root, grace_s: float = 1.0) -> int:
     """End every process of our session: politely, then by force. Returns how many there were."""
     ended = 0
-    while processes := session_processes(root):  # a dying raylet may still bear a child
+    while processes := session_processes(root):  # a dying raylet may still fork a child
         ended += len(processes)
         for process in processes:
             with suppress(psutil.Error):
@@ -319,7 +319,7 @@ def next_free_port(first: int) -> int:
                 return port
     raise StoreError(
         f"no free port from {first} to {first + PORT_TRIES - 1}",
-        "set another port, see selflow config show",
+        "choose another port; selflow config show lists the settings",
     )
 
 

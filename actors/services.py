@@ -196,7 +196,7 @@ class ServeService:
             self.last_error = ""
             self._watch.expect(self._clock.monotonic_s())
         except RayError as error:
-            self.last_error = f"deploying failed: {type(error).__name__}"
+            self.last_error = f"deployment failed: {type(error).__name__}"
         return False
 
     def _health(

@@ -48,7 +48,7 @@ Report = Callable[[str], None]
 def bring_up(root: Root, request: SessionRequest, report: Report) -> "Plan":
     """Make everything ready on disk, start or attach Ray, and make the supervisor; idempotent.
 
-    A session that runs is kept and brought to the wished settings. The owner's token is made anew
+    A session that runs stays and gets the requested settings. The owner's token is recreated
     unless the session still runs or is being rebuilt (``rebuild``).
 
     Raises:
@@ -86,9 +86,9 @@ def rebuild(root: Root, report: Report) -> None:
         if session is not None and _is_well(root, session):
             return  # another up or rebuild, for which this one waited, has done it
         if session is not None and not session.is_ours:
-            # It was the owner's to end, and whoever listens there now may be a stranger
+            # It was the owner's to end, and the listener there now may be a stranger
             raise NotRunningError(
-                f"the Ray cluster at {session.address} is not ours to rebuild",
+                f"SelFlow did not start the Ray cluster at {session.address}: it is not rebuilt",
                 "start it again if it has ended, then: selflow up",
             )
         if session is None or not ray_head.is_alive(session):
@@ -140,7 +140,7 @@ def connected(root: Root, session: RaySession) -> Iterator[None]:
             hint = (
                 "see selflow logs"
                 if session.is_ours
-                else "is its token in ~/.ray/auth_token or RAY_AUTH_TOKEN?"
+                else "check that its token is in ~/.ray/auth_token or RAY_AUTH_TOKEN"
             )
             raise NotRunningError(
                 f"cannot join the Ray cluster at {session.address}", hint
@@ -209,7 +209,7 @@ def _compose(
         prepare_catalog(root, settings, serving=True)
         port = _inference_port(root, settings)
         plan = make_plan(root, settings, version("selflow"), port)
-        report("making the services")
+        report("starting the services")
         ensure_supervisor(plan, serving=True, limit_s=READY_LIMIT_S)
         write_request(root, replace(request, inference_port=port))
         write_endpoints(root, endpoints(root, plan, session))
@@ -222,13 +222,13 @@ def _end_session(root: Root, report: Report) -> bool:
         return False
     is_alive = ray_head.is_alive(session)
     if is_alive:
-        report("ending the services")
+        report("stopping the services")
         try:
             _end_services(root, session)
         except (SelFlowError, OSError) as error:  # a full disk lets nobody join
             report(f"note: {error}")
     if session.is_ours:
-        report("ending Ray")
+        report("stopping Ray")
         ray_head.end_processes(root)
     try:
         if session.is_ours:
@@ -262,14 +262,12 @@ def _is_well(root: Root, session: RaySession) -> bool:
 def _end_dead(root: Root, session: RaySession | None, report: Report) -> None:
     """End what a session of ours that died, or never came up, has left running."""
     if session is not None and session.is_ours:
-        report(f"the session died; Ray's logs of it are in {keep_crash_logs(root)}")
+        report(f"the session died; Ray's logs are in {keep_crash_logs(root)}")
     ray_head.end_own(root, grace_s=0.0)  # what it acknowledged is on the disk
 
 
 def _inference_port(root: Root, settings: Settings) -> int:
-    """Where the session listens already or did before it died, if that is where it is wished; else
-    a free port.
-    """
+    """The port of the session that runs or died, if the settings request it; else a free port."""
     kept = read_request(root)
     wished = settings.serve.port
     if (
@@ -322,9 +320,9 @@ def _one_at_a_time(root: Root, report: Report) -> Iterator[None]:
             while not _locked(lock):
                 if clock.monotonic_s() >= deadline_s:
                     raise StoreError(
-                        "another selflow up or down has been at work on this root for "
+                        "another selflow up or down has been running on this root for "
                         f"{LOCK_LIMIT_S:.0f} s",
-                        "see selflow logs, then ask again",
+                        "see selflow logs, then try again",
                     )
                 clock.sleep(0.2)
         yield

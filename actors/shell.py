@@ -1,6 +1,6 @@
 """The house's two casts around Ray actors, and the pulse that every service answers with.
 
-Names are looked up here and nowhere else. Services run with ``max_restarts=0`` and are made anew by
+Names are looked up here and nowhere else. Services run with ``max_restarts=0`` and are recreated by
 the supervisor; a handle to a dead one raises for ever, so handles are never kept.
 """
 
@@ -40,16 +40,16 @@ class ServiceRef(Generic[T]):
         self._shell = shell
 
     def handle(self) -> ActorProxy[T]:
-        """The actor that bears the name now.
+        """The actor that has the name now.
 
         Raises:
-            NotRunningError: No actor bears it.
+            NotRunningError: No actor has it.
         """
         try:
             return cast("ActorProxy[T]", ray.get_actor(self.name))  # noqa: TID251  (the one place)
         except ValueError as error:
             raise NotRunningError(
-                f"the {self.name} is not running", "selflow status shows what is"
+                f"the {self.name} is not running", "selflow status shows what runs"
             ) from error
 
     def kill(self) -> None:
@@ -82,7 +82,7 @@ class Pulse:
         return thread
 
     def watch(self, fault: Callable[[], str]) -> None:
-        """Count the service dead once this says what went wrong: the supervisor makes it anew."""
+        """Count the service dead once this says what went wrong: the supervisor recreates it."""
         self._faults.append(fault)
 
     def health(self, lag_events: int = 0) -> Health:

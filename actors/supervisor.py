@@ -69,7 +69,7 @@ class HealthChecks:
                 self._catalog.services.mark(each.name, "dead", self._clock.now_us())
 
     def _record_ingested(self, now_us: int) -> None:
-        """What the collector counts; one that is away tells it in a later round."""
+        """What the collector counts; one that is unavailable is counted in a later round."""
         with suppress(NotRunningError, RayError):
             collector = ServiceRef("collector", CollectorShell).handle()
             limit_s = self._plan.settings.supervisor.health_timeout_s
@@ -84,7 +84,9 @@ class HealthChecks:
         now_s = self._clock.monotonic_s()
         action = watch.observe(seen, now_s)
         if action == "retire" and isinstance(seen, Health):
-            seen = replace(seen, state="starting")  # who answers is not the one that is wished
+            seen = replace(
+                seen, state="starting"
+            )  # the process that answers is not the requested one
         self._record(each, seen, watch, now_s)
         if action == "retire":
             each.retire()
@@ -121,7 +123,7 @@ class SupervisorShell:
         self._pulse = Pulse("supervisor", plan.version, plan.config_hash, self._clock)
         self._stop = threading.Event()
         self._rounds: HealthChecks | None = None
-        # Nobody watches the watcher but Ray, which makes an actor anew whose process has ended
+        # Nobody watches the watcher but Ray, which recreates an actor whose process has ended
         self._thread = self._pulse.run(self._run, at_fault=lambda: os._exit(1))
 
     @ray.method(concurrency_group="health")
@@ -131,7 +133,7 @@ class SupervisorShell:
 
     @ray.method
     def withdraw(self) -> None:
-        """End every service gracefully; nothing is made anew afterwards."""
+        """End every service gracefully; nothing is recreated afterwards."""
         self._stop.set()
         self._thread.join()
         if self._rounds is not None:

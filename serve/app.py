@@ -26,7 +26,7 @@ class Inference:
         return self._replica.gateway
 
     def check_health(self) -> None:
-        """Serve makes a replica anew whose follower has died."""
+        """Serve recreates a replica whose follower has died."""
         self._replica.engine.check()
 
 

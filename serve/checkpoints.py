@@ -54,7 +54,7 @@ class Checkpoints:
                 continue
             if state is None:
                 _log.info(
-                    "predictor %s was learned under other settings; learning anew", sha256[:12]
+                    "predictor %s was learned under other settings; learning it again", sha256[:12]
                 )
                 break
             self._last_sha256, self._saved = sha256, state.place

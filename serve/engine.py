@@ -104,7 +104,7 @@ class Engine:
         """
         fault = self._fault()
         if fault:
-            raise NotRunningError(fault, "the replica is made anew")
+            raise NotRunningError(fault, "the replica is being recreated")
 
     async def predict(
         self, request: PredictRequest
@@ -152,7 +152,7 @@ class Engine:
     def step(self) -> bool:
         """Open the service if that is still to do, and learn what has come; True if more waits.
 
-        Never raises for a store that is away: the service goes on with what it knows.
+        Never raises for a store that is unavailable: the service goes on with what it knows.
         """
         try:
             service = self._service = self._service or self._open()
@@ -217,7 +217,7 @@ class Engine:
     def _started(self, *, is_known: bool = True) -> PredictionService:
         if self._service is None:
             detail = (self._feed_error if is_known else "") or "the predictor is being loaded"
-            raise ApiError(503, "starting", detail, "ask again in a second")
+            raise ApiError(503, "starting", detail, "try again in a second")
         return self._service
 
     async def _ask(self, question: Callable[[PredictionService], T]) -> T:

@@ -43,7 +43,7 @@ class AgentSlot:
             scores = self.speaker.score(history, now_us)
         except SelFlowError as error:
             if not self.trouble:
-                _log.warning("agent %s@%s says nothing: %s", self.name, self.version, error)
+                _log.warning("agent %s@%s makes no prediction: %s", self.name, self.version, error)
             self.trouble = f"agent {self.name}@{self.version}: {error}"
             raise
         self.trouble = ""
@@ -161,7 +161,7 @@ class State:
             predictor, steps = (folder / _PREDICTOR).read_bytes(), (folder / _STEPS).read_bytes()
         except (OSError, ValueError, KeyError) as error:
             raise ArtifactError(
-                f"artifact {folder.name} holds no predictor", "learn again from the event log"
+                f"artifact {folder.name} is not a predictor", "learn again from the event log"
             ) from error
         if place.get("settings") != _decisive(settings):
             return None
@@ -173,7 +173,7 @@ class State:
             and isinstance(agents, list)
         ):
             raise ArtifactError(
-                f"artifact {folder.name} holds no predictor", "learn again from the event log"
+                f"artifact {folder.name} is not a predictor", "learn again from the event log"
             )
         state = cls(settings)
         state.slots = {name: AgentSlot(name, version) for name, version in agents}

@@ -121,7 +121,7 @@ async def _begin(asked: CompletionRequest | ChatRequest, target: Target) -> list
             f"{longest:,} tokens of prompt and {limit or 1:,} more; the context has "
             f"{host.context_tokens:,}"
         )
-        raise ApiError(400, "context_length_exceeded", detail, "send less, or ask for fewer tokens")
+        raise ApiError(400, "context_length_exceeded", detail, "send less, or request fewer tokens")
     sampling = Sampling(
         limit or min(default, room), asked.temperature, asked.top_p, tuple(asked.stop), asked.seed
     )
@@ -180,7 +180,7 @@ class _Made:
         return self._kept
 
     async def whole(self, request: Request) -> dict[str, Any] | None:
-        """The body of an answer that is no stream; None if the client left."""
+        """The body of an answer that is not a stream; None if the client left."""
         texts, reasons = [""] * len(self._texts), [""] * len(self._texts)
         while self._next is not None:
             place, piece = self._next

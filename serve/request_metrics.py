@@ -21,7 +21,7 @@ class RequestMetrics:
         )
         self._seconds = Histogram(
             "selflow_request_seconds",
-            "Time to answer.",
+            "Response time.",
             ["route"],
             buckets=_SECONDS,
             registry=registry,
@@ -41,11 +41,14 @@ class RequestMetrics:
         )
 
         self._tokens = Counter(
-            "selflow_tokens", "Tokens of texts.", ["direction"], registry=registry
+            "selflow_tokens",
+            "Tokens of prompts and generated texts.",
+            ["direction"],
+            registry=registry,
         )
         self._decisions = Counter(
             "selflow_decisions",
-            "Answers by who gave them.",
+            "Answers by their source.",
             ["agent", "explored"],
             registry=registry,
         )

@@ -1,7 +1,7 @@
 """Prediction with memory: answers, remembers what it answered, and learns from the log and from
 outcomes.
 
-No HTTP, no Ray, no thread: whoever calls sees to it that calls do not overlap.
+No HTTP, no Ray, no thread: the caller makes sure that calls do not overlap.
 """
 
 import hashlib
@@ -103,7 +103,7 @@ class PredictionService:
 
         Raises:
             ApiError: ``validation_failed`` names the event of the context that breaks the schema.
-            StoreError: The decision could not be kept; there is no answer then.
+            StoreError: The decision could not be stored; there is no answer then.
 
         Cost: 1 to 3 ms of computing and one durable transaction.
         """
@@ -171,13 +171,13 @@ class PredictionService:
                 404,
                 "decision_not_found",
                 "there is no decision of this id",
-                "it is in each prediction",
+                "use the decision_id of a prediction",
             )
         if labels and decision.mode not in PREDICTIONS:
             raise ApiError(
                 400,
                 "validation_failed",
-                "metric_name: outcome belongs to a prediction; this was a text",
+                "metric_name: outcome applies to predictions; this decision is a text",
             )
         graded = _grade(decision, labels) if labels else FeedbackAnswer(feedback_id=None)
         if request.dryrun:

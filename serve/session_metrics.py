@@ -1,4 +1,4 @@
-"""What the session has written down, as Prometheus metrics: read anew at each scrape."""
+"""What the session has written down, as Prometheus metrics: read again at each scrape."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -55,7 +55,9 @@ class SessionMetrics(Collector):
             )
         if facts.budget_bytes is not None:
             yield GaugeMetricFamily(
-                "selflow_buffer_budget_bytes", "Room for them.", value=facts.budget_bytes
+                "selflow_buffer_budget_bytes",
+                "Capacity for unconsumed events.",
+                value=facts.budget_bytes,
             )
 
     def _learning(self) -> Iterator[Metric]:

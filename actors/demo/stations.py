@@ -105,7 +105,7 @@ def start(root: Root, demo_run: DemoRun) -> None:
         session.spawn_keeper(root)
         ray_session = read_ray_session(root)
         if ray_session is None:
-            raise StoreError("the session left no note of itself", "see selflow logs")
+            raise StoreError("the session record is missing", "see selflow logs")
         processes = ray_head.own_processes(root)
         station.facts = {
             "processes": len(processes),

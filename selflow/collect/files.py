@@ -173,7 +173,7 @@ def real_path(path: str, home: str) -> str:
 
 
 def as_event(change: Change) -> Event:
-    """A change as it is stored. Bytes of a file name that are no UTF-8 become question marks."""
+    """A change as it is stored. Bytes of a file name that are not UTF-8 become question marks."""
     data = {"step": str(change.step_us)}
     if change.moved_from:
         data["from"] = _readable(change.moved_from)

@@ -90,7 +90,7 @@ class IngestServer:
         self._tcp_address = None if tcp_address is None else _loopback(tcp_address)
         if tcp_address is not None and authorise is None:
             raise RefusedError(
-                "ingest over TCP needs a token", "hand in authorise, or use the ipc socket"
+                "ingest over TCP needs a token", "pass authorise, or use the ipc socket"
             )
         self._authorise = authorise
         self._doors: dict[zmq.Socket[bytes], Authorise | None] = {}
@@ -220,7 +220,7 @@ class IngestServer:
                 door, identity, self._intake.stored(batch, None, self._credits_for(identity))
             )
         elif sum(self._in_flight.values()) >= _MAX_WAITING_BATCHES:
-            message = f"{_MAX_WAITING_BATCHES} batches wait already; send again later"
+            message = f"{_MAX_WAITING_BATCHES} batches are waiting already; send again later"
             self._reply(door, identity, refusal("rate_limited", message, batch.batch_id))
         else:
             self._in_flight[identity] += 1
@@ -315,7 +315,7 @@ def _check_socket(path: Path) -> None:
         )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.parent.stat().st_mode & 0o077:
-        raise RefusedError(f"{path.parent} is open to other users", f"run: chmod 700 {path.parent}")
+        raise RefusedError(f"other users can open {path.parent}", f"run: chmod 700 {path.parent}")
     with socket.socket(socket.AF_UNIX) as probe:
         if path.exists() and probe.connect_ex(str(path)) == 0:
-            raise RefusedError(f"another program serves {path}", "stop it first: selflow down")
+            raise RefusedError(f"another program listens at {path}", "stop it first: selflow down")

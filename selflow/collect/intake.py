@@ -156,7 +156,7 @@ def _check_sources(grant: Grant, batch: WireBatch) -> None:
     names = {batch.source, *(event.source for event in batch.events)}
     if grant.sources and not names <= grant.sources:
         allowed = ", ".join(sorted(grant.sources))
-        raise WireError("forbidden_source", f"the token is narrowed to the sources {allowed}")
+        raise WireError("forbidden_source", f"the token is restricted to the sources {allowed}")
 
 
 def refusal(code: str, message: str, batch_id: int | None = None) -> list[bytes]:

@@ -107,7 +107,7 @@ class PathRules:
             )
         except ValueError as error:
             raise ConfigError(
-                f"path pattern is not valid: {error}", "see the syntax of .gitignore"
+                f"invalid path pattern: {error}", "see the syntax of .gitignore"
             ) from error
         self._matches = lru_cache(maxsize=4_096)(self._spec.match_file)
 

@@ -42,7 +42,7 @@ class Batch(Protocol):
 
 
 class Spool(Protocol):
-    """Keeps batches on disk for the time the sink is away."""
+    """Keeps batches on disk for the time the sink is unavailable."""
 
     def put(self, source: str, batch_id: int, records: Sequence[bytes]) -> None:
         """Keep a batch durably. Raises StoreError if it cannot."""
@@ -123,7 +123,7 @@ class Outbox:
     Args:
         sink: Takes the records for good.
         event_filter: Drops and redacts at once, so nothing else is ever held.
-        spool: Keeps batches while the sink is away, also over a restart.
+        spool: Keeps batches while the sink is unavailable, also over a restart.
         clock: For ages and waits.
         limits: What one batch may hold.
         flush_interval_s: How long an event waits for company.

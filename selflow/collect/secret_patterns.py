@@ -296,7 +296,7 @@ _KNOWN = tuple(
     }.items()
 )
 
-# --- Things that are no secrets by themselves but name a person, an account or one object.
+# --- Things that are not secrets by themselves but name a person, an account or one object.
 _FILE_ENDINGS = (
     "conf|gmo|header|insert|mount|po|scope|sed|service|sin|slice|socket|swap|target|timer"
 )

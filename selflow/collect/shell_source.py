@@ -92,4 +92,4 @@ class ShellHistorySource:
     def _complain(self, path: Path, error: OSError) -> None:
         why = os.strerror(error.errno or 0)
         with self._lock:
-            self._problems[path] = f"{path}: {why}; give yourself access or leave it out"
+            self._problems[path] = f"{path}: {why}; make it readable or remove it from data_sources"

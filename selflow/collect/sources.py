@@ -81,7 +81,7 @@ def make_source(section: Section, clock: Clock, home: str) -> Source:
     found = found_sources()
     if section.type not in found:
         raise ConfigError(
-            f"data_sources: no source named {section.type}",
+            f"data_sources: unknown source {section.type}",
             f"installed: {', '.join(sorted(found)) or 'none'}",
         )
     factory = cast("Callable[[Section, Clock, str], Source]", load(found[section.type], "source"))

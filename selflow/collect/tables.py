@@ -37,7 +37,7 @@ def read_rows(path: Path, columns: Sequence[str], progress: Progress) -> Iterato
     """The rows of a ``.csv`` or ``.jsonl`` file, each also with ``.gz``.
 
     The file is opened and its columns are checked at once; rows are read as they are asked for. A
-    CSV row with too few or too many fields and a line that is no JSON object are counted in
+    CSV row with too few or too many fields and a line that is not a JSON object are counted in
     ``progress`` and passed by.
 
     Args:
@@ -81,7 +81,7 @@ def _read(path: Path, parse: _Parse, columns: Sequence[str], progress: Progress)
 
 @contextmanager
 def open_lines(path: Path, progress: Progress) -> Iterator[Iterator[str]]:
-    """The lines of a text file, plain or gzipped, with their ends; bytes that are no UTF-8 become
+    """The lines of a text file, plain or gzipped, with their ends; bytes that are not UTF-8 become
     U+FFFD.
 
     Raises:
@@ -98,10 +98,10 @@ def open_lines(path: Path, progress: Progress) -> Iterator[Iterator[str]]:
                 yield _bounded_lines(text, path, unpacked, raw, progress)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UsageError(
-            f"{path} is damaged after row {progress.rows:,}", "unpack it by hand to see more"
+            f"{path} is damaged after row {progress.rows:,}", "unpack it by hand to see the cause"
         ) from error
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno else "it is no readable file"
+        why = os.strerror(error.errno) if error.errno else "it is not a readable file"
         raise UsageError(
             f"cannot read {path}: {why}", "check the path and your access to it"
         ) from error
@@ -189,5 +189,5 @@ def _check_columns(path: Path, columns: Sequence[str], there: Sequence[str]) -> 
     for column in columns:
         if column not in there:
             raise UsageError(
-                f"{path} has no column {column}", f"columns there: {', '.join(there) or 'none'}"
+                f"{path} has no column {column}", f"its columns: {', '.join(there) or 'none'}"
             )

@@ -75,9 +75,9 @@ def watch(root: str, skips: Callable[[str], bool], take: Take, complain: Complai
 def why_unreadable(path: str) -> str:
     """What keeps a folder from being read, as a sentence; empty if nothing does."""
     if not Path(path).is_dir():
-        return f"{path} is not a folder that exists; correct data_sources or create it"
+        return f"{path} is not a folder or does not exist; correct data_sources or create it"
     if not os.access(path, os.R_OK | os.X_OK):
-        return f"{path} cannot be read; give yourself access (chmod u+rx) or exclude it"
+        return f"{path} cannot be read; make it readable (chmod u+rx) or exclude it"
     return ""
 
 
@@ -89,7 +89,10 @@ def why_refused(path: str, error: OSError) -> str:
             "sysctl fs.inotify.max_user_watches"
         )
     if error.errno == errno.EMFILE:
-        return f"no watch is left for {path}; raise the limit: sysctl fs.inotify.max_user_instances"
+        return (
+            f"no file watch is left for {path}; raise the limit: "
+            "sysctl fs.inotify.max_user_instances"
+        )
     return (
         f"{path} cannot be watched: {os.strerror(error.errno or 0)}; exclude it or correct "
         "data_sources"

@@ -25,8 +25,8 @@ def locate_catalog(root: Root, url: str) -> CatalogLocation:
     because services run in other folders.
 
     Raises:
-        ConfigError: It is no URL of SQLite or PostgreSQL. The text, which may hold a password, is
-        not quoted.
+        ConfigError: It is not a URL of SQLite or PostgreSQL. The text, which may hold a password,
+            is not quoted.
     """
     if url == "sqlite":
         return root.catalog
@@ -34,12 +34,12 @@ def locate_catalog(root: Root, url: str) -> CatalogLocation:
     if scheme in _SQLITE:
         name = rest.removeprefix("/")
         if name in {"", ":memory:"} or name == rest or "?" in name:
-            raise ConfigError("store.catalog_url names no SQLite file", _NEXT_STEP)
+            raise ConfigError("store.catalog_url is not the URL of a SQLite file", _NEXT_STEP)
         return root.path / name
     if scheme not in _POSTGRESQL:
-        raise ConfigError("store.catalog_url names neither SQLite nor PostgreSQL", _NEXT_STEP)
+        raise ConfigError("store.catalog_url is neither SQLite nor PostgreSQL", _NEXT_STEP)
     if not urlsplit(f"postgresql://{rest}").path.strip("/"):
-        raise ConfigError("store.catalog_url names no database", _NEXT_STEP)
+        raise ConfigError("store.catalog_url has no database name", _NEXT_STEP)
     return f"postgresql://{rest}"
 
 
@@ -56,7 +56,7 @@ def may_name_catalog(files: Iterable[Path], environ: Mapping[str, str]) -> bool:
         except FileNotFoundError:
             continue
         except OSError:
-            return True  # whoever loads the settings says what is wrong with the file
+            return True  # the reader of the settings reports what is wrong with the file
     return False
 
 

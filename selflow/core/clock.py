@@ -71,17 +71,17 @@ def parse_ts_us(value: object) -> int:
     A text without a zone is UTC. Raises ValueError for anything else, before 1970 and after 9999.
     """
     if isinstance(value, bool):
-        raise ValueError("a moment is RFC 3339 text or seconds since 1970")  # noqa: TRY004
+        raise ValueError("a time must be RFC 3339 text or seconds since 1970")  # noqa: TRY004
     if isinstance(value, int | float):
         if not 0 <= value < _END_US / 1_000_000:  # infinity and NaN too
-            raise ValueError("a moment lies between 1970 and 9999")
+            raise ValueError("a time must lie between 1970 and 9999")
         ts_us = round(value * 1_000_000)
     elif isinstance(value, str):
         moment = datetime.fromisoformat(value.strip().replace(" +", "+"))
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         ts_us = (moment - _EPOCH) // timedelta(microseconds=1)
     else:
-        raise ValueError("a moment is RFC 3339 text or seconds since 1970")  # noqa: TRY004
+        raise ValueError("a time must be RFC 3339 text or seconds since 1970")  # noqa: TRY004
     if not 0 <= ts_us < _END_US:
-        raise ValueError("a moment lies between 1970 and 9999")
+        raise ValueError("a time must lie between 1970 and 9999")
     return ts_us

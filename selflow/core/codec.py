@@ -70,7 +70,7 @@ def decode_record(record: bytes | memoryview) -> Event:
     """The event in a record.
 
     Raises:
-        WireError: ``bad_record`` if the bytes are no record of this version.
+        WireError: ``bad_record`` if the bytes are not a record of this version.
     """
     try:
         ts_us = record_ts_us(record)
@@ -114,7 +114,7 @@ def event_from_json(raw: object, now_us: int, limits: WireLimits, source: str = 
             names the field and never its value.
     """
     if not isinstance(raw, Mapping):
-        raise WireError("bad_event", "an event is a map")
+        raise WireError("bad_event", "an event must be a map")
     unknown = [key for key in raw if key not in _FIELDS]
     if unknown:
         raise WireError(
@@ -136,7 +136,9 @@ def event_from_json(raw: object, now_us: int, limits: WireLimits, source: str = 
     try:
         size_bytes = len(encode_record(event))
     except UnicodeEncodeError as error:
-        raise WireError("bad_event", "texts are valid Unicode, without lone surrogates") from error
+        raise WireError(
+            "bad_event", "texts must be valid Unicode, without lone surrogates"
+        ) from error
     if size_bytes > limits.max_event_bytes:
         raise WireError(
             "too_large", f"event of {size_bytes:,} bytes; the limit is {limits.max_event_bytes:,}"
@@ -181,14 +183,16 @@ def decode_batch(payload: bytes, now_us: int, limits: WireLimits) -> WireBatch:
 
 def _batch_parts(raw: object, limits: WireLimits) -> tuple[str, int, list[object]]:
     if not isinstance(raw, dict) or set(raw) != {"source", "batch_id", "events"}:
-        raise WireError("bad_batch", "a batch is a map with exactly source, batch_id and events")
+        raise WireError(
+            "bad_batch", "a batch must be a map with exactly source, batch_id and events"
+        )
     source, batch_id, listed = raw["source"], raw["batch_id"], raw["events"]
     if not isinstance(source, str) or not 0 < len(source) <= _TEXT_LIMITS["source"]:
-        raise WireError("bad_batch", "source is a text of 1 to 64 characters")
+        raise WireError("bad_batch", "source must be a text of 1 to 64 characters")
     if isinstance(batch_id, bool) or not isinstance(batch_id, int) or not 0 <= batch_id < 1 << 64:
-        raise WireError("bad_batch", "batch_id is an unsigned 64-bit integer")
+        raise WireError("bad_batch", "batch_id must be an unsigned 64-bit integer")
     if not isinstance(listed, list):
-        raise WireError("bad_batch", "events is a list")
+        raise WireError("bad_batch", "events must be a list")
     if len(listed) > limits.max_batch_events:
         raise WireError(
             "too_large",
@@ -201,7 +205,7 @@ def _text(raw: Mapping[object, object], name: str, limit: int, default: str) -> 
     value = raw.get(name)
     value = default if value is None else value
     if not isinstance(value, str):
-        raise WireError("bad_event", f"{name} is a text")
+        raise WireError("bad_event", f"{name} must be a text")
     if len(value) > limit:
         raise WireError("too_large", f"{name} of {len(value):,} characters; the limit is {limit:,}")
     return value
@@ -211,7 +215,7 @@ def _moment(raw: Mapping[object, object], now_us: int, limits: WireLimits) -> in
     try:
         ts_us = parse_ts_us(raw.get("ts"))
     except ValueError as error:
-        raise WireError("bad_ts", "ts is RFC 3339 text or seconds since 1970") from error
+        raise WireError("bad_ts", "ts must be RFC 3339 text or seconds since 1970") from error
     ahead_s = (ts_us - now_us) / 1e6
     if ahead_s > limits.max_future_s:
         raise WireError(
@@ -224,7 +228,7 @@ def _duration(raw: Mapping[object, object]) -> float:
     value = raw.get("duration_s")
     value = 0.0 if value is None else value
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
-        raise WireError("bad_event", "duration_s is a number of seconds, 0 or more")
+        raise WireError("bad_event", "duration_s must be a number of seconds, 0 or more")
     return float(value)
 
 
@@ -232,7 +236,7 @@ def _data(value: object) -> dict[str, Json]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise WireError("bad_event", "data is a map")
+        raise WireError("bad_event", "data must be a map")
     _check_json(value, 0)
     return cast("dict[str, Json]", value)
 
@@ -242,15 +246,15 @@ def _check_json(value: object, depth: int) -> None:
         raise WireError("bad_event", f"data is nested more than {MAX_DEPTH} deep")
     if isinstance(value, dict):
         if len(value) > MAX_KEYS or not all(isinstance(key, str) for key in value):
-            raise WireError("bad_event", f"data holds at most {MAX_KEYS} keys, all texts")
+            raise WireError("bad_event", f"data must hold at most {MAX_KEYS} keys, all texts")
         for item in value.values():
             _check_json(item, depth + 1)
     elif isinstance(value, list):
         for item in value:
             _check_json(item, depth + 1)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise WireError("bad_event", "data holds finite numbers only")
+        raise WireError("bad_event", "data must hold finite numbers only")
     elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
-        raise WireError("bad_event", "data holds integers of at most 64 bits")
+        raise WireError("bad_event", "data must hold integers of at most 64 bits")
     elif not isinstance(value, str | int | float | bool | None):
-        raise WireError("bad_event", "data holds JSON values only")
+        raise WireError("bad_event", "data must hold JSON values only")

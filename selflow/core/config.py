@@ -146,7 +146,7 @@ def value_at(settings: Settings, key: str) -> Any:  # noqa: ANN401  (a setting i
         if not isinstance(value, BaseModel) and (
             not isinstance(value, Mapping) or part not in value
         ):
-            raise ConfigError(f"{key}: not set", "selflow config show lists what is")
+            raise ConfigError(f"{key}: not set", "selflow config show lists the keys")
         value = value[part] if isinstance(value, Mapping) else getattr(value, part)
     return value
 
@@ -200,7 +200,7 @@ def _canonical(key: str, value: Any, layer: str) -> tuple[str, Any]:  # noqa: AN
     if factor is None:
         return name, value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"{key} ({layer}): expected a number", f"our own key is {name}")
+        raise ConfigError(f"{key} ({layer}): expected a number", f"use the key {name}")
     return name, round(value * factor)
 
 
@@ -216,7 +216,7 @@ def _refuse_unknown(key: str, layer: str) -> None:
             hint = (
                 f"did you mean {near[0]!r}?"
                 if near
-                else f"known here: {', '.join(model.model_fields)}"
+                else f"known keys: {', '.join(model.model_fields)}"
             )
             raise ConfigError(f"{where} ({layer}): unknown key", hint)
         annotation = model.model_fields[part].annotation
@@ -233,7 +233,7 @@ def _refuse_loosening(key: str, value: Any, layer: str) -> None:  # noqa: ANN401
         raise ConfigError(
             f"{key} ({layer}): only the owner's own settings file, the environment or "
             "the command line may loosen it",
-            "privacy only tightens: put it into the user settings file if you mean it",
+            "other layers only tighten privacy: to loosen it, edit the user settings file",
         )
 
 
@@ -274,8 +274,8 @@ def _keys(model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 _WORDS = {
     "extra_forbidden": "unknown key",
-    "missing": "this key is needed",
-    "union_tag_not_found": "type is missing: it says which kind of source this is",
+    "missing": "this key is required",
+    "union_tag_not_found": "type is missing: it names the kind of source",
 }
 """Our words for what pydantic says in its own."""
 
@@ -292,6 +292,4 @@ def _explained(error: ValidationError, origins: Mapping[str, Origin]) -> ConfigE
         if f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.")
     ]
     where = f" ({', '.join(dict.fromkeys(layers))})" if layers else ""
-    return ConfigError(
-        f"{key}{where}: {message}", "selflow config explain KEY says what a key means"
-    )
+    return ConfigError(f"{key}{where}: {message}", "selflow config explain KEY explains a key")

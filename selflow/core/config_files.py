@@ -51,7 +51,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file with a map at its top; an absent file is empty.
 
     Raises:
-        ConfigError: It cannot be read, or is no map.
+        ConfigError: It cannot be read, or is not a map.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -133,7 +133,8 @@ def trust_project(root: Root, cwd: Path) -> Path:
     path = project_file(cwd)
     if path is None:
         raise ConfigError(
-            f"no {PROJECT_FILE} in {cwd} or above it", "make one, or go to the project's folder"
+            f"no {PROJECT_FILE} in {cwd} or above it",
+            "create one, or change to the project's folder",
         )
     trusted = _trusted(root)
     trusted[str(path)] = _digest(path)
@@ -196,7 +197,7 @@ def _profile_layer(root: Root, name: str) -> Layer:
             for p in folder.glob("*.yaml")
         }
     )
-    raise ConfigError(f"no profile {name!r}", f"there are: {', '.join(found) or 'none'}")
+    raise ConfigError(f"unknown profile: {name}", f"profiles: {', '.join(found) or 'none'}")
 
 
 def _assigned(assignments: Sequence[str]) -> dict[str, Any]:

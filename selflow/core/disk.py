@@ -21,5 +21,5 @@ def storage_problem(folder: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        return f"{folder} takes no more data: {os.strerror(error.errno or 0)}; free some space"
+        return f"cannot write to {folder}: {os.strerror(error.errno or 0)}; free some space"
     return ""

@@ -130,7 +130,7 @@ class ArtifactError(_DetailedError):
 
 
 class TrainingDivergedError(SelFlowError):
-    """A training's loss is no number, or far above where it began. Seen by: the owner, the log."""
+    """A training loss is NaN, or far above its first value. Seen by: the owner, the log."""
 
     def __init__(self, what: str, configuration: str) -> None:
         super().__init__(what, configuration)
@@ -169,7 +169,7 @@ class ApiError(SelFlowError):
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]
-        """4 for a refusal, 3 for a service that is away, else 1."""
+        """4 for a refusal, 3 for a service that is unavailable, else 1."""
         if self.status in {401, 403}:
             return 4
         return 3 if self.status == 503 else 1

@@ -15,7 +15,7 @@ class Grant:
     """What one verified token may do.
 
     ``only`` narrows the token to some areas (``inference``, ``feedback``, ``metrics``, ...),
-    ``sources`` to events of some sources; empty is no narrowing. The owner's own token
+    ``sources`` to events of some sources; empty is not a restriction. The owner's own token
     (``is_owner``) has no rate.
     """
 

@@ -107,7 +107,7 @@ class Invocation:
             self.out.writelines(f"{line}\n" for line in lines)
 
     def note(self, text: str) -> None:
-        """Say something that is no data; ``--quiet`` keeps it back."""
+        """Print a note, which is not data; ``--quiet`` suppresses it."""
         if not self.is_quiet:
             self.err.write(f"{text}\n")
 

@@ -18,7 +18,7 @@ from selflow.core.errors import ConfigError
 RESERVED_ENVIRONMENT = frozenset(
     {"SELFLOW_HOME", "SELFLOW_TOKEN", "SELFLOW_TOKEN_FILE", "SELFLOW_URL", "SELFLOW_RAY_SESSION"}
 )
-"""Variables of ours that are no settings."""
+"""Variables of ours that are not settings."""
 _SOCKET_PATH_LIMIT_BYTES = 107
 """Linux keeps a Unix socket's path in 108 bytes with its zero."""
 _MARKER = ".made-by-selflow"
@@ -84,7 +84,7 @@ class Root:
 
     @property
     def token(self) -> Path:
-        """The owner's admin token (0600), made anew by each ``selflow up``."""
+        """The owner's admin token (0600), recreated by each ``selflow up``."""
         return self.run / "token"
 
     @property
@@ -160,14 +160,14 @@ def private_folder(folder: Path) -> Path:
     """Make a folder with mode 0700, or tighten an existing one.
 
     Raises:
-        ConfigError: It cannot be made, is no folder, or belongs to another user.
+        ConfigError: It cannot be made, is not a folder, or belongs to another user.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         link, status = folder.lstat(), folder.stat()
     except OSError as error:
         raise ConfigError(
-            f"cannot make the folder {folder}: {error.strerror}",
+            f"cannot create the folder {folder}: {error.strerror}",
             "choose another root with --home or SELFLOW_HOME",
         ) from error
     # A link of another user may lead to any folder of the owner's; one of root's is the machine's
@@ -201,7 +201,7 @@ def disposable_folder(folder: Path) -> Path:
     if not _is_disposable(folder):
         if any(folder.iterdir()):
             raise ConfigError(
-                f"the folder {folder} holds files that SelFlow did not make",
+                f"the folder {folder} holds files that SelFlow did not create",
                 "move them away, or choose another root with --home",
             )
         write_private(folder / _MARKER, "")

@@ -48,7 +48,7 @@ def started_at_us(pid: int) -> int | None:
 
 
 def is_running(record: ProcessRecord) -> bool:
-    """Whether the process of this record still runs; another one may bear its number."""
+    """Whether the process of this record still runs; another one may have its number."""
     now_us = started_at_us(record.pid)
     return now_us is not None and abs(now_us - record.started_at_us) <= _CLOCK_SLACK_US
 

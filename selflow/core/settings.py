@@ -63,7 +63,7 @@ class FileSource(Section):
         "delete",
         "move",
     )
-    """Which changes count."""
+    """Kinds of changes to store."""
     coalesce_s: Annotated[float, Field(gt=0, le=60)] = 0.5
     """Changes of one path within this time are one event."""
 
@@ -83,7 +83,7 @@ class ShellHistorySource(Section):
     paths: tuple[str, ...] = ()
     """History files; empty means those of bash, zsh and fish in the home folder."""
     sample_interval_s: Annotated[float, Field(ge=0.1, le=86_400)] = 60.0
-    """Seconds between two looks."""
+    """Seconds between two reads."""
 
 
 DataSource = Annotated[FileSource | MetricsSource | ShellHistorySource, Field(discriminator="type")]
@@ -112,7 +112,7 @@ class PrivacySettings(Section):
                 is_empty_too = re.compile(pattern).match("") is not None
             except re.error as error:
                 raise ValueError(
-                    f"privacy.redact_patterns[{place}] is no regular expression: {error.msg}"
+                    f"privacy.redact_patterns[{place}] is not a regular expression: {error.msg}"
                 ) from error
             if is_empty_too:
                 raise ValueError(f"privacy.redact_patterns[{place}] matches the empty text")
@@ -147,15 +147,15 @@ class BufferSettings(Section):
     trigger_fraction: Annotated[float, Field(gt=0, le=1)] = 0.9
     """A cycle is due once the events that no cycle has consumed fill this part of the budget."""
     trigger_events: Annotated[int, Field(ge=1)] = 20_000
-    """A cycle is due once so many events are new."""
+    """A cycle is due once this many events are new."""
     min_templates: Annotated[int, Field(ge=1)] = 200
-    """A cycle begins by itself only if so many different labels came."""
+    """A cycle starts by itself only with this many different labels."""
     min_days: Annotated[int, Field(ge=1)] = 3
-    """A cycle begins by itself only if events of so many days came."""
+    """A cycle starts by itself only with events of this many days."""
 
 
 class IngestSettings(Section):
-    """The ZeroMQ door."""
+    """The ZeroMQ ingest."""
 
     tcp_port: Annotated[int | None, Field(ge=1024, le=65_535)] = None
     """Also listen on ``tcp://127.0.0.1:PORT``; None keeps the ipc socket alone."""
@@ -181,7 +181,7 @@ class IngestSettings(Section):
 
 
 class PredictSettings(Section):
-    """What comes next."""
+    """Predictions of the next step."""
 
     share_alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     """Share of the pool's weight that is spread over all experts after each step."""
@@ -190,20 +190,20 @@ class PredictSettings(Section):
     checkpoint_steps: Annotated[int, Field(ge=1)] = 2_000
     """Steps after which a serving replica saves what it has learned."""
     use_prior: bool = True
-    """Start a new owner from the shipped prior."""
+    """Start without history from the shipped prior."""
 
 
 class LearningSettings(Section):
     """The learning cycle."""
 
     automatic: bool = True
-    """Begin cycles when they are due; ``selflow learn`` begins one in any case."""
+    """Start cycles when they are due; ``selflow learn`` starts one in any case."""
     keep_agents: Annotated[int, Field(ge=1, le=64)] = 5
     """Agents that live at the same time."""
     new_agents: Annotated[int, Field(ge=1, le=16)] = 2
     """Agents that one cycle may grow for patterns without one."""
     seed: Annotated[int, Field(ge=0)] = 7
-    """Where all chance in a cycle comes from."""
+    """Seed of all random numbers in a cycle."""
 
 
 class DiscoverSettings(Section):
@@ -227,9 +227,9 @@ class LmSettings(Section):
     or an id in the
     local Hugging Face cache."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where it computes."""
+    """Device that runs it."""
     base_epochs: Annotated[int, Field(ge=1, le=20)] = 2
-    """Passes of the embedded base over what it is trained on."""
+    """Passes of the embedded base over its training data."""
     base_budget_s: Annotated[float, Field(gt=0)] = 600.0
     """Longest time that making the base may take; at least one epoch is always finished."""
 
@@ -242,11 +242,11 @@ class LoraSettings(Section):
     alpha: Annotated[int, Field(ge=1)] = 16
     """Scale of the update at that rank; the search keeps the ratio."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Also a measure of privacy."""
+    """Dropout of the adapter; also a measure of privacy."""
     layers: Literal["top_third", "all"] = "top_third"
     """Layers that are adapted."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-4
-    """Where the search starts."""
+    """First value that the search tries."""
     batch_size: Annotated[int, Field(ge=1, le=256)] = 8
     """Sequences per optimiser step."""
     epochs: Annotated[int, Field(ge=1, le=20)] = 3
@@ -269,7 +269,7 @@ class TuneSettings(Section):
     trial_cpus: Annotated[int, Field(ge=1)] = 1
     """Cores of one trial."""
     step_limit_s: Annotated[float, Field(gt=0)] = 300.0
-    """A trial that reports nothing for so long is ended."""
+    """A trial that reports nothing for this long is ended."""
 
     @model_validator(mode="after")
     def _every_slot_has_a_sample(self) -> Self:
@@ -285,7 +285,7 @@ class GateSettings(Section):
     """What a candidate must show before it serves."""
 
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
-    """Chance of a false pass at the first opening of a gate set."""
+    """Probability of a false pass at the first opening of a gate set."""
     spend: Literal["ledger", "strict"] = "ledger"
     """``ledger``: alpha/k at the k-th opening; ``strict``: alpha/(k(k+1)), below alpha in sum."""
     min_events: Annotated[int, Field(ge=20)] = 300
@@ -295,18 +295,18 @@ class GateSettings(Section):
 
 
 class RouterSettings(Section):
-    """Who answers a routed request."""
+    """How the router chooses an arm."""
 
     policy: Literal["thompson", "epsilon_greedy"] = "thompson"
-    """``thompson`` forgets by ``discount``; ``epsilon_greedy`` tries others in ``epsilon`` of all
+    """``thompson`` forgets by ``discount``; ``epsilon_greedy`` explores in ``epsilon`` of all
     requests.
     """
     epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Share of requests that the epsilon-greedy policy tries others in."""
+    """Share of requests in which the epsilon-greedy policy explores."""
     floor: Annotated[float, Field(ge=0, le=0.1)] = 0.02
-    """Least chance of every eligible arm."""
+    """Least probability of every eligible arm."""
     discount: Annotated[float, Field(gt=0.5, le=1)] = 0.995
-    """What an arm's past is worth after each feedback on that arm."""
+    """Factor on an arm's counts after each feedback on that arm."""
     metrics: tuple[str, ...] = ()
     """The owner's own feedback metrics that are rewards."""
 
@@ -317,11 +317,11 @@ class RaySettings(Section):
     address: str | None = None
     """A running cluster to attach to; None is the one that RAY_ADDRESS names, else our own."""
     attach_without_token: bool = False
-    """Attach also to a cluster that asks for no token: every account here can run code in it."""
+    """Attach also to a cluster without token authentication: others can run code in it."""
     dashboard: bool = True
     """Ray's dashboard, on loopback behind Ray's token. ``--lean`` turns it off (216 MB less)."""
     dashboard_port: Annotated[int, Field(ge=1024, le=65_535)] = 8265
-    """A busy port moves up by one."""
+    """The port; the next free one if it is busy."""
     num_cpus: Annotated[int | None, Field(ge=1)] = None
     """Cores that tasks may use; None is the physical cores less one, at least two."""
     object_store_bytes: Annotated[int, Field(ge=80_000_000)] = 268_435_456
@@ -336,7 +336,7 @@ class ServeSettings(Section):
     """The HTTP inference port."""
 
     port: Annotated[int, Field(ge=1024, le=65_535)] = 7731
-    """A busy port moves up by one."""
+    """The port; the next free one if it is busy."""
     running: Annotated[int, Field(ge=1, le=256)] = 8
     """Requests that are answered at the same time."""
     waiting: Annotated[int, Field(ge=0, le=1_024)] = 32
@@ -348,14 +348,14 @@ class ServeSettings(Section):
 
 
 class SupervisorSettings(Section):
-    """Who watches whom."""
+    """Health checks of the services."""
 
     check_interval_s: Annotated[float, Field(ge=0.1, le=60)] = 5.0
     """Seconds between two health checks of each service."""
     health_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     """An answer later than this is a miss."""
     misses: Annotated[int, Field(ge=1, le=20)] = 3
-    """Misses in a row after which a service is killed and made anew."""
+    """Misses in a row after which a service is killed and recreated."""
 
 
 class Settings(Section):
@@ -370,9 +370,9 @@ class Settings(Section):
     buffer: BufferSettings = BufferSettings()
     """The part of the log that waits for a learning cycle."""
     ingest: IngestSettings = IngestSettings()
-    """The ZeroMQ door."""
+    """The ZeroMQ ingest."""
     predict: PredictSettings = PredictSettings()
-    """What comes next."""
+    """Predictions of the next step."""
     learning: LearningSettings = LearningSettings()
     """The learning cycle."""
     discover: DiscoverSettings = DiscoverSettings()
@@ -386,10 +386,10 @@ class Settings(Section):
     gate: GateSettings = GateSettings()
     """What a candidate must show before it serves."""
     router: RouterSettings = RouterSettings()
-    """Who answers a routed request."""
+    """How the router chooses an arm."""
     ray: RaySettings = RaySettings()
     """The Ray session."""
     serve: ServeSettings = ServeSettings()
     """The HTTP inference port."""
     supervisor: SupervisorSettings = SupervisorSettings()
-    """Who watches whom."""
+    """Health checks of the services."""

@@ -39,7 +39,7 @@ class WatchedThread:
     def _run(self) -> None:
         try:
             self._work()
-        except Exception as error:  # noqa: BLE001  (the thread's last line: its service is made anew)
+        except Exception as error:  # noqa: BLE001  (the thread's last line: its service is recreated)
             self.fault = f"the {self.name} has ended ({type(error).__name__})"
             _log.error("the %s has ended: %s", self.name, location_of(error))
             if self._at_fault is not None:

@@ -52,12 +52,12 @@ class ServingWatch:
             self.seen_s, self.reason = now_s, "busy: the health check was not answered in time"
             return "degraded"
         if has_replica and (self.seen_s is None or isinstance(reply, int)):
-            self.seen_s, self.reason = now_s, "it is being started"
+            self.seen_s, self.reason = now_s, "it is starting"
             return "starting"
         if self.seen_s is None:
             return "absent"
         away_s = now_s - self.seen_s
-        self.reason = f"away for {away_s:.0f} s; Serve restarts its own parts"
+        self.reason = f"unavailable for {away_s:.0f} s; Serve restarts its own parts"
         if away_s >= self.patience_s:
             return "silent"
         return "starting" if self.is_expected else "degraded"

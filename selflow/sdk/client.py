@@ -97,7 +97,7 @@ class Client:
         tags: Mapping[str, str] | None = None,
         dryrun: bool = False,
     ) -> FeedbackAnswer:
-        """Say how good a decision was. Carries an idempotency key, so that a lost answer may be
+        """Send feedback on a decision. Carries an idempotency key, so that a lost answer may be
         asked for again.
         """
         body: dict[str, Json] = {
@@ -157,7 +157,7 @@ class Client:
             except (OSError, http.client.HTTPException) as error:
                 if not left:
                     raise _not_running(
-                        f"{host}:{port} gave no answer ({type(error).__name__})"
+                        f"{host}:{port} did not answer ({type(error).__name__})"
                     ) from error
             else:
                 if answer.status < 400:
@@ -183,7 +183,8 @@ class Client:
             )
         if parts.hostname not in _LOOPBACK:
             raise RefusedError(
-                f"{parts.hostname} is not this machine", "the client asks loopback addresses only"
+                f"{parts.hostname} is not this machine",
+                "the client connects to loopback addresses only",
             )
         return parts.hostname, port
 
@@ -245,5 +246,7 @@ def _parsed(model: type[A], content: bytes) -> A:
         return model.model_validate_json(content)
     except ValidationError as error:
         raise ApiError(
-            200, "unknown", f"the answer is no {model.__name__}; is the server of this version?"
+            200,
+            "unknown",
+            f"the answer is not a {model.__name__}: the server may have another version",
         ) from error

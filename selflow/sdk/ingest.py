@@ -95,7 +95,7 @@ def batches(events: Iterable[Event], source: str, limits: WireLimits) -> Iterato
             event_bytes = len(encode_batch("", 0, [event]))
         except (ValueError, TypeError, OverflowError) as error:
             raise WireError(
-                "bad_event", f"event {place} holds something that is no JSON or no Unicode"
+                "bad_event", f"event {place} holds a value that is not JSON or not Unicode"
             ) from error
         if event_bytes > room_bytes:
             raise WireError(
@@ -216,7 +216,7 @@ class IngestClient:
                 raise NotRunningError(
                     f"{self._address} has not acknowledged {len(self._pending)} batches "
                     f"in {timeout_s:g} s",
-                    "they are kept; see what runs: selflow status",
+                    "they are kept; selflow status shows what runs",
                 )
             self._pump(min(left_s, _LOOK_S))
 
@@ -266,7 +266,9 @@ class IngestClient:
             if kind == b"ack":
                 self._acknowledge(reply)
         except (ValueError, KeyError, TypeError, msgpack.UnpackException) as error:
-            raise WireError("bad_reply", f"{self._address} does not speak selflow/1") from error
+            raise WireError(
+                "bad_reply", f"{self._address} does not use the protocol selflow/1"
+            ) from error
         if not code:
             return
         if code not in _RETRYABLE:

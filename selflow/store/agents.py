@@ -34,7 +34,7 @@ class Verdicts:
     ) -> Opening | None:
         """Note that the steps in a span of time are about to be looked at; None if they may not.
 
-        A cycle that comes back with the same candidate opens nothing anew.
+        A cycle that comes back with the same candidate opens nothing again.
 
         Args:
             count: The ledger's rule: from all entries so far, the gate set and the number of this.
@@ -152,7 +152,7 @@ class Agents:
                 before not in _kept(versions) or before.base_sha256 != champion.base_sha256
             ):
                 told = f"no version that served on its base before {champion.id} is kept"
-                raise RefusedError(told, f"let none serve: selflow agents retire {agent}")
+                raise RefusedError(told, f"to stop serving it: selflow agents retire {agent}")
             put(connection, replace(champion, status="retired"))
             details: dict[str, Json] = {"from": champion.id, "to": before.id if before else None}
             chain(connection, now_us, actor, "agent.rollback", agent, details)
@@ -188,7 +188,7 @@ def _serving(connection: Connection, agent: str) -> tuple[AgentVersion, list[Age
     versions = find(connection, AgentVersion, agent=agent)
     champion = next((each for each in versions if each.status == "champion"), None)
     if champion is None:
-        raise UsageError(f"no version of {agent!r} serves", "selflow agents lists them")
+        raise UsageError(f"no version of {agent!r} serves", "selflow agents lists the agents")
     return champion, versions
 
 

@@ -79,7 +79,7 @@ class ArtifactStore:
         if found != sha256:
             raise ArtifactError(
                 f"artifact {sha256} was changed on disk: its content hashes to {found}",
-                "make it anew, or restore the folder from a backup",
+                "recreate it, or restore the folder from a backup",
             )
         return path
 
@@ -140,7 +140,7 @@ def _fill(folder: Path, content: Mapping[str, bytes] | Path) -> str:
                 or any(part in {"", ".", ".."} for part in name.split("/"))
             ):
                 raise ArtifactError(
-                    f"{name!r} is no name below an artifact's folder", "use names such as a/b.json"
+                    f"{name!r} is not a file name inside an artifact", "use names such as a/b.json"
                 )
             _make_parents(folder, name)
             (folder / name).write_bytes(data)

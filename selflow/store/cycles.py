@@ -18,7 +18,7 @@ _OPEN = ("requested", "running")
 
 
 class Cycles:
-    """One cycle is open at a time. Whoever works for one that is not open any more is told so by a
+    """One cycle is open at a time. Work for one that is no longer open ends with a
     StoreError.
     """
 

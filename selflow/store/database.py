@@ -87,7 +87,7 @@ class Database:
         made. One that is up to date is not locked.
 
         Raises:
-            StoreError: Its schema is unknown, it is no catalog, or it is locked.
+            StoreError: Its schema is unknown, it is not a catalog, or it is locked.
 
         Cost: with opening, 3 ms if nothing is missing and 0.2 s the first time, on 2 shared cores.
         """
@@ -277,7 +277,7 @@ def _explain(name: str, error: sa.exc.SQLAlchemyError) -> StoreError:
     state = getattr(cause, "sqlstate", None)
     if word.startswith("SQLITE_BUSY") or state == postgresql.LOCK_TIMEOUT:
         return StoreError(
-            f"the catalog {name} is locked by another program for more than {BUSY_TIMEOUT_S:g} s",
+            f"another program has locked the catalog {name} for more than {BUSY_TIMEOUT_S:g} s",
             "close the program that has it open for writing",
         )
     if word in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
@@ -288,11 +288,11 @@ def _explain(name: str, error: sa.exc.SQLAlchemyError) -> StoreError:
     if word == "OperationalError" and state is None:
         return StoreError(
             f"the catalog {name} cannot be reached",
-            "is the PostgreSQL server running, and does it let this user in?",
+            "check that the PostgreSQL server runs and admits this user",
         )
     is_full = word.startswith(_FULL) or state in postgresql.DISK_FULL
     return StoreError(
-        f"the catalog {name} refused ({word}); nothing was stored",
+        f"the catalog {name} refused the change ({word}); nothing was stored",
         "free some space on its disk, then try again"
         if is_full
         else "check that its files are yours; see selflow doctor",

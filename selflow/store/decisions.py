@@ -122,7 +122,7 @@ class Routing:
                 raise StoreError(
                     f"beliefs up to feedback {feedback_number} are older than those up "
                     f"to {before.feedback_number}",
-                    "begin from the snapshot that is kept",
+                    "load the stored snapshot first",
                 )
             return put(
                 connection, Beliefs(before.number + 1, dict(beliefs), feedback_number, now_us)

@@ -37,10 +37,12 @@ class Patterns:
             now_us: When.
 
         Raises:
-            StoreError: Two bear one name.
+            StoreError: Two have the same name.
         """
         if len({each["name"] for each in found}) < len(found):
-            raise StoreError(f"two of {len(found)} patterns bear one name", "name patterns apart")
+            raise StoreError(
+                f"two of {len(found)} patterns have the same name", "give each pattern its own name"
+            )
         with self._database.write() as connection:
             known = {each.name: each for each in find(connection, Pattern)}
             for each in known.values():

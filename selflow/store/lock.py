@@ -23,8 +23,8 @@ def hold(path: Path, what: str) -> int:
         pid = os.pread(descriptor, 20, 0).decode("ascii", "replace") or "that is just starting"
         os.close(descriptor)
         raise StoreError(
-            f"{what} is held by process {pid}",
-            "it has one holder at a time: stop that process with `selflow down`",
+            f"{what} is locked by process {pid}",
+            "only one process may use it: stop that one with `selflow down`",
         ) from error
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)

@@ -331,7 +331,7 @@ def _check_batch(source: str, batch_id: int, records: Sequence[bytes]) -> None:
             f"a source has 1 to {MAX_SOURCE_BYTES} bytes, not {len(source.encode()):,}"
         )
     if not 0 <= batch_id < 1 << 64:
-        raise ShapeError("batch_id is an unsigned 64-bit integer")
+        raise ShapeError("batch_id must be an unsigned 64-bit integer")
     for index, record in enumerate(records):
         if len(record) <= _TS_BYTES:
             raise ShapeError(

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL; libpq alone interprets the URL, whoever connects."""
+"""Connections to PostgreSQL; libpq alone interprets the URL, for every connection."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -139,7 +139,7 @@ def _unreadable(location: CatalogLocation, word: str) -> StoreError:
     if isinstance(location, Path):
         hint = "start the SelFlow that wrote it, or restore it from a backup; then: selflow up"
     else:
-        hint = "is the PostgreSQL server running, and does it let this user in?"
+        hint = "check that the PostgreSQL server runs and admits this user"
     return StoreError(f"cannot read the catalog {name_of(location)} ({word})", hint)
 
 

@@ -43,7 +43,7 @@ class Consent(Row):
 @dataclass(frozen=True, slots=True)
 class Token(Row):
     """A bearer token without its secret. ``only`` narrows it to some areas, ``sources`` to events
-    of some sources; empty is no narrowing.
+    of some sources; empty is not a restriction.
     """
 
     table = "tokens"

@@ -112,7 +112,7 @@ class Spool:
                 yield batch
 
     def done(self, source: str, batch_id: int) -> None:
-        """Forget a batch that the buffer has stored; one that does not wait is no fault."""
+        """Forget a batch that the buffer has stored; one that does not wait is not a fault."""
         with self._lock:
             file = self._forget((source, batch_id))
             if file is not None:

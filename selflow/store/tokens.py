@@ -51,14 +51,15 @@ class Tokens:
         if sources and set(only) != {"ingest"}:
             # Answers are learned from all sources together: no other route can tell them apart.
             raise UsageError(
-                "only a token for ingest can be narrowed to sources", "add --only ingest"
+                "only a token for ingest can be restricted to sources", "add --only ingest"
             )
         if label == OWNER_LABEL:
             raise UsageError(
-                f"the label {OWNER_LABEL} is kept for the owner's own token", "choose another label"
+                f"the label {OWNER_LABEL} is reserved for the owner's own token",
+                "choose another label",
             )
         if expires_at_us is not None and expires_at_us <= now_us:
-            raise UsageError("the token would end before it begins", "choose an end in the future")
+            raise UsageError("the expiry is in the past", "choose an expiry in the future")
         secret = new_token()
         token = Token(
             new_id("tok"),
@@ -76,7 +77,7 @@ class Tokens:
         return secret, token
 
     def renew_owner(self, now_us: int) -> str:
-        """The owner's own admin token, made anew; the one before it ends."""
+        """The owner's own admin token, recreated; the one before it ends."""
         secret = new_token()
         token = Token(
             new_id("tok"), "admin", [], [], OWNER_LABEL, now_us, None, None, _sha256(secret)

@@ -33,7 +33,7 @@ def _numbers_start_at_one_and_follow_each_other(log: SinkAndFeed) -> None:
     )
     holds(
         not first.is_repeat and first.credits > 0,
-        "a new batch is no repeat and is answered with credits",
+        "a new batch is not a repeat and is answered with credits",
     )
 
 

@@ -105,7 +105,7 @@ def check_origin(
 
     Args:
         method: The HTTP method.
-        origins: All ``Origin`` headers; none from programs that are no browser.
+        origins: All ``Origin`` headers; none from programs that are not browsers.
         site: The ``Sec-Fetch-Site`` header, empty if absent.
         allowed: The hosts of ``loopback_hosts``.
     """
@@ -132,13 +132,13 @@ def check_grant(grant: Grant | None, policy: RoutePolicy, *, was_sent: bool) -> 
             "the token is unknown, revoked or expired" if was_sent else "a bearer token is needed"
         )
         hint = (
-            "send Authorization: Bearer sf_...; the owner's token lies in run/token below "
+            "send Authorization: Bearer sf_...; the owner's token is in run/token below "
             "the state root"
         )
         return Problem(401, "unauthenticated", detail, hint, (("www-authenticate", challenge),))
     if grant.only and policy.area not in grant.only:
         return Problem(
-            403, "forbidden_scope", f"the token is narrowed to {', '.join(sorted(grant.only))}"
+            403, "forbidden_scope", f"the token is restricted to {', '.join(sorted(grant.only))}"
         )
     if _RANK[grant.scope] < _RANK[policy.scope]:
         detail = f"the token's scope is {grant.scope}; this route needs {policy.scope}"

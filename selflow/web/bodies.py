@@ -69,7 +69,7 @@ async def _read(receive: Receive, limit_bytes: int) -> bytes | Problem | None:
 
 def _too_large(size: str, limit_bytes: int) -> Problem:
     detail = f"body of {size} bytes; the limit is {limit_bytes:,}"
-    return Problem(413, "too_large", detail, "send less at once", CLOSE)
+    return Problem(413, "too_large", detail, "send a smaller body", CLOSE)
 
 
 class Replay:

@@ -124,13 +124,15 @@ def _once(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
 def _in_our_words(status: int) -> Problem:
     """What an answer of the server's own means to a client; 0: it gave none."""
     if status == 429:
-        return Problem(429, "rate_limited", "too many requests are inside", "try again", _AGAIN)
+        return Problem(
+            429, "rate_limited", "too many requests are in progress", "try again", _AGAIN
+        )
     if status == 408:
-        return Problem(408, "timeout", "the answer took too long", "ask for less")
+        return Problem(408, "timeout", "the answer took too long", "request less")
     if status == 404:
-        detail = "inference is being started"
+        detail = "inference is starting"
     elif status:
-        detail = "inference is being restarted"
+        detail = "inference is restarting"
     else:
         detail = "inference ended before it answered"
-    return Problem(503, "starting", detail, "ask again in a second", _AGAIN)
+    return Problem(503, "starting", detail, "try again in a second", _AGAIN)

@@ -135,7 +135,7 @@ class Guard:
             await self._app(scope, receive, exchange.send)
         elif self._inside >= self._routes.running + self._routes.waiting:
             detail = (
-                f"{self._inside} requests are inside; the limit is {self._routes.running} + "
+                f"{self._inside} requests are in progress; the limit is {self._routes.running} + "
                 f"{self._routes.waiting}"
             )
             await exchange.refuse(
@@ -190,7 +190,7 @@ class Guard:
         if not others:
             return Problem(404, "route_not_found", "there is no such route")
         allow = ", ".join(others)
-        detail = f"{scope['method']} is not offered here"
+        detail = f"{scope['method']} is not allowed here"
         return Problem(405, "method_not_allowed", detail, f"use {allow}", (("allow", allow),))
 
 

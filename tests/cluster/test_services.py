@@ -1,4 +1,4 @@
-"""The services in a real Ray: made, found, watched, killed, made anew."""
+"""The services in a real Ray: made, found, watched, killed, recreated."""
 
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -79,7 +79,7 @@ def test_what_was_appended_survives_the_buffer_and_a_repeat_stores_nothing(
 def test_an_append_without_a_buffer_is_refused_in_one_sentence(ray_session: Any) -> None:
     from actors.buffer import BufferLink
 
-    with pytest.raises(StoreError, match="the buffer is away"):
+    with pytest.raises(StoreError, match="the buffer is unavailable"):
         BufferLink().append("test", 1, RECORDS)
 
 

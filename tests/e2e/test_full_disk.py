@@ -41,7 +41,7 @@ def test_a_full_disk_is_told_and_down_ends_everything(disk: SmallDisk, small_wor
     left = [process.name() for process in own_processes(small_world.root)]
 
     assert told["state"] == "degraded"
-    assert any("takes no more data" in reason for reason in told["reasons"])
+    assert any("cannot write to" in reason for reason in told["reasons"])
     assert (ended.returncode, left) == (0, []), ended.stderr
     assert "Traceback" not in ended.stderr
     disk.free()

@@ -152,7 +152,7 @@ def test_a_folder_added_later_is_collected_once_up_has_brought_it(world: World) 
 
     wait_until(lambda: str(later / "note.txt") in subjects())
 
-    assert "bring it there with: selflow up" in said
+    assert "to apply it: selflow up" in said
     assert str(private) not in subjects()
 
 

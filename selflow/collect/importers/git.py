@@ -67,14 +67,14 @@ def import_git(folder: Path, progress: Progress) -> Iterator[Event]:
         progress: Filled while reading.
 
     Raises:
-        UsageError: If git is missing or the folder is no repository with commits (also later, while
-        reading).
+        UsageError: If git is missing, or the folder is not a repository with commits (also later,
+            while reading).
     """
     git = shutil.which("git")
     if git is None:
         raise UsageError("git is not installed", "install git to import from repositories")
     if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder that exists", "give the folder of a repository")
+        raise UsageError(f"folder not found: {folder}", "give the folder of a repository")
     root = (
         _ask(git, folder, "rev-parse", "--show-toplevel")
         .decode("utf-8", "replace")
@@ -115,8 +115,10 @@ def _refused(folder: Path, said: bytes) -> UsageError:
             f"{folder} belongs to another user", "git config --global --add safe.directory FOLDER"
         )
     if b"not a git repository" in said:
-        return UsageError(f"{folder} is no git repository", "give the folder of a repository")
-    return UsageError(f"git cannot read the commits of {folder}", "see what `git log` says there")
+        return UsageError(f"{folder} is not a git repository", "give the folder of a repository")
+    return UsageError(
+        f"git cannot read the commits of {folder}", "run `git log` there to see the reason"
+    )
 
 
 def _events(git: str, folder: Path, root: str, progress: Progress) -> Iterator[Event]:

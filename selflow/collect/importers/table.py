@@ -43,12 +43,12 @@ class ColumnMap:
             name, _, column = pair.partition("=")
             if name not in _NAMES or not column or name in named:
                 raise UsageError(
-                    f"{pair!r} is no column map",
-                    f"give each once, as NAME=COLUMN: {', '.join(_NAMES)}",
+                    f"invalid column map: {pair}",
+                    f"give each name once, as NAME=COLUMN: {', '.join(_NAMES)}",
                 )
             named[name] = column
         if "ts" not in named:
-            raise UsageError("the column map does not say when", "add ts=COLUMN")
+            raise UsageError("the column map has no ts", "add ts=COLUMN")
         return cls(**named, rest=rest)
 
     @property
@@ -131,10 +131,10 @@ def _duration_s(value: Json) -> float:
     if value is None or value == "":
         return 0.0
     if isinstance(value, bool | list | dict):
-        raise ValueError("a duration is a number")  # noqa: TRY004  (one kind of error for a bad row)
+        raise ValueError("a duration must be a number")  # noqa: TRY004  (one kind of error for a bad row)
     duration_s = float(value)
     if not 0 <= duration_s < 1e9:
-        raise ValueError("a duration is 0 or more seconds")
+        raise ValueError("a duration must be 0 or more seconds")
     return duration_s
 
 

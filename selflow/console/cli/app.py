@@ -29,7 +29,7 @@ GROUP = "selflow.commands"
 SUMMARIES = {
     "init": "Record what SelFlow may collect, source by source.",
     "up": "Start SelFlow, or attach it to the Ray cluster that RAY_ADDRESS names.",
-    "down": "End SelFlow; an attached Ray cluster is left alone.",
+    "down": "Stop SelFlow; an attached Ray cluster keeps running.",
     "status": "Show what runs, how full the buffer is and what listens.",
     "doctor": (
         "Check listeners, tokens, file modes and versions; exit code 5 if something is wrong."
@@ -38,15 +38,15 @@ SUMMARIES = {
         "Replay real events, grow and judge agents, serve, predict later events over "
         "HTTP, and learn from the outcomes."
     ),
-    "import": "Bring in JSONL, CSV, shell history or a git repository.",
+    "import": "Import events from JSONL, CSV, shell history or a git repository.",
     "replay": "Send a recorded stream through the ingest.",
     "events": "List stored events.",
     "learn": "Begin a learning cycle.",
-    "patterns": "List the patterns that live, largest first.",
+    "patterns": "List the current patterns, largest first.",
     "agents": "List the agents' versions with their verdicts, newest first.",
-    "predict": "Ask what comes next.",
-    "feedback": "Say how good a decision was.",
-    "eval": "Judge predictors on a file alone.",
+    "predict": "Predict the next step.",
+    "feedback": "Send feedback on a decision.",
+    "eval": "Evaluate predictors on a file.",
     "config": "Show, explain, check and change settings.",
     "logs": "Show the logs.",
     "token": "Create, list and revoke bearer tokens.",
@@ -82,7 +82,7 @@ class LazyGroup(typer.core.TyperGroup):
             return _as_command(point)
         near = get_close_matches(cmd_name, self.list_commands(ctx), n=1)
         raise UsageError(
-            f"no command {cmd_name!r}",
+            f"unknown command: {cmd_name}",
             f"did you mean {near[0]!r}?" if near else "selflow --help lists the commands",
         )
 
@@ -148,7 +148,7 @@ def options(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no notes.")] = False,
     no_color: Annotated[
-        bool, typer.Option("--no-color", help="No colours; also NO_COLOR.")
+        bool, typer.Option("--no-color", help="No colours; NO_COLOR does the same.")
     ] = False,
 ) -> None:
     """Make the invocation that every command receives."""

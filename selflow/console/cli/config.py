@@ -30,7 +30,9 @@ Key = Annotated[
         metavar="KEY", help="A dotted key such as serve.port; selflow config show lists all."
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be, and change nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
+]
 
 
 @app.command()
@@ -79,10 +81,10 @@ def explain(ctx: typer.Context, key: Key) -> None:
         f"  {document['meaning']}",
         f"  from: {item['layer']}",
     ]
-    lines += [f"  {layer} said: {_yaml(value)}" for layer, value in said]
+    lines += [f"  set by {layer}: {_yaml(value)}" for layer, value in said]
     lines.append(f"  default: {_yaml(item['default'])}")
-    lines += [f"  also called: {alias}"] if alias else []
-    lines += ["  what several layers say is united"] if name in rules.UNITED else []
+    lines += [f"  alias: {alias}"] if alias else []
+    lines += ["  the values of all layers are merged"] if name in rules.UNITED else []
     if (session := document["session"]) is not None:
         lines.append(f"  running session: {_yaml(session['value'])} (from: {session['layer']})")
     call.show(document, lines)
@@ -96,7 +98,7 @@ def check(ctx: typer.Context) -> None:
     lines = [
         line for fault in faults for line in (f"fault: {fault['detail']}", f"hint: {fault['hint']}")
     ]
-    call.show({"ok": not faults, "faults": faults}, lines or ["the settings are right"])
+    call.show({"ok": not faults, "faults": faults}, lines or ["the settings are valid"])
     raise typer.Exit(5 if faults else 0)
 
 
@@ -114,8 +116,8 @@ def set_(
     parsed = yaml.safe_load(value)
     if parsed is None:
         raise ConfigError(
-            f"{name}: no value was given",
-            f"selflow config unset {name} goes back to the layers below",
+            f"{name}: the value is missing",
+            f"to remove the override: selflow config unset {name}",
         )
     loaded = call.settings()
     before = _value(loaded.settings, name)
@@ -149,7 +151,7 @@ def trust(ctx: typer.Context, *, dry_run: DryRun = False) -> None:
     path = files.project_file(call.cwd) if dry_run else files.trust_project(call.root, call.cwd)
     if path is None:
         raise ConfigError(
-            f"no {files.PROJECT_FILE} in {call.cwd} or above it", "go to the project's folder"
+            f"no {files.PROJECT_FILE} in {call.cwd} or above it", "change to the project's folder"
         )
     call.show(
         {"path": str(path), "dry_run": dry_run},
@@ -230,7 +232,7 @@ def _faults(call: Invocation) -> list[dict[str, str]]:
         return [{"detail": str(error), "hint": error.hint}]
     project = files.untrusted_project(call.root, call.cwd)
     if project is not None:
-        call.note(f"note: {project} has no say; selflow config trust changes that")
+        call.note(f"note: {project} is ignored; to trust it: selflow config trust")
     folders = [
         {
             "detail": f"data_sources: {error}",
@@ -262,7 +264,7 @@ def _bad_globs(settings: Settings) -> Iterator[dict[str, str]]:
 def _unreadable(folder: str) -> str:
     place = Path(folder).expanduser()
     if not place.is_dir():
-        return f"no folder {place}"
+        return f"folder not found: {place}"
     return "" if os.access(place, os.R_OK | os.X_OK) else f"cannot read the folder {place}"
 
 

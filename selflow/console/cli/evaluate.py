@@ -21,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Judge predictors on a file alone.",
+    help="Evaluate predictors on a file.",
 )
 MAX_ROWS = 5_000_000
 """Rows are sorted by time before the first is judged, so that all are held; at 2 ms each, this many
@@ -32,7 +32,7 @@ _FIGURES = ("steps", "hit@1", "hit@5", "log_loss_bits", "ece")
 
 @app.callback()
 def judge() -> None:
-    """Judge predictors on a file alone."""
+    """Evaluate predictors on a file."""
 
 
 @app.command()
@@ -40,25 +40,25 @@ def stream(  # noqa: PLR0913  (one parameter for each option)
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSON lines, also with .gz.")],
     time: Annotated[
-        str, typer.Option(metavar="COL", help="The moment: RFC 3339, or a number since 1970.")
+        str,
+        typer.Option(metavar="COL", help="Column with the time: RFC 3339, or a number since 1970."),
     ],
-    label: Annotated[str, typer.Option(metavar="COL", help="What happened: this is predicted.")],
+    label: Annotated[str, typer.Option(metavar="COL", help="Column with the label to predict.")],
     group: Annotated[
-        str | None, typer.Option(metavar="COL", help="Rows of one value are one step.")
+        str | None, typer.Option(metavar="COL", help="Column whose equal values make one step.")
     ] = None,
     user: Annotated[
-        str | None, typer.Option(metavar="COL", help="Whose row: each has a past of its own.")
+        str | None,
+        typer.Option(metavar="COL", help="Column with the user; each has a separate history."),
     ] = None,
     mode: Annotated[
         Literal["all", "switch"],
-        typer.Option(help="switch: repeats are collapsed, the current label is barred."),
+        typer.Option(help="switch: collapse repeats, never predict the current label."),
     ] = "all",
     *,
     program: Annotated[
         bool,
-        typer.Option(
-            "--program", help="Labels are shell lines; only the program that each runs counts."
-        ),
+        typer.Option("--program", help="Labels are shell lines; only the program of each counts."),
     ] = False,
     agents: Annotated[
         bool,
@@ -77,15 +77,13 @@ def stream(  # noqa: PLR0913  (one parameter for each option)
     call: Invocation = ctx.obj
     reading = Progress()
     rows = _bounded(_rows(file, (time, label, group, user), reading), file)
-    with progress(call, f"judging {printable(file.name)}") as show:
+    with progress(call, f"evaluating {printable(file.name)}") as show:
         grow = _grower(call) if agents else None
         document = evaluate_rows(
             rows, mode=mode, program=program, has_users=user is not None, grow=grow, progress=show
         )
     if reading.bad_rows:
-        call.note(
-            f"{reading.bad_rows:,} rows left out: no moment, no label, or not of the file's form"
-        )
+        call.note(f"{reading.bad_rows:,} rows skipped: no time, no label or invalid")
     experts = document["experts"].items()
     lines = table(
         ["expert", *_FIGURES],

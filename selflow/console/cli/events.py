@@ -45,22 +45,24 @@ class EventQuery:
 def events(  # noqa: PLR0913  (one parameter for each option)
     ctx: typer.Context,
     since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Not before; RFC 3339 or a date.")
+        str | None,
+        typer.Option(metavar="TIME", help="Events at or after this time: RFC 3339 or a date."),
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Before; RFC 3339 or a date.")
+        str | None,
+        typer.Option(metavar="TIME", help="Events before this time: RFC 3339 or a date."),
     ] = None,
-    source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Only of this kind.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only events of this source.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only events of this kind.")] = None,
     limit: Annotated[
-        int, typer.Option(min=1, max=100_000, help="At most so many, the newest.")
+        int, typer.Option(min=1, max=100_000, help="Maximum number of events; the newest.")
     ] = 50,
     cursor: Annotated[
-        str | None, typer.Option(help="Those before this one: `next` of an earlier answer.")
+        str | None, typer.Option(help="Events before this cursor: `next` of an earlier answer.")
     ] = None,
     *,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on with what arrives, until Ctrl-C.")
+        bool, typer.Option("--follow", help="Keep printing new events until Ctrl-C.")
     ] = False,
 ) -> None:
     """List stored events.
@@ -76,7 +78,7 @@ def events(  # noqa: PLR0913  (one parameter for each option)
         _cursor(cursor) if cursor else None,
     )
     if not (call.root.events / "data.mdb").exists():
-        call.note("there are no events yet; selflow init says what may be collected")
+        call.note("no events yet; to allow a source: selflow init")
         call.show({"items": [], "next": None}, [])
         return
     from selflow.store.log import LogReader
@@ -169,12 +171,15 @@ def _moment(option: str, text: str | None, default_us: int) -> int:
         return parse_ts_us(text)
     except ValueError as error:
         raise UsageError(
-            f"{option} is no moment", "write it as 2026-01-31 or 2026-01-31T12:00:00Z"
+            f"invalid {option}: {printable(text)}",
+            "give a time such as 2026-01-31 or 2026-01-31T12:00:00Z",
         ) from error
 
 
 def _cursor(text: str) -> tuple[int, int]:
     moment, _, seq = text.partition("-")
     if not (moment.isdigit() and seq.isdigit()):
-        raise UsageError("--cursor is no cursor", "take it from `next` of selflow events --json")
+        raise UsageError(
+            f"invalid --cursor: {printable(text)}", "use `next` of selflow events --json"
+        )
     return int(moment), int(seq)

@@ -93,7 +93,7 @@ def deliver(call: Invocation, batch: ImportBatch, clock: Clock) -> SendResult:
     address = call.endpoints().get("ingest")
     if address is None:
         raise NotRunningError(
-            "SelFlow is not running, so nothing can be taken in", "start it with: selflow up"
+            "SelFlow is not running; an import needs it", "start it with: selflow up"
         )
     from selflow.sdk.ingest import IngestClient
 
@@ -103,7 +103,7 @@ def deliver(call: Invocation, batch: ImportBatch, clock: Clock) -> SendResult:
         IngestClient(address, batch.source, limits=limits, clock=clock) as client,
     ):
         if book.allow():
-            call.note("noted: you allow imports; selflow init --revoke import takes it back")
+            call.note("consent recorded: import; to revoke it: selflow init --revoke import")
             clock.sleep(_CONSENT_ACTS_S)
         run = _Run(
             book, client, batch, SendResult(book.start(batch.label, batch.path, batch.source))
@@ -114,8 +114,8 @@ def deliver(call: Invocation, batch: ImportBatch, clock: Clock) -> SendResult:
         except BaseException:
             run.note("failed")
             call.note(
-                f"stopped after {run.result.events:,} events, which are safe; the same "
-                "command goes on from there"
+                f"stopped after {run.result.events:,} events, which are stored; the same "
+                "command continues from there"
             )
             raise
         run.note("done")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Kind = Literal["jsonl", "csv", "shell", "git"]
 MAX_REPLAYED_EVENTS = 1_000_000
 _OUR_SHAPE = ("ts=ts", "kind=kind", "subject=subject")
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Count what is there, and send nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Count the events, and send nothing.")]
 
 
 def import_events(  # noqa: PLR0913  (one parameter for each option)
@@ -45,7 +45,7 @@ def import_events(  # noqa: PLR0913  (one parameter for each option)
         str | None, typer.Option(help="jsonl, csv: the events' source; default table.")
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="jsonl, csv: the events' kind, if no column says it.")
+        str | None, typer.Option(help="jsonl, csv: the events' kind, if no column holds it.")
     ] = None,
     *,
     rest: Annotated[
@@ -53,7 +53,7 @@ def import_events(  # noqa: PLR0913  (one parameter for each option)
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Bring in JSONL, CSV, shell history or a git repository.
+    """Import events from JSONL, CSV, shell history or a git repository.
 
     Secrets are replaced before anything is stored. The same file twice adds nothing; of a file that
     has grown, what is new. Importing is an act of yours and carries your consent with it.
@@ -73,18 +73,17 @@ def replay(  # noqa: PLR0913
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSON lines, also with .gz.")],
     time: Annotated[
-        str, typer.Option(metavar="COL", help="The moment: RFC 3339, or a number since 1970.")
+        str,
+        typer.Option(metavar="COL", help="Column with the time: RFC 3339, or a number since 1970."),
     ],
     label: Annotated[str, typer.Option(metavar="COL", help="What happened: the events' subject.")],
     group: Annotated[
-        str | None, typer.Option(metavar="COL", help="Rows of one value are one step.")
+        str | None, typer.Option(metavar="COL", help="Column whose equal values make one step.")
     ] = None,
     kind: Annotated[str, typer.Option(help="The events' kind.")] = "table.row",
     speed: Annotated[
         str,
-        typer.Option(
-            metavar="X|max", help="So many times as fast as it happened, moment by moment."
-        ),
+        typer.Option(metavar="X|max", help="Speed relative to the recording, such as 60; or max."),
     ] = "max",
     *,
     dry_run: DryRun = False,
@@ -143,7 +142,7 @@ def _refuse_idle(what: Kind, options: dict[str, object]) -> None:
     """An option that would do nothing is a mistake of the caller."""
     idle = [name for name, value in options.items() if value]
     if what in {"git", "shell"} and idle:
-        raise UsageError(f"{idle[0]} says nothing about {what}", "it is for jsonl and csv")
+        raise UsageError(f"{idle[0]} does not apply to {what}", "it applies to jsonl and csv")
 
 
 def _speed(text: str) -> float | None:
@@ -171,7 +170,7 @@ def _bring(call: Invocation, batch: ImportBatch, *, is_dry: bool) -> None:
     document["bad_rows"] = batch.reading.bad_rows
     if batch.reading.bad_rows:
         shown = ", ".join(map(str, batch.reading.bad_lines[:10]))
-        call.note(f"{batch.reading.bad_rows:,} rows could not be used; the first: line {shown}")
+        call.note(f"{batch.reading.bad_rows:,} rows skipped; the first: line {shown}")
     call.show(document, lines)
 
 
@@ -205,6 +204,5 @@ def _said(told: SendResult) -> str:
     refused = "".join(f", {n:,} refused ({code})" for code, n in told.rejected.items())
     dropped = f", {told.dropped:,} dropped by your privacy rules" if told.dropped else ""
     return (
-        f"{told.accepted:,} events stored, {told.already_there:,} were there "
-        f"already{dropped}{refused}"
+        f"{told.accepted:,} events stored, {told.already_there:,} already stored{dropped}{refused}"
     )

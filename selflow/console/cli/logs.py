@@ -31,14 +31,14 @@ class LogFile:
 def logs(
     ctx: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(help="Only logs whose name begins so, such as collector.")
+        str | None, typer.Argument(help="Only logs whose name begins with this, such as collector.")
     ] = None,
     lines: Annotated[
-        int, typer.Option(min=0, max=100_000, help="So many last lines of each.")
+        int, typer.Option(min=0, max=100_000, help="Number of last lines of each log.")
     ] = 20,
     *,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on with what is written, until Ctrl-C.")
+        bool, typer.Option("--follow", help="Keep printing new lines until Ctrl-C.")
     ] = False,
 ) -> None:
     """Show the logs.
@@ -50,8 +50,8 @@ def logs(
     if name is not None:
         named = [file for file in found if file.name.startswith(name)]
         if not named:
-            there = ", ".join(sorted({file.name for file in found})) or "no logs yet"
-            raise UsageError(f"no log is called {name!r}", f"there are: {there}")
+            names = ", ".join(sorted({file.name for file in found})) or "no logs yet"
+            raise UsageError(f"unknown log: {name}", f"logs: {names}")
         found = named
     if follow:
         _follow(call, found, lines, SystemClock())

@@ -11,7 +11,7 @@ _SHOWN_TERMS = 5
 
 
 def patterns(ctx: typer.Context) -> None:
-    """List the patterns that live, largest first.
+    """List the current patterns, largest first.
 
     The agreement is that of several clusterings, from 0 to 1; of everything together it is
     undefined.
@@ -20,7 +20,7 @@ def patterns(ctx: typer.Context) -> None:
     found = CatalogReader(call.catalog_location()).learned(Pattern, state="alive")
     found.sort(key=lambda each: -each.windows)
     if not found:
-        call.note("there is no pattern yet; selflow learn looks for them")
+        call.note("no patterns yet; to find some: selflow learn")
     rows = [
         [
             each.name,

@@ -21,19 +21,19 @@ Mode = Literal["pool", "routed"]
 
 def predict(
     ctx: typer.Context,
-    top_k: Annotated[int, typer.Option(min=1, max=50, help="So many of the likeliest.")] = 5,
+    top_k: Annotated[int, typer.Option(min=1, max=50, help="Number of likeliest predictions.")] = 5,
     context: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="What happened last: events as a JSON list or JSONL; - is stdin."
+            metavar="FILE", help="The latest events, as a JSON list or JSONL; - is stdin."
         ),
     ] = None,
     mode: Annotated[
         Mode,
-        typer.Option(help="All experts, or all but an agent that the router leaves out."),
+        typer.Option(help="All experts, or those of the arm that the router chooses."),
     ] = "pool",
 ) -> None:
-    """Ask what comes next.
+    """Predict the next step.
 
     Without --context the live stream's tail is used. The list is sorted so that an early line is
     likely to come, which is not always the order of p.
@@ -62,23 +62,20 @@ def feedback(
         str, typer.Argument(help="outcome, thumb, accepted, rating, comment or your own name.")
     ],
     value: Annotated[
-        str, typer.Argument(help="JSON, such as true, -1 or 0.5; anything else is a text.")
+        str, typer.Argument(help="JSON, such as true, -1 or 0.5; anything else is text.")
     ],
     tag: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=TEXT", help="Kept with it; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="NAME=TEXT", help="Stored with the feedback; may be repeated."),
     ] = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it and store nothing.")] = False,
 ) -> None:
-    """Say how good a decision was."""
+    """Send feedback on a decision."""
     call: Invocation = ctx.obj
     tags = dict(_pair(text) for text in tag or ())
     answer = _client(call).feedback(decision, metric, _value(value), tags=tags, dryrun=dry_run)
-    said = (
-        f"stored as {answer.feedback_id}"
-        if answer.feedback_id
-        else "it would be accepted; nothing was stored"
-    )
+    said = f"stored as {answer.feedback_id}" if answer.feedback_id else "valid; nothing was stored"
     call.show(answer.model_dump(exclude_none=True), [said])
 
 
@@ -95,15 +92,15 @@ def read_events(path: Path) -> "list[Event]":
     events = []
     for place, raw in enumerate(_documents(path), 1):
         try:
-            # What `selflow events --json` prints may be handed in as it is.
+            # What `selflow events --json` prints may be passed as it is.
             wire = {k: v for k, v in raw.items() if k != "seq"} if isinstance(raw, dict) else raw
             events.append(event_from_json(wire, now_us, limits))
         except WireError as error:
             raise UsageError(
-                f"{path}, event {place}: {error}", "selflow events --json shows the shape"
+                f"{path}, event {place}: {error}", "selflow events --json shows the format"
             ) from error
     if not events:
-        raise UsageError(f"{path} holds no event", "selflow events --json shows the shape")
+        raise UsageError(f"{path} contains no events", "selflow events --json shows the format")
     return events
 
 
@@ -132,7 +129,7 @@ def _document(path: Path, place: int, line: str) -> object:
         return json.loads(line)
     except ValueError as error:
         raise UsageError(
-            f"{path}, line {place} is no JSON", "a JSON list, or one object per line"
+            f"{path}, line {place} is not valid JSON", "give a JSON list, or one object per line"
         ) from error
 
 
@@ -145,7 +142,7 @@ def _client(call: Invocation) -> "Client":
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise UsageError("--tag is no NAME=TEXT", "for example --tag surface=shell")
+        raise UsageError(f"invalid --tag: {text}", "for example --tag surface=shell")
     return name, value
 
 

@@ -2,7 +2,7 @@
 against the kernel.
 
 The supervisor writes what it sees into the catalog; a killed supervisor cannot write that it is
-dead. So every process is looked at anew, and a note that is too old is called so.
+dead. So every process is checked again, and a note that is too old is called so.
 """
 
 import os
@@ -118,16 +118,16 @@ def judge(
     """
     alive = {each.service.name for each in seen if each.is_alive}
     if not alive and ray_state == "running":
-        return "degraded", ["Ray runs, but no service of ours does"]
+        return "degraded", ["Ray is running, but no SelFlow service is"]
     if not alive:
         return "not running", ["the Ray session died"] if ray_state == "dead" else []
     reasons = [] if ray_state == "running" else ["the Ray session is gone"]
     if "supervisor" not in alive:
-        reasons.append("the supervisor is dead: nobody makes services anew")
+        reasons.append("the supervisor is dead: services are not recreated")
     elif silent_s:
-        reasons.append(f"the supervisor has said nothing for {silent_s:,.0f} s")
+        reasons.append(f"the supervisor has not reported for {silent_s:,.0f} s")
     if not has_keeper:
-        reasons.append("the keeper is gone: nobody rebuilds a dead session; selflow up starts one")
+        reasons.append("the keeper is not running: a dead session is not rebuilt; see selflow up")
     states = {each.service.name: each.state for each in seen}
     reasons += [
         f"{name} is {state}"
@@ -271,7 +271,7 @@ def _lines(call: Invocation, document: dict[str, Any]) -> Iterator[str]:
         yield f"buffer: {buffer['new_events']:,} events, {size(buffer['size_bytes'])}{share}"
     if counts := document["ingested"]:
         counted = ", ".join(f"{counts.get(each, 0):,} {each}" for each in _OUTCOMES)
-        yield f"events since the collector began: {counted}"
+        yield f"events since the collector started: {counted}"
     if champion := document["champion"]:
         yield f"predictor: {champion['id']}, learned up to event {champion['upto_seq']:,}"
     yield from _learning(document["cycle"], document["agents"])

@@ -22,11 +22,11 @@ def url(
     """
     call: Invocation = ctx.obj
     if name not in NAMES:
-        raise UsageError(f"no listener is called {name!r}", f"one of {', '.join(NAMES)}")
+        raise UsageError(f"unknown listener: {name}", f"listeners: {', '.join(NAMES)}")
     address = call.endpoints().get(name)
     if address is None:
         raise NotRunningError(
-            f"{name} is not running", "selflow status shows what is; selflow up starts SelFlow"
+            f"{name} is not running", "selflow status shows the state; selflow up starts SelFlow"
         )
     if not listens(address):
         raise NotRunningError(f"nothing listens at {address}", "selflow status shows what runs")

@@ -26,7 +26,7 @@ def agents(ctx: typer.Context) -> None:
     call: Invocation = ctx.obj
     items = _items(call)
     if not items:
-        call.note("there is no agent yet; selflow learn grows them")
+        call.note("no agents yet; to train some: selflow learn")
     names = ("agent", "version", "status", "created_at")
     rows = [
         [*(i[n] for n in names), i["verdict"]["decision"], i["verdict"]["numbers"].get(_GAIN)]
@@ -48,7 +48,7 @@ def show(
     call: Invocation = ctx.obj
     found = [item for item in _items(call) if name in {item["id"], item["agent"]}]
     if not found:
-        raise UsageError(f"there is no agent {printable(name)}", "selflow agents lists them")
+        raise UsageError(f"unknown agent: {printable(name)}", "selflow agents lists the agents")
     chosen = next((item for item in found if item["status"] == "champion"), found[0])
     trials = CatalogReader(call.catalog_location()).learned(
         Trial, cycle_id=chosen["cycle_id"], agent=chosen["agent"]
@@ -62,10 +62,10 @@ def rollback(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An agent.")],
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say who serves and who would, and change nothing.")
+        bool, typer.Option("--dry-run", help="Show which versions serve, and change nothing.")
     ] = False,
 ) -> None:
-    """Let the version serve again that served before; none, if it was the first."""
+    """Serve the previous version of an agent again; none if it was the first."""
     call: Invocation = ctx.obj
     if dry_run:
         _show_serving(call, name)
@@ -82,12 +82,12 @@ def rollback(
 def beliefs(ctx: typer.Context) -> None:
     """Show what the router believes of each arm, with 95% credible intervals.
 
-    An arm without feedback is not listed: its chance of success lies between 0.03 and 0.97.
+    An arm without feedback is not listed: its probability of success lies between 0.03 and 0.97.
     """
     call: Invocation = ctx.obj
     found = router_beliefs(CatalogReader(call.catalog_location()))
     if not found["items"]:
-        call.note("there is no feedback on a routed answer yet")
+        call.note("no feedback on routed answers yet")
     rows = [
         [
             *(item[name] for name in ("surface", "arm", "pulls", "success")),
@@ -106,10 +106,10 @@ def retire(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An agent.")],
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say which version would retire, change nothing.")
+        bool, typer.Option("--dry-run", help="Show which version serves, and change nothing.")
     ] = False,
 ) -> None:
-    """Let no version of an agent serve; a learning cycle may grow it again."""
+    """Stop serving an agent; a learning cycle may train it again."""
     call: Invocation = ctx.obj
     if dry_run:
         _show_serving(call, name)
@@ -122,7 +122,9 @@ def retire(
 def _show_serving(call: Invocation, name: str) -> None:
     """Which version of an agent serves, and which did before it."""
     serving = [i for i in _items(call) if (i["agent"], i["status"]) == (name, "champion")]
-    told = [f"{i['id']} serves, before it {i['previous_id'] or 'none'}" for i in serving]
+    told = [
+        f"{i['id']} serves; the version before it: {i['previous_id'] or 'none'}" for i in serving
+    ]
     told = told or [f"no version of {printable(name)} serves"]
     call.show({"items": serving, "dry_run": True}, told)
 

@@ -80,7 +80,7 @@ def init(  # noqa: PLR0913  (one for each option)
         list[str] | None, typer.Option(metavar="KIND", help="Allow this kind; may be repeated.")
     ] = None,
     revoke: Annotated[
-        list[str] | None, typer.Option(metavar="KIND", help="Take it back; may be repeated.")
+        list[str] | None, typer.Option(metavar="KIND", help="Revoke this kind; may be repeated.")
     ] = None,
     watch: Annotated[
         list[Path] | None,
@@ -88,15 +88,15 @@ def init(  # noqa: PLR0913  (one for each option)
     ] = None,
     unwatch: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="Take this folder back; may be repeated."),
+        typer.Option(metavar="DIR", help="Revoke this folder; may be repeated."),
     ] = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Allow every kind.")] = False,
     list_all: Annotated[
-        bool, typer.Option("--list", help="Show what was allowed, and change nothing.")
+        bool, typer.Option("--list", help="Show the consents, and change nothing.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be recorded, and record nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be recorded, and record nothing.")
     ] = False,
 ) -> None:
     """Record what SelFlow may collect, source by source.
@@ -107,9 +107,7 @@ def init(  # noqa: PLR0913  (one for each option)
     call: Invocation = ctx.obj
     for name in [*(grant or ()), *(revoke or ())]:
         if name not in _BY_NAME and not (name == IMPORT and name in (revoke or ())):
-            raise UsageError(
-                f"no kind of source is called {name!r}", f"there are: {', '.join(_BY_NAME)}"
-            )
+            raise UsageError(f"unknown kind of source: {name}", f"kinds: {', '.join(_BY_NAME)}")
     if list_all:
         _list(call)
         return
@@ -148,15 +146,15 @@ def _list(call: Invocation) -> None:
         [i["source"], "yes" if i["is_granted"] else "no", i["granted_at"], i["revoked_at"]]
         for i in items
     ]
-    call.show({"items": items}, table(["source", "allowed", "since", "taken back"], rows))
+    call.show({"items": items}, table(["source", "allowed", "since", "revoked"], rows))
 
 
 def _ask(call: Invocation) -> tuple[list[Kind], list[str]]:
     """Explain each kind and ask for it; needs a person."""
     if not sys.stdin.isatty():
         raise UsageError(
-            "selflow init asks, and there is no terminal to ask on",
-            "use --yes, --grant KIND or --watch DIR; --list shows what was allowed",
+            "selflow init needs a terminal for its questions",
+            "use --yes, --grant KIND or --watch DIR; --list shows the consents",
         )
     wanted, folders = [], []
     for kind in KINDS:
@@ -186,7 +184,7 @@ def _record(call: Invocation, change: Change, *, is_dry: bool, is_sweeping: bool
     if not folders and any(kind.name == FILES for kind in wanted):
         if not is_sweeping:
             raise UsageError("file_system needs a folder", "add --watch DIR")
-        call.note("file_system was left out: no folder was named (--watch DIR)")
+        call.note("file_system was skipped: it needs a folder (--watch DIR)")
         wanted = [kind for kind in wanted if kind.name != FILES]
     if not is_dry:
         _write(call, replace(change, granted=wanted, folders=folders))
@@ -218,7 +216,7 @@ def _allowed_in(call: Invocation, paths: Iterable[Path]) -> tuple[str, ...]:
     """The allowed folders that are one of ``paths`` or lie below one.
 
     Raises:
-        UsageError: A folder above it is allowed: a part of a consent cannot be taken back.
+        UsageError: A folder above it is allowed: a part of a consent cannot be revoked.
     """
     allowed = {each: Path(os.path.realpath(each)) for each in _allowed_folders(call)}
     found: list[str] = []
@@ -241,11 +239,11 @@ def _effect(call: Invocation, *, is_waiting: bool) -> str:
     """When collecting starts: within seconds, if the running collector knows the settings."""
     request = read_request(call.root)
     if request is None:
-        return "collecting starts with: selflow up"
+        return "to start collecting: selflow up"
     seen = {each.name: each for each in CatalogReader(call.catalog_location()).services()}
     wanted = config_hash(collector_settings(by_reference(request.settings(call.root))))
     if is_waiting or "collector" not in seen or seen["collector"].config_hash != wanted:
-        return "the running session does not watch this yet; bring it there with: selflow up"
+        return "the running session does not watch this yet; to apply it: selflow up"
     return "the running session starts collecting within seconds"
 
 
@@ -257,7 +255,7 @@ def _write(call: Invocation, change: Change) -> None:
             catalog.consents.grant(kind.name, _details(kind, change.folders), now_us, OWNER)
         for name in change.revoked:
             if not catalog.consents.revoke(name, now_us, OWNER):
-                call.note(f"{name} was not allowed before")
+                call.note(f"{name} was not allowed")
 
 
 def _details(kind: Kind, folders: tuple[str, ...]) -> dict[str, Json]:
@@ -314,12 +312,12 @@ def _told(document: Mapping[str, Any], wanted: Iterable[Kind]) -> Iterator[str]:
         yield f"{kind.name}: {verb}\n  collected: {kind.collected}\n  never: {kind.never}"
         yield from (f"  folder: {path}" for path in details[kind.name].get("paths", ()))
     for name in [*document["revoked"], *document["revoked_folders"]]:
-        yield f"{name}: {'would be taken back' if document['dry_run'] else 'taken back'}"
+        yield f"{name}: {'would be revoked' if document['dry_run'] else 'revoked'}"
     settings = document["settings"]
     if settings["written"]:
         yield f"written: {settings['file']}"
     if settings["to_add"]:
-        yield f"to be added to {settings['file']}, which SelFlow never rewrites:"
+        yield f"add this to {settings['file']}, which SelFlow does not rewrite:"
         yield settings["to_add"].rstrip()
     if document["effect"]:
         yield document["effect"]
@@ -328,7 +326,7 @@ def _told(document: Mapping[str, Any], wanted: Iterable[Kind]) -> Iterator[str]:
 def _folder(call: Invocation, path: Path) -> str:
     place = Path(call.cwd, path.expanduser())
     if not place.is_dir():
-        raise UsageError(f"no folder {place}", "name a folder that exists")
+        raise UsageError(f"folder not found: {place}", "give a folder that exists")
     return str(place)
 
 

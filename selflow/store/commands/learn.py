@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.5
 _PATIENCE_S = 120.0
-"""A session that died is made anew in less."""
+"""A session that died is recreated in less."""
 
 
 def learn(
@@ -27,9 +27,9 @@ def learn(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Show the stages until the cycle has ended.")
     ] = True,
-    cancel: Annotated[bool, typer.Option("--cancel", help="End the cycle that is open.")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Cancel the open cycle.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the cycle that is open, and change nothing.")
+        bool, typer.Option("--dry-run", help="Show the open cycle, and change nothing.")
     ] = False,
 ) -> None:
     """Begin a learning cycle.
@@ -40,7 +40,7 @@ def learn(
     call: Invocation = ctx.obj
     if not call.endpoints() and not cancel:
         raise NotRunningError(
-            "SelFlow is not running, so nobody can learn", "start it with: selflow up"
+            "SelFlow is not running; a learning cycle needs it", "start it with: selflow up"
         )
     clock = SystemClock()
     with open_catalog(call) as catalog:
@@ -67,7 +67,7 @@ def learn(
 
 
 def follow(call: Invocation, catalog: "Catalog", cycle: Cycle, clock: Clock) -> Cycle:
-    """Tell each stage of a cycle until it has ended, over restarts of whoever works on it.
+    """Tell each stage of a cycle until it has ended, over restarts of the services.
 
     Raises:
         NotRunningError: The supervisor has said nothing for two minutes.
@@ -84,7 +84,8 @@ def follow(call: Invocation, catalog: "Catalog", cycle: Cycle, clock: Clock) -> 
                 spoke_us, heard_s = last_us, clock.monotonic_s()
             elif clock.monotonic_s() - heard_s > _PATIENCE_S:
                 raise NotRunningError(
-                    "SelFlow has stopped; the cycle goes on where it was", "start it: selflow up"
+                    "SelFlow has stopped; the cycle resumes at the next start",
+                    "start it with: selflow up",
                 )
     except KeyboardInterrupt:
         call.note(

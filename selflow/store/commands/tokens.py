@@ -34,18 +34,20 @@ def create(
     label: Annotated[str, typer.Option(metavar="TEXT", help="What the token is for.")] = "",
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="AREA", help=f"Narrow it to {', '.join(AREAS)}; may be repeated."),
+        typer.Option(
+            metavar="AREA", help=f"Restrict the token to {', '.join(AREAS)}; may be repeated."
+        ),
     ] = None,
     source: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Narrow a token with --only ingest to events of this source; may be repeated.",
+            help="Restrict a token with --only ingest to events of this source; may be repeated.",
         ),
     ] = None,
     expires: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", help="Its end: a duration (90m, 12h, 30d) or a date."),
+        typer.Option(metavar="WHEN", help="Expiry: a duration (90m, 12h, 30d) or a date."),
     ] = None,
 ) -> None:
     """Create a token and print it once; SelFlow keeps only its hash."""
@@ -71,7 +73,7 @@ def list_tokens(
     ctx: typer.Context,
     *,
     show_all: Annotated[
-        bool, typer.Option("--all", help="Those that were revoked or have expired, too.")
+        bool, typer.Option("--all", help="Include revoked and expired tokens.")
     ] = False,
 ) -> None:
     """List the tokens that are valid, oldest first."""
@@ -88,10 +90,12 @@ def list_tokens(
 @app.command()
 def revoke(
     ctx: typer.Context,
-    token_id: Annotated[str, typer.Argument(metavar="ID", help="As selflow token list shows it.")],
+    token_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The id that selflow token list shows.")
+    ],
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be revoked, and revoke nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be revoked, and revoke nothing.")
     ] = False,
 ) -> None:
     """Revoke a token; a listener refuses it within two seconds."""
@@ -108,7 +112,7 @@ def revoke(
         is_valid = _item(known[token_id], now_us)["state"] == "valid"
         if not dry_run:
             catalog.tokens.revoke(token_id, now_us, OWNER)
-    done = ("would be revoked" if dry_run else "revoked") if is_valid else "was not valid any more"
+    done = ("would be revoked" if dry_run else "revoked") if is_valid else "was not valid"
     call.show({"id": token_id, "was_valid": is_valid, "dry_run": dry_run}, [f"{token_id}: {done}"])
 
 
@@ -126,7 +130,7 @@ def _end_us(text: str, now_us: int) -> int:
         return parse_ts_us(text)
     except ValueError as error:
         raise UsageError(
-            f"invalid end of a token: {printable(text)}",
+            f"invalid expiry: {printable(text)}",
             "give a duration such as 90m, 12h or 30d, or a date such as 2027-01-31",
         ) from error
 

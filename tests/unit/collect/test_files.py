@@ -228,7 +228,7 @@ def test_a_folder_that_cannot_be_read_is_one_problem_and_the_others_go_on(tmp_pa
 
     assert health.state == "degraded"
     assert health.problems == (
-        f"{tmp_path}/missing is not a folder that exists; correct data_sources or create it",
+        f"{tmp_path}/missing is not a folder or does not exist; correct data_sources or create it",
     )
 
 
@@ -254,7 +254,10 @@ def test_a_home_folder_may_be_written_with_a_tilde(tmp_path: Path) -> None:
         ),
         (
             errno.EMFILE,
-            "no watch is left for /w/big; raise the limit: sysctl fs.inotify.max_user_instances",
+            (
+                "no file watch is left for /w/big; raise the limit: "
+                "sysctl fs.inotify.max_user_instances"
+            ),
         ),
         (errno.EACCES, "/w/big cannot be watched: Permission denied; exclude it"),
     ],

@@ -160,7 +160,7 @@ def test_a_history_that_is_no_file_is_a_problem_and_the_others_are_followed(tmp_
 
     assert (health.state, health.problems) == (
         "degraded",
-        (f"{tmp_path}/folder: Is a directory; give yourself access or leave it out",),
+        (f"{tmp_path}/folder: Is a directory; make it readable or remove it from data_sources",),
     )
 
 
@@ -275,8 +275,8 @@ def test_reading_may_stop_early(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("missing", "is not a folder that exists"),
-        ("plain", "is no git repository"),
+        ("missing", "folder not found"),
+        ("plain", "is not a git repository"),
         ("empty", "cannot read the commits"),
     ],
 )

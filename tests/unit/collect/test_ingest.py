@@ -415,12 +415,15 @@ def test_the_socket_belongs_to_the_owner_alone(folder: Path) -> None:
 def test_a_folder_open_to_others_is_refused(folder: Path) -> None:
     folder.chmod(0o755)
 
-    with pytest.raises(RefusedError, match="open to other users"):
+    with pytest.raises(RefusedError, match="other users can open"):
         IngestServer(MemoryLog(), event_filter(), SystemClock(), folder / "in.sock").start()
 
 
 def test_a_socket_that_is_served_is_not_taken_over(folder: Path) -> None:
-    with serving(MemoryLog(), folder), pytest.raises(RefusedError, match="another program serves"):
+    with (
+        serving(MemoryLog(), folder),
+        pytest.raises(RefusedError, match="another program listens at"),
+    ):
         IngestServer(MemoryLog(), event_filter(), SystemClock(), folder / "run" / "in.sock").start()
 
 

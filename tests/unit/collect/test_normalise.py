@@ -76,7 +76,7 @@ def test_a_pattern_may_take_another_back() -> None:
 
 
 def test_a_pattern_that_is_none_is_refused() -> None:
-    with pytest.raises(ConfigError, match="path pattern is not valid"):
+    with pytest.raises(ConfigError, match="invalid path pattern"):
         PathRules(["!"], "/home/u")
 
 

@@ -1,5 +1,5 @@
-"""The collector's own deliveries: whole batches, in order, kept while the sink is away, never
-doubled.
+"""The collector's own deliveries: whole batches, in order, kept while the sink is
+unavailable, never doubled.
 """
 
 from collections.abc import Iterator, Sequence

@@ -239,7 +239,7 @@ def test_a_bad_glob_is_named_and_the_other_folder_is_watched(
     (problem,) = sources.settle({"file_system": (folder,)})
     running = len(sources.health())
 
-    assert "data_sources[0] (file_system): path pattern" in problem
+    assert "data_sources[0] (file_system): invalid path pattern" in problem
     assert running == 1
     assert sources.settle({}) == []
     assert sources.health() == []

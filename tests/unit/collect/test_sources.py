@@ -65,7 +65,7 @@ def test_a_source_that_is_not_installed_is_named_with_those_that_are(
         type = "bank_account"
 
     monkeypatch.setattr(sources, "found_sources", lambda: dict.fromkeys(NAMES))
-    with pytest.raises(ConfigError, match="no source named bank_account") as caught:
+    with pytest.raises(ConfigError, match="unknown source bank_account") as caught:
         make_source(Unknown(), SystemClock(), "/home/u")
 
     assert "file_system, shell_history, system_metrics" in caught.value.hint

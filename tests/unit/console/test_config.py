@@ -59,9 +59,9 @@ def test_explain_says_which_layer_won_and_what_all_said(
         {"layer": "user", "value": 7800},
         {"layer": "environment", "value": 7801},
     ]
-    assert document["meaning"] == "A busy port moves up by one."
+    assert document["meaning"] == "The port; the next free one if it is busy."
     assert "from: environment" in text
-    assert "user said: 7800" in text
+    assert "set by user: 7800" in text
 
 
 def test_explain_shows_what_the_running_session_was_given(cli: Cli, root: Root) -> None:
@@ -78,9 +78,9 @@ def test_explain_shows_what_the_running_session_was_given(cli: Cli, root: Root) 
     assert "running session: 7750 (from: command line)" in shown
 
 
-def test_explain_says_the_alias_and_that_exclusions_are_united(cli: Cli) -> None:
-    assert "also called: buffer.budget_mb" in cli("config", "explain", "buffer.budget_bytes").out
-    assert "united" in cli("config", "explain", "privacy.exclude_apps").out
+def test_explain_says_the_alias_and_that_exclusions_are_merged(cli: Cli) -> None:
+    assert "alias: buffer.budget_mb" in cli("config", "explain", "buffer.budget_bytes").out
+    assert "merged" in cli("config", "explain", "privacy.exclude_apps").out
 
 
 def test_an_unknown_key_is_refused_by_name(cli: Cli) -> None:
@@ -105,13 +105,13 @@ def test_check_finds_a_watched_folder_that_is_not_there(cli: Cli, root: Root) ->
     ended = cli("config", "check")
 
     assert ended.code == 5
-    assert "no folder /nowhere/at/all" in ended.out
+    assert "folder not found: /nowhere/at/all" in ended.out
 
 
 def test_check_is_content_with_right_settings(cli: Cli) -> None:
     ended = cli("config", "check")
 
-    assert (ended.code, ended.out) == (0, "the settings are right\n")
+    assert (ended.code, ended.out) == (0, "the settings are valid\n")
 
 
 def test_set_writes_an_override_in_our_unit_and_unset_takes_it_back(cli: Cli, root: Root) -> None:
@@ -170,7 +170,7 @@ def test_a_project_file_has_a_say_only_once_it_is_trusted(cli: Cli, root: Root) 
     project.write_text("serve: {port: 7900}\n")
 
     assert cli("config", "get", "serve.port").out == "7731\n"
-    assert "has no say" in cli("config", "check").err
+    assert "is ignored" in cli("config", "check").err
     assert cli("config", "trust", "--json").document == {"path": str(project), "dry_run": False}
     assert cli("config", "get", "serve.port").out == "7900\n"
 

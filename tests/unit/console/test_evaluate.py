@@ -98,7 +98,7 @@ def test_rows_without_a_moment_or_a_label_are_left_out_and_counted(cli: Cli, tab
     ended = cli(*STREAM, table, *COLUMNS, "--json")
 
     assert ended.document["experts"]["pool"]["steps"] == 60
-    assert ended.err.startswith("2 rows left out")
+    assert ended.err.startswith("2 rows skipped")
 
 
 def test_a_small_file_of_too_many_rows_is_refused_in_little_memory(

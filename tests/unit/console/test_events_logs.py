@@ -150,7 +150,7 @@ def test_an_unknown_log_names_those_there_are(cli: Cli, root: Root) -> None:
     ended = cli("logs", "nope")
 
     assert ended.code == 2
-    assert "there are: buffer" in ended.err
+    assert "logs: buffer" in ended.err
 
 
 def test_a_rotated_log_is_read_from_its_beginning(tmp_path: Path) -> None:

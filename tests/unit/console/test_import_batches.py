@@ -130,7 +130,7 @@ def test_the_first_import_notes_its_consent_says_so_and_waits_until_it_acts(
         said, waited_s = capsys.readouterr().err, clock.monotonic_s()
         deliver(make_invocation(set()), batch, clock)
 
-    assert "you allow imports; selflow init --revoke import" in said
+    assert "consent recorded: import; to revoke it: selflow init --revoke import" in said
     assert waited_s > 1.0
     assert (capsys.readouterr().err, clock.monotonic_s()) == ("", waited_s)
     assert [c.revoked_at_us for c in catalog.consents.list_all() if c.source == "import"] == [None]

@@ -49,8 +49,8 @@ def test_csv_needs_a_column_map_and_keeps_to_it(cli: Cli, log: MemoryLog, table:
     assert cli("import", "csv", table).code == 2
     ended = cli("import", "csv", table, *options)
     assert ended.code == 0
-    assert "3 events stored, 0 were there already" in ended.out
-    assert "1 rows could not be used; the first: line 4" in ended.err
+    assert "3 events stored, 0 already stored" in ended.out
+    assert "1 rows skipped; the first: line 4" in ended.err
     assert stored(log)[0] == ("table", "table.row", "a.py", {"step": "c1"})
 
 
@@ -127,9 +127,9 @@ def test_a_dry_run_counts_and_sends_nothing(cli: Cli, root: Root, table: str) ->
         (("import", "tape", "x"), "'tape' is not one of"),
         (("import", "csv", "/nowhere.csv", "--map", "ts=a"), "cannot read /nowhere.csv"),
         (("import", "csv", "{table}", "--map", "ts=nope"), "no column nope"),
-        (("import", "csv", "{table}", "--map", "nope"), "no column map"),
-        (("import", "git", ".", "--rest"), "--rest says nothing about git"),
-        (("import", "git", "."), "no git repository"),
+        (("import", "csv", "{table}", "--map", "nope"), "invalid column map"),
+        (("import", "git", ".", "--rest"), "--rest does not apply to git"),
+        (("import", "git", "."), "not a git repository"),
         (("replay", "{table}", "--time", "when", "--label", "nope"), "no column nope"),
         (
             ("replay", "{table}", "--time", "when", "--label", "path", "--speed", "-1"),

@@ -132,7 +132,7 @@ def runs_on(catalog: Catalog, root: Root, settings: Settings) -> None:
 
 
 def test_without_a_session_init_says_what_starts_collecting(cli: Cli, folder: Path) -> None:
-    assert cli("init", "--watch", str(folder)).out.endswith("collecting starts with: selflow up\n")
+    assert cli("init", "--watch", str(folder)).out.endswith("to start collecting: selflow up\n")
 
 
 def test_a_session_on_older_settings_is_told_to_take_the_new(
@@ -142,7 +142,7 @@ def test_a_session_on_older_settings_is_told_to_take_the_new(
     ended = cli("init", "--watch", str(folder))
 
     assert "written" in ended.out
-    assert ended.out.endswith("bring it there with: selflow up\n")
+    assert ended.out.endswith("to apply it: selflow up\n")
 
 
 def test_a_session_that_knows_the_source_starts_within_seconds(
@@ -158,7 +158,7 @@ def test_a_session_that_knows_the_source_starts_within_seconds(
 
 def test_files_need_a_folder(cli: Cli) -> None:
     assert cli("init", "--grant", "file_system").code == 2
-    assert "left out" in cli("init", "--yes").err
+    assert "was skipped" in cli("init", "--yes").err
     assert "file_system" not in granted(cli)
 
 
@@ -166,13 +166,13 @@ def test_a_folder_that_is_not_there_is_named(cli: Cli) -> None:
     ended = cli("init", "--watch", "/nowhere/at/all")
 
     assert ended.code == 2
-    assert "no folder /nowhere/at/all" in ended.err
+    assert "folder not found: /nowhere/at/all" in ended.err
 
 
 def test_what_was_allowed_can_be_taken_back(cli: Cli) -> None:
     cli("init", "--grant", "ingest")
 
-    assert cli("init", "--revoke", "ingest").out == "ingest: taken back\n"
+    assert cli("init", "--revoke", "ingest").out == "ingest: revoked\n"
     assert granted(cli) == set()
     assert "was not allowed" in cli("init", "--revoke", "ingest").err
 
@@ -193,7 +193,7 @@ def test_one_folder_can_be_taken_back(cli: Cli, folder: Path, tmp_path: Path) ->
     again = cli("init", "--unwatch", str(folder))
     cli("init", "--unwatch", str(tmp_path))
 
-    assert (ended.out, one_left) == (f"{folder}: taken back\n", [str(other)])
+    assert (ended.out, one_left) == (f"{folder}: revoked\n", [str(other)])
     assert f"{folder} was not allowed before" in again.err
     assert (again.code, granted(cli)) == (0, set())
 
@@ -237,7 +237,7 @@ def test_an_unknown_kind_is_refused_by_name(cli: Cli) -> None:
     ended = cli("init", "--grant", "microphone")
 
     assert ended.code == 2
-    assert "'microphone'" in ended.err
+    assert "microphone" in ended.err
 
 
 def test_a_person_is_asked_for_each_kind(

@@ -153,7 +153,7 @@ def test_a_session_that_stays_silent_ends_the_waiting_and_not_the_cycle(
     ended = cli("learn")
 
     assert ended.code == 3
-    assert "the cycle goes on where it was" in ended.err
+    assert "the cycle resumes at the next start" in ended.err
     assert 120 < clock.monotonic_s() < 130
     assert catalog.cycles.open() is not None
 
@@ -260,7 +260,7 @@ def test_a_rollback_lets_the_version_before_serve(cli: Cli, catalog: Catalog) ->
 
     assert (
         cli("agents", "rollback", "writing", "--dry-run").out
-        == f"{second.id} serves, before it {first.id}\n"
+        == f"{second.id} serves; the version before it: {first.id}\n"
     )
     assert [each.id for each in catalog.agents.champions()] == [second.id]
     assert cli("agents", "rollback", "writing").out == f"{first.id} serves\n"

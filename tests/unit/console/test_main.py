@@ -57,7 +57,7 @@ def test_an_unknown_command_names_the_nearest(cli: Cli) -> None:
     ended = cli("verson")
 
     assert ended.code == 2
-    assert ended.err == "error: no command 'verson'\nhint: did you mean 'version'?\n"
+    assert ended.err == "error: unknown command: verson\nhint: did you mean 'version'?\n"
 
 
 def test_an_unknown_option_is_wrong_usage(cli: Cli) -> None:
@@ -76,7 +76,7 @@ def test_behind_a_double_dash_json_is_an_argument(cli: Cli) -> None:
     ended = cli("logs", "--", "--json")
 
     assert ended.code == 2
-    assert "no log is called '--json'" in ended.err
+    assert "unknown log: --json" in ended.err
 
 
 def test_with_json_an_error_is_a_problem_on_stderr_and_stdout_is_empty(cli: Cli) -> None:

@@ -117,8 +117,8 @@ def test_the_context_may_come_from_stdin(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "holds no event"),
-        ('{"secret": tru', "line 1 is no JSON"),
+        ("", "contains no events"),
+        ('{"secret": tru', "line 1 is not valid JSON"),
         (json.dumps([EVENT, {**EVENT, "hush": 1}]), "event 2: unknown field 'hush'"),
         ("[7]", "event 1"),
     ],

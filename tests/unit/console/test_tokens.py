@@ -81,10 +81,10 @@ def test_the_owners_token_cannot_be_revoked(cli: Cli, catalog: Catalog) -> None:
     [
         (("create", "--scope", "root"), "unknown scope: root"),
         (("create", "--only", "kitchen"), "unknown area 'kitchen'"),
-        (("create", "--source", "a"), "only a token for ingest can be narrowed to sources"),
-        (("create", "--expires", "soon"), "invalid end of a token: soon"),
-        (("create", "--expires", "2020-01-01"), "would end before it begins"),
-        (("create", "--label", "owner"), "kept for the owner's own token"),
+        (("create", "--source", "a"), "only a token for ingest can be restricted to sources"),
+        (("create", "--expires", "soon"), "invalid expiry: soon"),
+        (("create", "--expires", "2020-01-01"), "the expiry is in the past"),
+        (("create", "--label", "owner"), "reserved for the owner's own token"),
         (("revoke", "tok_nobody"), "unknown token: tok_nobody"),
     ],
 )
@@ -98,14 +98,14 @@ def test_what_a_token_cannot_be_is_named(cli: Cli, args: tuple[str, ...], messag
 def test_beliefs_are_shown_with_their_intervals(cli: Cli, catalog: Catalog) -> None:
     before = cli("agents", "beliefs")
     arm = Arm()
-    arm.hear("dec_1/thumb", 1.0, 0.25, 1.0)
+    arm.learn("dec_1/thumb", 1.0, 0.25, 1.0)
     beliefs = Beliefs(7, {"predict": {"pool": arm}})
     document = {**beliefs.state(), "summary": beliefs.summary()}
     catalog.routing.save(document, 7, SystemClock().now_us())
     shown = cli("--json", "agents", "beliefs")
     (item,) = shown.document["items"]
 
-    assert "no feedback on a routed answer yet" in before.err
+    assert "no feedback on routed answers yet" in before.err
     assert (item["surface"], item["arm"], item["pulls"]) == ("predict", "pool", 1)
     assert item["low"] < item["success"] < item["high"]
     assert cli("--json", "status").document["router"]["items"] == [item]

@@ -36,11 +36,11 @@ def test_a_url_names_a_file_or_a_database(url: str, location: Path | str) -> Non
     [
         ("not a url", "neither SQLite nor PostgreSQL"),
         ("mysql://u:secret@h/d", "neither SQLite nor PostgreSQL"),
-        ("sqlite://", "names no SQLite file"),
-        ("sqlite:///", "names no SQLite file"),
-        ("sqlite:///:memory:", "names no SQLite file"),
-        ("sqlite:///a.db?mode=ro", "names no SQLite file"),
-        ("postgresql://u:secret@h", "names no database"),
+        ("sqlite://", "is not the URL of a SQLite file"),
+        ("sqlite:///", "is not the URL of a SQLite file"),
+        ("sqlite:///:memory:", "is not the URL of a SQLite file"),
+        ("sqlite:///a.db?mode=ro", "is not the URL of a SQLite file"),
+        ("postgresql://u:secret@h", "has no database name"),
     ],
 )
 def test_a_useless_url_is_refused_without_its_password(url: str, text: str) -> None:

@@ -33,7 +33,7 @@ def test_each_form_of_a_moment_is_understood(given_as: object, ts_us: int) -> No
 
 @pytest.mark.parametrize("wrong", [None, True, "", "soon", "2024-13-01", b"2024-01-01", [1], {}])
 def test_what_is_no_moment_is_refused(wrong: object) -> None:
-    with pytest.raises(ValueError, match=r"moment|isoformat|month"):
+    with pytest.raises(ValueError, match=r"time|isoformat|month"):
         parse_ts_us(wrong)
 
 

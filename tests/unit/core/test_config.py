@@ -59,7 +59,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"data_sources": [{"type": "file_system"}]},
-        "data_sources.0.file_system.paths (user): this key is needed",
+        "data_sources.0.file_system.paths (user): this key is required",
     ),
     ({"data_sources": [{"paths": []}]}, "data_sources.0 (user): type is missing"),
     ({"data_sources": [{"type": "files"}]}, "data_sources.0 (user): Input tag 'files'"),
@@ -117,7 +117,7 @@ def test_a_wrong_setting_is_refused_by_name_and_layer(values: dict[str, Any], me
     [
         ({"serve": {"prot": 1}}, "did you mean 'port'?"),
         ({"supervisr": {}}, "did you mean 'supervisor'?"),
-        ({"zzz": {}}, "known here: data_sources, privacy"),
+        ({"zzz": {}}, "known keys: data_sources, privacy"),
         ({"serve.port.tcp": 1}, "serve.port has no keys below it"),
     ],
 )
@@ -141,7 +141,7 @@ def test_loading_changes_no_layer() -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "why"),
-    [("codename(", "is no regular expression"), ("x*", "matches the empty text")],
+    [("codename(", "is not a regular expression"), ("x*", "matches the empty text")],
 )
 def test_a_redaction_pattern_that_cannot_work_is_refused_by_its_place(
     pattern: str, why: str
@@ -231,7 +231,7 @@ def test_every_known_key_has_a_value_and_a_meaning() -> None:
 
     assert {"serve.port", "data_sources", "ray.knobs", "privacy.anonymize"} <= set(keys)
     assert all(value_at(Settings(), key) is not ... for key in keys)
-    assert meaning("serve.port") == "A busy port moves up by one."
+    assert meaning("serve.port") == "The port; the next free one if it is busy."
     assert meaning("serve.prot") == ""
 
 

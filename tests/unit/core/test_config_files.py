@@ -122,11 +122,11 @@ def test_another_settings_file_replaces_the_users(root: Root, tmp_path: Path) ->
 def test_an_unknown_profile_names_those_there_are(root: Root) -> None:
     (root.profiles / "mine.yaml").write_text("")
     for name in ("none", "../config"):
-        with pytest.raises(ConfigError, match="no profile") as caught:
+        with pytest.raises(ConfigError, match="unknown profile") as caught:
             load_settings(root, NO_VARIABLES, profile=name)
 
         assert {"laptop", "lean", "mine"} <= set(
-            caught.value.hint.removeprefix("there are: ").split(", ")
+            caught.value.hint.removeprefix("profiles: ").split(", ")
         )
 
 

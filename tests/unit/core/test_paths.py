@@ -109,7 +109,7 @@ def test_files_in_run_that_are_not_ours_stay(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "fast.sh").write_text("the owner's own")
 
-    with pytest.raises(ConfigError, match="holds files that SelFlow did not make"):
+    with pytest.raises(ConfigError, match="holds files that SelFlow did not create"):
         Root(tmp_path, tmp_path).make()
     remove_entry(tmp_path / "run", "fast.sh")
 
@@ -138,7 +138,7 @@ def test_a_link_inside_is_removed_and_not_followed(tmp_path: Path) -> None:
 def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
 
-    with pytest.raises(ConfigError, match=f"cannot make the folder {tmp_path}/state") as caught:
+    with pytest.raises(ConfigError, match=f"cannot create the folder {tmp_path}/state") as caught:
         private_folder(tmp_path / "state")
     assert "SELFLOW_HOME" in caught.value.hint
 

@@ -51,7 +51,7 @@ def test_the_reason_is_told_and_gone_with_the_next_answer() -> None:
     watch = ServingWatch()
     watch.observe(200, 0.0, has_replica=True)
     watch.observe("refused", 12.0, has_replica=False)
-    assert watch.reason == "away for 12 s; Serve restarts its own parts"
+    assert watch.reason == "unavailable for 12 s; Serve restarts its own parts"
     watch.observe(200, 13.0, has_replica=True)
     assert watch.reason == ""
 

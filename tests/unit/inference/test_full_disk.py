@@ -23,7 +23,7 @@ def test_a_full_disk_refuses_only_what_must_be_stored(template: Template, tmp_pa
         assert (problem["status"], problem["code"]) == (503, "storage_full")
         assert "free some space" in problem["hint"]
         assert (health.status_code, health.json()["status"]) == (200, "degraded")
-        assert "takes no more data" in health.json()["last_error"]
+        assert "cannot write to" in health.json()["last_error"]
         assert str(disk.path) not in unknown.text
         assert models.status_code == 200
         disk.free()

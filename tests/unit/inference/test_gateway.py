@@ -319,7 +319,9 @@ class Behind(Feed):
 
     def read(self, after_seq: int, limit_events: int) -> Sequence[Stored]:
         if after_seq:
-            raise StoreError("the buffer is away (ActorDiedError)", "it is made anew")
+            raise StoreError(
+                "the buffer is unavailable (ActorDiedError)", "the supervisor recreates it"
+            )
         event = Event(self.log.read(0, 1)[0].event.ts_us, "files", "file.modify", "one long burst")
         return [Stored(seq, event) for seq in range(1, limit_events + 1)]
 

@@ -146,7 +146,7 @@ def test_answers_go_on_while_the_buffer_is_away(world: World) -> None:
 
     assert answer["predictions"][0]["subject"] == before[0]["subject"]
     assert (health.status_code, health.json()["status"]) == (200, "degraded")
-    assert health.json()["last_error"] == "the buffer is away (ActorDiedError)"
+    assert health.json()["last_error"] == "the buffer is unavailable (ActorDiedError)"
     world.feed.is_away = False
     world.catch_up()
     assert world.ask("GET", "/health").json() == {

@@ -297,7 +297,7 @@ def test_a_text_takes_feedback_by_either_id(school: School, *, stream: bool) -> 
     outcome = world.feedback(body_id, "outcome", [{"kind": "shell.command"}])
 
     assert (by_header.status_code, by_body.status_code) == (200, 200)
-    assert (outcome.status_code, "belongs to a prediction" in outcome.json()["detail"]) == (
+    assert (outcome.status_code, "outcome applies to predictions" in outcome.json()["detail"]) == (
         400,
         True,
     )

@@ -42,12 +42,16 @@ class Feed:
 
     def read(self, after_seq: int, limit_events: int) -> Sequence[Stored]:
         if self.is_away:
-            raise StoreError("the buffer is away (ActorDiedError)", "it is made anew")
+            raise StoreError(
+                "the buffer is unavailable (ActorDiedError)", "the supervisor recreates it"
+            )
         return self.log.read(after_seq, limit_events)
 
     def fill(self) -> Fill:
         if self.is_away:
-            raise StoreError("the buffer is away (ActorDiedError)", "it is made anew")
+            raise StoreError(
+                "the buffer is unavailable (ActorDiedError)", "the supervisor recreates it"
+            )
         return self.log.fill()
 
     def last_seq(self) -> int:

@@ -135,7 +135,7 @@ def test_feedback_asks_again_with_the_same_key_after_a_lost_answer(script: Scrip
 def test_a_prediction_is_never_asked_twice(script: Script) -> None:
     script.answers = [(0, b"", {})]
 
-    with pytest.raises(NotRunningError, match="gave no answer"):
+    with pytest.raises(NotRunningError, match="did not answer"):
         client(script).predict()
     assert len(script.seen) == 1
 

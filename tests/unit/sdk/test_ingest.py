@@ -167,7 +167,7 @@ def test_too_much_waiting_is_an_error_and_keeps_what_waits(folder: Path) -> None
     with _client(folder, pace) as client:
         with pytest.raises(NotRunningError, match="has not acknowledged 2 batches") as caught:
             client.send(events(0, 30))
-        assert caught.value.hint == "they are kept; see what runs: selflow status"
+        assert caught.value.hint == "they are kept; selflow status shows what runs"
         assert client.pending_batches == 2
         with serving(log, folder):
             client.flush(10)

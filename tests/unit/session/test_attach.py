@@ -141,7 +141,7 @@ def test_a_cluster_that_other_machines_reach_is_told(
         named = f"{'[::1]' if ':' in host else '127.0.0.1'}:{port}"
         warnings = ray_head.attach(root, RaySettings(), named).warnings
 
-    assert ("its ports are open beyond loopback" in warnings) == is_open
+    assert ("its ports listen beyond loopback" in warnings) == is_open
 
 
 def test_a_cluster_with_a_token_is_joined_with_one(root: Root) -> None:
@@ -157,7 +157,7 @@ def test_a_listener_that_is_no_ray_is_named(root: Root) -> None:
         address = f"127.0.0.1:{other.getsockname()[1]}"
         other.close()
 
-        with pytest.raises(NotRunningError, match=f"at {address} is no Ray control store"):
+        with pytest.raises(NotRunningError, match=f"not a Ray control store: {address}"):
             ray_head.attach(root, RaySettings(), address)
 
 
@@ -196,5 +196,5 @@ def test_the_owners_cluster_is_never_rebuilt(
     with control_store(has_token=True) as address:
         note_session(root, "127.0.0.1:1" if has_ended else address, is_ours=False)
 
-        with pytest.raises(NotRunningError, match="is not ours to rebuild"):
+        with pytest.raises(NotRunningError, match="SelFlow did not start the Ray cluster"):
             session.rebuild(root, lambda _: None)

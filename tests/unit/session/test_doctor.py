@@ -135,11 +135,11 @@ def test_a_ray_client_server_is_found(
 
 
 def test_a_ray_without_token_is_found(kept: Root, core_pids: tuple[int, ...]) -> None:
-    assert faults(kept, core_pids, has_token=False) == {"Ray asks for its token"}
+    assert faults(kept, core_pids, has_token=False) == {"Ray requires a token"}
 
 
 def test_an_open_dashboard_is_found(kept: Root, core_pids: tuple[int, ...]) -> None:
-    assert faults(kept, core_pids, dashboard_status=200) == {"dashboard asks for its token"}
+    assert faults(kept, core_pids, dashboard_status=200) == {"dashboard requires a token"}
 
 
 def test_a_session_without_keeper_is_found(root: Root, core_pids: tuple[int, ...]) -> None:
@@ -150,8 +150,8 @@ def test_a_session_without_keeper_is_found(root: Root, core_pids: tuple[int, ...
     ("asked", "answered", "fault"),
     [
         (("/health", False), 500, "inference answers"),
-        (("/metrics", False), 200, "inference asks for a token"),
-        (("/health", True), 200, "inference checks the Host"),
+        (("/metrics", False), 200, "inference requires a token"),
+        (("/health", True), 200, "inference checks the Host header"),
     ],
 )
 def test_an_inference_port_that_is_ill_or_open_is_found(

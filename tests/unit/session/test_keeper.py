@@ -104,7 +104,7 @@ def test_a_record_that_cannot_be_read_ends_no_keeper(
     root.ray_session.write_text("{")
 
     assert rebuilds(root, checks=5) == 0
-    assert capsys.readouterr().err.count("a check failed and is made again") == 1
+    assert capsys.readouterr().err.count("a check failed and is repeated") == 1
 
 
 def test_the_owners_cluster_is_his_to_start_again(root: Root) -> None:

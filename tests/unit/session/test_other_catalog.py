@@ -58,7 +58,7 @@ def test_keeper_doctor_and_collector_read_the_sessions_catalog(root: Root) -> No
     assert keeper._is_fresh(root, clock)
     assert Permission(location, clock).allows("ingest")
     assert ingest_grant(location, clock, token) is not None
-    assert findings["catalog and its audit chain"].detail == "2 audited acts, unbroken"
+    assert findings["catalog and its audit chain"].detail == "2 audit entries, chain intact"
     assert not root.catalog.exists()
 
 

@@ -169,7 +169,7 @@ def test_a_locked_catalog_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     catalog = Catalog.open(tmp_path / "catalog.db")
     other = sqlite3.connect(tmp_path / "catalog.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="is locked by another program"):
+    with pytest.raises(StoreError, match="another program has locked"):
         catalog.facts.begin(FACTS, 1)
     other.close()
     catalog.facts.begin(FACTS, 1)
@@ -254,8 +254,8 @@ def test_the_owners_token_is_made_anew_and_the_one_before_it_ends(catalog: Catal
     [
         ("root", "x", {}, "unknown scope 'root'"),
         ("view", "x", {"only": ["disk"]}, "unknown area 'disk'"),
-        ("admin", "owner", {}, "kept for the owner's own token"),
-        ("view", "x", {"expires_at_us": 10}, "would end before it begins"),
+        ("admin", "owner", {}, "reserved for the owner's own token"),
+        ("view", "x", {"expires_at_us": 10}, "the expiry is in the past"),
     ],
 )
 def test_a_token_that_makes_no_sense_is_refused(

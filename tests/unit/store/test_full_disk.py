@@ -46,7 +46,7 @@ def test_a_full_disk_is_a_state_that_ends_with_room(disk: SmallDisk) -> None:
 
         for each in (by_catalog, by_artifacts, by_spool, by_log):
             assert refused(each) == FULL
-        assert "takes no more data: No space left on device" in storage_problem(disk.path)
+        assert "No space left on device; free some space" in storage_problem(disk.path)
         assert "files" in [
             each.source for each in CatalogReader(disk.path / "catalog.db").consents()
         ]

@@ -40,7 +40,7 @@ def test_a_pattern_keeps_its_id_while_it_keeps_its_name(catalog: Catalog, tmp_pa
 def test_two_patterns_of_one_name_are_refused_and_the_name_is_not_quoted(
     catalog: Catalog, tmp_path: Path
 ) -> None:
-    with pytest.raises(StoreError, match="two of 2 patterns bear one name") as caught:
+    with pytest.raises(StoreError, match="two of 2 patterns have the same name") as caught:
         catalog.patterns.record(begun(catalog).id, [PATTERN, PATTERN], 1)
 
     assert "writing" not in f"{caught.value}{caught.value.hint}"

@@ -172,7 +172,7 @@ def test_the_map_grows_with_the_log(tmp_path: Path) -> None:
 
 def test_a_second_writer_is_told_who_holds_the_log(tmp_path: Path) -> None:
     with closing(open_log(tmp_path / "events")):
-        with pytest.raises(StoreError, match=rf"is held by process {os.getpid()}$") as caught:
+        with pytest.raises(StoreError, match=rf"is locked by process {os.getpid()}$") as caught:
             open_log(tmp_path / "events")
         assert "selflow down" in caught.value.hint
 

@@ -233,5 +233,5 @@ def test_a_writer_beside_a_writer_in_another_process_is_refused(tmp_path: Path) 
             check=False,
         )
 
-        assert f"is held by process {os.getpid()}" in other.stderr
+        assert f"is locked by process {os.getpid()}" in other.stderr
         assert decode_record(record(7)) == log.read(0, 1)[0].event

@@ -173,7 +173,7 @@ def test_a_disk_that_refuses_keeps_nothing(tmp_path: Path, monkeypatch: pytest.M
 def test_a_second_holder_is_refused_and_modes_are_the_owners(tmp_path: Path) -> None:
     with closing(open_spool(tmp_path / "spool")) as spool:
         spool.put("a", 1, [record(1)])
-        with pytest.raises(StoreError, match=f"is held by process {os.getpid()}"):
+        with pytest.raises(StoreError, match=f"is locked by process {os.getpid()}"):
             open_spool(tmp_path / "spool")
         modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "spool").iterdir()}
 
