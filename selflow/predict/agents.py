@@ -1,8 +1,8 @@
 """Agents as experts of the pool: what a language model says of the next step, over the known labels
 and NEW.
 
-A label that the model has a token for gets the model's own chance, or gives it to NEW while nobody
-knows the label. What the model leaves for all others (``other_p``) is shared by known labels
+A label that the model has a token for gets the model's own probability, or gives it to NEW while
+nobody knows the label. What the model leaves for all others (``other_p``) is shared by known labels
 without a token, by decayed counts of how often they came, and NEW. A model that fails leaves
 everything: then the
 counts speak alone.
@@ -22,35 +22,38 @@ from selflow.predict.vocabulary import Vocabulary
 
 PREFIX = "agent:"
 _DECAY = 2.0 ** (-1 / 200)
+"""Per step: a half-life of 200 steps."""
 _PROPOSED = 16
 _SILENCE = LabelScores((), np.zeros(0, np.float32), 1.0)
 
 
 class RecentCounts:
-    """What came, in counts that are worth half after 200 steps; a member counts its part of the
-    step.
+    """What came, in counts with a half-life of 200 steps; a member of a step of n counts 1 / n.
+
+    ``decayed`` holds them by label id, ``decayed_new`` is that of labels when they were new. Cost:
+    O(labels) per step.
     """
 
     def __init__(self) -> None:
-        self.decayed: Floats = np.zeros(0)  # by label id
-        self.fresh = 0.0
+        self.decayed: Floats = np.zeros(0)
+        self.decayed_new = 0.0
 
-    def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
+    def learn(self, view: View, members: Sequence[int], n_new: int) -> None:
         missing = view.vocabulary.end - len(self.decayed)
         if missing > 0:
             self.decayed = np.concatenate([self.decayed, np.zeros(missing + len(self.decayed))])
         self.decayed *= _DECAY
         self.decayed[list(members)] += 1.0 / len(members)
-        self.fresh = self.fresh * _DECAY + fresh / len(members)
+        self.decayed_new = self.decayed_new * _DECAY + n_new / len(members)
 
     def forget(self, gone: frozenset[int]) -> None:
         self.decayed[[y for y in gone if y < len(self.decayed)]] = 0.0
 
     def state(self) -> Packed:
-        return [pack_array(self.decayed), self.fresh]
+        return [pack_array(self.decayed), self.decayed_new]
 
     def load_state(self, packed: Packed) -> None:
-        decayed, self.fresh = packed
+        decayed, self.decayed_new = packed
         self.decayed = unpack_array(decayed)
 
 
@@ -63,13 +66,11 @@ class AgentExpert(RecentCounts):
 
     def begin(self, past: RecentCounts) -> None:
         """Enter a pool that has learned before: what came then counts as if it had been there."""
-        self.decayed, self.fresh = past.decayed.copy(), past.fresh
+        self.decayed, self.decayed_new = past.decayed.copy(), past.decayed_new
 
 
 class ModelExpert(AgentExpert):
-    """An agent that is asked as it goes; ``failures`` counts the questions that its scorer could
-    not answer.
-    """
+    """An agent whose scorer is called at each step; ``failures`` counts the calls that failed."""
 
     def __init__(self, scorer: NextScorer) -> None:
         super().__init__(scorer.name)
@@ -86,10 +87,10 @@ class ModelExpert(AgentExpert):
 
 
 class RecordedExpert(AgentExpert):
-    """An agent whose scores were made beforehand, in batches: one row per step, in the order of
+    """An agent whose scores were computed beforehand, in batches: one row per step, in the order of
     learning.
 
-    ``p`` (n, L) are the chances of ``labels``, ``other_p`` (n,) is the rest of each row.
+    ``p`` (n, L) are the probabilities of ``labels``, ``other_p`` (n,) is the rest of each row.
     """
 
     def __init__(
@@ -103,23 +104,23 @@ class RecordedExpert(AgentExpert):
         self._record = name, labels, p, other_p
         self._row = 0
 
-    def anew(self) -> "RecordedExpert":
-        """The same record from its first row on; nothing counted."""
+    def rewound(self) -> "RecordedExpert":
+        """A copy at the first row of the record, without counts."""
         return RecordedExpert(*self._record)
 
     def ask(self, view: View) -> "AgentAnswer":
         name, labels, p, other_p = self._record
         if self._row >= len(p):
             raise ShapeError(
-                f"{name} was recorded for {len(p):,} steps",
-                "record it for every step that it is asked",
+                f"the recorded scores of {name} end after {len(p):,} steps",
+                "record scores for every step of the replay",
             )
         return AgentAnswer(
             LabelScores(labels, p[self._row], float(other_p[self._row])), self, view.vocabulary
         )
 
-    def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
-        super().learn(view, members, fresh)
+    def learn(self, view: View, members: Sequence[int], n_new: int) -> None:
+        super().learn(view, members, n_new)
         self._row += 1
 
     def state(self) -> Packed:
@@ -131,27 +132,31 @@ class RecordedExpert(AgentExpert):
 
 
 class AgentAnswer:
-    """One agent's forecast at one moment. Cost: about 50 us for 2,000 labels."""
+    """One agent's forecast at one moment, over the L labels of its base and all known ones.
+
+    ``seen`` shares what the model leaves for all other labels. Cost: O(L + known labels), about
+    50 us for 2,000 labels.
+    """
 
     def __init__(self, scores: LabelScores, seen: RecentCounts, vocabulary: Vocabulary) -> None:
-        places = vocabulary.places(scores.labels)
+        ids = vocabulary.ids(scores.labels)
         p = scores.p.astype(np.float64)
         whole = float(p.sum()) + scores.other_p
-        is_known, left = places >= 0, scores.other_p / whole
-        self._places, self._p = places[is_known], p[is_known] / whole
-        others = len(vocabulary) - len(self._places)
+        is_known, left = ids >= 0, scores.other_p / whole
+        self._ids, self._p = ids[is_known], p[is_known] / whole
+        others = len(vocabulary) - len(self._ids)
         counts = np.zeros(vocabulary.end)
         counts[: len(seen.decayed)] = seen.decayed[: len(counts)]
-        counts[self._places] = 0.0
+        counts[self._ids] = 0.0
         total = float(counts.sum())
-        new = (seen.fresh + 0.5) / (max(total, seen.fresh) + 1.0) if others else 1.0
+        new = (seen.decayed_new + 0.5) / (max(total, seen.decayed_new) + 1.0) if others else 1.0
         self._curve = (counts + 1.0 / max(1, others)) * (left * (1.0 - new) / (total + 1.0))
-        self._curve[self._places] = self._p
-        self._fresh = np.array([left * new + float(p[~is_known].sum()) / whole])
+        self._curve[self._ids] = self._p
+        self._p_new = np.array([left * new + float(p[~is_known].sum()) / whole])
 
     def candidates(self) -> list[int]:
-        found: list[int] = self._places[np.argsort(-self._p, kind="stable")[:_PROPOSED]].tolist()
-        return found
+        likely: list[int] = self._ids[np.argsort(-self._p, kind="stable")[:_PROPOSED]].tolist()
+        return likely
 
     def score(self, ids: Ids) -> tuple[Floats, Floats]:
-        return self._curve[ids][None], self._fresh
+        return self._curve[ids][None], self._p_new

@@ -54,7 +54,7 @@ class Baselines:
         self._follow: dict[str | tuple[str, str], dict[str, int]] = {}
         self._ipam: dict[str | None, Shares] = {}
         self._members = 0
-        self._fresh = 0
+        self._new = 0
 
     def test_then_train(self, step: Step) -> dict[str, Grade]:
         """The grade of every rule on the next step."""
@@ -63,7 +63,8 @@ class Baselines:
         shares = self._shares(
             step.user, last[:_MEMBERS], history[0][:_MEMBERS] if len(history) > 1 else ()
         )
-        barred = frozenset(last) if self._bars_current else frozenset[str]()
+        # In the order of the step: a sum over a set would depend on the interpreter's hash seed
+        barred = tuple(dict.fromkeys(last)) if self._bars_current else ()
         known = [label for label in step.labels if label in self._all.counts]
         grades = {
             name: self._grade(share, named, step, known, barred)
@@ -106,25 +107,25 @@ class Baselines:
             for name, shares in lists.items()
         }
         for named in ranked.values():
-            for label, worth in zip(named, _RECIPROCALS, strict=False):
-                fused[label] += worth
+            for label, score in zip(named, _RECIPROCALS, strict=False):
+                fused[label] += score
         lists["rrf"] = fused
         ranked["rrf"] = sorted(fused, key=fused.__getitem__, reverse=True)
         return {name: (shares, ranked[name]) for name, shares in lists.items()}
 
     def _followers(self, contexts: Iterable[str | tuple[str, str]]) -> dict[str, int]:
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for context in contexts:
             for label, count in self._follow.get(context, {}).items():
-                found[label] = found.get(label, 0) + count
-        return found
+                counts[label] = counts.get(label, 0) + count
+        return counts
 
     def _ipam_shares(self, last: Sequence[str]) -> Shares:
-        found: Shares = {}
+        shares: Shares = {}
         for label in last:
             for y, share in self._ipam.get(label, self._ipam.get(None, {})).items():
-                found[y] = found.get(y, 0.0) + share
-        return found
+                shares[y] = shares.get(y, 0.0) + share
+        return shares
 
     def _frequency(self, user: str, label: str) -> float:
         own = self._own[user]
@@ -134,10 +135,15 @@ class Baselines:
         return (own.counts.get(label, 0) + everybody) / (own.total + 1.0)
 
     def _grade(
-        self, shares: Shares, named: list[str], step: Step, known: list[str], barred: frozenset[str]
+        self,
+        shares: Shares,
+        named: list[str],
+        step: Step,
+        known: list[str],
+        barred: tuple[str, ...],
     ) -> Grade:
         total = sum(shares.values()) or 1.0
-        new = (self._fresh + 0.5) / (self._members + 1.0)
+        new = (self._new + 0.5) / (self._members + 1.0)
 
         def p_of(label: str) -> float:
             return (1.0 - new) * (
@@ -155,7 +161,7 @@ class Baselines:
         first = p_of(named[0]) / left if named else 0.0
         return Grade(hit, any(hits), bits, first, hit / len(step.labels))
 
-    def _learn(self, step: Step, history: tuple[tuple[str, ...], ...], fresh: int) -> None:
+    def _learn(self, step: Step, history: tuple[tuple[str, ...], ...], n_new: int) -> None:
         labels = step.labels
         last = history[-1][:_MEMBERS] if history else ()
         before = history[0][:_PAIR_MEMBERS] if len(history) > 1 else ()
@@ -174,7 +180,7 @@ class Baselines:
             recent[label] = None
         self._history[step.user] = (*history[-1:], labels)
         self._members += len(labels)
-        self._fresh += fresh
+        self._new += n_new
 
     def _learn_ipam(self, last: Sequence[str], labels: Sequence[str]) -> None:
         default = self._ipam.get(None, {})
@@ -190,7 +196,7 @@ def _escape(counts: Mapping[str, int], lower: Shares) -> Shares:
     """Counts as shares, one pseudo-count spread over the shares below."""
     total = sum(counts.values()) + 1.0
     scale = 1.0 / (total * (sum(lower.values()) or 1.0))
-    found = {label: share * scale for label, share in lower.items()}
+    shares = {label: share * scale for label, share in lower.items()}
     for label, count in counts.items():
-        found[label] = found.get(label, 0.0) + count / total
-    return found
+        shares[label] = shares.get(label, 0.0) + count / total
+    return shares

@@ -4,13 +4,14 @@
 
 per half-life, so a context never seen answers like the shorter one. NEW has its own estimate of the
 same form. A step of n labels counts each with 1 / sqrt(n): between "any member" and "one drawn at
-random". Source: PPM with one pseudo-count of escape; decay per visit of the context as in IPAM
-(Davison and Hirsh 1998).
+random". Source: PPM (Cleary and Witten 1984) with one pseudo-count of escape; decay per visit of
+the context as in IPAM (Davison and Hirsh 1998).
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +24,9 @@ _LABEL_MASK = (1 << _LABEL_BITS) - 1
 _HOUR_US = 3_600_000_000
 _PAIR_MEMBERS = 4
 _TRIPLE_MEMBERS = 2
-_FIRST_FRESH = 0.5
+"""Members of a step that make contexts of two and three steps: at most 16 and 8 rows."""
+_FIRST_P_NEW = 0.5
+"""NEW before anything was counted: as likely as not."""
 _PROPOSED = 10
 
 
@@ -124,21 +127,21 @@ class CountExperts:
 
     def ask(self, view: View) -> "CountAnswer":
         end, keyed = view.vocabulary.end, zip(self._tables, self._keys(view), strict=True)
-        found = [table.evidence(keys, end) for table, keys in keyed]
-        return CountAnswer(self._contexts, found, len(view.vocabulary))
+        evidence = [table.evidence(keys, end) for table, keys in keyed]
+        return CountAnswer(self._contexts, evidence, len(view.vocabulary))
 
-    def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
+    def learn(self, view: View, members: Sequence[int], n_new: int) -> None:
         weight = float(len(members)) ** -0.5
         for table, keys in zip(self._tables, self._keys(view), strict=True):
-            table.learn(keys, members, weight, fresh)
+            table.learn(keys, members, weight, n_new)
 
     def forget(self, gone: frozenset[int]) -> None:
         for table, context in zip(self._tables, self._contexts, strict=True):
             table.forget(gone, partial(key_labels, labels_in_key=context.labels_in_key))
 
     def self_shares(self, view: View, candidates: Sequence[int]) -> Floats:
-        """(n,): how often each label was followed by itself, from the order-1 rows; .1 where
-        nothing is known.
+        """(n,): the share of each label's followers that is itself, from the order-1 rows at the
+        longest half-life, with a tenth of a pseudo-count; 0.1 where nothing is known. Cost: O(n).
         """
         table = self._tables[[c.name for c in self._contexts].index("order1")]
         top = view.user << 2 * _LABEL_BITS
@@ -167,6 +170,13 @@ def _self_share(row: Row | None, label: int) -> float:
     return 0.1 if row is None else (row.decayed_count(label) + 0.1) / (row.decayed_total() + 1.0)
 
 
+class _Given(NamedTuple):
+    """A context's distribution: (n, K) over labels, where none of them is NEW, and (K,) of NEW."""
+
+    p: Floats
+    p_new: Floats
+
+
 class CountAnswer:
     """The evidence of all contexts of one moment, chained by escape."""
 
@@ -183,23 +193,32 @@ class CountAnswer:
 
     def leaders(self, contexts: Sequence[Context]) -> list[int]:
         """The strongest labels of these contexts, those of the last one first."""
-        found = (self.evidence[context.name].leaders(_PROPOSED) for context in reversed(contexts))
-        return list(dict.fromkeys(y for leaders in found for y in leaders))
+        leading = (self.evidence[context.name].leaders(_PROPOSED) for context in reversed(contexts))
+        return list(dict.fromkeys(y for leaders in leading for y in leaders))
 
     def score(self, ids: Ids) -> tuple[Floats, Floats]:
-        """(contexts * K, n) and (contexts * K,)."""
-        known: dict[str, tuple[Floats, Floats]] = {}
+        """The distributions of all contexts at all half-lives, those of one context together.
+
+        Args:
+            ids: (n,), known labels.
+
+        Returns:
+            (contexts * K, n) of the labels and (contexts * K,) of NEW.
+
+        Cost: O(contexts (n + entries of their rows)).
+        """
+        known: dict[str, _Given] = {}
         for context in self._contexts:
             evidence = self.evidence[context.name]
             if context.lower is None:
-                lower, lower_fresh = (
+                lower, lower_new = (
                     np.full((len(ids), K), 1.0 / max(1, self._known)),
-                    np.full(K, _FIRST_FRESH if self._known else 1.0),
+                    np.full(K, _FIRST_P_NEW if self._known else 1.0),
                 )
             else:
-                lower, lower_fresh = known[context.lower]
+                lower, lower_new = known[context.lower]
             given = evidence.shares(ids) + evidence.escape * lower
-            known[context.name] = given, evidence.fresh + evidence.fresh_escape * lower_fresh
-        p = np.concatenate([known[c.name][0].T for c in self._contexts])
-        fresh = np.concatenate([known[c.name][1] for c in self._contexts])
-        return p * (1.0 - fresh)[:, None], fresh
+            known[context.name] = _Given(given, evidence.new + evidence.new_escape * lower_new)
+        p = np.concatenate([known[c.name].p.T for c in self._contexts])
+        p_new = np.concatenate([known[c.name].p_new for c in self._contexts])
+        return p * (1.0 - p_new)[:, None], p_new

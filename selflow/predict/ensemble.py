@@ -4,7 +4,7 @@ all.
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,28 +19,35 @@ from selflow.predict.features import (
     log_probability_features,
     structural_features,
 )
-from selflow.predict.forecast import Forecast, Outcome, SilentAnswer
+from selflow.predict.forecast import Distributions, Forecast, Outcome, Rows, SilentAnswer
 from selflow.predict.linear import LinearRanker
 from selflow.predict.memory import UserMemory
 from selflow.predict.packing import Packed
 from selflow.predict.pool import FixedSharePool
 from selflow.predict.prior import Prior
-from selflow.predict.ranker import Inputs, Rankers
+from selflow.predict.ranker import Head, Inputs, Rankers, Ranking
 from selflow.predict.recency import RecencyExpert
 from selflow.predict.table import Floats, Ids, K, Table
 
 RANKERS = ("ranker", "ranker_any")
+"""The expert of each ``Head``."""
 _MAX_CANDIDATES = 64
-_MAX_GUESTS = 32
+"""Candidates that the rankers see: their cost grows with each."""
+_MAX_FURTHER = 32
+"""Candidates besides those, of agents and long contexts."""
 _COMPANIONS = 30
+"""Members of a step that count as companions of each other: the cost grows with their square."""
 _WEIGHED = 16
 _NAMED = 8
+"""Candidates that may be reordered by their companions, and how many of them are."""
 _FIRMNESS = 3.0
+"""How much more firmly shipped weights are held than the plain start (``Rankers.start_from``)."""
 _TINY = 1e-9
+"""The least mass that is divided by."""
 
 
 class Restorable(Protocol):
-    """A part of the state."""
+    """A part of the ensemble with a state of its own."""
 
     def state(self) -> Packed: ...
 
@@ -48,7 +55,7 @@ class Restorable(Protocol):
 
 
 class Ensemble:
-    """Asks everybody, mixes, and tells everybody the outcome."""
+    """The experts, the rankers on top of them, the agents that entered, and the pool of all."""
 
     def __init__(self, *, is_shared: bool, alpha: float, extra: Sequence[Expert]) -> None:
         self._own = CountExperts((*OWN, *LONG))
@@ -57,59 +64,67 @@ class Ensemble:
         )
         plain: list[Expert] = [] if is_shared else [LinearRanker()]
         self._experts: list[Expert] = [self._own, RecencyExpert(), *plain, *shared]
-        self._guests: list[Expert] = []
+        self._agents: list[Expert] = []
         self._recent = RecentCounts()
         names = [name for expert in self._experts for name in expert.names]
         own, long = len(OWN) * K, len(LONG) * K
-        self._rows = [*range(own), *range(own + long, len(names)), *range(own, own + long)]
-        self.names = tuple(names[row] for row in self._rows)
-        self._ranked = len(names) - long
-        self._plain = self.names.index(plain[0].names[0]) if plain else None
+        # The long contexts go behind all others
+        self._order = [*range(own), *range(own + long, len(names)), *range(own, own + long)]
+        self.names = tuple(names[row] for row in self._order)
         width = own + 1 + len(SHARED) * K
-        self._featured = width if is_shared else own + 1
-        self._blank = width - self._featured
+        seen = width if is_shared else own + 1
+        self._blank = width - seen
+        self._rows = Rows(
+            seen_by_rankers=slice(seen),
+            count_pool=slice(len(names) - long),
+            experts=slice(len(names)),
+            rankers=slice(len(names), len(names) + len(RANKERS)),
+            agents=slice(len(names) + len(RANKERS), None),
+            plain_ranker=self.names.index(plain[0].names[0]) if plain else None,
+        )
         self._companions = Table(20_000, 128)
         self._rankers = Rankers(1 + width + STRUCTURAL)
         self._inputs = Inputs(1 + width + STRUCTURAL)
-        self._count_pool = FixedSharePool(self.names[: self._ranked], alpha)
+        self._count_pool = FixedSharePool(self.names[self._rows.count_pool], alpha)
         self.pool = FixedSharePool((*self.names, *RANKERS), alpha)
         self._temperature = Temperature()
         for expert in extra:
             self.enter(expert)
 
     def enter(self, expert: Expert) -> None:
-        """One more guest: the pool hears it, what the others learn does not depend on it. An agent
-        begins with the counts of what came before it.
+        """Add an agent, or another expert: the pool weighs it; what the others learn does not
+        depend on it. An agent starts with the counts of what came before it. Raises UsageError if
+        its name is in use.
         """
         for name in expert.names:
             self.pool.add(name)
         if isinstance(expert, AgentExpert):
             expert.begin(self._recent)
-        self._guests.append(expert)
+        self._agents.append(expert)
 
     def leave(self, name: str) -> None:
-        found = [guest for guest in self._guests if {name, PREFIX + name} & {*guest.names}]
-        if not found:
-            raise UsageError(
-                f"no expert {name!r} has entered", f"{len(self._guests)} have: see expert_names"
-            )
-        for each in found[0].names:
-            self.pool.archive(each)
-        self._guests.remove(found[0])
+        """Remove what entered under this name. Raises UsageError if nothing did."""
+        expert = next((e for e in self._agents if {name, PREFIX + name} & {*e.names}), None)
+        if expert is None:
+            raise _unknown(name)
+        for row_name in expert.names:
+            self.pool.archive(row_name)
+        self._agents.remove(expert)
 
     def weights(self, without: str | None = None) -> Floats:
-        """The pool's weights, (experts + 2 + agents,); 0 for an expert that is left out, the others
-        in proportion.
+        """The pool's weights, one per row of a forecast; 0 for an agent that is left out, those of
+        the others in proportion. Raises UsageError if no agent ``without`` has entered.
         """
         if without is None:
             return self.pool.weights
-        names = self.pool.names
-        found = [row for row, each in enumerate(names) if each in {without, PREFIX + without}]
-        if not found or found[0] < len(self.names) + len(RANKERS):
-            raise UsageError(f"no expert {without!r} has entered", "see expert_names")
-        kept = self.pool.weights.copy()
-        kept[found] = 0.0
-        weights: Floats = kept / kept.sum()
+        first = self._rows.agents.start
+        names = enumerate(self.pool.names[self._rows.agents], first)
+        left_out = [row for row, name in names if name in {without, PREFIX + without}]
+        if not left_out:
+            raise _unknown(without)
+        retained = self.pool.weights.copy()
+        retained[left_out] = 0.0
+        weights: Floats = retained / retained.sum()
         return weights
 
     def ask(
@@ -120,10 +135,16 @@ class Ensemble:
         barred: Sequence[int],
         without: str | None = None,
     ) -> Forecast:
-        """Everybody's forecast on the candidates and on the labels in ``also``; changes nothing.
+        """The forecast of every expert and of the pool; no state changes.
 
-        ``barred`` labels are known not to come: their mass goes to all others in proportion. Who
-        is left out by ``without`` is not asked and proposes nothing.
+        Args:
+            view: What is known now.
+            memory: The user's own past.
+            also: Known labels to score besides the candidates.
+            barred: Labels that are known not to come: their mass goes to all others in proportion.
+            without: An agent that is not asked and proposes nothing.
+
+        Cost: about 1 ms, and the agents' own time.
         """
         weights = self.weights(without)
         counts = self._own.ask(view)
@@ -141,96 +162,111 @@ class Ensemble:
         )[:_MAX_CANDIDATES]
         n = len(candidates)
         left_out = {without, f"{PREFIX}{without}"}
-        agent_experts = [
-            SilentAnswer(len(guest.names)) if left_out & {*guest.names} else guest.ask(view)
-            for guest in self._guests
+        agent_answers = [
+            SilentAnswer(len(agent.names)) if left_out & {*agent.names} else agent.ask(view)
+            for agent in self._agents
         ]
-        more = (y for answer in agent_experts for y in answer.candidates())
+        more = (y for answer in agent_answers for y in answer.candidates())
         named = dict.fromkeys([*candidates, *more, *counts.leaders(LONG)])
-        taken = dict.fromkeys(islice(named, n + _MAX_GUESTS))
+        taken = dict.fromkeys(islice(named, n + _MAX_FURTHER))
         ids = np.array([*taken, *(y for y in also if y not in taken)], dtype=np.int64)
-        scored = [answer.score(ids) for answer in (*answers, *agent_experts)]
-        rows = [*self._rows, *range(len(self._rows), len(self.pool.names) - len(RANKERS))]
-        p = np.concatenate([s[0] for s in scored])[rows]
-        fresh = np.concatenate([s[1] for s in scored])[rows]
-        _bar(p, fresh, len(barred))
+        scores = Distributions.of(answers, ids)
+        experts = Distributions(scores.p[self._order], scores.p_new[self._order])
+        agents = Distributions.of(agent_answers, ids)
+        for rows in (experts, agents):
+            _bar(rows, len(barred))
         shares = self._own.self_shares(view, candidates)
         situation = Situation(view, memory, counts, companions, shares)
-        return self._judge(ids, (n, len(taken)), (p, fresh), situation, len(barred), weights)
+        sizes = _Sizes(n, len(taken), len(barred))
+        return self._mix(ids, sizes, experts, agents, situation, weights)
 
-    def _judge(
+    def _mix(
         self,
         ids: Ids,
-        sizes: tuple[int, int],
-        said: tuple[Floats, Floats],
+        sizes: "_Sizes",
+        experts: Distributions,
+        agents: Distributions,
         situation: Situation,
-        barred: int,
         weights: Floats,
     ) -> Forecast:
-        (n, named), (p, fresh), own = sizes, said, len(self.names)
-        pool = self._count_pool.mix(p[: self._ranked])
-        pool_fresh = float(self._count_pool.mix(fresh[: self._ranked]))
+        """Rank the candidates by what the experts say, and mix experts, rankers and agents."""
+        n, named = sizes.ranked, sizes.named
+        pool = self._count_pool.mix(experts.p[self._rows.count_pool])
+        count_new = float(self._count_pool.mix(experts.p_new[self._rows.count_pool]))
         outside = max(_TINY, 1.0 - float(pool[:n].sum()))
-        features = np.concatenate(
-            [
-                log_probability_features(pool[:n], p[: self._featured, :n]),
-                np.zeros((n, self._blank)),
-                structural_features(ids[:n], ids[:n].tolist(), situation),
-            ],
-            axis=1,
-        )
+        features = self._features(ids[:n], pool[:n], experts.p, situation)
         ranking = self._rankers.rank(self._inputs.of(features, outside))
-        left = ranking.p[:, -1:] / outside
-        rows = np.concatenate([ranking.p[:, :-1], pool[n:] * left], axis=1)
-        more = left[:, 0] * pool_fresh
-        _bar(rows, more, barred)
-        p, fresh = (
-            np.concatenate([p[:own], rows, p[own:]]),
-            np.concatenate([fresh[:own], more, fresh[own:]]),
-        )
+        rankers = _ranker_rows(ranking, pool[n:], outside, count_new)
+        _bar(rankers, sizes.barred)
+        p = np.concatenate([experts.p, rankers.p, agents.p])
+        p_new = np.concatenate([experts.p_new, rankers.p_new, agents.p_new])
         mixed: Floats = weights @ p
         raw = mixed[:named]
         rest = max(_TINY, 1.0 - float(raw.sum()))
-        calm, calm_rest = self._temperature.apply(raw, rest)
-        final = np.concatenate([calm, mixed[named:] * (calm_rest / rest)])
-        final_fresh = float(weights @ fresh) * calm_rest / rest
-        worth = self._worth(p, calm, rows[1, :named], weights)
-        order = self._name(ids[:named], worth, situation.view)
+        calibrated, calibrated_rest = self._temperature.apply(raw, rest)
+        score = self._naming_score(p, calibrated, rankers.p[Head.ANY, :named], weights)
         return Forecast(
-            situation.view,
-            ids,
-            named,
-            p,
-            fresh,
-            final,
-            final_fresh,
-            order,
-            raw,
-            features,
-            ranking,
-            worth,
+            view=situation.view,
+            ids=ids,
+            n=named,
+            p=p,
+            p_new=p_new,
+            pool=np.concatenate([calibrated, mixed[named:] * (calibrated_rest / rest)]),
+            pool_new=float(weights @ p_new) * calibrated_rest / rest,
+            order=self._name(ids[:named], score, situation.view),
+            raw=raw,
+            features=features,
+            ranking=ranking,
+            naming_score=score,
         )
 
-    def _worth(self, p: Floats, calm: Floats, named: Floats, weights: Floats) -> Floats:
-        """What naming each candidate first is worth: half by pool and naming head, half by the
+    def _features(self, ids: Ids, pool: Floats, p: Floats, situation: Situation) -> Floats:
+        """(n, width): what the rankers see of the n candidates in ``ids``. Without shared experts
+        their columns are 0, so that one shipped prior fits both.
+        """
+        return np.concatenate(
+            [
+                log_probability_features(pool, p[self._rows.seen_by_rankers, : len(ids)]),
+                np.zeros((len(ids), self._blank)),
+                structural_features(ids, ids.tolist(), situation),
+            ],
+            axis=1,
+        )
+
+    def _naming_score(
+        self, p: Floats, calibrated: Floats, named: Floats, weights: Floats
+    ) -> Floats:
+        """(n,): how likely the step holds each candidate: half by pool and naming head, half by the
         plain ranker.
 
         The plain ranker errs elsewhere, so together they name better than each alone (decision
-        0002). What the pool trusts agent_experts with, they name with: no ranker has heard them.
+        0002). For the part of the weight that agents have, the pool alone decides: no ranker sees
+        what they say.
         """
-        both = (calm + named) / 2.0
-        worth = both if self._plain is None else (both + p[self._plain, : len(calm)]) / 2.0
-        return worth + float(weights[len(self.names) + len(RANKERS) :].sum()) * (calm - worth)
+        score = (calibrated + named) / 2.0
+        if self._rows.plain_ranker is not None:
+            score = (score + p[self._rows.plain_ranker, : len(calibrated)]) / 2.0
+        return score + float(weights[self._rows.agents].sum()) * (calibrated - score)
 
-    def _name(self, ids: Ids, worth: Floats, view: View) -> Ids:
+    def _name(self, ids: Ids, score: Floats, view: View) -> Ids:
         """The order in which to name candidates so that early on one of the step's members is
         named.
 
-        Greedy: a candidate that mostly comes together with one named already adds little, so it is
-        worth only the part of its steps without that one. On steps of one label this is the order
-        of ``worth``.
+        Args:
+            ids: (n,), the candidates' label ids.
+            score: (n,), how likely the step holds each.
+            view: Whose companions count.
+
+        Returns:
+            (n,), indices of candidates.
+
+        Greedy: of a candidate that mostly comes together with one named already, only the part of
+        its steps without that one counts. On steps of one label this is the order of ``score``.
+
+        Cost: O(n log n). Source: the greedy choice of maximal marginal relevance, Carbonell and
+        Goldstein 1998, with shares of common steps as the likeness.
         """
-        order = np.argsort(-worth, kind="stable")
+        order = np.argsort(-score, kind="stable")
         left = dict.fromkeys(order[:_WEIGHED].tolist())
         keys = companion_keys(view, ids[list(left)])
         rows = {
@@ -242,7 +278,7 @@ class Ensemble:
             return order
         labels = ids.tolist()
         uses = {i: row.decayed_count(labels[i]) + 1.0 for i, row in rows.items()}
-        value = {i: float(worth[i]) for i in left}
+        value = {i: float(score[i]) for i in left}
         named: list[int] = []
         while left and len(named) < _NAMED:
             best = max(left, key=value.__getitem__)
@@ -255,22 +291,22 @@ class Ensemble:
         return np.array([*named, *left, *order[_WEIGHED:].tolist()], dtype=np.int64)
 
     def learn(self, forecast: Forecast, outcome: Outcome, members: Sequence[int]) -> None:
-        """Tell everybody what came. ``members``: all its labels as ids, the known ones first."""
-        places = forecast.places(outcome.known)
-        p = np.concatenate([forecast.p[:, places], forecast.fresh[:, None]], axis=1)
-        counts = np.array([1.0] * len(places) + [outcome.fresh])
-        self._count_pool.learn(p[: self._ranked], counts)
+        """Learn what came, in all parts. ``members``: its labels as ids, the known ones first."""
+        known = forecast.indices(outcome.known)
+        p = np.concatenate([forecast.p[:, known], forecast.p_new[:, None]], axis=1)
+        counts = np.array([1.0] * len(known) + [outcome.n_new])
+        self._count_pool.learn(p[self._rows.count_pool], counts)
         self.pool.learn(p, counts)
-        came = places[places < forecast.n]
+        came = known[known < forecast.n]
         self._rankers.learn(forecast.ranking, came[came < len(forecast.features)], outcome.members)
         self._inputs.learn(forecast.features)
         shares = np.zeros(forecast.n + 1)
         shares[came] = 1.0 / outcome.members
         shares[-1] = 1.0 - len(came) / outcome.members
         self._temperature.learn(forecast.raw, max(_TINY, 1.0 - float(forecast.raw.sum())), shares)
-        self._recent.learn(forecast.view, members, outcome.fresh)
-        for expert in (*self._experts, *self._guests):
-            expert.learn(forecast.view, members, outcome.fresh)
+        self._recent.learn(forecast.view, members, outcome.n_new)
+        for expert in (*self._experts, *self._agents):
+            expert.learn(forecast.view, members, outcome.n_new)
         self._learn_companions(forecast.view, members)
 
     def _learn_companions(self, view: View, members: Sequence[int]) -> None:
@@ -289,7 +325,7 @@ class Ensemble:
 
     def forget(self, gone: frozenset[int]) -> None:
         self._recent.forget(gone)
-        for expert in (*self._experts, *self._guests):
+        for expert in (*self._experts, *self._agents):
             expert.forget(gone)
         self._companions.forget(gone, lambda key: key_labels(key, 1))
 
@@ -309,14 +345,38 @@ class Ensemble:
             self._count_pool,
             self.pool,
             self._temperature,
-            *self._guests,
+            *self._agents,
         ]
 
 
-def _bar(p: Floats, fresh: Floats, barred: int) -> None:
-    """Give the mass of the first ``barred`` labels to all others; in place."""
+class _Sizes(NamedTuple):
+    """Of the labels of a forecast, from the first one on: how many the rankers see, how many are
+    candidates, and how many cannot come.
+    """
+
+    ranked: int
+    named: int
+    barred: int
+
+
+def _ranker_rows(ranking: Ranking, others: Floats, outside: float, p_new: float) -> Distributions:
+    """The rankers' forecast: their candidates', and the count pool's for ``others`` (m - n,) and
+    NEW, scaled to what each ranker leaves outside.
+    """
+    left = ranking.p[:, -1:] / outside
+    return Distributions(
+        np.concatenate([ranking.p[:, :-1], others * left], axis=1), left[:, 0] * p_new
+    )
+
+
+def _bar(scores: Distributions, barred: int) -> None:
+    """Give the mass of the first ``barred`` labels to all others, in each row; in place."""
     if barred:
-        left = np.maximum(_TINY, 1.0 - p[:, :barred].sum(axis=1))
-        p[:, :barred] = 0.0
-        p /= left[:, None]
-        fresh /= left
+        left = np.maximum(_TINY, 1.0 - scores.p[:, :barred].sum(axis=1))
+        scores.p[:, :barred] = 0.0
+        scores.p[:] /= left[:, None]
+        scores.p_new[:] /= left
+
+
+def _unknown(name: str) -> UsageError:
+    return UsageError(f"unknown expert: {name!r}", "only an agent that has entered can be named")

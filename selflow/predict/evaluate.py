@@ -94,7 +94,7 @@ def evaluate_steps(
         raise UsageError("the stream holds no events", "name a file with at least one row")
     enter, agents = grow(steps) if grow is not None else (0, ())
     with _beside(steps, enter, bars_current=mode == "switch") as simple:
-        stream = _told(steps, progress)
+        stream = _reporting(steps, progress)
         predictor = Predictor(
             is_shared=has_users,
             bars_current=mode == "switch",
@@ -107,7 +107,7 @@ def evaluate_steps(
             seen.learn(step.labels, outcome.unseen)
         counts = Predictor.load(predictor.save()) if grow is not None else None
         for agent in agents:
-            predictor.enter(agent.anew())
+            predictor.enter(agent.rewound())
         board = Board(predictor.expert_names)
         tallies = {name: Tally() for name in ("pool", *(["pool_counts"] if counts else []))}
         for step in stream:
@@ -141,14 +141,16 @@ def _beside(
 
 def _simple(steps: Sequence[Step], enter: int, *, bars_current: bool) -> Figures:
     baselines, tallies = Baselines(bars_current=bars_current), {name: Tally() for name in NAMES}
-    for place, step in enumerate(steps):
+    for index, step in enumerate(steps):
         for name, grade in baselines.test_then_train(step).items():
-            if place >= enter:
+            if index >= enter:
                 tallies[name].add(grade)
     return {name: tally.figures() for name, tally in tallies.items()}
 
 
-def _told(steps: Sequence[Step], progress: Callable[[int, int], None] | None) -> Iterator[Step]:
+def _reporting(
+    steps: Sequence[Step], progress: Callable[[int, int], None] | None
+) -> Iterator[Step]:
     for done, step in enumerate(steps, start=1):
         yield step
         if progress is not None and (done % _PROGRESS_STEPS == 0 or done == len(steps)):

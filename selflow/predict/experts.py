@@ -48,7 +48,7 @@ class View:
     @cached_property
     def rank(self) -> dict[int, int]:
         """Where each of the ``recent`` labels stands."""
-        return {y: place for place, y in enumerate(self.recent)}
+        return {y: index for index, y in enumerate(self.recent)}
 
     @cached_property
     def last(self) -> tuple[int, ...]:
@@ -67,29 +67,39 @@ class View:
 
 
 class Answer(Protocol):
-    """One expert's forecast on one view; may give several distributions (variants) at once."""
+    """One expert's forecast on one view; may hold several distributions (variants)."""
 
     def candidates(self) -> Sequence[int]:
         """Label ids that are likely; together with the other experts' they are what is ranked."""
         ...
 
     def score(self, ids: Ids) -> tuple[Floats, Floats]:
-        """The probabilities (k, n) of these labels and (k,) of NEW, for k variants.
+        """The probabilities of some labels and of NEW, for k variants.
 
-        Over all known labels and NEW each variant sums to 1.
+        Args:
+            ids: (n,), known labels.
+
+        Returns:
+            (k, n) and (k,). Over all known labels and NEW each variant sums to 1.
         """
         ...
 
 
 class ListedAnswer:
-    """Listed labels with a chance each, one chance for every other known label (it ends the curve),
-    and NEW.
-    """
+    """Listed labels with a probability each, one for every other known label, and NEW."""
 
     def __init__(
-        self, rank: dict[int, int], curve: Floats, fresh: float, proposed: Sequence[int]
+        self, rank: dict[int, int], curve: Floats, p_new: float, proposed: Sequence[int]
     ) -> None:
-        self._rank, self._curve, self._fresh, self._proposed = rank, curve, fresh, proposed
+        """Take the distribution.
+
+        Args:
+            rank: By label id, its index in the curve.
+            curve: (listed + 1,): their probabilities, then that of each label that is not listed.
+            p_new: The probability of NEW.
+            proposed: Label ids of likely candidates.
+        """
+        self._rank, self._curve, self._p_new, self._proposed = rank, curve, p_new, proposed
 
     def candidates(self) -> Sequence[int]:
         return self._proposed
@@ -97,7 +107,7 @@ class ListedAnswer:
     def score(self, ids: Ids) -> tuple[Floats, Floats]:
         end = len(self._rank)
         return self._curve.take([[self._rank.get(y, end) for y in ids.tolist()]]), np.array(
-            [self._fresh]
+            [self._p_new]
         )
 
 
@@ -110,17 +120,17 @@ class Expert(Protocol):
         ...
 
     def ask(self, view: View) -> Answer:
-        """A forecast; changes nothing."""
+        """A forecast; no state changes."""
         ...
 
-    def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
-        """The step that came: its distinct label ids, known ones first; the last ``fresh`` of them
+    def learn(self, view: View, members: Sequence[int], n_new: int) -> None:
+        """The step that came: its distinct label ids, known ones first; the last ``n_new`` of them
         are new.
         """
         ...
 
     def forget(self, gone: frozenset[int]) -> None:
-        """These ids are free now; nothing may be kept under them."""
+        """Drop all that is known under these ids: they may be given to other labels."""
         ...
 
     def state(self) -> Packed:
@@ -128,5 +138,5 @@ class Expert(Protocol):
         ...
 
     def load_state(self, packed: Packed) -> None:
-        """Take over a state state."""
+        """Take over what ``state`` gave."""
         ...

@@ -1,11 +1,12 @@
 """What all experts say of one moment, and what came then."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 import numpy as np
 
-from selflow.predict.experts import View
+from selflow.predict.experts import Answer, View
 from selflow.predict.ranker import Ranking
 from selflow.predict.shared_counts import Offer
 from selflow.predict.table import Floats, Ids
@@ -16,20 +17,53 @@ class Outcome:
     """The step that came: ids of its known labels, and how many of its labels are new."""
 
     known: tuple[int, ...]
-    fresh: int
+    n_new: int
     unseen: tuple[str, ...] = ()
     """The texts of those, if the forecast may offer some."""
 
     @property
     def members(self) -> int:
-        return len(self.known) + self.fresh
+        return len(self.known) + self.n_new
+
+
+class Distributions(NamedTuple):
+    """What k variants of experts say of m known labels and of NEW, one row per variant."""
+
+    p: Floats
+    """(k, m)"""
+    p_new: Floats
+    """(k,)"""
+
+    @classmethod
+    def of(cls, answers: Iterable[Answer], ids: Ids) -> Self:
+        """Those of all answers, one after the other. Cost: that of the answers."""
+        scores = [cls(*answer.score(ids)) for answer in answers]
+        if not scores:
+            return cls(np.zeros((0, len(ids))), np.zeros(0))
+        return cls(
+            np.concatenate([score.p for score in scores]),
+            np.concatenate([score.p_new for score in scores]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Whose the rows of a forecast, and the weights of the pool, are. In this order: the experts,
+    first those of the count pool, among which first those that the rankers see; the rankers;
+    the agents.
+    """
+
+    seen_by_rankers: slice
+    count_pool: slice
+    experts: slice
+    rankers: slice
+    agents: slice
+    plain_ranker: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What everybody says at one moment. Rows: the experts, the two rankers, then those that
-    entered.
-    """
+    """What everybody says at one moment. ``Rows`` says whose the k rows are."""
 
     view: View
     ids: Ids
@@ -39,52 +73,54 @@ class Forecast:
     propose.
     """
     p: Floats
-    """(experts + 2 + agents, m)"""
-    fresh: Floats
-    """(experts + 2 + agents,): NEW."""
+    """(k, m): the probability of each label, by each expert, ranker and agent."""
+    p_new: Floats
+    """(k,): the probability of NEW."""
     pool: Floats
     """(m,): the calibrated mixture."""
-    pool_fresh: float
+    pool_new: float
+    """The mixture's probability of NEW."""
     order: Ids
-    """(n,): places of the candidates, the first guess first."""
+    """(n,): indices of the candidates, the first guess first."""
     raw: Floats
     """(n,): the mixture before calibration."""
     features: Floats
+    """(candidates of the rankers, width): their inputs (``features``)."""
     ranking: Ranking
-    worth: Floats
-    """(n,): what naming each candidate first is worth."""
+    naming_score: Floats
+    """(n,): how likely it is that the step holds a candidate; ``order`` starts from it."""
     offered: tuple[Offer, ...] = ()
-    """What NEW may be called; their probabilities are part of ``pool_fresh``."""
+    """What NEW may be called; their probabilities are part of ``pool_new``."""
 
     def ranked(self, limit: int) -> list[int]:
-        """The guesses: places of candidates in their order, with -1 - i for the i-th of the offered
-        where it is due.
+        """The guesses, at most ``limit``: indices of candidates in their order, with -1 - i for the
+        i-th offer before the first candidate with a smaller score.
         """
-        made: list[int] = []
+        guesses: list[int] = []
         waiting = list(range(len(self.offered)))
-        for place in self.order[:limit].tolist():
-            while waiting and self.offered[waiting[0]][1] > self.worth[place]:
-                made.append(-1 - waiting.pop(0))
-            made.append(place)
-        return [*made, *(-1 - i for i in waiting)][:limit]
+        for index in self.order[:limit].tolist():
+            while waiting and self.offered[waiting[0]].p > self.naming_score[index]:
+                guesses.append(-1 - waiting.pop(0))
+            guesses.append(index)
+        return [*guesses, *(-1 - i for i in waiting)][:limit]
 
     def hits(self, unseen: Sequence[str]) -> list[int]:
         """Those of the offered that came, as ``ranked`` names them."""
-        return [-1 - i for i, (label, _) in enumerate(self.offered) if label in unseen]
+        return [-1 - i for i, offer in enumerate(self.offered) if offer.label in unseen]
 
-    def chance(self, place: int) -> float:
-        """The probability of a guess."""
-        return float(self.pool[place]) if place >= 0 else self.offered[-1 - place][1]
+    def probability(self, guess: int) -> float:
+        """The pool's probability of a guess, as ``ranked`` names it."""
+        return float(self.pool[guess]) if guess >= 0 else self.offered[-1 - guess].p
 
-    def places(self, known: Sequence[int]) -> Ids:
-        """Where these labels stand in ``ids``."""
-        where = {y: i for i, y in enumerate(self.ids.tolist())} if known else {}
-        return np.array([where[y] for y in known], dtype=np.int64)
+    def indices(self, known: Sequence[int]) -> Ids:
+        """Where these labels stand in ``ids``. Raises KeyError for one that is not there."""
+        index_of = {y: i for i, y in enumerate(self.ids.tolist())} if known else {}
+        return np.array([index_of[y] for y in known], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class SilentAnswer:
-    """In the place of an expert that is not asked."""
+    """The answer of an agent that is left out: no candidates, and 0 for everything."""
 
     rows: int
 

@@ -19,7 +19,9 @@ from selflow.predict.forecast import Forecast, Outcome
 from selflow.predict.table import Floats
 
 TOP = 5
+"""Guesses that are graded."""
 _LEAST = 1e-12
+"""A probability of 0 has no logarithm; this one costs 40 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,18 @@ class Tally:
         }
 
 
-def log_loss_bits(p_known: Iterable[float], p_new: float, fresh: int) -> float:
-    """Mean over a step's members of -log2 p; ``fresh`` of them are new."""
+def log_loss_bits(p_known: Iterable[float], p_new: float, n_new: int) -> float:
+    """Mean over a step's members of -log2 p, in bits.
+
+    Args:
+        p_known: The probability of each member that was known.
+        p_new: That of NEW, which stands for each of the others.
+        n_new: How many those are; at least one member in all.
+
+    A probability below 1e-12 counts as that, so that one step costs at most 40 bits.
+    """
     bits = [-math.log2(max(p, _LEAST)) for p in p_known]
-    return (sum(bits) - fresh * math.log2(max(p_new, _LEAST))) / (len(bits) + fresh)
+    return (sum(bits) - n_new * math.log2(max(p_new, _LEAST))) / (len(bits) + n_new)
 
 
 class EverSeen:
@@ -115,13 +125,13 @@ def grade_pool(forecast: Forecast, outcome: Outcome, extra_bits: float = 0.0) ->
 
     ``extra_bits``: ``EverSeen.extra_bits`` of the step.
     """
-    places = forecast.places(outcome.known)
-    order = forecast.ranked(TOP)
-    came = {*places.tolist(), *forecast.hits(outcome.unseen)}
-    hits = [place in came for place in order]
-    bits = log_loss_bits(forecast.pool[places].tolist(), forecast.pool_fresh, outcome.fresh)
+    known = forecast.indices(outcome.known)
+    guesses = forecast.ranked(TOP)
+    came = {*known.tolist(), *forecast.hits(outcome.unseen)}
+    hits = [guess in came for guess in guesses]
+    bits = log_loss_bits(forecast.pool[known].tolist(), forecast.pool_new, outcome.n_new)
     bits += extra_bits / outcome.members
-    first = forecast.chance(order[0]) if order else 0.0
+    first = forecast.probability(guesses[0]) if guesses else 0.0
     hit = any(hits[:1])
     return Grade(hit, any(hits), bits, first, hit / outcome.members)
 
@@ -132,17 +142,20 @@ class Board:
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(names)
         self._steps = 0
-        self._sums: Floats = np.zeros((3, len(self._names)))
+        self._sums: Floats = np.zeros((3, len(self._names)))  # hits at 1, hits at 5, bits
         self._confidence: list[Floats] = []
         self._outcome: list[Floats] = []
 
     def add(self, forecast: Forecast, outcome: Outcome, extra_bits: float = 0.0) -> None:
-        """Grade every row of a forecast, as ``grade_pool`` does."""
+        """Grade every row of a forecast, as ``grade_pool`` does.
+
+        Cost: O(k n log n) for k rows and n candidates.
+        """
         came = np.zeros(forecast.p.shape[1], dtype=bool)
-        places = forecast.places(outcome.known)
-        came[places] = True
-        logs = np.log2(np.maximum(forecast.p[:, places], _LEAST)).sum(axis=1)
-        logs += outcome.fresh * np.log2(np.maximum(forecast.fresh, _LEAST))
+        known = forecast.indices(outcome.known)
+        came[known] = True
+        logs = np.log2(np.maximum(forecast.p[:, known], _LEAST)).sum(axis=1)
+        logs += outcome.n_new * np.log2(np.maximum(forecast.p_new, _LEAST))
         at_1: Floats = np.zeros(len(self._names))
         at_5, first = at_1, at_1
         if forecast.n:
@@ -164,17 +177,17 @@ class Board:
         """By name, the figures of docs/learning.md#figures."""
         n = max(1, self._steps)
         confidence, outcome = np.array(self._confidence), np.array(self._outcome)
-        found: dict[str, dict[str, float | int]] = {}
+        figures: dict[str, dict[str, float | int]] = {}
         for i, name in enumerate(self._names):
             error = (
                 expected_calibration_error(confidence[:, i], outcome[:, i]) if self._steps else 0.0
             )
             at_1, at_5, bits = (float(x) / n for x in self._sums[:, i])
-            found[name] = {
+            figures[name] = {
                 "steps": self._steps,
                 "hit@1": at_1,
                 "hit@5": at_5,
                 "log_loss_bits": bits,
                 "ece": error,
             }
-        return found
+        return figures

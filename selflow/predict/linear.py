@@ -50,12 +50,22 @@ _WITH_GAP = [
 ]
 _WITH_SIZE = [Column.IS_LAST, Column.BEST_FOLLOWER, Column.LIKENESS]
 _HALF_LIVES = (20.0, 100.0, 1000.0)
+_MIDDLE = 1
+"""The half-life by which the hottest labels are chosen."""
+_LAST_STEP, _FIRST_STEP = 3, 4
+"""Columns of ``_Past.counts`` behind those of the half-lives."""
 _RATES: Floats = -1.0 / np.array(_HALF_LIVES)[:, None]
 _PACE = 0.1
+"""Adagrad's learning rate."""
 _RATE_DECAY = 2.0 ** (-1 / 500)
 _RECENT, _HOT, _FOLLOWERS, _COMPANIONS, _MOST = 25, 20, 8, 5, 80
+"""Candidates: the last used, the most used, followers and companions of each member of the last
+step, and all together.
+"""
 _MEMBERS = 30
+"""Members of a step that count as followers and companions of each other."""
 _NEAR = 10
+"""Members of the last step whose names are compared."""
 _FLOOR_SHARE = 0.01
 """Added to shares before their logarithm, so that never and almost never are close."""
 _ROW_LABELS = 128
@@ -69,9 +79,8 @@ class _Past:
 
     def __init__(self) -> None:
         self.steps = 0
-        self.counts: dict[
-            int, list[float]
-        ] = {}  # label -> decayed count per half-life, last step, first step
+        # By label: its decayed count per half-life, last step, first step
+        self.counts: dict[int, list[float]] = {}
         self.follow: dict[int, Row] = {}
         self.followed: Row = {}
         self.together: dict[int, Row] = {}
@@ -83,8 +92,8 @@ class _Past:
         for y in members:
             row = self.counts.setdefault(y, [0.0, 0.0, 0.0, now, now])
             for k, half_life in enumerate(_HALF_LIVES):
-                row[k] = row[k] * 2.0 ** (-(now - row[3]) / half_life) + 1.0
-            row[3] = now
+                row[k] = row[k] * 2.0 ** (-(now - row[_LAST_STEP]) / half_life) + 1.0
+            row[_LAST_STEP] = now
         group = members[:_MEMBERS]
         for a in last:
             self.followed[a] = self.followed.get(a, 0.0) * 0.99 + 1.0
@@ -99,7 +108,7 @@ class _Past:
 
     def _heat(self, y: int) -> float:
         row = self.counts[y]
-        return float(row[1] * 2.0 ** ((row[3] - self.steps) / _HALF_LIVES[1]))
+        return float(row[_MIDDLE] * 2.0 ** ((row[_LAST_STEP] - self.steps) / _HALF_LIVES[_MIDDLE]))
 
     def forget(self, gone: frozenset[int]) -> None:
         for table in (self.counts, self.follow, self.followed, self.together, self.uses):
@@ -140,16 +149,17 @@ class LinearRanker:
         self.names = ("ranker_plain",)
         self._weights: Floats = np.zeros(WIDTH)
         self._squares: Floats = np.full(WIDTH, 0.1)
-        self._rates: Floats = np.array([0.5, 0.5, 1.0])  # NEW, not a candidate, steps
+        # Decayed sums: of the parts of steps that were new, and known but no candidate; of steps
+        self._rates: Floats = np.array([0.5, 0.5, 1.0])
         self._users: dict[int, _Past] = {}
-        self._asked: tuple[View, LinearAnswer] | None = (
-            None  # learning a step follows asking for it
-        )
+        # A step is learned from the answer to the same view
+        self._last_view: View | None = None
+        self._last_answer: LinearAnswer | None = None
 
     def ask(self, view: View) -> "LinearAnswer":
-        if self._asked is None or self._asked[0] is not view:
-            self._asked = view, self._answer(view)
-        return self._asked[1]
+        if self._last_answer is None or self._last_view is not view:
+            self._last_view, self._last_answer = view, self._answer(view)
+        return self._last_answer
 
     def _answer(self, view: View) -> "LinearAnswer":
         past = self._users.get(view.user)
@@ -161,14 +171,18 @@ class LinearRanker:
         )
         scores = features @ self._weights
         grown = np.exp(scores - scores.max(initial=0.0))
-        fresh, other = (float(rate / self._rates[2]) for rate in self._rates[:2])
+        new, missed, steps = self._rates.tolist()
         shares = grown / max(float(grown.sum()), 1e-300)
-        return LinearAnswer(candidates, features, shares, fresh, other, len(view.vocabulary))
+        known = len(view.vocabulary)
+        return LinearAnswer(candidates, features, shares, new / steps, missed / steps, known)
 
-    def learn(self, view: View, members: Sequence[int], fresh: int) -> None:
-        """One Adagrad step towards the members among the candidates, then the tables."""
+    def learn(self, view: View, members: Sequence[int], n_new: int) -> None:
+        """One Adagrad step towards the members among the candidates, then the tables.
+
+        Cost: O(candidates width).
+        """
         answer = self.ask(view)
-        known = members[: len(members) - fresh]
+        known = members[: len(members) - n_new]
         came = [index for y in known if (index := answer.index_of.get(y)) is not None]
         if came:
             error = answer.shares.copy()
@@ -177,13 +191,13 @@ class LinearRanker:
             self._squares += slope * slope
             self._weights = self._weights - _PACE * slope / np.sqrt(self._squares)
         self._rates = self._rates * _RATE_DECAY + np.array(
-            [fresh / len(members), (len(known) - len(came)) / len(members), 1.0]
+            [n_new / len(members), (len(known) - len(came)) / len(members), 1.0]
         )
         self._users.setdefault(view.user, _Past()).learn(view.last, members)
-        self._asked = None
+        self._last_view = self._last_answer = None
 
     def forget(self, gone: frozenset[int]) -> None:
-        self._asked = None
+        self._last_view = self._last_answer = None
         for past in self._users.values():
             past.forget(gone)
 
@@ -197,38 +211,43 @@ class LinearRanker:
             unpack_array(x) for x in (weights, squares, rates)
         )
         self._users = {user: _Past.load_state(past) for user, past in users}
-        self._asked = None
+        self._last_view = self._last_answer = None
 
 
 class LinearAnswer(ListedAnswer):
+    """The softmax over n candidates, with what learning from it needs."""
+
     def __init__(
         self,
         candidates: list[int],
         features: Floats,
         shares: Floats,
-        fresh: float,
-        other: float,
+        p_new: float,
+        p_missed: float,
         known: int,
     ) -> None:
+        """``features`` (n, WIDTH), ``shares`` (n,) summing to 1; ``p_missed`` is the probability
+        of a known label that is no candidate, of ``known`` labels in all.
+        """
         self.features, self.shares = features, shares
         self.index_of = {y: index for index, y in enumerate(candidates)}
         others = known - len(candidates)
-        mass = max(0.0, 1.0 - fresh) if known else 0.0
-        outside = min(mass, other) if candidates else mass
+        mass = max(0.0, 1.0 - p_new) if known else 0.0
+        outside = min(mass, p_missed) if candidates else mass
         curve = np.append(shares * (mass - (outside if others else 0.0)), outside / max(1, others))
         proposed = [
             candidates[index] for index in np.argsort(-shares, kind="stable")[:_HOT].tolist()
         ]
-        super().__init__(self.index_of, curve, fresh if known else 1.0, proposed)
+        super().__init__(self.index_of, curve, p_new if known else 1.0, proposed)
 
 
 def _candidates(past: _Past, view: View) -> list[int]:
-    found = dict.fromkeys([*past.hot, *view.recent[:_RECENT]])
+    proposed = dict.fromkeys([*past.hot, *view.recent[:_RECENT]])
     for a in view.last:
-        found |= dict.fromkeys(_strongest(past.follow.get(a, {}), _FOLLOWERS))
-        found |= dict.fromkeys(_strongest(past.together.get(a, {}), _COMPANIONS))
-    found |= dict.fromkeys(view.last)
-    return [y for y in islice(found, _MOST) if y in past.counts]
+        proposed |= dict.fromkeys(_strongest(past.follow.get(a, {}), _FOLLOWERS))
+        proposed |= dict.fromkeys(_strongest(past.together.get(a, {}), _COMPANIONS))
+    proposed |= dict.fromkeys(view.last)
+    return [y for y in islice(proposed, _MOST) if y in past.counts]
 
 
 def _features(past: _Past, view: View, candidates: Sequence[int]) -> Floats:
@@ -246,7 +265,7 @@ def _features(past: _Past, view: View, candidates: Sequence[int]) -> Floats:
     folders, extensions = {t.folder for t in around}, {t.extension for t in around}
     own = [vocabulary.traits(y) for y in candidates]
     counts = np.array(list(zip(*[past.counts[y] for y in candidates], strict=True)))
-    age = past.steps - counts[3]
+    age = past.steps - counts[_LAST_STEP]
     shares = _ratios(past.follow, past.followed, last, candidates)
     company = _ratios(past.together, past.uses, last, candidates)
     features = np.empty((WIDTH, len(candidates)))
@@ -263,7 +282,7 @@ def _features(past: _Past, view: View, candidates: Sequence[int]) -> Floats:
     features[Column.SAME_FOLDER] = [t.folder in folders for t in own]
     features[Column.SAME_EXTENSION] = [t.extension in extensions for t in own]
     features[Column.LIKENESS] = vocabulary.likeness(candidates, last[:_NEAR])
-    features[Column.LOG_KNOWN_FOR] = np.log1p(past.steps - counts[4])
+    features[Column.LOG_KNOWN_FOR] = np.log1p(past.steps - counts[_FIRST_STEP])
     features[Column.FIRST_WITH_GAP : Column.FIRST_WITH_SIZE] = features[_WITH_GAP] * view.gap
     features[Column.FIRST_WITH_SIZE :] = features[_WITH_SIZE] * math.log1p(len(last))
     return features.T

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from selflow.core.scores import HISTORY_STEPS
 from selflow.predict.packing import Packed
-from selflow.predict.recency import PLACES
+from selflow.predict.recency import RANKS
 
 _LAST_MEMBERS, _EARLIER_MEMBERS = 32, 12
 
@@ -33,7 +33,7 @@ class UserMemory:
 
     def recent(self) -> tuple[int, ...]:
         """The labels that came last, the latest first."""
-        return tuple(islice(reversed(self.seen), PLACES))
+        return tuple(islice(reversed(self.seen), RANKS))
 
     def touch(self, ts_us: int, members: Sequence[int]) -> None:
         for y in reversed(members):

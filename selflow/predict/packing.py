@@ -20,10 +20,10 @@ def pack_array(array: NDArray[Any]) -> Packed:
 
 
 def unpack_array(packed: Packed) -> NDArray[Any]:
-    """The array that was packed; a fresh, writable copy. ValueError for anything else."""
+    """The array that was packed; a new, writable copy. ValueError for anything else."""
     dtype, shape, data = packed
     if dtype not in _DTYPES:
-        raise ValueError("an array of an unknown kind")
+        raise ValueError("invalid dtype of an array")
     return np.frombuffer(data, dtype=dtype).reshape(shape).copy()
 
 
@@ -42,7 +42,7 @@ def unpack_state(schema: str, data: bytes) -> Packed:
         raw = msgpack.unpackb(data, strict_map_key=False)
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise ShapeError(
-            f"{len(data):,} bytes are not a saved state", "learn again from the event log"
+            f"the {len(data):,} bytes are not a saved state", "learn again from the event log"
         ) from error
     if not isinstance(raw, dict) or raw.get("schema") != schema:
         raise ShapeError(

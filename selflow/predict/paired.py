@@ -1,4 +1,4 @@
-"""What an expert is worth: the same pool over the same steps, with it and without it."""
+"""What an expert contributes: the same pool over the same steps, with it and without it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class PairedBaseline:
         """
         predictor = Predictor.load(self.state)
         for expert in experts:
-            predictor.enter(expert.anew())
+            predictor.enter(expert.rewound())
         return Tally([predictor.learn(step) for step in steps])
 
     def save(self) -> bytes:

@@ -38,24 +38,24 @@ class FixedSharePool:
         self.weights: Floats = np.full(len(self.names), 1.0 / max(1, len(self.names)))
 
     def add(self, name: str) -> None:
-        """A new expert starts with alpha / N of all weight, N counting itself."""
+        """A new expert starts with alpha / N of all weight, N counting itself; the others keep
+        their proportions. Raises UsageError if the name is in use.
+        """
         if name in self.names:
-            raise UsageError(
-                f"the pool has an expert {name!r} already", "give the new one another name"
-            )
+            raise UsageError(f"expert name already in use: {name!r}", "choose another name")
         share = self.alpha / (len(self.names) + 1) if self.names else 1.0
         self.names = (*self.names, name)
         self.weights = np.append(self.weights * (1.0 - share), share)
 
     def archive(self, name: str) -> None:
-        """An expert leaves; its weight goes back to the others in proportion to theirs."""
+        """An expert leaves; its weight goes back to the others in proportion to theirs. Raises
+        UsageError if there is none of that name.
+        """
         if name not in self.names:
-            raise UsageError(
-                f"the pool has no expert {name!r}", f"it has {len(self.names)}: see names"
-            )
-        place = self.names.index(name)
-        self.names = self.names[:place] + self.names[place + 1 :]
-        left = np.delete(self.weights, place)
+            raise UsageError(f"unknown expert: {name!r}", "`expert_names` lists those of the pool")
+        row = self.names.index(name)
+        self.names = self.names[:row] + self.names[row + 1 :]
+        left = np.delete(self.weights, row)
         total = float(left.sum())
         self.weights = left / total if total > 0 else np.full(len(left), 1.0 / max(1, len(left)))
 
@@ -76,8 +76,8 @@ class FixedSharePool:
 
         Args:
             p: (n, m), each expert's probability of each outcome of the step (its labels, and NEW).
-            counts: (m,), how many members of the step each outcome stands for. A set step counts as
-                one observation: the geometric mean over its members.
+            counts: (m,), how many members of the step each outcome stands for, at least one in
+                sum. A set step counts as one observation: the geometric mean over its members.
 
         Cost: O(n m).
         """

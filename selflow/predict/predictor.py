@@ -26,13 +26,14 @@ STATE_SCHEMA = "selflow.predict.predictor/3"
 MAX_LABELS = 20_000
 MAX_USERS = 500
 ALPHA = 0.01
-_SAID_SO = 3
+_NAMED_EXPERTS = 3
+"""Experts that an answer names for each label."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """One label of an answer, its probability, and who said so: names with their part of that
-    probability.
+    """One label of an answer, its probability, and the experts that gave most of it: names with
+    their part of that probability.
     """
 
     label: str
@@ -59,10 +60,10 @@ class Predictor:
     """Count experts in a fixed-share pool, online rankers on top, calibrated; survives restarts by
     save and load.
 
-    A step of several labels counts as one step: ``p`` is the chance that a member drawn from the
-    next step is that label. Memory is bounded: at most ``max_labels`` labels, 500 users and 30,000
-    rows per context; the label, user or row not used for longest goes first. Cost: about 2 ms per
-    step learned, 1 ms per prediction.
+    A step of several labels counts as one step: ``p`` is the probability that a member drawn from
+    the next step is that label. Memory is bounded: at most ``max_labels`` labels, 500 users and
+    30,000 rows per context; the label, user or row not used for longest goes first. Cost: about
+    2 ms per step learned, 1 ms per prediction.
     """
 
     def __init__(
@@ -134,11 +135,14 @@ class Predictor:
                 nothing. No state changes.
             now_us: The moment of asking.
             top_k: How many labels.
-            without: Who is not asked, of those that entered, by its name or its agent's; the others
-                share its weight in proportion.
+            without: An expert that is left out, of those that entered, by its name or its agent's;
+                the others share its weight in proportion.
+
+        Raises:
+            UsageError: ``top_k`` is less than 1, or no expert ``without`` has entered.
         """
         if top_k < 1:
-            raise UsageError(f"top_k is {top_k}", "ask for at least one label")
+            raise UsageError(f"invalid top_k: {top_k}", "ask for at least one label")
         forecast = self._forecast(self._memory(context), now_us, (), without)
         weights = self._ensemble.weights(without)
         indices = forecast.ranked(top_k)
@@ -147,12 +151,15 @@ class Predictor:
         named = zip(self._ensemble.pool.names, weights.tolist(), strict=True)
         ranked = tuple(sorted((item for item in named if item[1] > 0.0), key=lambda item: -item[1]))
         new_p = max(
-            0.0, forecast.pool_fresh - sum(forecast.chance(index) for index in indices if index < 0)
+            0.0,
+            forecast.pool_new - sum(forecast.probability(index) for index in indices if index < 0),
         )
         return Prediction(guesses, other_p, min(new_p, other_p), ranked)
 
     def learn(self, step: Step) -> Grade:
-        """Predict the step from what was before it, grade that, then learn the step."""
+        """Predict the step from what was before it, grade that, then learn the step. Raises
+        UsageError for a step without labels.
+        """
         return grade_pool(*self.test_then_train(step))
 
     def test_then_train(self, step: Step) -> tuple[Forecast, Outcome]:
@@ -212,7 +219,7 @@ class Predictor:
 
     @classmethod
     def load(cls, data: bytes, experts: Sequence[Expert] = ()) -> "Predictor":
-        """The predictor that was saved; ``experts``: fresh ones of the same names as it had.
+        """The predictor that was saved; ``experts``: new ones of the same names as it had.
 
         Raises:
             ShapeError: The bytes are no saved predictor of this version, or its experts were
@@ -246,7 +253,7 @@ class Predictor:
             predictor._shared = SharedCounts.load_state(shared)
         except (ValueError, TypeError, KeyError, UsageError) as error:
             raise ShapeError(
-                f"{len(data):,} bytes are not a predictor with these experts",
+                f"the {len(data):,} bytes are not a predictor with these experts",
                 "learn again from the event log",
             ) from error
         predictor.steps_learned, predictor._users_ever = learned, ever
@@ -254,15 +261,15 @@ class Predictor:
 
     def _take_in(self, memory: UserMemory, step: Step) -> tuple[Forecast, Outcome, list[int]]:
         labels = tuple(dict.fromkeys(step.labels))
-        found = [(label, self._vocabulary.find(label)) for label in labels]
-        known = tuple(label_id for _, label_id in found if label_id is not None)
-        fresh = tuple(label for label, label_id in found if label_id is None)
-        outcome = Outcome(known, len(fresh), fresh)
+        ids = [(label, self._vocabulary.find(label)) for label in labels]
+        known = tuple(label_id for _, label_id in ids if label_id is not None)
+        unseen = tuple(label for label, label_id in ids if label_id is None)
+        outcome = Outcome(known, len(unseen), unseen)
         forecast = self._forecast(memory, step.ts_us, known)
-        ordered = sorted(found, key=lambda item: item[1] is None)
+        ordered = sorted(ids, key=lambda item: item[1] is None)
         members = [self._vocabulary.use(label) for label, _ in ordered]
         self._ensemble.learn(forecast, outcome, members)
-        self._shared.learn(fresh, was_asked=bool(forecast.offered))
+        self._shared.learn(unseen, was_offered=bool(forecast.offered))
         return forecast, outcome, members
 
     def _forecast(
@@ -273,7 +280,7 @@ class Predictor:
         )
         barred = memory.history[-1] if self._bars_current and memory.history else ()
         forecast = self._ensemble.ask(view, memory, also, barred, without)
-        offered = self._shared.offer(view, forecast.pool_fresh)
+        offered = self._shared.offer(view, forecast.pool_new)
         return replace(forecast, offered=offered) if offered else forecast
 
     def _memory_of(self, user: str) -> UserMemory:
@@ -290,8 +297,8 @@ class Predictor:
         known = self._users.get(user)
         memory = known.fork() if known is not None else UserMemory(self._users_ever)
         for step in context or ():
-            found = (self._vocabulary.find(label) for label in step.labels)
-            memory.touch(step.ts_us, [label_id for label_id in found if label_id is not None])
+            ids = (self._vocabulary.find(label) for label in step.labels)
+            memory.touch(step.ts_us, [label_id for label_id in ids if label_id is not None])
         return memory
 
     def _guess(self, forecast: Forecast, index: int, weights: Floats) -> Guess:
@@ -299,9 +306,9 @@ class Predictor:
             return Guess(*forecast.offered[-1 - index], ((EXPERT, 1.0),))
         parts = weights * forecast.p[:, index]
         parts = parts / max(float(parts.sum()), 1e-300)
-        said = np.argsort(-parts, kind="stable")[:_SAID_SO]
+        strongest = np.argsort(-parts, kind="stable")[:_NAMED_EXPERTS]
         names = self._ensemble.pool.names
-        experts = tuple((names[i], float(parts[i])) for i in said if parts[i] > 0.0)
+        experts = tuple((names[i], float(parts[i])) for i in strongest if parts[i] > 0.0)
         return Guess(
             self._vocabulary.label(int(forecast.ids[index])), float(forecast.pool[index]), experts
         )
@@ -319,4 +326,4 @@ class Predictor:
 
 def _refuse_empty(step: Step) -> None:
     if not step.labels:
-        raise UsageError("a step without labels", "leave it out")
+        raise UsageError("invalid step: it has no labels", "leave it out")

@@ -43,7 +43,8 @@ def decode_prior(data: bytes) -> Prior:
     state = unpack_state(PRIOR_SCHEMA, data)
     if not isinstance(state, list) or len(state) != 2:
         raise ShapeError(
-            f"{len(data):,} bytes are not a prior", "make it again with bench/make_prior.py"
+            f"the {len(data):,} bytes are not a prior",
+            "write the file again with bench/make_prior.py",
         )
     return Prior(*state)
 

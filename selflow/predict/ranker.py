@@ -9,6 +9,7 @@ loss; random features, Rahimi and Recht 2008.
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 
@@ -16,14 +17,29 @@ from selflow.predict.packing import Packed, pack_array, unpack_array
 from selflow.predict.table import Floats, Ids
 
 HIDDEN = 24
-HEADS = 2
+"""Random units; part of the shipped prior's schema."""
 _FORGET = 0.9995
+"""Of the curvature, per step: 1 / (1 - 0.9995) = 2,000 steps."""
 _PRECISION = 20.0
 _HIDDEN_PRECISION = 50.0
+"""Of the Gaussian prior on each weight; the random units are held more firmly."""
 _EXACT_STEPS, _HOLD_STEPS = 200, 16
+"""The curvature's inverse is exact for so many steps, then held for so many: 16 steps change little
+of what is forgotten over 2,000.
+"""
 _SCALE_STEPS = 500
 _CLIP = 4.0
+"""Standard deviations at which a feature is clipped before the random units."""
 _SEED = 1  # changing this changes what every shipped and saved weight means
+
+
+class Head(IntEnum):
+    """What the columns of the weights fit."""
+
+    MEMBER = 0
+    """The probability that a member drawn from the step is this label."""
+    ANY = 1
+    """The one label to name so that the step holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +47,20 @@ class Ranking:
     """One pass over one step's candidates."""
 
     p: Floats
-    """(HEADS, n + 1), one column per candidate; the last is outside."""
+    """(heads, n + 1), one column per candidate; the last is outside."""
     inputs: Floats
     """(n + 1, width + HIDDEN + 2)"""
 
 
 class Rankers:
-    """Two heads over the same inputs, and one curvature.
+    """Two heads (``Head``) over the same inputs, and one curvature.
 
-    Head 0 ("member") fits the chance that a member drawn from the step is this label: its log-loss
-    is that of the pool. Head 1 ("any") fits which one label to name so that the step holds it. On
-    steps of one label they agree.
+    The log-loss of ``MEMBER`` is that of the pool. On steps of one label both heads agree.
     """
 
     def __init__(self, width: int) -> None:
         inputs = width + HIDDEN + 2
-        start: Floats = np.zeros((inputs, HEADS))
+        start: Floats = np.zeros((inputs, len(Head)))
         # It starts as the count pool itself: weight 1 on the pool's log-probability (the first
         # feature).
         start[0] = start[width + HIDDEN] = 1.0
@@ -58,26 +72,36 @@ class Rankers:
         self._steps = 0
 
     def rank(self, inputs: Floats) -> Ranking:
-        """Probabilities of the candidates and of outside, by each head, from ``Inputs.of``."""
+        """Probabilities of the candidates and of outside, by each head.
+
+        Args:
+            inputs: (n + 1, width + HIDDEN + 2), from ``Inputs.of``.
+
+        Cost: O(n width).
+        """
         scores = inputs @ self._weights
         grown = np.exp(scores - scores.max(axis=0))
         return Ranking((grown / grown.sum(axis=0)).T, inputs)
 
     def learn(self, ranking: Ranking, came: Ids, members: int) -> None:
-        """One Newton step. ``came``: places of the candidates that came, of ``members`` labels in
-        the step.
+        """One Newton step.
+
+        Args:
+            ranking: Of the step, from the weights as they are.
+            came: Indices of the candidates that came.
+            members: Labels in the step, at least ``len(came)``.
 
         The curvature forgets over 2,000 steps; so after the first 200 its inverse is held for 16.
-        Cost: O(n width^2 + width^3 / 8), about 150 us for 60 candidates.
+        Cost: O(n width^2 + width^3 / 16), about 150 us for 60 candidates.
         """
-        member, named = ranking.p
+        member, named = ranking.p[Head.MEMBER], ranking.p[Head.ANY]
         error = ranking.p.T.copy()
-        error[came, 0] -= 1.0 / members
-        error[-1, 0] -= (members - len(came)) / members
+        error[came, Head.MEMBER] -= 1.0 / members
+        error[-1, Head.MEMBER] -= (members - len(came)) / members
         if len(came):
-            error[came, 1] -= named[came] / max(float(named[came].sum()), 1e-300)
+            error[came, Head.ANY] -= named[came] / max(float(named[came].sum()), 1e-300)
         else:
-            error[-1, 1] -= 1.0
+            error[-1, Head.ANY] -= 1.0
         centred = (ranking.inputs - member @ ranking.inputs) * np.sqrt(member)[:, None]
         self._curvature *= _FORGET
         self._curvature += centred.T @ centred
@@ -104,7 +128,7 @@ class Rankers:
         ]
 
     def load_state(self, packed: Packed) -> None:
-        """Take over state rankers."""
+        """Take over what ``state`` gave."""
         *arrays, self._steps = packed
         self._weights, self._curvature, self._inverse = map(unpack_array, arrays)
 
@@ -129,7 +153,11 @@ class Inputs:
 
         Args:
             features: (n, width); the first is the log of the count pool's probability.
-            outside_p: What the count pool gives to everything that is no candidate.
+            outside_p: What the count pool gives to everything that is no candidate, above 0.
+
+        Returns:
+            (n + 1, width + HIDDEN + 2): features, random units, then the log of ``outside_p`` and 1
+            for outside alone, the last row. Cost: O(n width HIDDEN).
         """
         scaled = (features - self._mean) * (1.0 / np.sqrt(self._variance + 1e-3))
         np.minimum(np.maximum(scaled, -_CLIP, out=scaled), _CLIP, out=scaled)
@@ -141,7 +169,7 @@ class Inputs:
         return inputs
 
     def learn(self, features: Floats) -> None:
-        """Follow the features of one step."""
+        """Follow the features (n, width) of one step. Cost: O(n width)."""
         self._steps += 1
         if len(features) < 2 or (self._steps > _SCALE_STEPS and self._steps % 8):
             return
@@ -154,6 +182,6 @@ class Inputs:
         return [pack_array(self._mean), pack_array(self._variance), self._steps]
 
     def load_state(self, packed: Packed) -> None:
-        """Take over state scales."""
+        """Take over what ``state`` gave."""
         mean, variance, self._steps = packed
         self._mean, self._variance = unpack_array(mean), unpack_array(variance)

@@ -42,19 +42,19 @@ def steps_from_rows(rows: Iterable[tuple[int, str, str | None, str]]) -> list[St
         columns[1].append(users.of(user))
         columns[2].append(groups.of((user, group)) if group else -1)
     order = np.argsort(np.frombuffer(moments, np.int64), kind="stable")
-    last = {group: place for place in order.tolist() if (group := columns[2][place]) >= 0}
+    last = {group: index for index in order.tolist() if (group := columns[2][index]) >= 0}
     labels, names = [(text,) for text in texts], list(users)
     open_groups: dict[int, dict[str, None]] = {}
     steps: list[Step] = []
-    for place in order.tolist():
-        text, user, group = (column[place] for column in columns)
-        found = labels[text]
+    for index in order.tolist():
+        text, user, group = (column[index] for column in columns)
+        members = labels[text]
         if group >= 0:
-            open_groups.setdefault(group, {})[found[0]] = None
-            if last[group] != place:
+            open_groups.setdefault(group, {})[members[0]] = None
+            if last[group] != index:
                 continue
-            found = tuple(open_groups.pop(group))
-        steps.append(Step(moments[place], found, names[user]))
+            members = tuple(open_groups.pop(group))
+        steps.append(Step(moments[index], members, names[user]))
     return steps
 
 
@@ -75,15 +75,15 @@ def switches(steps: Iterable[Step]) -> list[Step]:
     (``Predictor(bars_current=True)``).
     """
     last: dict[str, frozenset[str]] = {}
-    kept: list[Step] = []
+    switched: list[Step] = []
     for step in steps:
         labels = tuple(
             label for label in step.labels if label not in last.get(step.user, frozenset())
         )
         if labels:
             last[step.user] = frozenset(labels)
-            kept.append(Step(step.ts_us, labels, step.user))
-    return kept
+            switched.append(Step(step.ts_us, labels, step.user))
+    return switched
 
 
 @dataclass(slots=True)
@@ -135,11 +135,11 @@ class StepBuilder:
             return self._complete_before(event.ts_us, keep=event.source)
         done = [self._open.pop(event.source).step()] if current is not None else []
         done += self._complete_before(event.ts_us, keep="")
-        fresh = _Open(event.ts_us, event.ts_us, key, {event_label(event.kind, event.subject): None})
+        burst = _Open(event.ts_us, event.ts_us, key, {event_label(event.kind, event.subject): None})
         if key is None:
-            done.append(fresh.step())
+            done.append(burst.step())
         else:
-            self._open[event.source] = fresh
+            self._open[event.source] = burst
         return done
 
     def open_steps(self) -> list[Step]:
@@ -176,7 +176,7 @@ class StepBuilder:
                 builder._open[source] = _Open(first_us, last_us, key, dict.fromkeys(labels))
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise ShapeError(
-                f"{len(state):,} bytes are not saved steps ({STATE_SCHEMA})",
+                f"the {len(state):,} bytes are not saved steps ({STATE_SCHEMA})",
                 "replay the event log instead",
             ) from error
         return builder

@@ -11,7 +11,9 @@ Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
 
 HALF_LIVES = (20, 100, 1000)
-"""In visits of the context: after so many, a count is worth half."""
+"""In visits of the context: after so many, a count has half its weight. Three, so that the pool can
+choose between a short memory and a long one.
+"""
 K = len(HALF_LIVES)
 _RATES = 1.0 / np.array(HALF_LIVES, dtype=np.float64)
 _REBASE_VISITS = 10_000  # 2^(10,000 / 20) is still a double
@@ -19,16 +21,22 @@ _GROWN: Floats = np.exp2(np.arange(_REBASE_VISITS + 1)[:, None] * _RATES)
 _DECAY: Floats = 1.0 / _GROWN
 _LONGEST: list[float] = _DECAY[:, K - 1].tolist()
 _SMALL = 256
+"""Above so many entries labels are looked up one by one instead of adding up the whole row."""
 _LEADERS = 32
-_TOTAL, _EVENTS, _FRESH = range(3)
+"""Strongest labels that a row without a bound keeps in order; more than any caller asks for."""
+_TOTAL, _MEMBERS, _NEW = range(3)
+"""The rows of ``Row.sums``."""
 
 
 class Row:
     """What came in one context. Stored values grow instead of ageing (forward decay).
 
-    A count worth ``v`` now is stored as ``v * 2^(clock / half_life)``: only labels that come are
-    touched, the others keep their order. ``sums`` is (3, K): all entries; all members that came;
-    those of them that were new.
+    A decayed count ``v`` is stored as ``v * 2^(clock / half_life)``: only labels that come are
+    touched, the others keep their order. ``ids`` (n,) are the labels, ``values`` (n + 1, K) their
+    stored counts and a row of zeros, ``sums`` (3, K) those of all entries, of all members that
+    came, and of those members that were new. All are stored in the same way.
+
+    Source: forward decay, Cormode et al. 2009.
     """
 
     __slots__ = ("clock", "ids", "leaders", "n", "slots", "sums", "touched", "values")
@@ -38,23 +46,26 @@ class Row:
         self.touched = 0
         self.n = 0
         self.ids: Ids = np.empty(4, np.int64)
-        # Its last row stays zero: what a label that never came is worth
+        # Its last row stays zero: the count of a label that never came
         self.values: Floats = np.zeros((5, K))
         self.sums: Floats = np.zeros((3, K))
         self.slots: dict[int, int] = {}
         self.leaders: list[list[int]] | None = [[] for _ in range(K)] if has_leaders else None
 
-    def add(self, members: Sequence[int], weight: float, fresh_events: int) -> None:
-        """One visit: every member counts ``weight``."""
+    def add(self, members: Sequence[int], weight: float, n_new: int) -> None:
+        """One visit of the context: each member, of which ``n_new`` are new, counts ``weight``.
+
+        Cost: O(K members).
+        """
         if self.clock >= _REBASE_VISITS:
             self._rebase()
         self.clock += 1
         grown = _GROWN[self.clock] * weight
         indices = self._indices(members)
         self.values[indices if len(indices) > 1 else indices[0]] += grown
-        self.sums[:_FRESH] += len(members) * grown
-        if fresh_events:
-            self.sums[_FRESH] += fresh_events * grown
+        self.sums[:_NEW] += len(members) * grown
+        if n_new:
+            self.sums[_NEW] += n_new * grown
         if self.leaders is not None:
             self.leaders = [self._lead(k, old, indices) for k, old in enumerate(self.leaders)]
 
@@ -147,44 +158,62 @@ class Evidence:
     """What the rows of a step's contexts say together: the mean over the contexts, row by row.
 
     For one context with counts N and lower distribution q: p(y) = (N(y) + q(y)) / (N + 1), one
-    pseudo-count of escape. ``escape`` is the weight left to q, ``fresh`` and ``fresh_escape`` are
-    the same for NEW.
+    pseudo-count of escape. ``escape`` (K,) is the weight left to q; ``new`` and ``new_escape`` (K,)
+    are the share of members that were new, and the weight left to the lower distribution, for NEW.
+
+    Source: PPM, Cleary and Witten 1984, with one pseudo-count for the escape.
     """
 
-    __slots__ = ("_parts", "_scratch", "escape", "fresh", "fresh_escape")
+    __slots__ = ("_parts", "_scratch", "escape", "new", "new_escape")
 
     def __init__(self, rows: Sequence[Row], missing: int, scratch: Floats) -> None:
         m = max(1, len(rows) + missing)
         self._scratch = scratch
-        self._parts: list[tuple[Row, Floats]] = []  # each row with what its values are worth
+        self._parts: list[tuple[Row, Floats]] = []  # each row with the weight of its values
         self.escape: Floats | float = missing / m if rows else 1.0
-        self.fresh_escape, self.fresh = self.escape, 0.0 * self.escape
+        self.new_escape, self.new = self.escape, 0.0 * self.escape
         for row in rows:
             decay = _DECAY[row.clock]
             sums = row.sums * decay
             left = 1.0 / (m * sums + m)
             self._parts.append((row, decay * left[_TOTAL]))
             self.escape += left[_TOTAL]
-            self.fresh_escape += left[_EVENTS]
-            self.fresh += sums[_FRESH] * left[_EVENTS]
+            self.new_escape += left[_MEMBERS]
+            self.new += sums[_NEW] * left[_MEMBERS]
 
     def shares(self, ids: Ids) -> Floats:
-        """(n, K): how much of the distribution the rows themselves give to each label."""
-        if len(self._parts) == 1 and self._parts[0][0].n > _SMALL:
+        """How much of the distribution the rows themselves give to each label.
+
+        Args:
+            ids: (n,), labels within the table's scratch.
+
+        Returns:
+            (n, K), at most 1 - ``escape`` in sum over all labels.
+
+        Cost: O(n) for one large row, else O(n + entries of the rows).
+        """
+        if len(self._parts) == 1:
             row, decay = self._parts[0]
-            find = row.slots.get
-            return row.values.take([find(y, -1) for y in ids.tolist()], axis=0) * decay
+            if row.n > _SMALL:
+                find = row.slots.get
+                return row.values.take([find(y, -1) for y in ids.tolist()], axis=0) * decay
         scratch = self._scratch
         for row, decay in self._parts:
             scratch[row.ids[: row.n]] += row.values[: row.n] * decay
-        found = scratch.take(ids, axis=0)
+        shares = scratch.take(ids, axis=0)
         for row, _ in self._parts:
             scratch[row.ids[: row.n]] = 0.0
-        return found
+        return shares
 
     def best(self, ids: Ids, contexts: int) -> Floats:
-        """(n,): the largest share that any one context gives to each label, at the longest
-        half-life.
+        """The largest share that any one context gives to each label, at the longest half-life.
+
+        Args:
+            ids: (n,).
+            contexts: How many contexts the mean is over.
+
+        Returns:
+            (n,). Cost: O(n + entries of the rows).
         """
         scratch = self._scratch
         for row, decay in self._parts:
@@ -192,10 +221,10 @@ class Evidence:
             scratch[seen, 0] = np.maximum(
                 scratch[seen, 0], row.values[: row.n, K - 1] * decay[K - 1]
             )
-        found: Floats = scratch[ids, 0] * contexts
+        largest: Floats = scratch[ids, 0] * contexts
         for row, _ in self._parts:
             scratch[row.ids[: row.n], 0] = 0.0
-        return found
+        return largest
 
     def leaders(self, limit: int) -> list[int]:
         """The labels with the largest shares at the middle half-life, or at each if the row keeps
@@ -203,15 +232,15 @@ class Evidence:
         """
         if not self._parts:
             return []
-        row = self._parts[0][0]
+        row, _ = self._parts[0]
         if row.leaders is not None:
             return [y for indices in row.leaders for y in row.ids[indices[:limit]].tolist()]
         ids, decay = row.ids, row.values[: row.n, 1]
         if len(self._parts) > 1:
             ids = np.unique(np.concatenate([row.ids[: row.n] for row, _ in self._parts]))
             decay = self.shares(ids)[:, 1]
-        found: list[int] = ids[np.argsort(-decay, kind="stable")[:limit]].tolist()
-        return found
+        leading: list[int] = ids[np.argsort(-decay, kind="stable")[:limit]].tolist()
+        return leading
 
 
 class Table:
@@ -235,9 +264,7 @@ class Table:
         rows = [row for row in map(self._rows.get, keys) if row is not None]
         return Evidence(rows, len(keys) - len(rows), self._scratch)
 
-    def learn(
-        self, keys: Iterable[int], members: Sequence[int], weight: float, fresh_events: int
-    ) -> None:
+    def learn(self, keys: Iterable[int], members: Sequence[int], weight: float, n_new: int) -> None:
         """Count one step in each of its contexts."""
         self._tick += 1
         for key in keys:
@@ -245,7 +272,7 @@ class Table:
             if row is None:
                 row = self._rows[key] = Row(self._max_entries is None)
             row.touched = self._tick
-            row.add(members, weight, fresh_events)
+            row.add(members, weight, n_new)
             if self._max_entries is not None and row.n > self._max_entries:
                 row.keep(self._max_entries * 3 // 4)
         if len(self._rows) > self._max_rows:
@@ -265,7 +292,7 @@ class Table:
         return [self._tick, rows]
 
     def load_state(self, packed: Packed) -> None:
-        """Take over a state table; limits stay those of this one."""
+        """Take over what ``state`` gave; limits stay those of this one."""
         self._tick, rows = packed
         self._rows = {int.from_bytes(key, "big"): Row.load_state(row) for key, row in rows}
 

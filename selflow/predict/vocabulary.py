@@ -51,7 +51,7 @@ class Vocabulary:
         self._labels: list[str | None] = []
         self._traits: list[Traits] = []
         self._free: list[int] = []
-        self._placed: tuple[tuple[str, ...], Ids] | None = None
+        self._looked_up: tuple[tuple[str, ...], Ids] | None = None
         self._like: dict[int, dict[int, float]] = {}
         self._pairs = 0
 
@@ -67,16 +67,16 @@ class Vocabulary:
         """The id of a known label."""
         return self._ids.get(label)
 
-    def places(self, labels: tuple[str, ...]) -> Ids:
-        """(n,): the ids of these labels, -1 for what is not known; cheap for the tuple that was
-        asked for last.
+    def ids(self, labels: tuple[str, ...]) -> Ids:
+        """(n,): the ids of these labels, -1 for what is not known. Cost: O(n), O(1) for the tuple
+        that was looked up last.
         """
-        if self._placed is None or self._placed[0] is not labels:
-            self._placed = (
+        if self._looked_up is None or self._looked_up[0] is not labels:
+            self._looked_up = (
                 labels,
                 np.array([self._ids.get(label, -1) for label in labels], dtype=np.int64),
             )
-        return self._placed[1]
+        return self._looked_up[1]
 
     def label(self, label_id: int) -> str:
         """The text of a known id."""
@@ -90,7 +90,7 @@ class Vocabulary:
         """The id of a label that just came; a new one gets its id here."""
         label_id = self._ids.pop(label, None)
         if label_id is None:
-            self._placed = None
+            self._looked_up = None
             label_id = self._free.pop() if self._free else len(self._labels)
             if label_id == len(self._labels):
                 self._labels.append(label)
@@ -115,16 +115,25 @@ class Vocabulary:
             self._labels[label_id] = None
             self._free.append(label_id)
         self._like.clear()
-        self._placed = None
+        self._looked_up = None
 
     def likeness(self, labels: Sequence[int], around: Sequence[int]) -> Floats:
-        """(n,): Jaccard of the words of each name and the likest other around: ``test_app.py`` is
-        like ``app.py``.
+        """How alike each label's text is to the one of ``around`` that is most like it:
+        ``test_app.py`` is like ``app.py``.
+
+        Args:
+            labels: n label ids.
+            around: k label ids.
+
+        Returns:
+            (n,), in [0, 1]: the Jaccard index of the words; 0 for a label and itself.
+
+        Cost: O(n k), cached by pair.
         """
-        found: Floats = np.array(
+        closest: Floats = np.array(
             [self._likeness(labels, a) for a in around] or [[0.0] * len(labels)]
         ).max(axis=0)
-        return found
+        return closest
 
     def _likeness(self, labels: Sequence[int], other: int) -> list[float]:
         row = self._like.setdefault(other, {other: 0.0})
@@ -135,18 +144,18 @@ class Vocabulary:
                 common = len(own & words)
                 row[y] = common / (len(own) + len(words) - common) if common else 0.0
                 self._pairs += 1
-        found = [row[y] for y in labels]
+        likeness = [row[y] for y in labels]
         if self._pairs > _MAX_PAIRS:  # a cache of a pure function: clearing changes no answer
             self._like, self._pairs = {}, 0
-        return found
+        return likeness
 
     def state(self) -> Packed:
         return [self._labels, self._free, list(self._ids)]
 
     def load_state(self, packed: Packed) -> None:
-        """Take over a state vocabulary."""
+        """Take over what ``state`` gave."""
         self._labels, self._free, order = packed
         self._traits = [traits_of(label or "") for label in self._labels]
-        places = {label: i for i, label in enumerate(self._labels) if label is not None}
-        self._ids = {label: places[label] for label in order}
-        self._like, self._placed = {}, None
+        index_of = {label: i for i, label in enumerate(self._labels) if label is not None}
+        self._ids = {label: index_of[label] for label in order}
+        self._like, self._looked_up = {}, None

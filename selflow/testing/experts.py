@@ -52,17 +52,17 @@ class Walk:
     def distribution(self, step: Step) -> Distribution:
         """What the expert says of every known label and of NEW."""
         ids = np.array([self.vocabulary.find(label) for label in self._labels], dtype=np.int64)
-        p, fresh = self.expert.ask(self.view(step)).score(ids)
-        return p.copy(), fresh.copy()
+        p, p_new = self.expert.ask(self.view(step)).score(ids)
+        return p.copy(), p_new.copy()
 
     def learn(self, step: Step) -> list[int]:
         """The step came."""
         view = self.view(step)
         labels = sorted(step.labels, key=lambda label: label not in self._labels)
-        fresh = sum(label not in self._labels for label in labels)
+        n_new = sum(label not in self._labels for label in labels)
         members = [self.vocabulary.use(label) for label in labels]
         self._labels.update(dict.fromkeys(labels))
-        self.expert.learn(view, members, fresh)
+        self.expert.learn(view, members, n_new)
         self._memories[step.user].touch(step.ts_us, members)
         return members
 
@@ -92,9 +92,9 @@ def _are_alike(one: Sequence[Distribution], other: Sequence[Distribution]) -> bo
 
 
 def _is_whole(answer: Distribution) -> bool:
-    p, fresh = answer
-    is_chance = bool(np.all(p >= 0.0) and np.all(fresh >= 0.0))
-    return is_chance and bool(np.allclose(p.sum(axis=1) + fresh, 1.0, rtol=0.0, atol=1e-9))
+    p, p_new = answer
+    is_positive = bool(np.all(p >= 0.0) and np.all(p_new >= 0.0))
+    return is_positive and bool(np.allclose(p.sum(axis=1) + p_new, 1.0, rtol=0.0, atol=1e-9))
 
 
 def check_expert(make: Make) -> None:

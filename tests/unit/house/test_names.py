@@ -17,6 +17,7 @@ of their own.
 """
 CLEAN = (
     "selflow/discover",
+    "selflow/predict",
     "selflow/route",
     "tune",
 )

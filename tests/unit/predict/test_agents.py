@@ -44,8 +44,8 @@ def fixed(p: dict[str, float], other_p: float) -> RecordedExpert:
 
 def said(expert: RecordedExpert, walk: Walk, labels: list[str]) -> dict[str, float]:
     answer = expert.ask(walk.view(single(["a"])[0]))
-    p, fresh = answer.score(np.array([walk.vocabulary.find(label) for label in labels]))
-    return {**dict(zip(labels, p[0].tolist(), strict=True)), "NEW": float(fresh[0])}
+    p, p_new = answer.score(np.array([walk.vocabulary.find(label) for label in labels]))
+    return {**dict(zip(labels, p[0].tolist(), strict=True)), "NEW": float(p_new[0])}
 
 
 def test_a_label_nobody_knows_gives_its_share_to_new() -> None:
@@ -160,15 +160,15 @@ def test_weights_sum_to_one_after_every_coming_and_going() -> None:
     assert set(predictor.expert_names) == set(before)
 
 
-def test_names_are_those_of_the_expert_or_of_its_agent_and_only_guests_leave() -> None:
+def test_names_are_those_of_the_expert_or_of_its_agent_and_only_agents_leave() -> None:
     predictor = learned(work(3, 5))
     predictor.enter(recorded())
-    with pytest.raises(UsageError, match="has an expert 'agent:tape' already"):
+    with pytest.raises(UsageError, match="already in use: 'agent:tape'"):
         predictor.enter(recorded())
     for name in ("order1.100", "nobody"):
-        with pytest.raises(UsageError, match=f"no expert '{name}' has entered"):
+        with pytest.raises(UsageError, match=f"unknown expert: '{name}'"):
             predictor.leave(name)
-        with pytest.raises(UsageError, match=f"no expert '{name}' has entered"):
+        with pytest.raises(UsageError, match=f"unknown expert: '{name}'"):
             predictor.predict(None, at(9), 1, without=name)
     predictor.leave("tape")
 
@@ -190,7 +190,7 @@ def test_who_has_left_leaves_the_others_as_if_it_had_never_been_there() -> None:
 
         np.testing.assert_array_equal(other.ids, one.ids)
         np.testing.assert_allclose(other.p, one.p, rtol=1e-9)
-        np.testing.assert_allclose(other.fresh, one.fresh, rtol=1e-9)
+        np.testing.assert_allclose(other.p_new, one.p_new, rtol=1e-9)
 
 
 def _bits(steps: list[Step], *agents: RecordedExpert) -> float:
@@ -279,18 +279,16 @@ def test_a_record_that_has_ended_says_so() -> None:
     predictor = Predictor()
     predictor.enter(recorded(3))
     learned(work(9, 3), predictor)
-    with pytest.raises(ShapeError, match="tape was recorded for 3 steps"):
+    with pytest.raises(ShapeError, match="scores of tape end after 3 steps"):
         predictor.learn(work(9, 4)[-1])
 
 
 def test_another_tuple_of_labels_is_another_base() -> None:
     walk = Walk(fixed({"a": 1.0}, 0.0))
     walk.run(single(["a", "b"]))
-    places = [
-        walk.vocabulary.places(labels).tolist() for labels in (("b", "x"), ("a",), LABELS[:1])
-    ]
+    places = [walk.vocabulary.ids(labels).tolist() for labels in (("b", "x"), ("a",), LABELS[:1])]
     walk.learn(single([LABELS[0]])[0])
 
     assert places == [[1, -1], [0], [-1]]
-    assert walk.vocabulary.places(LABELS[:1]).tolist() == [2]
+    assert walk.vocabulary.ids(LABELS[:1]).tolist() == [2]
     assert LabelScores(("a",), np.ones(1, np.float32), 0.0).labels == ("a",)

@@ -124,11 +124,11 @@ def test_the_fast_counts_are_the_plain_counts(steps: int) -> None:
     walk = Walk(EXPERTS["order0"]())
     for step in stream:
         walk.learn(step)
-    p, fresh = walk.distribution(stream[-1])
+    p, p_new = walk.distribution(stream[-1])
     labels = list(dict.fromkeys(label for step in stream for label in step.labels))
     plain = _plain_counts(stream, labels)
 
-    np.testing.assert_allclose(p / (1.0 - fresh)[:, None], plain, rtol=1e-9)
+    np.testing.assert_allclose(p / (1.0 - p_new)[:, None], plain, rtol=1e-9)
 
 
 def test_each_context_learns_what_follows_it() -> None:

@@ -125,7 +125,7 @@ def test_a_saved_pool_goes_on_alike() -> None:
 
 def test_names_are_unique_and_known() -> None:
     pool = FixedSharePool(["a"], ALPHA)
-    with pytest.raises(UsageError, match="has an expert 'a' already"):
+    with pytest.raises(UsageError, match="already in use: 'a'"):
         pool.add("a")
-    with pytest.raises(UsageError, match="no expert 'b'"):
+    with pytest.raises(UsageError, match="unknown expert: 'b'"):
         pool.archive("b")

@@ -257,9 +257,9 @@ def test_a_predictor_can_start_from_another_without_its_labels() -> None:
 
 def test_what_is_no_step_no_state_or_no_question_is_refused() -> None:
     predictor = learned(ROUND[:3])
-    with pytest.raises(UsageError, match="a step without labels"):
+    with pytest.raises(UsageError, match="invalid step: it has no labels"):
         predictor.learn(Step(at(4), ()))
-    with pytest.raises(UsageError, match="top_k is 0"):
+    with pytest.raises(UsageError, match="invalid top_k: 0"):
         predictor.predict(None, at(4), 0)
     with pytest.raises(ShapeError, match="7 bytes are not a saved state"):
         Predictor.load(b"nothing")
