@@ -3,7 +3,8 @@ whole, and replace it by another file.
 """
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from hashlib import blake2b
@@ -29,47 +30,84 @@ _HEAD_BYTES = 256
 _UNREAD = (0, 0, 0)
 
 
-def added(before: Sequence[bytes], after: Sequence[bytes]) -> list[int]:
+def added(
+    before: Sequence[bytes], after: Sequence[bytes], limit: int = RETAINED_COMMANDS
+) -> list[int]:
     """Which entries of ``after`` were not in ``before``, by position.
 
-    A file that was cut at its front and then grew begins with the end of what it held; that overlap
-    is found exactly. Otherwise (another shell wrote over it, duplicates were erased) the entries
-    that a diff inserts are the new ones.
+    A file that grew begins with ``before``, or holds it after what was forgotten; one that was cut
+    at its front and then grew begins with the end of ``before``. Both are found exactly. Otherwise
+    (another shell wrote over it, duplicates were erased) the entries that a diff inserts are new.
 
     Args:
-        before: Digests of the commands at the last look, oldest first.
+        before: Digests of the commands at the last look, oldest first; at most ``limit``.
         after: Digests of the commands now.
+        limit: How many are retained: with so many, older ones may have been forgotten.
 
-    Cost: linear for the overlap (Knuth, Morris, Pratt 1977); the diff looks at the newest 2,000.
+    Cost: linear for the first two (Knuth, Morris, Pratt 1977); the diff looks at the newest 2,000.
     """
+    end = _end_of(before, after)
+    if end is not None and (end == len(before) or len(before) >= limit):
+        return list(range(end, len(after)))
     overlap = _overlap(before, after)
     if overlap == len(after) or overlap >= max(1, len(after) // 2):
         return list(range(overlap, len(after)))
     first = max(0, len(after) - _DIFF_COMMANDS)
-    matcher = SequenceMatcher(None, before[-_DIFF_COMMANDS:], after[first:], autojunk=False)
-    return [
-        first + position
-        for action, _, _, start, stop in matcher.get_opcodes()
-        if action in {"insert", "replace"}
-        for position in range(start, stop)
-    ]
+    known = _aligned(before[-_DIFF_COMMANDS:], after[first:])
+    return [first + position for position in range(len(after) - first) if position not in known]
+
+
+def _aligned(before: Sequence[bytes], after: Sequence[bytes]) -> set[int]:
+    """The positions in ``after`` of the runs of entries that a diff finds in ``before`` too.
+
+    A run counts only if one of its entries stands once in each: commands that people repeat align
+    by chance where everything else is new.
+    """
+    counts = Counter(before), Counter(after)
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    return {
+        position
+        for run in matcher.get_matching_blocks()
+        if any(
+            counts[0][entry] == counts[1][entry] == 1 for entry in after[run.b : run.b + run.size]
+        )
+        for position in range(run.b, run.b + run.size)
+    }
+
+
+def _end_of(part: Sequence[bytes], whole: Sequence[bytes]) -> int | None:
+    """Where ``part`` ends in ``whole`` for the first time; None if it is not in it."""
+    if not part:
+        return 0
+    for end, length in enumerate(_matched(part, whole), start=1):
+        if length == len(part):
+            return end
+    return None
 
 
 def _overlap(before: Sequence[bytes], after: Sequence[bytes]) -> int:
     """The length of the longest end of ``before`` with which ``after`` begins."""
-    borders = [0] * (len(after) + 1)
     length = 0
-    for position in range(1, len(after)):
-        while length and after[position] != after[length]:
+    for matched in _matched(after, before[-len(after) :]) if after else ():
+        length = matched
+    return length
+
+
+def _matched(pattern: Sequence[bytes], entries: Sequence[bytes]) -> Iterator[int]:
+    """After each entry, how much of the beginning of ``pattern`` the entries end with."""
+    borders = [0] * (len(pattern) + 1)
+    length = 0
+    for position in range(1, len(pattern)):
+        while length and pattern[position] != pattern[length]:
             length = borders[length]
-        length += after[position] == after[length]
+        length += pattern[position] == pattern[length]
         borders[position + 1] = length
     length = 0
-    for entry in before[-len(after) :] if after else ():
-        while length and (length == len(after) or entry != after[length]):
+    for entry in entries:
+        while length and (length == len(pattern) or entry != pattern[length]):
             length = borders[length]
-        length += entry == after[length]
-    return length
+        length += entry == pattern[length]
+        yield length
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """The book of imports; the command line finds it by the entry-point group ``selflow.imports``."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ from selflow.core.grants import IMPORT, OWNER
 from selflow.core.invocation import Invocation
 from selflow.store.catalog import Catalog
 from selflow.store.log_format import PAIR, batch_key, open_environment
+from selflow.store.records import Import
 
 
 class CatalogImportLedger:
@@ -73,21 +74,37 @@ class CatalogImportLedger:
         """How far a run is: events that were answered for, stored, refused."""
         self._catalog.imports.progress(import_id, events, accepted, rejected)
 
-    def finish(self, import_id: str, state: Literal["done", "failed"]) -> None:
-        """The end of a run."""
-        self._catalog.imports.finish(import_id, state, self._clock.now_us())
+    def finish(
+        self, import_id: str, state: Literal["done", "failed"], digests: Sequence[bytes] = ()
+    ) -> None:
+        """The end of a run, and the digests of the newest events of a file that is followed."""
+        retained = b"".join(digests).hex()
+        self._catalog.imports.finish(import_id, state, self._clock.now_us(), retained)
 
     def ends(self, path: Path, source: str) -> list[int]:
         """After how many events earlier runs of this file ended: a file that has grown is cut there
         again.
         """
+        return sorted({run.rows for run in self._runs(path, source) if run.rows})
+
+    def followed(self, path: Path, source: str, digest_bytes: int) -> tuple[int, list[bytes]]:
+        """How many events the runs of a followed file have read together, and the digests that
+        the last one retained.
+        """
+        runs = self._runs(path, source)
+        retained = next((run.retained for run in reversed(runs) if run.retained), "")
+        joined = bytes.fromhex(retained)
+        starts = range(0, len(joined), digest_bytes)
+        digests = [joined[start : start + digest_bytes] for start in starts]
+        return sum(run.rows for run in runs), digests
+
+    def _runs(self, path: Path, source: str) -> list[Import]:
         digest = _digest(path)
-        runs = [
+        return [
             run
             for run in self._catalog.imports.list_all()
             if (run.path_sha256, run.source) == (digest, source)
         ]
-        return sorted({run.rows for run in runs if run.rows})
 
     def stored(self, source: str, batch_id: int) -> int | None:
         """How many events of this batch the log holds already; None if the batch never came."""

@@ -20,7 +20,19 @@ class Imports:
         with self._database.write() as connection:
             return put(
                 connection,
-                Import(new_id("imp"), label, path_sha256, source, 0, 0, 0, now_us, None, "running"),
+                Import(
+                    new_id("imp"),
+                    label,
+                    path_sha256,
+                    source,
+                    rows=0,
+                    accepted=0,
+                    rejected=0,
+                    started_at_us=now_us,
+                    finished_at_us=None,
+                    state="running",
+                    retained="",
+                ),
             ).id
 
     def progress(self, import_id: str, rows: int, accepted: int, rejected: int) -> None:
@@ -31,13 +43,15 @@ class Imports:
         """
         self._change(import_id, rows=rows, accepted=accepted, rejected=rejected)
 
-    def finish(self, import_id: str, state: Literal["done", "failed"], now_us: int) -> None:
-        """End a run.
+    def finish(
+        self, import_id: str, state: Literal["done", "failed"], now_us: int, retained: str = ""
+    ) -> None:
+        """End a run; ``retained`` is what the next run of the same file is compared with.
 
         Raises:
             StoreError: No run of this id is running.
         """
-        self._change(import_id, state=state, finished_at_us=now_us)
+        self._change(import_id, state=state, finished_at_us=now_us, retained=retained)
 
     def list_all(self) -> list[Import]:
         """Every run, oldest first."""

@@ -187,6 +187,8 @@ class Import(Row):
     started_at_us: int
     finished_at_us: int | None
     state: ImportState
+    retained: str
+    """Of a file that is followed by its content: the newest events' digests, as hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ _ANSWER_LIMIT_S = 60.0
 _CONSENT_ACTS_S = 1.2
 """The collector looks a consent up again after a second."""
 _MAX_SUBJECT_CHARS = 4_096
+RETAINED_EVENTS = 2_000
+"""A cut at the front is found with any number; a diff of a rewritten file looks at this many."""
 
 
 class ImportLedger(Protocol):
@@ -44,8 +46,16 @@ class ImportLedger(Protocol):
         """How far a run is."""
         ...
 
-    def finish(self, import_id: str, state: Literal["done", "failed"]) -> None:
-        """The end of a run."""
+    def finish(
+        self, import_id: str, state: Literal["done", "failed"], digests: Sequence[bytes] = ()
+    ) -> None:
+        """The end of a run, and the digests of the newest events of a file that is followed."""
+        ...
+
+    def followed(self, path: Path, source: str, digest_bytes: int) -> tuple[int, list[bytes]]:
+        """How many events the runs of a followed file have read together, and the digests that
+        the last one retained.
+        """
         ...
 
     def ends(self, path: Path, source: str) -> list[int]:
@@ -81,6 +91,27 @@ class ImportBatch:
     events: Iterable[Event]
     reading: "Progress"
     speed: float | None = None
+    is_followed: bool = False
+    """The writer of the file also cuts it at its front, so that what is new is found by content, by
+    the rule of the live source; otherwise files only grow.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """A followed file beside what earlier runs read of it."""
+
+    events_before: int
+    before: list[bytes]
+    after: list[bytes]
+    new: list[int]
+
+    def retained(self, answered: int | None = None) -> list[bytes]:
+        """What the next run is compared with; ``answered`` new events of a run that failed."""
+        if answered is None:
+            return self.after[-RETAINED_EVENTS:]
+        done = [self.after[position] for position in self.new[:answered]]
+        return [*self.before, *done][-RETAINED_EVENTS:]
 
 
 def deliver(call: Invocation, batch: ImportBatch, clock: Clock) -> SendResult:
@@ -130,17 +161,23 @@ class _Run:
     result: SendResult
     unanswered: list[int] = field(default_factory=list)
     """Sizes of the batches that were sent and not yet asked for, in their order."""
+    followed: _Followed | None = None
 
     def send(self, limits: WireLimits, clock: Clock, show: Show) -> None:
         from selflow.sdk.ingest import batches, content_batch_id
 
-        fitting = self._fitting(limits)
-        pieces = _pieces(fitting, self.book.ends(self.batch.path, self.batch.source))
+        path, source = self.batch.path, self.batch.source
+        first, events, ends = 0, self.batch.events, self.book.ends(path, source)
+        if self.batch.is_followed:
+            events = self._new_events(list(events))
+            # Numbered on, so that a command that is repeated after each import is stored each time
+            first, ends = self.followed.events_before if self.followed else 0, []
+        pieces = _pieces(self._fitting(events, limits), ends)
         if self.batch.speed is not None:
             pieces = _paced(pieces, self.batch.speed, clock)
         groups = (group for piece in pieces for group in batches(piece, self.batch.source, limits))
-        for place, group in enumerate(groups):
-            batch_id = content_batch_id(place, group)
+        for number, group in enumerate(groups, start=first):
+            batch_id = content_batch_id(number, group)
             known = self.book.stored(self.batch.source, batch_id)
             if known is None:
                 self.client.send_batch(batch_id, group)
@@ -171,13 +208,30 @@ class _Run:
         self.book.progress(
             self.result.import_id, told.events, told.accepted, sum(told.rejected.values())
         )
-        self.book.finish(self.result.import_id, state)
+        digests: list[bytes] = []
+        if self.followed is not None:
+            old = len(self.followed.after) - len(self.followed.new)
+            answered_new = None if state == "done" else self.result.events - old
+            digests = self.followed.retained(answered_new)
+        self.book.finish(self.result.import_id, state, digests)
 
-    def _fitting(self, limits: WireLimits) -> Iterator[Event]:
+    def _new_events(self, events: list[Event]) -> list[Event]:
+        """The events that no earlier run of this file read."""
+        from selflow.collect.history_file import added
+        from selflow.sdk.ingest import DIGEST_BYTES, content_digest
+
+        read, before = self.book.followed(self.batch.path, self.batch.source, DIGEST_BYTES)
+        after = [content_digest(event) for event in events]
+        self.followed = _Followed(read, before, after, added(before, after, RETAINED_EVENTS))
+        self.result.already_there = len(events) - len(self.followed.new)
+        self.result.events = self.result.already_there
+        return [events[position] for position in self.followed.new]
+
+    def _fitting(self, events: Iterable[Event], limits: WireLimits) -> Iterator[Event]:
         """Events that fit a batch; one that does not is refused here, as the server would, and the
         rest goes on.
         """
-        for event in self.batch.events:
+        for event in events:
             is_large = event.data and len(encode_record(event)) > limits.max_event_bytes
             if is_large or len(event.subject) > _MAX_SUBJECT_CHARS:
                 self.result.rejected["too_large"] += 1

@@ -56,7 +56,8 @@ def import_events(  # noqa: PLR0913  (one parameter for each option)
     """Import events from JSONL, CSV, shell history or a git repository.
 
     Secrets are replaced before anything is stored. The same file twice adds nothing; of a file that
-    has grown, what is new. Importing is an act of yours and carries your consent with it.
+    has grown, or of a shell history that was cut at its front, what is new. Importing is an act of
+    yours and carries your consent with it.
     """
     call: Invocation = ctx.obj
     _refuse_idle(what, {"--map": columns, "--source": source, "--kind": kind, "--rest": rest})
@@ -66,7 +67,8 @@ def import_events(  # noqa: PLR0913  (one parameter for each option)
             replace(event, kind=kind) if event.kind == "table.row" else event for event in events
         )
     name = source or ("table" if what in {"csv", "jsonl"} else what)
-    _bring(call, ImportBatch(what, path, f"import:{name}", events, reading), is_dry=dry_run)
+    batch = ImportBatch(what, path, f"import:{name}", events, reading, is_followed=what == "shell")
+    _bring(call, batch, is_dry=dry_run)
 
 
 def replay(  # noqa: PLR0913

@@ -1,8 +1,9 @@
 """Delivering a file's events: in order, once, in any number of runs."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -88,20 +89,92 @@ def test_the_same_file_twice_adds_nothing(root: Root) -> None:
     assert len(subjects(log)) == 1_199
 
 
-def test_a_grown_history_without_times_adds_only_what_is_new(root: Root) -> None:
-    history, log = root.path / "history", MemoryLog()
-    with serving(log, root):
-        for commands, written_s in ((300, 1_700_000_000), (301, 1_700_009_999)):
-            history.write_text("".join(f"command {number}\n" for number in range(commands)))
-            os.utime(history, (written_s, written_s))
-            progress = Progress()
-            batch = ImportBatch(
-                "shell", history, "import:shell", import_shell(history, progress), progress
-            )
-            result = deliver(make_invocation(set()), batch, SystemClock())
+def import_history(history: Path, commands: Iterable[str], written_s: int = 0) -> SendResult:
+    """One import of a history file that holds these commands, without times."""
+    history.write_text("".join(f"{command}\n" for command in commands))
+    moment_s = BASE_US // 1_000_000 + written_s
+    os.utime(history, (moment_s, moment_s))
+    progress = Progress()
+    events = import_shell(history, progress)
+    batch = ImportBatch("shell", history, "import:shell", events, progress, is_followed=True)
+    return deliver(make_invocation(set()), batch, SystemClock())
 
-    assert subjects(log) == [f"command {number}" for number in range(301)]
-    assert (result.events, result.accepted) == (301, 301)
+
+def test_a_grown_history_without_times_adds_only_what_is_new(root: Root) -> None:
+    commands, log = [f"command {number}" for number in range(301)], MemoryLog()
+    with serving(log, root):
+        import_history(root.path / "history", commands[:300])
+        result = import_history(root.path / "history", commands, 9_999)
+
+    assert subjects(log) == commands
+    assert (result.events, result.accepted, result.already_there) == (301, 1, 300)
+
+
+def test_a_history_cut_at_its_front_adds_only_what_is_new(root: Root) -> None:
+    """As bash with HISTSIZE=500 leaves it, with the commands that people repeat."""
+    commands = [("git status", "make test", f"vim file{n // 3}.py")[n % 3] for n in range(1_700)]
+    log = MemoryLog()
+    with serving(log, root):
+        imported = [
+            import_history(root.path / "history", commands[max(0, end - 500) : end], end)
+            for end in (480, 700, 700, 1_190, 1_700)
+        ]
+
+    assert subjects(log) == [*commands[:1_190], *commands[1_200:]]
+    assert [each.accepted for each in imported] == [480, 220, 0, 490, 500]
+
+
+def test_a_command_repeated_after_each_import_is_stored_each_time(root: Root) -> None:
+    log = MemoryLog()
+    with serving(log, root):
+        for commands in (["make"], ["make", "ls"], ["make", "ls", "ls"], ["ls", "ls", "ls"]):
+            import_history(root.path / "history", commands)
+
+    assert subjects(log) == ["make", "ls", "ls", "ls"]
+
+
+def test_a_history_longer_than_what_is_retained_adds_what_is_new(root: Root) -> None:
+    commands, log = [f"command {number}" for number in range(5_500)], MemoryLog()
+    with serving(log, root):
+        accepted = [
+            import_history(root.path / "history", part, number).accepted
+            for number, part in enumerate((commands[:3_000], commands, commands[1_000:]))
+        ]
+
+    assert accepted == [3_000, 2_500, 0]
+
+
+def test_an_interrupted_import_of_a_history_goes_on_where_it_ended(
+    root: Root, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands, log = [f"command {number}" for number in range(1_300)], MemoryLog()
+    shown: list[int] = []
+
+    @contextmanager
+    def interrupting(_: object, __: str) -> Iterator[Callable[[int, int], None]]:
+        """The owner presses Ctrl-C when the second batch is answered."""
+
+        def show(done: int, _total: int) -> None:
+            shown.append(done)
+            if len(shown) == 2:
+                raise KeyboardInterrupt
+
+        yield show
+
+    history = root.path / "history"
+    with serving(log, root):
+        import_history(history, commands[:10])
+        with monkeypatch.context() as patch:
+            patch.setattr(import_batches, "progress", interrupting)
+            patch.setattr(import_batches, "_FLUSH_BATCHES", 1)
+            with pytest.raises(KeyboardInterrupt):
+                import_history(history, commands)
+        interrupted = len(subjects(log))
+        import_history(history, commands[200:])
+
+    assert interrupted == 1_010
+    assert subjects(log) == commands
+    assert [run.state for run in catalog.imports.list_all()] == ["done", "failed", "done"]
 
 
 def test_what_the_log_holds_already_is_not_sent_again(root: Root) -> None:

@@ -104,6 +104,18 @@ def test_shell_history_and_a_repository_come_in(cli: Cli, log: MemoryLog, tmp_pa
     ]
 
 
+def test_a_shell_history_cut_at_its_front_adds_what_is_new(
+    cli: Cli, log: MemoryLog, tmp_path: Path
+) -> None:
+    commands = [f"command {number}\n" for number in range(9)]
+    for part in (commands[:6], commands[2:]):
+        (tmp_path / "history").write_text("".join(part))
+        ended = cli("import", "shell", str(tmp_path / "history"))
+
+    assert ended.out == "3 events stored, 4 were there already\n"
+    assert [subject for _, _, subject, _ in stored(log)] == [line.strip() for line in commands]
+
+
 def test_a_dry_run_counts_and_sends_nothing(cli: Cli, root: Root, table: str) -> None:
     document = cli(
         "import", "csv", table, "--map", "ts=when", "--map", "subject=path", "--dry-run", "--json"
