@@ -9,7 +9,7 @@ import ray
 
 from actors import doctor, keeper
 from actors.composition import make_plan
-from actors.plan import collector_section, router_section
+from actors.plan import Plan, collector_section, router_section
 from selflow.core.catalog_location import locate_catalog, record_catalog
 from selflow.core.health import Health
 from selflow.core.paths import Root
@@ -78,3 +78,11 @@ def test_the_catalogs_password_does_not_travel_to_services(
     assert b"hunter2" not in pickle.dumps(sections)
     assert plans[0].catalog_location == url
     assert all(a.config_hash != b.config_hash for a, b in zip(*sections, strict=True))
+
+
+def test_a_plan_of_a_private_root_never_means_the_owners_catalog(tmp_path: Path) -> None:
+    """``eval stream --agents`` runs a cycle under the owner's settings in a folder of its own."""
+    settings = Settings(store=StoreSettings(catalog_url=f"sqlite:///{tmp_path / 'owners.db'}"))
+    root = Root(tmp_path, tmp_path)
+
+    assert Plan(root, settings, "eval", 0, False, 0.0).catalog_location == root.catalog
