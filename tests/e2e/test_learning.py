@@ -69,7 +69,7 @@ class Havoc:
             "ray::ServeReplica",
             "ray::RouterShell",
         ),
-        f"grow:{AGENT}": ("ray::LoraTrial", "ray::grow_agent", "session"),
+        f"grow:{AGENT}": ("ray::grow_agent", "ray::LoraTrial", "session"),
         f"judge:{AGENT}": ("ray::EvaluatorShell", "ray::BufferShell", "ray::CollectorShell"),
     }
 
@@ -94,11 +94,13 @@ class Havoc:
         self.done += [wanted] * bool(victims)
 
     def _is_back(self, stage: str) -> bool:
-        """Whether what was killed last in this stage runs again."""
+        """Whether what was killed last in this stage runs again. A trial is not waited for: it may
+        have been the last of its search, and the stage would end first.
+        """
         if self._last is None or self._last[0] not in self.PLAN[stage]:
             return True
         title, killed = self._last
-        return any(process != killed for process in processes(self.world, title))
+        return title == "ray::LoraTrial" or any(process != killed for process in processes(self.world, title))
 
 
 class Asking:

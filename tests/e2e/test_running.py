@@ -143,7 +143,7 @@ def test_a_folder_added_later_is_collected_once_up_has_brought_it(world: World) 
     said = world.ok("init", "--watch", str(later))
     with world.root.user_settings.open("a") as file:
         file.write(f"  - {{type: file_system, paths: ['{later}', '{private}'], coalesce_s: 0.1}}\n")
-    world.ok("up", "--lean", *QUICK)
+    world.ok("up", "--lean", *world.quick)
 
     def subjects() -> str:
         for folder in (later, private):
