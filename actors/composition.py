@@ -9,6 +9,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
 from actors.plan import Plan, gpu_share
 from actors.ray_head import RESOURCES
+from actors.services import RETIRE_LIMIT_S, withdraw
 from actors.shell import ServiceRef
 from actors.supervisor import SupervisorActor, SupervisorShell
 from selflow.core.catalog_location import locate_catalog, record_catalog
@@ -56,14 +57,28 @@ def make_plan(root: Root, settings: Settings, version: str, inference_port: int)
     return Plan(root, kept, version, inference_port, has_resources, share)
 
 
-def ensure_supervisor(plan: Plan, *, serving: bool, limit_s: float) -> None:
+def ensure_supervisor(
+    plan: Plan, *, serving: bool, has_moved: bool = False, limit_s: float
+) -> None:
     """Make the supervisor, or replace one that runs on other settings, and wait until every service
     answers.
+
+    Args:
+        plan: What is to run.
+        serving: Whether Serve is part of it.
+        has_moved: Whether the session listened on another port so far. Serve cannot move: it is
+            ended, and the new supervisor deploys it at once, where it would else give it
+            ``govern.serving.PATIENCE_S`` to answer on the new port.
+        limit_s: How long to wait.
 
     Raises:
         StoreError: Something did not become ready in time; the message names it and its last error.
     """
-    since_us = 0 if _is_as_wished(plan) else _retired_at_us()
+    since_us = 0
+    if not _is_as_wished(plan):
+        since_us = _retired_at_us()
+        if has_moved:
+            ray.get(withdraw.remote(), timeout=RETIRE_LIMIT_S)
     SupervisorActor.options(
         name="supervisor",
         lifetime="detached",

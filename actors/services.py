@@ -262,13 +262,10 @@ def _get_health(plan: Plan, timeout_s: float) -> tuple[Reply, dict[str, Any]]:
 def deploy(plan: Plan) -> None:
     """Start Ray Serve on loopback and deploy the application; returns without waiting for the
     replica.
-
-    A Serve that listens on another port is ended first: it cannot move.
     """
     from ray import serve as ray_serve
 
     from selflow.collect.redact import make_redactor
-    from selflow.core.listening import listens
     from serve.app import AppArgs, build
     from serve.front_door import environment
 
@@ -286,10 +283,6 @@ def deploy(plan: Plan) -> None:
         redactor=make_redactor(settings.privacy),
         resources={**plan.placement("serve_slot", 1), **plan.accelerated()},
     )
-    if SERVE_APP in ray_serve.status().applications and not listens(
-        f"127.0.0.1:{plan.inference_port}"
-    ):
-        _end_serve()
     ray_serve.start(
         proxy_location="HeadOnly",
         http_options={"host": "127.0.0.1", "port": plan.inference_port, "access_log": False},
@@ -303,13 +296,8 @@ def deploy(plan: Plan) -> None:
 
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)
 def withdraw() -> None:
-    """Delete the application, so that its replica stops gracefully, and end Serve."""
-    _end_serve()
-
-
-def _end_serve() -> None:
-    """Serve itself goes on if the owner of an attached cluster has applications of his own
-    there.
+    """Delete the application, so that its replica stops gracefully, and end Serve; Serve itself
+    goes on if the owner of an attached cluster has applications of his own there.
     """
     from ray import serve as ray_serve
 

@@ -210,7 +210,9 @@ def _compose(
         port = _inference_port(root, settings)
         plan = make_plan(root, settings, version("selflow"), port)
         report("starting the services")
-        ensure_supervisor(plan, serving=True, limit_s=READY_LIMIT_S)
+        before = read_request(root)
+        has_moved = before is not None and before.inference_port not in {0, port}
+        ensure_supervisor(plan, serving=True, has_moved=has_moved, limit_s=READY_LIMIT_S)
         write_request(root, replace(request, inference_port=port))
         write_endpoints(root, endpoints(root, plan, session))
     return plan
