@@ -20,7 +20,6 @@ from tests.waiting import PATIENCE
 
 FIRST_PORT, PORTS = 10_000, 20_000
 """Below the ports that the kernel gives away by itself."""
-QUICK = ("--set", "supervisor.check_interval_s=0.5")
 LAST_LINES = 20
 SELFLOW = Path(sys.executable).with_name("selflow")
 
@@ -33,11 +32,6 @@ class World:
     environ: dict[str, str]
     port: int
     """A port that was free: a session beside this one has another."""
-
-    @property
-    def quick(self) -> tuple[str, ...]:
-        """Options of ``up``: quick checks, on the port of this world."""
-        return (*QUICK, "--set", f"serve.port={self.port}")
 
     def run(self, *args: str, limit_s: float = 180.0) -> subprocess.CompletedProcess[str]:
         """One command line."""
@@ -101,8 +95,12 @@ def make_world(**more: str) -> World:
         if name in os.environ
     }
     port = next_free_port(FIRST_PORT + os.getpid() % PORTS)
-    # No model of the user's cache changes what is tested
-    fixed = {"SELFLOW_HOME": str(folder), "SELFLOW_LM__BASE": "tiny"}
+    fixed = {
+        "SELFLOW_HOME": str(folder),
+        "SELFLOW_LM__BASE": "tiny",  # no model of the user's cache changes what is tested
+        "SELFLOW_SERVE__PORT": str(port),
+        "SELFLOW_SUPERVISOR__CHECK_INTERVAL_S": "0.5",
+    }
     return World(Root(folder, folder), {**kept, **fixed, **more}, port)
 
 
@@ -125,7 +123,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     write: Callable[[World], None] | None = getattr(request.module, "prepare", None)
     if write is not None:
         write(made)
-    made.ok("up", "--lean", *made.quick)
+    made.ok("up", "--lean")
     yield made
     made.run("down")
     left = [one.name for one in seen(own_processes(made.root))]

@@ -17,7 +17,7 @@ from selflow.core.events import Event
 from selflow.core.processes import living_keeper
 from selflow.sdk.ingest import IngestClient
 from tests import postgres
-from tests.e2e.conftest import QUICK, World, make_world
+from tests.e2e.conftest import World, make_world
 from tests.processes import marked, seen
 from tests.waiting import PATIENCE, wait_until
 
@@ -41,7 +41,7 @@ def default(catalog_url: str) -> Iterator[World]:
     made = make_world()
     made.root.user_settings.write_text(f"store: {{catalog_url: '{catalog_url}'}}\n")
     made.ok("init", "--grant", "ingest")
-    made.ok("up", *QUICK)
+    made.ok("up")
     yield made
     made.run("down")
     left = [process.name() for process in own_processes(made.root)]
@@ -126,8 +126,8 @@ def test_a_killed_keeper_is_told_and_replaced_by_up(default: World) -> None:
     os.kill(keeper.pid, signal.SIGKILL)
     wait_until(lambda: living_keeper(default.root) is None)
     told = default.state()
-    default.ok("up", *QUICK)
-    default.ok("up", *QUICK)
+    default.ok("up")
+    default.ok("up")
 
     assert any("the keeper is not running" in reason for reason in told["reasons"])
     assert default.run("predict").returncode == 0, "answers need no keeper"

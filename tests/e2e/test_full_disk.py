@@ -8,7 +8,7 @@ import pytest
 
 from actors.ray_head import own_processes
 from selflow.core.paths import Root
-from tests.e2e.conftest import QUICK, World, make_world
+from tests.e2e.conftest import World, make_world
 from tests.small_disk import SmallDisk, small_disk
 from tests.waiting import wait_until
 
@@ -33,7 +33,7 @@ def small_world(disk: SmallDisk) -> Iterator[World]:
 
 
 def test_a_full_disk_is_told_and_down_ends_everything(disk: SmallDisk, small_world: World) -> None:
-    small_world.ok("up", "--lean", *QUICK)
+    small_world.ok("up", "--lean")
     disk.fill()
     wait_until(lambda: small_world.state()["storage"]["state"] == "full")
     told = small_world.state()
@@ -45,5 +45,5 @@ def test_a_full_disk_is_told_and_down_ends_everything(disk: SmallDisk, small_wor
     assert (ended.returncode, left) == (0, []), ended.stderr
     assert "Traceback" not in ended.stderr
     disk.free()
-    small_world.ok("up", "--lean", *QUICK)
+    small_world.ok("up", "--lean")
     assert small_world.state()["storage"]["state"] == "ok"

@@ -100,7 +100,9 @@ class Havoc:
         if self._last is None or self._last[0] not in self.PLAN[stage]:
             return True
         title, killed = self._last
-        return title == "ray::LoraTrial" or any(process != killed for process in processes(self.world, title))
+        return title == "ray::LoraTrial" or any(
+            process != killed for process in processes(self.world, title)
+        )
 
 
 class Asking:

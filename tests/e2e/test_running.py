@@ -21,7 +21,7 @@ from selflow.core.errors import RefusedError
 from selflow.core.events import Event
 from selflow.sdk.client import Client
 from selflow.sdk.ingest import IngestClient, Pace
-from tests.e2e.conftest import QUICK, World
+from tests.e2e.conftest import World
 from tests.processes import kill_all, listening, seen
 from tests.waiting import PATIENCE, wait_until
 
@@ -143,7 +143,7 @@ def test_a_folder_added_later_is_collected_once_up_has_brought_it(world: World) 
     said = world.ok("init", "--watch", str(later))
     with world.root.user_settings.open("a") as file:
         file.write(f"  - {{type: file_system, paths: ['{later}', '{private}'], coalesce_s: 0.1}}\n")
-    world.ok("up", "--lean", *world.quick)
+    world.ok("up", "--lean")
 
     def subjects() -> str:
         for folder in (later, private):
@@ -304,7 +304,7 @@ def test_a_trusted_project_reaches_the_session_and_its_rebuild(world: World) -> 
 def test_a_second_up_finds_it_running(world: World) -> None:
     old_pid = world.pid("buffer")
 
-    world.ok("up", "--lean", *world.quick)
+    world.ok("up", "--lean")
 
     assert world.pid("buffer") == old_pid
     assert world.ok("url", "inference").strip() == f"http://127.0.0.1:{world.port}"
@@ -317,7 +317,6 @@ def test_an_up_with_other_settings_brings_them_to_the_replica_and_its_port(world
     world.ok(
         "up",
         "--lean",
-        *QUICK,
         "--set",
         f"serve.port={other}",
         "--set",
