@@ -112,7 +112,7 @@ def test_a_shell_history_cut_at_its_front_adds_what_is_new(
         (tmp_path / "history").write_text("".join(part))
         ended = cli("import", "shell", str(tmp_path / "history"))
 
-    assert ended.out == "3 events stored, 4 were there already\n"
+    assert ended.out == "3 events stored, 4 already stored\n"
     assert [subject for _, _, subject, _ in stored(log)] == [line.strip() for line in commands]
 
 
