@@ -60,8 +60,8 @@ def up(
         {"state": "running", "root": str(plan.root.path), "endpoints": call.endpoints()},
         [f"SelFlow is running; inference at {address}, token in {plan.root.token}"],
     )
-    found = read_ray_session(call.root)
-    for warning in found.warnings if found else ():
+    ray_session = read_ray_session(call.root)
+    for warning in ray_session.warnings if ray_session else ():
         call.note(f"note: {warning}")
 
 
@@ -83,7 +83,9 @@ def doctor(ctx: typer.Context) -> None:
         call.root, call.catalog_location(), request.inference_port if request else None
     )
     faults = [finding for finding in findings if not finding.is_ok]
-    rows = [("ok" if each.is_ok else "FAULT", each.check, each.detail) for each in findings]
+    rows = [
+        ("ok" if finding.is_ok else "FAULT", finding.check, finding.detail) for finding in findings
+    ]
     call.show(
         {
             "ok": not faults,

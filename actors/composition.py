@@ -53,8 +53,8 @@ def make_plan(root: Root, settings: Settings, version: str, inference_port: int)
     """The plan for the cluster that this process is connected to."""
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     has_resources, share = set(RESOURCES) <= set(resources), gpu_share(settings, resources)
-    kept = by_reference(settings)
-    return Plan(root, kept, version, inference_port, has_resources, share)
+    plain = by_reference(settings)
+    return Plan(root, plain, version, inference_port, has_resources, share)
 
 
 def ensure_supervisor(
@@ -75,7 +75,7 @@ def ensure_supervisor(
         StoreError: Something did not become ready in time; the message names it and its last error.
     """
     since_us = 0
-    if not _is_as_wished(plan):
+    if not _is_as_requested(plan):
         since_us = _retired_at_us()
         if has_moved:
             ray.get(withdraw.remote(), timeout=RETIRE_LIMIT_S)
@@ -106,9 +106,9 @@ def wait_ready(plan: Plan, names: set[str], limit_s: float, since_us: int = 0) -
     try:
         deadline_s = time.monotonic() + limit_s
         while late := names - {
-            each.name
-            for each in catalog.services.list_all()
-            if each.state == "ok" and each.seen_at_us >= since_us
+            service.name
+            for service in catalog.services.list_all()
+            if service.state == "ok" and service.seen_at_us >= since_us
         }:
             if time.monotonic() > deadline_s:
                 raise _late(late, catalog.services.list_all(), limit_s, plan.root)
@@ -124,7 +124,7 @@ def end_services() -> None:
     _SUPERVISOR.kill()
 
 
-def _is_as_wished(plan: Plan) -> bool:
+def _is_as_requested(plan: Plan) -> bool:
     """Whether a supervisor runs on this plan."""
     with suppress(NotRunningError, RayActorError, GetTimeoutError):
         supervisor: Any = _SUPERVISOR.handle()
@@ -147,7 +147,7 @@ def _retired_at_us() -> int:
 
 
 def _late(late: set[str], seen: list[Service], limit_s: float, root: Root) -> StoreError:
-    errors = {each.name: each.last_error for each in seen}
+    errors = {service.name: service.last_error for service in seen}
     said = "; ".join(f"{name}: {errors.get(name) or 'no answer'}" for name in sorted(late))
     return StoreError(
         f"not ready within {limit_s:.0f} s: {said}", f"see selflow logs, or the files in {root.log}"

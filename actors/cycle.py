@@ -34,7 +34,7 @@ from selflow.store.cycles import End
 from selflow.store.records import Artifact, Cycle, Parent, Verdict
 from tune.leftovers import release_leftovers
 
-ASKS = 5
+MAX_CALLS = 5
 """A service that dies while it works is called again so often; the supervisor recreates it
 meanwhile.
 """
@@ -59,7 +59,7 @@ def run_cycle(plan: Plan, cycle: Cycle) -> None:
     try:
         lacks = LearningCycle(plan, cycle, catalog, clock).run()
     except (SelFlowError, RayTaskError) as error:
-        catalog.cycles.finish(cycle.id, "failed", _told(error), clock.now_us())
+        catalog.cycles.finish(cycle.id, "failed", _failure_text(error), clock.now_us())
     else:
         end: End = "skipped" if lacks else "done"
         catalog.cycles.finish(cycle.id, end, "; ".join(lacks), clock.now_us())
@@ -91,21 +91,23 @@ class LearningCycle:
         if lacks:
             return lacks
         past = pool_past.remote(self._plan, snapshot)
-        found = self._stage("discover", lambda: self._ask(_CLUSTERER, "discover", (snapshot,)))
+        discovery = self._stage("discover", lambda: self._ask(_CLUSTERER, "discover", (snapshot,)))
         base_sha256 = self._base(snapshot)
-        ids = self._catalog.patterns.record(self._cycle.id, _patterns(found), self._clock.now_us())
+        ids = self._catalog.patterns.record(
+            self._cycle.id, _patterns(discovery), self._clock.now_us()
+        )
         self._retire_vanished()
         self._judge_waiting(base_sha256, snapshot, past)
-        serving = {each.agent for each in self._catalog.agents.champions()}
-        for pattern in choose_patterns(_patterns(found), serving, self._plan.settings.learning):
+        serving = {champion.agent for champion in self._catalog.agents.champions()}
+        for pattern in choose_patterns(_patterns(discovery), serving, self._plan.settings.learning):
             candidate = self._candidate(
-                pattern, ids[pattern["name"]], found["artifact"], base_sha256
+                pattern, ids[pattern["name"]], discovery["artifact"], base_sha256
             )
             self._grow_and_judge(candidate, snapshot, past)
         self._stage(
             "serve",
             lambda: StageResult(
-                {"champions": [each.id for each in self._catalog.agents.champions()]}
+                {"champions": [champion.id for champion in self._catalog.agents.champions()]}
             ),
         )
         self._sweep()
@@ -134,15 +136,15 @@ class LearningCycle:
         """
         current, champions = self._catalog.bases.current(), self._catalog.agents.champions()
         stands_on = current.sha256 if current is not None and champions else ""
-        if stands_on and {each.base_sha256 for each in champions} != {stands_on}:
-            waits: dict[str, Json] = {"kept_for": [each.id for each in champions]}
-            made = self._stage("base", lambda: StageResult(waits))
+        if stands_on and {champion.base_sha256 for champion in champions} != {stands_on}:
+            waits: dict[str, Json] = {"kept_for": [champion.id for champion in champions]}
+            result = self._stage("base", lambda: StageResult(waits))
         else:
-            made = self._stage("base", lambda: self._ask(_TRAINER, "base", (snapshot, stands_on)))
-        if made["artifact"] is None:
+            result = self._stage("base", lambda: self._ask(_TRAINER, "base", (snapshot, stands_on)))
+        if result["artifact"] is None:
             return stands_on
-        sha256: str = made["artifact"]
-        self._catalog.bases.adopt(sha256, str(made["name"]), self._cycle.id, self._clock.now_us())
+        sha256: str = result["artifact"]
+        self._catalog.bases.adopt(sha256, str(result["name"]), self._cycle.id, self._clock.now_us())
         return sha256
 
     def _candidate(
@@ -173,18 +175,18 @@ class LearningCycle:
     def _retire_vanished(self) -> None:
         """An agent whose pattern was not found for three cycles serves no longer."""
         absences = self._catalog.patterns.absences()
-        for each in self._catalog.agents.champions():
-            if absences.get(each.pattern_id, 0) >= MAX_ABSENCES:
+        for champion in self._catalog.agents.champions():
+            if absences.get(champion.pattern_id, 0) >= MAX_ABSENCES:
                 reason = f"its pattern was not found in {MAX_ABSENCES} cycles"
-                self._catalog.agents.retire(each.agent, self._clock.now_us(), "cycle", reason)
+                self._catalog.agents.retire(champion.agent, self._clock.now_us(), "cycle", reason)
 
     def _judge_waiting(self, base_sha256: str, snapshot: Any, past: Any) -> None:  # noqa: ANN401  (refs)
         """Judge the versions that got no verdict in an earlier cycle, by what has come since."""
         for version in self._catalog.agents.waiting():
             if version.base_sha256 == base_sha256 and version.cycle_id != self._cycle.id:
-                found = self._catalog.cycles.stage(version.cycle_id, "discover")
+                discovery = self._catalog.cycles.stage(version.cycle_id, "discover")
                 split = self._catalog.cycles.stage(version.cycle_id, "represent")
-                candidate = waiting_candidate(version, found, split)
+                candidate = waiting_candidate(version, discovery, split)
                 if candidate is not None:
                     self._judge(candidate, f"judge:{version.id}", snapshot, past)
 
@@ -226,7 +228,7 @@ class LearningCycle:
         its folder.
         """
         request = StageRequest(self._plan, self._cycle.id, refs, candidate)
-        for _ in range(ASKS):
+        for _ in range(MAX_CALLS):
             try:
                 return ray.get(getattr(self._handle(service), method).remote(request))
             except (RayActorError, RayTaskError) as error:
@@ -234,7 +236,7 @@ class LearningCycle:
                     raise
                 _log.warning("%s died in %s; retrying", service.name, method)
         raise StoreError(
-            f"the {service.name} died {ASKS} times in {method}",
+            f"the {service.name} died {MAX_CALLS} times in {method}",
             "see selflow logs; then selflow learn",
         )
 
@@ -249,19 +251,21 @@ class LearningCycle:
         done = journal.stage(self._cycle.id, name)
         if done is None:
             journal.progress(self._cycle.id, name, 0.0, self._clock.now_us())
-            made = make()
-            if isinstance(made, Failure):
-                made = StageResult({"failed": made.reason})
+            result = make()
+            if isinstance(result, Failure):
+                result = StageResult({"failed": result.reason})
             if candidate is not None:
-                trials: Any = made.result.get("trials", [])
+                trials: Any = result.result.get("trials", [])
                 self._catalog.trials.record(self._cycle.id, candidate.agent, trials)
             artifact = (
-                Artifact(made.sha256, made.kind, made.size_bytes, {}) if made.sha256 else None
+                Artifact(result.sha256, result.kind, result.size_bytes, {})
+                if result.sha256
+                else None
             )
             parents = [Parent("events", "log", 1, self._cycle.upto_seq or 0)] if artifact else []
-            parents += [Parent("artifact", sha256) for sha256 in made.parents]
+            parents += [Parent("artifact", sha256) for sha256 in result.parents]
             done = journal.stage_done(
-                self._cycle.id, name, artifact, parents, made.result, self._clock.now_us()
+                self._cycle.id, name, artifact, parents, result.result, self._clock.now_us()
             )
         return {**done.result, "artifact": done.sha256}
 
@@ -282,11 +286,11 @@ class LearningCycle:
             store.remove(sha256)
 
 
-def _patterns(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return list(found["patterns"])
+def _patterns(discovery: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return list(discovery["patterns"])
 
 
-def _told(error: BaseException) -> str:
+def _failure_text(error: BaseException) -> str:
     """For the owner: the words of an error of ours, else the kind of fault; its trace stands in the
     log.
     """
@@ -324,5 +328,5 @@ class CycleRunner:
     def cancel(self) -> None:
         """End it, and with the launchers all that they started; the supervisor recreates them."""
         ray.cancel(self._task, force=True)
-        for each in (_CLUSTERER, _TRAINER, _EVALUATOR):
-            each.kill()
+        for service in (_CLUSTERER, _TRAINER, _EVALUATOR):
+            service.kill()

@@ -61,12 +61,12 @@ def _versions() -> Iterator[Finding]:
     )
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
-            found = version(name)
+            installed = version(name)
             is_ok = (
                 name != "ray"
-                or _RAY_RANGE[0] <= tuple(map(int, found.split(".")[:2])) < _RAY_RANGE[1]
+                or _RAY_RANGE[0] <= tuple(map(int, installed.split(".")[:2])) < _RAY_RANGE[1]
             )
-            yield Finding(f"version of {name}", is_ok, found)
+            yield Finding(f"version of {name}", is_ok, installed)
             continue
         yield Finding(f"version of {name}", is_ok=False, detail="not installed; run make setup")
 

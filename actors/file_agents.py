@@ -89,24 +89,24 @@ def _grow(
         cycle = catalog.cycles.request("owner", SystemClock().now_us())
         catalog.cycles.begin(cycle.id, len(past), SystemClock().now_us())
     note("finding patterns")
-    found: StageResult = _result(find_patterns.remote(StageRequest(plan, cycle.id), snapshot))
+    discovery: StageResult = _result(find_patterns.remote(StageRequest(plan, cycle.id), snapshot))
     note("training the base")
     base: StageResult = _result(
         make_base.options(**plan.accelerated()).remote(StageRequest(plan, cycle.id), snapshot, "")
     )
     grown: list[tuple[str, str]] = []
-    patterns: Any = found.result["patterns"]
+    patterns: Any = discovery.result["patterns"]
     for pattern in patterns[: settings.learning.new_agents]:
         name = str(pattern["name"])
         note(f"growing an agent for {name}")
-        candidate = Candidate(name, "", int(pattern["number"]), found.sha256, base.sha256)
-        made = _result(
+        candidate = Candidate(name, "", int(pattern["number"]), discovery.sha256, base.sha256)
+        result = _result(
             grow_agent.remote(StageRequest(plan, cycle.id, candidate=candidate), snapshot)
         )
-        if isinstance(made, Failure):
-            note(f"{name}: {made.reason}")
+        if isinstance(result, Failure):
+            note(f"{name}: {result.reason}")
         else:
-            grown.append((name, made.sha256))
+            grown.append((name, result.sha256))
     record = recorder(plan, steps)
     return [record(name, base.sha256, sha256, first) for name, sha256 in grown]
 

@@ -137,7 +137,8 @@ def _replay(
     The base stands on both sides: what it knows is not a merit of an adapter on it.
     """
     served = {
-        each.agent: record(each.agent, each.base_sha256, each.sha256, first) for each in champions
+        version.agent: record(version.agent, version.base_sha256, version.sha256, first)
+        for version in champions
     }
     before = served.pop(candidate.agent, None)
     others = [record(BASE_EXPERT, candidate.base_sha256, "", first), *served.values()]

@@ -60,10 +60,10 @@ class ClustererShell(LauncherShell):
     @ray.method(concurrency_group="work")
     def discover(self, request: StageRequest) -> StageResult:
         """The patterns in a snapshot (refs: the snapshot)."""
-        made: StageResult = self._run(
+        result: StageResult = self._run(
             f"discover/{request.key}", lambda: find_patterns.remote(request, *request.refs)
         )
-        return made
+        return result
 
 
 ClustererActor = service(ClustererShell, groups=GROUPS)
@@ -80,18 +80,18 @@ class TrainerShell(LauncherShell):
         on, empty if none does).
         """
         task = make_base.options(**request.plan.accelerated())
-        made: StageResult = self._run(
+        result: StageResult = self._run(
             f"base/{request.key}", lambda: task.remote(request, *request.refs)
         )
-        return made
+        return result
 
     @ray.method(concurrency_group="work")
     def grow(self, request: StageRequest) -> StageResult | Failure:
         """The best adapter that the search finds (refs: the snapshot)."""
-        made: StageResult | Failure = self._run(
+        result: StageResult | Failure = self._run(
             f"grow/{request.key}", lambda: grow_agent.remote(request, *request.refs)
         )
-        return made
+        return result
 
 
 TrainerActor = service(TrainerShell, groups=GROUPS)
@@ -106,10 +106,10 @@ class EvaluatorShell(LauncherShell):
     def judge(self, request: StageRequest) -> Judged:
         """The verdict on a candidate (refs: the snapshot, the pool that learned its past)."""
         task = judge_candidate.options(**request.plan.accelerated())
-        made: Judged = self._run(
+        result: Judged = self._run(
             f"judge/{request.key}", lambda: task.remote(request, *request.refs)
         )
-        return made
+        return result
 
 
 EvaluatorActor = service(EvaluatorShell, groups=GROUPS)

@@ -53,21 +53,23 @@ class Candidate:
 
 
 def waiting_candidate(
-    version: "AgentVersion", found: "Stage | None", split: "Stage | None"
+    version: "AgentVersion", discovery: "Stage | None", split: "Stage | None"
 ) -> Candidate | None:
     """A version that got no verdict, as a candidate again, by what its own cycle journalled; None
     if that does not hold its pattern.
     """
-    patterns: Any = found.result.get("patterns", []) if found else []
+    patterns: Any = discovery.result.get("patterns", []) if discovery else []
     gate_from_us = split.result.get("gate_from_us") if split else None
-    number = next((each["number"] for each in patterns if each["name"] == version.agent), None)
-    if number is None or found is None or not isinstance(gate_from_us, int):
+    number = next(
+        (pattern["number"] for pattern in patterns if pattern["name"] == version.agent), None
+    )
+    if number is None or discovery is None or not isinstance(gate_from_us, int):
         return None
     return Candidate(
         version.agent,
         version.pattern_id,
         int(number),
-        found.sha256 or "",
+        discovery.sha256 or "",
         version.base_sha256,
         adapter_sha256=version.sha256,
         gate_from_us=gate_from_us,

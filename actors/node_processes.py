@@ -13,14 +13,14 @@ _REPLICA = "ray::ServeReplica:selflow"
 
 def node_processes() -> list[ProcessRecord]:
     """The raylet above this process, and everything that it started. Cost: one pass over /proc."""
-    found = []
+    records = []
     for process in _family():
         with suppress(psutil.Error):
             title = (process.cmdline() or [""])[0]
             name = title if title.startswith("ray::") else process.name()
             started_at_us = round(process.create_time() * 1e6)
-            found.append(ProcessRecord(name, process.pid, started_at_us))
-    return found
+            records.append(ProcessRecord(name, process.pid, started_at_us))
+    return records
 
 
 def serve_replica() -> psutil.Process | None:

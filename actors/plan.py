@@ -91,7 +91,7 @@ def serve_hash(plan: Plan) -> str:
     """One hash of the settings that the Serve application is made of."""
     given = plan.settings
     privacy, store = given.privacy, given.store
-    kept = Settings(
+    section = Settings(
         serve=given.serve,
         predict=given.predict,
         lm=given.lm,
@@ -99,7 +99,7 @@ def serve_hash(plan: Plan) -> str:
         privacy=privacy,
         store=store,
     )
-    return config_hash(kept)
+    return config_hash(section)
 
 
 def buffer_section(plan: Plan) -> BufferSection:
@@ -112,8 +112,8 @@ def buffer_section(plan: Plan) -> BufferSection:
 
 def collector_section(plan: Plan) -> CollectorSection:
     """The collector's part of a plan; sources, privacy and ingest settings make its hash."""
-    kept = collector_settings(plan.settings)
-    return CollectorSection(plan.root, kept, plan.version, config_hash(kept))
+    section = collector_settings(plan.settings)
+    return CollectorSection(plan.root, section, plan.version, config_hash(section))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,5 +141,5 @@ def learner_section(plan: Plan) -> LearnerSection:
 
 def router_section(plan: Plan) -> RouterSection:
     """The router's part of a plan."""
-    kept = Settings(router=plan.settings.router, store=plan.settings.store)
-    return RouterSection(plan.root, kept.router, plan.version, config_hash(kept))
+    section = Settings(router=plan.settings.router, store=plan.settings.store)
+    return RouterSection(plan.root, section.router, plan.version, config_hash(section))

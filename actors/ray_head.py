@@ -217,22 +217,24 @@ def session_processes(root: Root) -> list[psutil.Process]:
 
     The mark alone is not enough: Ray's workers write their title over their environment.
     """
-    found: dict[int, psutil.Process] = {}
+    processes: dict[int, psutil.Process] = {}
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if process.pid != os.getpid() and process.environ().get(MARK) == str(root.path):
-                found |= {each.pid: each for each in (process, *process.children(recursive=True))}
-    return list(found.values())
+                processes |= {
+                    member.pid: member for member in (process, *process.children(recursive=True))
+                }
+    return list(processes.values())
 
 
 def own_processes(root: Root) -> list[psutil.Process]:
     """Every process that the session costs: those of its Ray, and the keeper beside it."""
-    found = session_processes(root)
+    processes = session_processes(root)
     keeper = living_keeper(root)
     if keeper is not None:
         with suppress(psutil.NoSuchProcess):
-            found.append(psutil.Process(keeper.pid))
-    return found
+            processes.append(psutil.Process(keeper.pid))
+    return processes
 
 
 def is_alive(session: RaySession) -> bool:
@@ -297,12 +299,12 @@ def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on now, all different."""
     sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
     try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
+        for listener in sockets:
+            listener.bind(("127.0.0.1", 0))
+        return [int(listener.getsockname()[1]) for listener in sockets]
     finally:
-        for each in sockets:
-            each.close()
+        for listener in sockets:
+            listener.close()
 
 
 def next_free_port(first: int) -> int:

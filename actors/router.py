@@ -59,8 +59,8 @@ class RouterShell:
         while rows := catalog.feedback.routed_after(self._beliefs.feedback_number, _ROWS):
             self._lag_events = len(rows)
             after = learn(self._beliefs, rows, self._section.router)
-            kept = {**after.state(), "summary": after.summary()}
-            catalog.routing.save(kept, after.feedback_number, self._clock.now_us())
+            document = {**after.state(), "summary": after.summary()}
+            catalog.routing.save(document, after.feedback_number, self._clock.now_us())
             self._beliefs = after
         self._lag_events = 0
 

@@ -270,14 +270,14 @@ def _end_dead(root: Root, session: RaySession | None, report: Report) -> None:
 
 def _inference_port(root: Root, settings: Settings) -> int:
     """The port of the session that runs or died, if the settings request it; else a free port."""
-    kept = read_request(root)
+    request = read_request(root)
     wished = settings.serve.port
     if (
-        kept
-        and kept.inference_port
-        and wished <= kept.inference_port < wished + ray_head.PORT_TRIES
+        request
+        and request.inference_port
+        and wished <= request.inference_port < wished + ray_head.PORT_TRIES
     ):
-        return kept.inference_port
+        return request.inference_port
     return ray_head.next_free_port(wished)
 
 

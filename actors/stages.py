@@ -74,17 +74,18 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> StageResult:
     clustered = cluster(steps, section, seed, _progress(request, "discover"))
     folder = _write(request.folder("clustered"), clustered.files())
     nulls = ray.get([null_set.remote(folder, number) for number in null_numbers(section)])
-    found = conclude(clustered, nulls, section)
+    discovery = conclude(clustered, nulls, section)
     with request.plan.catalog() as catalog:
         before = catalog.patterns.found_before(request.cycle_id)
-    found = replace(
-        found, patterns=identify(found.patterns, TypeAdapter(list[Pattern]).validate_python(before))
+    discovery = replace(
+        discovery,
+        patterns=identify(discovery.patterns, TypeAdapter(list[Pattern]).validate_python(before)),
     )
     files = {
-        **found.model.files(),
-        "found.json": json.dumps(found.document(), sort_keys=True).encode(),
+        **discovery.model.files(),
+        "found.json": json.dumps(discovery.document(), sort_keys=True).encode(),
     }
-    return _keep(request, "cluster-model", files, found.document())
+    return _keep(request, "cluster-model", files, discovery.document())
 
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
@@ -113,10 +114,10 @@ def make_base(request: StageRequest, snapshot: Snapshot, stands_on: str) -> Stag
             return StageResult({"kept": stands_on, "unknown_fraction": unknown})
     source, report = bases.resolve_base(section.base), _progress(request, "base")
     if source is None:
-        made = bases.grow_tiny(steps, section, seed, out, clock, report)
+        base = bases.grow_tiny(steps, section, seed, out, clock, report)
     else:
-        made = bases.adopt(source, steps, section, seed, out, clock, report)
-    return _keep(request, "base", out, made.document())
+        base = bases.adopt(source, steps, section, seed, out, clock, report)
+    return _keep(request, "base", out, base.document())
 
 
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)
@@ -149,18 +150,18 @@ def grow_agent(request: StageRequest, snapshot: Snapshot) -> StageResult | Failu
         gpu_share=plan.gpu_share,
     )
     try:
-        found = search(job, _trials(request, candidate.agent))
+        best = search(job, _trials(request, candidate.agent))
     except SelFlowError as error:
         return Failure(str(error))
     result: dict[str, Json] = {
-        "tune_bits": found.tune_bits,
-        "config": dict(found.config),
-        "trials": [trial.document() for trial in found.trials],
+        "tune_bits": best.tune_bits,
+        "config": dict(best.config),
+        "trials": [trial.document() for trial in best.trials],
         "train_steps": len(train),
         "tune_steps": len(tune),
     }
     return _keep(
-        request, "adapter", found.folder, result, (candidate.base_sha256, candidate.model_sha256)
+        request, "adapter", best.folder, result, (candidate.base_sha256, candidate.model_sha256)
     )
 
 

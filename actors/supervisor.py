@@ -53,7 +53,7 @@ class HealthChecks:
         """
         is_serving = self._catalog.facts.read().is_serving
         services: Sequence[Service] = (*self._actors, self._serve) if is_serving else self._actors
-        settled = [self._check(each) for each in services]
+        settled = [self._check(managed) for managed in services]
         now_us = self._clock.now_us()
         self._catalog.services.put(own, 0, now_us)
         self._catalog.facts.set_processes(node_processes(), now_us)
@@ -63,10 +63,10 @@ class HealthChecks:
 
     def withdraw(self) -> None:
         """End the services gracefully: Serve first, the buffer last."""
-        for each in (self._serve, *reversed(self._actors)):
-            each.retire()
+        for managed in (self._serve, *reversed(self._actors)):
+            managed.retire()
             with suppress(StoreError):  # on a full disk nothing can be written, and all must end
-                self._catalog.services.mark(each.name, "dead", self._clock.now_us())
+                self._catalog.services.mark(managed.name, "dead", self._clock.now_us())
 
     def _record_ingested(self, now_us: int) -> None:
         """What the collector counts; one that is unavailable is counted in a later round."""
@@ -76,40 +76,39 @@ class HealthChecks:
             counts = ray.get(collector.counts.remote(), timeout=limit_s)
             self._catalog.facts.set_ingested(counts, now_us)
 
-    def _check(self, each: Service) -> bool:
+    def _check(self, managed: Service) -> bool:
         watch = self._watches.setdefault(
-            each.name, Watch(each.version, each.config_hash, each.misses_allowed)
+            managed.name, Watch(managed.version, managed.config_hash, managed.misses_allowed)
         )
-        seen = each.look(self._plan.settings.supervisor.health_timeout_s)
+        seen = managed.look(self._plan.settings.supervisor.health_timeout_s)
         now_s = self._clock.monotonic_s()
         action = watch.observe(seen, now_s)
         if action == "retire" and isinstance(seen, Health):
-            seen = replace(
-                seen, state="starting"
-            )  # the process that answers is not the requested one
-        self._record(each, seen, watch, now_s)
+            # The process that answers is not the requested one
+            seen = replace(seen, state="starting")
+        self._record(managed, seen, watch, now_s)
         if action == "retire":
-            each.retire()
+            managed.retire()
         elif action == "replace":
-            each.end()
+            managed.end()
         if action != "keep":
-            each.create()
+            managed.create()
         return isinstance(seen, Health) and seen.state == "ok" and action == "keep"
 
-    def _record(self, each: Service, seen: Seen, watch: Watch, now_s: float) -> None:
+    def _record(self, managed: Service, seen: Seen, watch: Watch, now_s: float) -> None:
         now_us = self._clock.now_us()
         if isinstance(seen, Health):
             health = replace(seen, state="degraded") if watch.is_degraded(now_s) else seen
             self._catalog.services.put(health, watch.restarts, now_us)
         elif watch.was_seen or watch.is_degraded(now_s):
             self._catalog.services.mark(
-                each.name, "degraded" if seen == "silent" else "dead", now_us
+                managed.name, "degraded" if seen == "silent" else "dead", now_us
             )
         else:  # nobody may take the session for running before all that belongs to it has answered
-            made = Health(
-                each.name, each.version, each.config_hash, 0, now_us, "starting", 0, "", 0
+            health = Health(
+                managed.name, managed.version, managed.config_hash, 0, now_us, "starting", 0, "", 0
             )
-            self._catalog.services.put(made, watch.restarts, now_us)
+            self._catalog.services.put(health, watch.restarts, now_us)
 
 
 class SupervisorShell:

@@ -57,7 +57,7 @@ class Checkpoints:
                     "predictor %s was learned under other settings; learning it again", sha256[:12]
                 )
                 break
-            self._last_sha256, self._saved = sha256, state.place
+            self._last_sha256, self._saved = sha256, state.position
             return state, trouble
         return State(self._settings), trouble
 
@@ -69,17 +69,17 @@ class Checkpoints:
 
         Cost: the whole state is written once, one fsync per file (3 files).
         """
-        place = state.place
-        if place == self._saved:
+        position = state.position
+        if position == self._saved:
             return False
         files = state.files()
         sha256 = self._artifacts.put(files)
         metrics = {"steps": state.predictor.steps_learned, "outcome_number": state.outcome_number}
         artifact = Artifact(sha256, KIND, sum(map(len, files.values())), {})
         self._catalog.predictors.promote(
-            artifact, self._parents(place), state.cursor, metrics, self._clock.now_us()
+            artifact, self._parents(position), state.cursor, metrics, self._clock.now_us()
         )
-        self._last_sha256, self._saved = sha256, place
+        self._last_sha256, self._saved = sha256, position
         self._remove_old(sha256)
         return True
 
@@ -92,9 +92,9 @@ class Checkpoints:
         while sha256 and self._artifacts.remove(sha256):
             sha256 = self._before(sha256)
 
-    def _parents(self, place: tuple[int, int, int]) -> list[Parent]:
+    def _parents(self, position: tuple[int, int, int]) -> list[Parent]:
         """The events and outcomes since the last checkpoint, and that checkpoint itself."""
-        spans = zip(("events", "feedback"), self._saved, place, strict=False)
+        spans = zip(("events", "feedback"), self._saved, position, strict=False)
         made_from = [
             Parent(kind, "log", before + 1, now) for kind, before, now in spans if now > before
         ]

@@ -105,12 +105,12 @@ def make_app(engine: Engine, texts: Texts, request_metrics: RequestMetrics) -> F
 
 def _add_openai(app: FastAPI, texts: Texts) -> None:
     @app.post("/v1/completions")
-    async def complete(asked: CompletionRequest, request: Request) -> Response:
-        return await texts.answer(asked, request)
+    async def complete(body: CompletionRequest, request: Request) -> Response:
+        return await texts.answer(body, request)
 
     @app.post("/v1/chat/completions")
-    async def chat(asked: ChatRequest, request: Request) -> Response:
-        return await texts.answer(asked, request)
+    async def chat(body: ChatRequest, request: Request) -> Response:
+        return await texts.answer(body, request)
 
     @app.get("/v1/models")
     async def models() -> ModelList:
@@ -124,9 +124,9 @@ def _add_openai(app: FastAPI, texts: Texts) -> None:
 async def _invalid(request: Request, error: Exception) -> Response:
     """400, never 422; names the fields, never their values."""
     errors = error.errors() if isinstance(error, RequestValidationError) else []
-    if any(each["type"] == "json_invalid" for each in errors):
+    if any(item["type"] == "json_invalid" for item in errors):
         return _respond(request, Problem(400, "bad_request", "the body is not valid JSON"))
-    odd = [each for each in errors if each["type"] == "unsupported_parameter"]
+    odd = [item for item in errors if item["type"] == "unsupported_parameter"]
     if odd:
         param = str(odd[0]["ctx"]["param"])
         problem = Problem(
@@ -137,7 +137,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
         )
         return _respond(request, problem)
     fields = tuple(
-        (_place(each["loc"]), str(each["msg"]).removeprefix("Value error, ")) for each in errors
+        (_path(item["loc"]), str(item["msg"]).removeprefix("Value error, ")) for item in errors
     )
     named = ", ".join(dict.fromkeys(loc for loc, _ in fields))
     detail = f"the request does not follow the schema: {named}"
@@ -153,14 +153,14 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _ours(request: Request, error: Exception) -> Response:
-    told = (
+    shown = (
         error
         if isinstance(error, SelFlowError)
         else ApiError(500, "internal", "the request failed inside SelFlow", "see the log")
     )
-    detail = told.detail if isinstance(told, ApiError) else str(told)
-    headers = (("retry-after", "1"),) if told.status == HTTPStatus.SERVICE_UNAVAILABLE else ()
-    return _respond(request, Problem(told.status, told.code, detail, told.hint, headers))
+    detail = shown.detail if isinstance(shown, ApiError) else str(shown)
+    headers = (("retry-after", "1"),) if shown.status == HTTPStatus.SERVICE_UNAVAILABLE else ()
+    return _respond(request, Problem(shown.status, shown.code, detail, shown.hint, headers))
 
 
 def _respond(request: Request, problem: Problem) -> Response:
@@ -172,6 +172,6 @@ def _respond(request: Request, problem: Problem) -> Response:
     )
 
 
-def _place(loc: tuple[int | str, ...]) -> str:
+def _path(loc: tuple[int | str, ...]) -> str:
     parts = [str(part)[:_SHOWN_CHARACTERS] for part in loc if part != "body"]
     return ".".join(parts) or "body"

@@ -17,7 +17,7 @@ from selflow.predict.grades import Grade
 from selflow.predict.predictor import Predictor
 from selflow.predict.steps import StepBuilder
 
-_PREDICTOR, _STEPS, _PLACE = "predictor.msgpack", "steps.msgpack", "place.json"
+_PREDICTOR, _STEPS, _POSITION = "predictor.msgpack", "steps.msgpack", "place.json"
 _TAUGHT_DECISIONS = 1_024
 _log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class State:
         return before != after
 
     @property
-    def place(self) -> tuple[int, int, int]:
+    def position(self) -> tuple[int, int, int]:
         """How far it has come: events, outcomes, and comings and goings of agents."""
         return self.cursor, self.outcome_number, self.seatings
 
@@ -125,7 +125,7 @@ class State:
 
     def files(self) -> dict[str, bytes]:
         """The state as the files of an artifact."""
-        place = {
+        position = {
             "cursor": self.cursor,
             "outcome_number": self.outcome_number,
             "taught": list(self._taught),
@@ -136,7 +136,7 @@ class State:
         return {
             _PREDICTOR: self.predictor.save(),
             _STEPS: self.builder.save(),
-            _PLACE: json.dumps(place, sort_keys=True).encode(),
+            _POSITION: json.dumps(position, sort_keys=True).encode(),
         }
 
     @classmethod
@@ -151,19 +151,19 @@ class State:
             version.
         """
         try:
-            place: Mapping[str, object] = json.loads((folder / _PLACE).read_bytes())
+            position: Mapping[str, object] = json.loads((folder / _POSITION).read_bytes())
             cursor, outcome_number, taught = (
-                place["cursor"],
-                place["outcome_number"],
-                place["taught"],
+                position["cursor"],
+                position["outcome_number"],
+                position["taught"],
             )
-            agents, seatings = place["agents"], place["seatings"]
+            agents, seatings = position["agents"], position["seatings"]
             predictor, steps = (folder / _PREDICTOR).read_bytes(), (folder / _STEPS).read_bytes()
         except (OSError, ValueError, KeyError) as error:
             raise ArtifactError(
                 f"artifact {folder.name} is not a predictor", "learn again from the event log"
             ) from error
-        if place.get("settings") != _decisive(settings):
+        if position.get("settings") != _decisive(settings):
             return None
         if not (
             isinstance(cursor, int)

@@ -65,20 +65,22 @@ class LoadedModels:
         """Who speaks in the pool: each agent, and the base alone beside them (the judge's pool has
         it too, so that an agent is credited only with what it adds).
         """
-        found: dict[str, tuple[str, NextScorer]] = {}
+        scorers_by_name: dict[str, tuple[str, NextScorer]] = {}
         for sha256, host in self.hosts.items():
-            on_it = {n: each for n, each in self.champions.items() if each.base_sha256 == sha256}
+            on_it = {
+                n: version for n, version in self.champions.items() if version.base_sha256 == sha256
+            }
             if not on_it:
                 continue
-            ids: dict[str, str | None] = {name: each.id for name, each in on_it.items()}
+            ids: dict[str, str | None] = {name: version.id for name, version in on_it.items()}
             is_current = self.base is not None and sha256 == self.base.sha256
-            if is_current or BASE_EXPERT not in found:
+            if is_current or BASE_EXPERT not in scorers_by_name:
                 ids[BASE_EXPERT] = None
             scorers = host.scorers(ids)
-            versions = {name: each.version for name, each in on_it.items()}
+            versions = {name: version.version for name, version in on_it.items()}
             versions[BASE_EXPERT] = version_of(sha256)
-            found |= {name: (versions[name], scorer) for name, scorer in scorers.items()}
-        return found
+            scorers_by_name |= {name: (versions[name], scorer) for name, scorer in scorers.items()}
+        return scorers_by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ class ModelRegistry:
             with self._following:
                 self._follow(seat)
         except Exception as error:  # noqa: BLE001  (answers depend on no model; the log has the place)
-            self.last_error = _told(error)
+            self.last_error = _load_error(error)
         if (
             not self._is_seated
         ):  # a saved state remembers agents; without their model they have no say
@@ -155,7 +157,7 @@ class ModelRegistry:
         number, beliefs = self._beliefs
         with self._drawing:
             choice = self._policy.choose(beliefs, surface, arms, self._rng)
-        return _kept(choice, surface, arms[choice.arm], number)
+        return _routing_record(choice, surface, arms[choice.arm], number)
 
     def resolve(self, model: str) -> Target:
         """Who answers to a model's id; loads the base if nobody has yet.
@@ -170,7 +172,7 @@ class ModelRegistry:
                 503, "engine_unavailable", "there is no base model yet", "run `selflow learn` first"
             )
         if model in ROUTED:
-            agents = {name: each.version for name, each in roster.champions.items()}
+            agents = {name: champion.version for name, champion in roster.champions.items()}
             routing = self.choose(TEXT, text_arms(base.version, agents))
             version = roster.champions.get(str(routing["arm"]))
         else:
@@ -181,7 +183,7 @@ class ModelRegistry:
             )
             arm, digits = (version.agent, version.version) if version else (BASE, base.version)
             choice = Choice(arm, 1.0, explored=False, policy=NAMED)
-            routing = _kept(choice, TEXT, digits, self._beliefs[0])
+            routing = _routing_record(choice, TEXT, digits, self._beliefs[0])
         if version is None:
             return Target(base, host, None, None, routing)
         host = roster.hosts[version.base_sha256]
@@ -202,21 +204,21 @@ class ModelRegistry:
             router,
             itself,
             *(
-                _model(base, each)
-                for each in known
-                if each.base_sha256 == base.sha256 or each.status == "champion"
+                _model(base, version)
+                for version in known
+                if version.base_sha256 == base.sha256 or version.status == "champion"
             ),
         ]
 
-    def model(self, asked: str) -> Model:
+    def model(self, model_id: str) -> Model:
         """One of them, by its id or an alias.
 
         Raises:
             ApiError: 404 ``model_not_found``.
         """
-        for each in self.models():
-            if asked == each.id or asked in each.selflow.aliases:
-                return each
+        for model in self.models():
+            if model_id == model.id or model_id in model.selflow.aliases:
+                return model
         raise _unknown()
 
     def close(self) -> None:
@@ -235,13 +237,15 @@ class ModelRegistry:
         self._wanted, self._retry_s, before = wanted, now_s + RETRY_S, self._now
         loaded = dict(before.hosts)
         served, troubles = self._load(loaded, champions)
-        used = {each.base_sha256 for each in served.values()} | ({base.sha256} if base else set())
+        used = {version.base_sha256 for version in served.values()} | (
+            {base.sha256} if base else set()
+        )
         hosts = {sha256: host for sha256, host in loaded.items() if sha256 in used}
         after = LoadedModels(base, hosts, served)
         self._now, self._is_seated = after, True
         seat(after.speakers())
         for sha256, host in hosts.items():
-            host.keep([each.id for each in served.values() if each.base_sha256 == sha256])
+            host.keep([version.id for version in served.values() if version.base_sha256 == sha256])
         for sha256, host in loaded.items():
             if sha256 not in hosts:
                 host.close()
@@ -257,22 +261,24 @@ class ModelRegistry:
         """
         served: dict[str, AgentVersion] = {}
         troubles = dict[str, None]()
-        for sha256 in sorted({each.base_sha256 for each in champions} - set(hosts)):
+        for sha256 in sorted({version.base_sha256 for version in champions} - set(hosts)):
             try:
                 hosts[sha256] = self._make_host(self._artifacts.get(sha256))
             except Exception as error:  # noqa: BLE001  (as in step: what serves goes on)
-                ids = ", ".join(each.id for each in champions if each.base_sha256 == sha256)
-                troubles[f"{ids}: base {sha256[:12]}: {_told(error)}"] = None
+                ids = ", ".join(
+                    version.id for version in champions if version.base_sha256 == sha256
+                )
+                troubles[f"{ids}: base {sha256[:12]}: {_load_error(error)}"] = None
         before = {n: v for n, v in self._now.champions.items() if v.base_sha256 in hosts}
-        for each in champions:
+        for version in champions:
             try:
-                if each.base_sha256 in hosts:
-                    hosts[each.base_sha256].load(each.id, self._artifacts.get(each.sha256))
-                    served[each.agent] = each
+                if version.base_sha256 in hosts:
+                    hosts[version.base_sha256].load(version.id, self._artifacts.get(version.sha256))
+                    served[version.agent] = version
                     continue
             except SelFlowError as error:
                 troubles[str(error)] = None
-            served |= {each.agent: before[each.agent]} if each.agent in before else {}
+            served |= {version.agent: before[version.agent]} if version.agent in before else {}
         return served, "; ".join(troubles)
 
     def _open(self) -> LoadedModels:
@@ -281,33 +287,33 @@ class ModelRegistry:
             base = self._catalog.bases.current()
             if self._now.host is None and base is not None:
                 try:
-                    made = self._make_host(self._artifacts.get(base.sha256))
-                    hosts = {**self._now.hosts, base.sha256: made}
+                    host = self._make_host(self._artifacts.get(base.sha256))
+                    hosts = {**self._now.hosts, base.sha256: host}
                     self._now = LoadedModels(base, hosts, self._now.champions)
                 except Exception as error:
                     raise ApiError(
-                        503, "engine_unavailable", _told(error), "see selflow status"
+                        503, "engine_unavailable", _load_error(error), "see selflow status"
                     ) from error
             return self._now
 
-    def _named(self, asked: str, roster: LoadedModels, base: Base) -> AgentVersion:
+    def _named(self, model_id: str, roster: LoadedModels, base: Base) -> AgentVersion:
         """The version that answers to ``AGENT`` or ``AGENT@VERSION``. What never passed answers to
         all its digits.
         """
-        agent, at, digits = asked.partition("@")
-        known = [each for each in self._catalog.agents.versions() if each.agent == agent]
-        found = [each for each in known if each.version == digits]
+        agent, at, digits = model_id.partition("@")
+        known = [version for version in self._catalog.agents.versions() if version.agent == agent]
+        matches = [version for version in known if version.version == digits]
         if not at and agent in roster.champions:
-            found = [roster.champions[agent]]
-        elif not found and len(digits) >= _LEAST_DIGITS:
-            passed = [each for each in known if each.status in {"champion", "retired"}]
-            found = [each for each in passed if each.version.startswith(digits)]
-        if len(found) != 1 or found[0].base_sha256 not in {base.sha256, *roster.hosts}:
-            raise _unknown(_foreign(found[0], base) if len(found) == 1 else "")
-        return found[0]
+            matches = [roster.champions[agent]]
+        elif not matches and len(digits) >= _LEAST_DIGITS:
+            passed = [version for version in known if version.status in {"champion", "retired"}]
+            matches = [version for version in passed if version.version.startswith(digits)]
+        if len(matches) != 1 or matches[0].base_sha256 not in {base.sha256, *roster.hosts}:
+            raise _unknown(_foreign(matches[0], base) if len(matches) == 1 else "")
+        return matches[0]
 
 
-def _kept(choice: Choice, surface: str, version: str, snapshot: int) -> dict[str, Json]:
+def _routing_record(choice: Choice, surface: str, version: str, snapshot: int) -> dict[str, Json]:
     """What a decision remembers of how it was routed."""
     more = {
         "surface": surface,
@@ -318,7 +324,7 @@ def _kept(choice: Choice, surface: str, version: str, snapshot: int) -> dict[str
     return {**asdict(choice), **more}
 
 
-def _told(error: Exception) -> str:
+def _load_error(error: Exception) -> str:
     """For people; of a fault that is not ours only its kind, as its text may hold the
     owner's data.
     """

@@ -64,7 +64,7 @@ class Texts:
         self._meters = request_metrics
         self._clock = clock
 
-    async def answer(self, asked: CompletionRequest | ChatRequest, request: Request) -> Response:
+    async def answer(self, body: CompletionRequest | ChatRequest, request: Request) -> Response:
         """The whole text, or a stream as soon as its first piece is there. A client that leaves
         ends it.
 
@@ -73,45 +73,49 @@ class Texts:
             SelFlowError: The adapter or the model failed before the first piece.
         """
         started_s = self._clock.monotonic_s()
-        target = await asyncio.to_thread(self.registry.resolve, asked.model)
-        made = _Made(
-            asked,
+        target = await asyncio.to_thread(self.registry.resolve, body.model)
+        result = _Answer(
+            body,
             target,
-            await _begin(asked, target),
+            await _begin(body, target),
             self._catalog,
             self._clock.now_us(),
             self._meters,
         )
         try:
-            await made.start()
+            await result.start()
         except BaseException:
-            made.cancel()
+            result.cancel()
             raise
-        made.routing["latency_s"] = self._clock.monotonic_s() - started_s
-        headers = routing_headers(made.routing, target.base.name, made.decision_id)
+        result.routing["latency_s"] = self._clock.monotonic_s() - started_s
+        headers = routing_headers(result.routing, target.base.name, result.decision_id)
         headers |= (
-            {"x-selflow-ignored": _plain(", ".join(asked.model_extra))} if asked.model_extra else {}
+            {"x-selflow-ignored": _plain(", ".join(body.model_extra))} if body.model_extra else {}
         )
-        if asked.stream:
-            return _Stream(made, headers)
+        if body.stream:
+            return _Stream(result, headers)
         try:
-            body = await made.whole(request)
+            document = await result.whole(request)
         finally:
-            kept = made.end()
-        await kept
-        return JSONResponse(body, headers=headers) if body else Response(status_code=CLIENT_LEFT)
+            stored = result.end()
+        await stored
+        return (
+            JSONResponse(document, headers=headers)
+            if document
+            else Response(status_code=CLIENT_LEFT)
+        )
 
 
-async def _begin(asked: CompletionRequest | ChatRequest, target: Target) -> list[Generation]:
+async def _begin(body: CompletionRequest | ChatRequest, target: Target) -> list[Generation]:
     """Ask the host for every text of a request."""
-    if isinstance(asked, ChatRequest):
+    if isinstance(body, ChatRequest):
         prompts: list[Any] = [
-            [{"role": each.role, "content": each.text} for each in asked.messages]
+            [{"role": message.role, "content": message.text} for message in body.messages]
         ]
-        limit, default = asked.max_completion_tokens or asked.max_tokens, CHAT_TOKENS
+        limit, default = body.max_completion_tokens or body.max_tokens, CHAT_TOKENS
     else:
-        prompts = [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt
-        limit, default = asked.max_tokens, COMPLETION_TOKENS
+        prompts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
+        limit, default = body.max_tokens, COMPLETION_TOKENS
     host = target.host
     encoded = [await asyncio.to_thread(host.encode, prompt) for prompt in prompts]
     longest = max(map(len, encoded))
@@ -123,17 +127,17 @@ async def _begin(asked: CompletionRequest | ChatRequest, target: Target) -> list
         )
         raise ApiError(400, "context_length_exceeded", detail, "send less, or request fewer tokens")
     sampling = Sampling(
-        limit or min(default, room), asked.temperature, asked.top_p, tuple(asked.stop), asked.seed
+        limit or min(default, room), body.temperature, body.top_p, tuple(body.stop), body.seed
     )
     return [host.generate(prompt, sampling, target.adapter, target.folder) for prompt in encoded]
 
 
-class _Made:
+class _Answer:
     """One request's texts while they are made, and OpenAI's shapes of them."""
 
     def __init__(
         self,
-        asked: CompletionRequest | ChatRequest,
+        body: CompletionRequest | ChatRequest,
         target: Target,
         texts: Sequence[Generation],
         catalog: Catalog,
@@ -143,12 +147,12 @@ class _Made:
         self._meters = request_metrics
         self.decision_id = new_id("dec")
         self.routing = target.routing
-        self._asked, self._texts, self._catalog, self._at_us = asked, texts, catalog, at_us
-        self._is_chat = isinstance(asked, ChatRequest)
+        self._body, self._texts, self._catalog, self._at_us = body, texts, catalog, at_us
+        self._is_chat = isinstance(body, ChatRequest)
         self._tokens = [0] * len(texts)
         self._pieces = self._all_pieces()
         self._next: tuple[int, Piece] | None = None
-        self._kept: asyncio.Future[None] | None = None
+        self._stored: asyncio.Future[None] | None = None
         number = self.decision_id.removeprefix("dec_")
         self._head: dict[str, Json] = {
             "id": f"chatcmpl-{number}" if self._is_chat else f"cmpl-{number}",
@@ -167,7 +171,7 @@ class _Made:
 
     def end(self) -> "asyncio.Future[None]":
         """Make nothing more and keep the decision; only the first call does so."""
-        if self._kept is None:
+        if self._stored is None:
             self.cancel()
             routing = {**self.routing, "tokens": sum(self._tokens)}
             kind = "chat" if self._is_chat else "completion"
@@ -176,27 +180,27 @@ class _Made:
             self._meters.wrote(usage["prompt_tokens"], usage["completion_tokens"])
             self._meters.decided(str(self.routing["arm"]), explored=bool(self.routing["explored"]))
             loop = asyncio.get_running_loop()
-            self._kept = loop.run_in_executor(None, self._catalog.decisions.record, decision)
-        return self._kept
+            self._stored = loop.run_in_executor(None, self._catalog.decisions.record, decision)
+        return self._stored
 
     async def whole(self, request: Request) -> dict[str, Any] | None:
         """The body of an answer that is not a stream; None if the client left."""
         texts, reasons = [""] * len(self._texts), [""] * len(self._texts)
         while self._next is not None:
-            place, piece = self._next
-            texts[place] += piece.text
-            reasons[place] = piece.finish_reason or ""
+            index, piece = self._next
+            texts[index] += piece.text
+            reasons[index] = piece.finish_reason or ""
             if await request.is_disconnected():
                 return None
             self._next = await anext(self._pieces, None)
         choices = [
             {
-                "index": place,
+                "index": index,
                 **self._said("message", text),
                 "logprobs": None,
                 "finish_reason": reason,
             }
-            for place, (text, reason) in enumerate(zip(texts, reasons, strict=True))
+            for index, (text, reason) in enumerate(zip(texts, reasons, strict=True))
         ]
         kind = "chat.completion" if self._is_chat else "text_completion"
         return {
@@ -210,28 +214,28 @@ class _Made:
     async def events(self) -> AsyncIterator[str]:
         """The same as server-sent events; a failure in the middle is the last one."""
         try:
-            for place in range(len(self._texts)):
-                yield self._event(place, "", selflow=self._notes())
+            for index in range(len(self._texts)):
+                yield self._event(index, "", selflow=self._notes())
             while self._next is not None:
-                place, piece = self._next
+                index, piece = self._next
                 if piece.text:
-                    yield self._event(place, piece.text)
+                    yield self._event(index, piece.text)
                 if piece.finish_reason:
-                    yield self._event(place, None, piece.finish_reason, selflow=self._notes())
+                    yield self._event(index, None, piece.finish_reason, selflow=self._notes())
                 self._next = await anext(self._pieces, None)
             await self.end()
         except SelFlowError as error:
             yield f"data: {json.dumps(openai_envelope(error.status, error.code, str(error)))}\n\n"
             return
-        if self._asked.stream_options.include_usage:
+        if self._body.stream_options.include_usage:
             yield self._sent(choices=[], usage=self._usage())
         yield "data: [DONE]\n\n"
 
     async def _all_pieces(self) -> AsyncIterator[tuple[int, Piece]]:
-        for place, text in enumerate(self._texts):
+        for index, text in enumerate(self._texts):
             async for piece in text.pieces():
-                self._tokens[place] = piece.tokens
-                yield place, piece
+                self._tokens[index] = piece.tokens
+                yield index, piece
 
     def _said(self, field: str, text: str | None) -> dict[str, Any]:
         """A text in the place where its kind of answer has it; None ends a stream of them."""
@@ -240,9 +244,9 @@ class _Made:
         role = {} if field == "delta" and text != "" else {"role": "assistant"}
         return {field: role | ({} if text is None else {"content": text})}
 
-    def _event(self, place: int, text: str | None, reason: str | None = None, **more: Any) -> str:  # noqa: ANN401
+    def _event(self, index: int, text: str | None, reason: str | None = None, **more: Any) -> str:  # noqa: ANN401
         choice = {
-            "index": place,
+            "index": index,
             **self._said("delta", text),
             "logprobs": None,
             "finish_reason": reason,
@@ -254,8 +258,12 @@ class _Made:
         return f"data: {json.dumps({**self._head, 'object': kind, **more}, ensure_ascii=False)}\n\n"
 
     def _usage(self) -> dict[str, int]:
-        prompt, made = sum(len(text.prompt) for text in self._texts), sum(self._tokens)
-        return {"prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made}
+        prompt, completion = sum(len(text.prompt) for text in self._texts), sum(self._tokens)
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        }
 
     def _notes(self) -> dict[str, Json]:
         return {"decision": self.decision_id, **self.routing}
@@ -264,12 +272,12 @@ class _Made:
 class _Stream(StreamingResponse):
     """A stream that ends its texts with itself, however it ends."""
 
-    def __init__(self, made: _Made, headers: Mapping[str, str]) -> None:
-        super().__init__(made.events(), headers=headers, media_type="text/event-stream")
-        self._made = made
+    def __init__(self, result: _Answer, headers: Mapping[str, str]) -> None:
+        super().__init__(result.events(), headers=headers, media_type="text/event-stream")
+        self._result = result
 
     async def __call__(self, scope: Asgi, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._made.end()
+            self._result.end()

@@ -39,13 +39,17 @@ class OpenAiErrors:
                 held.append(message)
                 return
             if held:
-                start, told = held.pop(), json.loads(message["body"])
+                start, problem = held.pop(), json.loads(message["body"])
                 param = next(
-                    (field["loc"].partition(".")[0] for field in told["field_errors"]), None
+                    (field["loc"].partition(".")[0] for field in problem["field_errors"]), None
                 )
-                detail = f"{told['detail']}; {told['hint']}" if told["hint"] else told["detail"]
+                detail = (
+                    f"{problem['detail']}; {problem['hint']}"
+                    if problem["hint"]
+                    else problem["detail"]
+                )
                 body = json.dumps(
-                    openai_envelope(told["status"], told["code"], detail, param)
+                    openai_envelope(problem["status"], problem["code"], detail, param)
                 ).encode()
                 changed = {
                     b"content-type": b"application/json",

@@ -62,8 +62,8 @@ def labels_of(value: object) -> tuple[OutcomeLabel, ...]:
     try:
         labels = _LABELS.validate_python(value)
     except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        detail = f"value: outcome takes a list of {{kind, subject}}; see {place or 'the list'}"
+        path = ".".join(str(part) for part in error.errors()[0]["loc"])
+        detail = f"value: outcome takes a list of {{kind, subject}}; see {path or 'the list'}"
         raise ApiError(400, "validation_failed", detail) from error
     if not 0 < len(labels) <= MAX_OUTCOME_LABELS:
         raise ApiError(

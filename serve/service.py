@@ -114,21 +114,21 @@ class PredictionService:
         top_k = _ALL_CANDIDATES if request.kinds else KEPT_PREDICTIONS
         slots = self._state.slots.values()
         arms = prediction_arms(
-            {each.name: each.version for each in slots if each.name != BASE_EXPERT}
+            {slot.name: slot.version for slot in slots if slot.name != BASE_EXPERT}
         )
         routing = self._fleet.choose(PREDICT, arms) if request.mode == "routed" else None
         without = left_out(str(routing["arm"])) if routing else None
         prediction = self._state.predictor.predict(steps or None, moment_us, top_k, without=without)
         if routing:
             routing |= {"latency_s": self._clock.monotonic_s() - started_s, "tokens": 0}
-        kept = _guesses(prediction, request.kinds)
+        guesses = _guesses(prediction, request.kinds)
         experts = [Share(id=name, weight=weight) for name, weight in prediction.experts]
         decision = Decision(
             id=new_id("dec"),
             at_us=now_us,
             mode=request.mode,
             upto_seq=self.cursor,
-            predictions=[guess.model_dump() for guess in kept],
+            predictions=[guess.model_dump() for guess in guesses],
             experts=[share.model_dump() for share in experts],
             context=[event_to_json(event) for event in context] if context else None,
             routing=routing,
@@ -136,7 +136,7 @@ class PredictionService:
         self._catalog.decisions.record(decision)
         arm, explored = (routing["arm"], routing["explored"]) if routing else (POOL, False)
         self._meters.decided(str(arm), explored=bool(explored))
-        shown = kept[: request.top_k]
+        shown = guesses[: request.top_k]
         answer = PredictAnswer(
             decision_id=decision.id,
             at=rfc3339(now_us),
@@ -153,15 +153,17 @@ class PredictionService:
             ApiError: ``validation_failed``, ``decision_not_found``, ``episode_not_found``,
             ``too_late``. StoreError: Nothing was kept.
         """
-        asked = request.decision_id or request.inference_id
-        if asked is None:
+        target_id = request.decision_id or request.inference_id
+        if target_id is None:
             raise ApiError(
                 404, "episode_not_found", "there is no episode of this id", "send a decision_id"
             )
-        decision_id = _TEXT_ID.sub("dec_", asked)
+        decision_id = _TEXT_ID.sub("dec_", target_id)
         now_us = self._clock.now_us()
         said = request.value if isinstance(request.value, str) else ""
-        word = self._redactor.redact(Event(now_us, "feedback", "feedback", said, data=request.tags))
+        redacted = self._redactor.redact(
+            Event(now_us, "feedback", "feedback", said, data=request.tags)
+        )
         labels = self._labels(request.value, now_us) if request.metric_name == OUTCOME else ()
         if not labels:
             check_value(request.metric_name, request.value)
@@ -185,10 +187,10 @@ class PredictionService:
                 raise ApiError(409, "too_late", "the decision is older than 30 days")
             return graded.model_copy(update={"feedback_id": None})
         value: Json
-        value = self._outcome(labels) if labels else (word.subject if said else request.value)
+        value = self._outcome(labels) if labels else (redacted.subject if said else request.value)
         key = _scoped_key(idempotency_key, decision.id, request.metric_name)
         feedback_id = self._catalog.feedback.record(
-            decision.id, request.metric_name, value, word.data, now_us, key
+            decision.id, request.metric_name, value, redacted.data, now_us, key
         )
         self._meters.rated(request.metric_name if request.metric_name in FIXED_METRICS else "own")
         self._read_outcomes()
@@ -228,12 +230,12 @@ class PredictionService:
 
     def _context(self, raw: Sequence[dict[str, Any]], now_us: int) -> list[Event]:
         events = []
-        for place, item in enumerate(raw):
+        for index, item in enumerate(raw):
             try:
                 events.append(self._redactor.redact(event_from_json(item, now_us, WireLimits())))
             except WireError as error:
                 raise ApiError(
-                    400, "validation_failed", f"context.{place}: {error.code}: {error}"
+                    400, "validation_failed", f"context.{index}: {error.code}: {error}"
                 ) from error
         return events
 
@@ -278,13 +280,13 @@ class PredictionService:
 
 
 def _guesses(prediction: Prediction, kinds: Sequence[str] | None) -> list[Guess]:
-    kept: list[Guess] = []
+    guesses: list[Guess] = []
     for guess in prediction.guesses:
         kind, subject = label_event(guess.label)
         if kinds is None or kind in kinds:
             said = [Share(id=name, weight=part) for name, part in guess.experts]
-            kept.append(Guess(kind=kind, subject=subject, p=guess.p, experts=said))
-    return kept[:KEPT_PREDICTIONS]
+            guesses.append(Guess(kind=kind, subject=subject, p=guess.p, experts=said))
+    return guesses[:KEPT_PREDICTIONS]
 
 
 def _grade(decision: Decision, labels: Sequence[OutcomeLabel]) -> FeedbackAnswer:

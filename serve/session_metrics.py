@@ -62,15 +62,15 @@ class SessionMetrics(Collector):
 
     def _learning(self) -> Iterator[Metric]:
         read = self._catalog.learned
-        ended = Counter[str](each.state for each in read(Cycle) if each.state not in _RUNNING)
+        ended = Counter[str](record.state for record in read(Cycle) if record.state not in _RUNNING)
         yield _counted("selflow_cycle", "Ended cycles.", "outcome", ended)
         yield _stages(read(Stage))
-        decisions = Counter[str](each.decision for each in read(Verdict))
+        decisions = Counter[str](record.decision for record in read(Verdict))
         yield _counted("selflow_verdict", "Verdicts of the gate.", "decision", decisions)
-        alive = sum(each.state == "alive" for each in read(Pattern))
+        alive = sum(record.state == "alive" for record in read(Pattern))
         yield GaugeMetricFamily("selflow_patterns", "Patterns that are alive.", value=alive)
         agents = GaugeMetricFamily("selflow_agents", "Agents' versions.", labels=["status"])
-        for status, count in Counter(each.status for each in read(AgentVersion)).items():
+        for status, count in Counter(record.status for record in read(AgentVersion)).items():
             agents.add_metric([status], count)
         yield agents
 
@@ -95,10 +95,10 @@ def _stages(stages: Iterable[Stage]) -> Metric:
         "selflow_cycle_stage_seconds", "Time of finished stages.", labels=["stage"]
     )
     durations_s: dict[str, list[float]] = {}
-    for each in stages:
-        if each.finished_at_us is not None:
-            kind = each.name.partition(":")[0]
-            spent_s = (each.finished_at_us - each.started_at_us) / 1e6
+    for stage in stages:
+        if stage.finished_at_us is not None:
+            kind = stage.name.partition(":")[0]
+            spent_s = (stage.finished_at_us - stage.started_at_us) / 1e6
             durations_s.setdefault(kind, []).append(spent_s)
     for kind, spent in durations_s.items():
         family.add_metric([kind], count_value=len(spent), sum_value=sum(spent))
@@ -111,8 +111,8 @@ def _memory(facts: SessionFacts) -> Metric:
     )
     total: Counter[str] = Counter()
     for record in facts.processes:
-        if processes.is_running(record) and (found := processes.look(record.pid)) is not None:
-            total[record.name] += found.memory_bytes
+        if processes.is_running(record) and (process := processes.look(record.pid)) is not None:
+            total[record.name] += process.memory_bytes
     for name, size_bytes in total.items():
         family.add_metric([name], size_bytes)
     return family

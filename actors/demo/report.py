@@ -79,8 +79,14 @@ def _learned_lines(learned: Mapping[str, Any]) -> list[str]:
     """Patterns, trials and verdicts."""
     discovered = learned["stages"].get("discover", {})
     patterns = [
-        (each["name"], each["windows"], each["events"], each["share"], each["agreement"])
-        for each in discovered.get("patterns", [])
+        (
+            pattern["name"],
+            pattern["windows"],
+            pattern["events"],
+            pattern["share"],
+            pattern["agreement"],
+        )
+        for pattern in discovered.get("patterns", [])
     ]
     lines = ["", "patterns", *table(("name", "windows", "events", "share", "agreement"), patterns)]
     if discovered.get("note"):

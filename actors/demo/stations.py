@@ -184,7 +184,7 @@ def ask(root: Root, sample: Sample, demo_run: DemoRun) -> list[Answered]:
         CatalogReader(catalog_of_session(root)),
     )
     champions = reader.learned(AgentVersion, status="champion")
-    arms = list(prediction_arms({each.agent: each.version for each in champions}))
+    arms = list(prediction_arms({item.agent: item.version for item in champions}))
     answers: list[Answered] = []
     answer_ms: list[float] = []
     with demo_run.at("predict") as station:
@@ -211,7 +211,7 @@ def ask(root: Root, sample: Sample, demo_run: DemoRun) -> list[Answered]:
         routed = sum(1 for answer in answers if answer.is_routed)
         demo_run.beliefs["after"] = _wait_for_beliefs(reader, arms, routed)
         station.facts = {"routed": routed, "arms": len(arms)}
-        station.is_ok = sum(each["pulls"] for each in demo_run.beliefs["after"]) == routed
+        station.is_ok = sum(item["pulls"] for item in demo_run.beliefs["after"]) == routed
     return answers
 
 
@@ -245,15 +245,15 @@ def _beliefs(reader: CatalogReader, arms: Sequence[str]) -> list[Belief]:
     """What the router believes of these arms."""
     from selflow.route.bandit import Beliefs
 
-    kept = reader.learned(Kept)
-    beliefs = Beliefs.load_state(kept[0].beliefs if kept else {})
-    found = []
+    stored = reader.learned(Kept)
+    beliefs = Beliefs.load_state(stored[0].beliefs if stored else {})
+    rows = []
     for name in arms:
         (wins,), (losses,) = beliefs.posterior(_SURFACE, [name])
         low, high = beliefs.interval(_SURFACE, name)
         arm = beliefs.surfaces.get(_SURFACE, {}).get(name)
         success = float(wins / (wins + losses))
-        found.append(
+        rows.append(
             {
                 "arm": name,
                 "pulls": arm.pulls if arm else 0,
@@ -262,7 +262,7 @@ def _beliefs(reader: CatalogReader, arms: Sequence[str]) -> list[Belief]:
                 "high": high,
             }
         )
-    return found
+    return rows
 
 
 def _wait_for_beliefs(reader: CatalogReader, arms: Sequence[str], pulls: int) -> list[Belief]:
@@ -271,7 +271,7 @@ def _wait_for_beliefs(reader: CatalogReader, arms: Sequence[str], pulls: int) ->
     deadline_s = clock.monotonic_s() + BELIEF_LIMIT_S
     while True:
         beliefs = _beliefs(reader, arms)
-        if sum(each["pulls"] for each in beliefs) >= pulls or clock.monotonic_s() > deadline_s:
+        if sum(belief["pulls"] for belief in beliefs) >= pulls or clock.monotonic_s() > deadline_s:
             return beliefs
         clock.sleep(_POLL_S)
 

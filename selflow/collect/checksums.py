@@ -74,11 +74,11 @@ def replace_ibans(text: str) -> str:
     return _ACCOUNT.sub(_iban_in, text)
 
 
-def _cards_in(found: re.Match[str]) -> str:
+def _cards_in(match: re.Match[str]) -> str:
     """Try stretches of whole groups, the longest first: a date or a count may stand beside the
     number.
     """
-    text = found[0]
+    text = match[0]
     groups = [group.span() for group in _GROUP.finditer(text)]
     pieces: list[str] = []
     taken = first = 0
@@ -105,10 +105,10 @@ def _card_end(text: str, groups: list[tuple[int, int]], first: int) -> int:
     return end
 
 
-def _iban_in(found: re.Match[str]) -> str:
+def _iban_in(match: re.Match[str]) -> str:
     """Take as many characters as the country's accounts have; words may follow the number."""
-    text = found[0]
-    length = int(_LENGTHS.get(found[1].upper(), 0))
+    text = match[0]
+    length = int(_LENGTHS.get(match[1].upper(), 0))
     taken = [index for index, char in enumerate(text) if char.isalnum()]
     if not 0 < length <= len(taken):
         return text

@@ -110,7 +110,7 @@ def replace_random(text: str, slot: str) -> str:
     """
     if len(text) < MIN_CHARS:
         return text
-    return _RUN.sub(lambda found: _without_drawn(found[0], slot), text)
+    return _RUN.sub(lambda match: _without_drawn(match[0], slot), text)
 
 
 def _without_drawn(run: str, slot: str) -> str:
@@ -159,8 +159,8 @@ def evidence_bits(run: str) -> list[float]:
     """For each character of an ASCII text: log2 P(drawn) - log2 P(written)."""
     evidence: list[float] = []
     before = 32
-    for found in _PART.finditer(run):
-        part = found[0]
+    for match in _PART.finditer(run):
+        part = match[0]
         if not part.isalnum():
             evidence.append(_between_bits(part))
             before = ord(part)
@@ -182,8 +182,8 @@ def _between_bits(char: str) -> float:
     return _MARK_BITS if char in _MARKS else _SEPARATOR_BITS
 
 
-def _alphabet_size(word: str) -> int:
-    is_cased = word.upper() != word.lower()
-    has_digit = any("0" <= char <= "9" for char in word)
-    letters = (52 if word not in {word.upper(), word.lower()} else 26) if is_cased else 0
+def _alphabet_size(run: str) -> int:
+    is_cased = run.upper() != run.lower()
+    has_digit = any("0" <= char <= "9" for char in run)
+    letters = (52 if run not in {run.upper(), run.lower()} else 26) if is_cased else 0
     return letters + 10 * has_digit

@@ -85,7 +85,7 @@ NOISE = (
 takes one back.
 """
 
-_WORD = re.compile(r"""[^\s"'=,;|&<>()]+""")
+_PATH_PART = re.compile(r"""[^\s"'=,;|&<>()]+""")
 
 
 class PathRules:
@@ -189,8 +189,8 @@ def _paths(event: Event) -> Iterator[str]:
     for text in (event.subject, *_texts(event.data)):
         if text:
             yield text
-            for word in _WORD.findall(text):
-                yield unquote(urlsplit(word).path) if word.startswith("file://") else word
+            for part in _PATH_PART.findall(text):
+                yield unquote(urlsplit(part).path) if part.startswith("file://") else part
 
 
 def _texts(data: Mapping[str, Json]) -> Iterator[str]:

@@ -58,7 +58,7 @@ class Spool(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _Batch:
     source: str
     batch_id: int
     records: tuple[bytes, ...]
@@ -79,7 +79,7 @@ class Batcher:
         self._next_id = first_id
         self._open: dict[str, tuple[float, list[bytes]]] = {}
         self._size_bytes: dict[str, int] = {}
-        self._full: list[_Made] = []
+        self._full: list[_Batch] = []
 
     def add(self, source: str, record: bytes, now_s: float) -> None:
         """Take one record; a batch that it does not fit into is closed first."""
@@ -94,7 +94,7 @@ class Batcher:
         if len(records) == self._limits.max_batch_events:
             self._close(source)
 
-    def take(self, now_s: float, *, everything: bool = False) -> list[_Made]:
+    def take(self, now_s: float, *, everything: bool = False) -> list[_Batch]:
         """The batches that are full or old enough; all of them if asked."""
         for source in [
             source
@@ -108,7 +108,7 @@ class Batcher:
     def _close(self, source: str) -> None:
         _, records = self._open.pop(source)
         self._size_bytes.pop(source)
-        self._full.append(_Made(source, self._next_id, tuple(records)))
+        self._full.append(_Batch(source, self._next_id, tuple(records)))
         self._next_id = (self._next_id + 1) % (1 << 64)
 
 

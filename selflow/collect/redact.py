@@ -138,7 +138,7 @@ class SlotRedactor:
         if not isinstance(items[index], str | int | float) or not isinstance(previous, str):
             return False
         head = items[: min(index - 1, _COMMAND_WORDS - 1)]
-        words = [*(word for word in head if isinstance(word, str)), previous]
+        words = [*(part for part in head if isinstance(part, str)), previous]
         command = " ".join(words)
         if len(command) > _REMEMBERED_CHARS:
             return False

@@ -36,15 +36,15 @@ def _slot(slot: str) -> Replace:
     return lambda _: slot
 
 
-def _keep_prefix(found: re.Match[str]) -> str:
+def _keep_prefix(match: re.Match[str]) -> str:
     """``prefix`` stays readable, the value becomes a slot between the quotes or brackets it stood
     in.
     """
-    prefix, value = found["prefix"], found["value"]
+    prefix, value = match["prefix"], match["value"]
     quote = value[0] if value[0] in "\"'" else ""
     core = value.strip("\"'") if quote else value.rstrip("\"'\\)]},;")
     if not core:
-        return found[0]
+        return match[0]
     tail = value[len(core) :] if not quote else quote * (len(value) > 1 and value.endswith(quote))
     return f"{prefix}{quote}{SECRET}{tail}"
 
@@ -76,7 +76,7 @@ _HEADER = SecretPattern(
         r"""\s*:\s*)[^"'\s][^"'\r\n]*""",
         re.IGNORECASE,
     ),
-    lambda found: f"{found['prefix']}{SECRET}",
+    lambda match: f"{match['prefix']}{SECRET}",
 )
 _ASSIGNED = SecretPattern(
     _NAME_NEEDLES,
@@ -130,10 +130,10 @@ _VALUE_THEN_NAME = SecretPattern(
 )
 
 
-def _element(found: re.Match[str]) -> str:
-    if SENSITIVE_NAME.search(found["tag"]) is None:
-        return found[0]
-    return f"{found['prefix']}{SECRET}"
+def _element(match: re.Match[str]) -> str:
+    if SENSITIVE_NAME.search(match["tag"]) is None:
+        return match[0]
+    return f"{match['prefix']}{SECRET}"
 
 
 _ELEMENT = SecretPattern(
@@ -172,8 +172,8 @@ def _program(names: str, flag: str, *, inside: str = "") -> SecretPattern:
     value = re.compile(rf"(?P<prefix>(?<=\s){flag}){_VALUE}")
     gate = re.compile(rf"(?<=\s)(?:{inside})(?=\s)") if inside else None
 
-    def replace(found: re.Match[str]) -> str:
-        command = found[0]
+    def replace(match: re.Match[str]) -> str:
+        command = match[0]
         start = 0
         if gate is not None:
             opened = gate.search(command)
@@ -219,7 +219,7 @@ _PIPED = SecretPattern(
         r"""(?:"[^"\n]{1,400}"|'[^'\n]{1,400}'|[^|;&\n]{1,400}+)"""
         rf"(?=\s{{0,9}}\|\s{{0,9}}(?:[\w./-]{{0,100}}/)?(?:{_ASKS}|{_TAKES_STDIN}))"
     ),
-    lambda found: f"{found['prefix']}{SECRET} ",
+    lambda match: f"{match['prefix']}{SECRET} ",
 )
 _HERE_STRING = SecretPattern(
     ("<<<",),
@@ -233,8 +233,8 @@ _WEB_SCHEMES = ("http://", "https://", "ws://", "wss://")
 """Their paths may hold an ``@``; elsewhere what stands before an ``@`` is a user."""
 
 
-def _plain_url(found: re.Match[str]) -> str:
-    scheme, body = found[1], found[2]
+def _plain_url(match: re.Match[str]) -> str:
+    scheme, body = match[1], match[2]
     authority = re.split(r"[/?#]", body, maxsplit=1)[0]
     name, colon, port = authority.rpartition(":")
     has_path = body[len(authority) :].startswith("/") and scheme.lower() in _WEB_SCHEMES
@@ -344,5 +344,5 @@ SHAPES = (
     _EMAIL,
 )
 """Tried in this order."""
-NEEDLES = tuple((needle, place) for place, shape in enumerate(SHAPES) for needle in shape.needles)
+NEEDLES = tuple((needle, index) for index, shape in enumerate(SHAPES) for needle in shape.needles)
 """Which of ``SHAPES`` may match at all: (lower-case substring, place)."""

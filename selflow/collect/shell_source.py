@@ -82,7 +82,8 @@ class ShellHistorySource:
             return []
         now_us = self._clock.now_us()
         events = [
-            as_event(each, shell, now_us if each.ts_us is None else each.ts_us) for each in commands
+            as_event(command, shell, now_us if command.ts_us is None else command.ts_us)
+            for command in commands
         ]
         with self._lock:
             self._problems.pop(file.path, None)

@@ -57,7 +57,7 @@ class SourceSet:
 
     def fault(self) -> str:
         """Which running sources have ended of themselves; empty if none has."""
-        ended = [each.name for each in self.health() if each.state == "dead"]
+        ended = [health.name for health in self.health() if health.state == "dead"]
         return f"sources have ended: {', '.join(ended)}" if ended else ""
 
     def health(self) -> list[SourceHealth]:
@@ -92,10 +92,10 @@ def permitted(section: Section, granted: Mapping[str, Sequence[str]], home: str)
     parts: dict[str, str] = {}
     for path in section.paths:
         folder = Path(real_path(path, home))
-        if any(folder.is_relative_to(each) for each in allowed):
+        if any(folder.is_relative_to(root) for root in allowed):
             parts[path] = path
         else:
-            parts.update({each: path for each in allowed if Path(each).is_relative_to(folder)})
+            parts.update({root: path for root in allowed if Path(root).is_relative_to(folder)})
     if not parts:
         return None
     values = {**section.model_dump(), "paths": tuple(parts), "glob_roots": tuple(parts.values())}
@@ -104,8 +104,8 @@ def permitted(section: Section, granted: Mapping[str, Sequence[str]], home: str)
 
 def _outermost(folders: Iterable[str]) -> list[str]:
     """Those that lie in no other one."""
-    found: list[str] = []
+    outermost: list[str] = []
     for folder in sorted(set(folders)):
-        if not any(Path(folder).is_relative_to(each) for each in found):
-            found.append(folder)
-    return found
+        if not any(Path(folder).is_relative_to(outer) for outer in outermost):
+            outermost.append(folder)
+    return outermost

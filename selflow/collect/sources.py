@@ -78,11 +78,13 @@ def make_source(section: Section, clock: Clock, home: str) -> Source:
     Raises:
         ConfigError: If no source of that name is installed, or its module cannot be imported.
     """
-    found = found_sources()
-    if section.type not in found:
+    installed = found_sources()
+    if section.type not in installed:
         raise ConfigError(
             f"data_sources: unknown source {section.type}",
-            f"installed: {', '.join(sorted(found)) or 'none'}",
+            f"installed: {', '.join(sorted(installed)) or 'none'}",
         )
-    factory = cast("Callable[[Section, Clock, str], Source]", load(found[section.type], "source"))
+    factory = cast(
+        "Callable[[Section, Clock, str], Source]", load(installed[section.type], "source")
+    )
     return factory(section, clock, home)

@@ -281,9 +281,9 @@ _WORDS = {
 
 
 def _explained(error: ValidationError, origins: Mapping[str, Origin]) -> ConfigError:
-    found = error.errors(include_url=False)
+    errors = error.errors(include_url=False)
     # A typo explains a missing key
-    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     key = ".".join(str(part) for part in first["loc"]) or "settings"
     message = _WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     layers = [

@@ -96,10 +96,10 @@ def clear_overrides(root: Root, assignments: Sequence[str]) -> None:
     """Drop the runtime overrides of keys that the command line sets: the newest explicit
     act wins.
     """
-    kept = read_yaml(root.runtime_overrides)
+    overrides = read_yaml(root.runtime_overrides)
     for assignment in assignments:
         key = assignment.partition("=")[0]
-        if _drop(kept, key):
+        if _drop(overrides, key):
             set_override(root, key, None)
 
 
@@ -189,7 +189,7 @@ def _profile_layer(root: Root, name: str) -> Layer:
         path = folder / f"{name}.yaml"
         if "/" not in name and path.is_file():
             return Layer("profile", read_yaml(path))
-    found = sorted(
+    profiles = sorted(
         {
             p.stem
             for folder in (root.profiles, shipped)
@@ -197,7 +197,7 @@ def _profile_layer(root: Root, name: str) -> Layer:
             for p in folder.glob("*.yaml")
         }
     )
-    raise ConfigError(f"unknown profile: {name}", f"profiles: {', '.join(found) or 'none'}")
+    raise ConfigError(f"unknown profile: {name}", f"profiles: {', '.join(profiles) or 'none'}")
 
 
 def _assigned(assignments: Sequence[str]) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from pathlib import Path
 
 def file_hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below ``folder`` by its relative name, sorted. Cost: reads all."""
-    found = {}
+    hashes = {}
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
-                found[path.relative_to(folder).as_posix()] = hashlib.file_digest(
+                hashes[path.relative_to(folder).as_posix()] = hashlib.file_digest(
                     file, "sha256"
                 ).hexdigest()
-    return dict(sorted(found.items()))
+    return dict(sorted(hashes.items()))
 
 
 def manifest_sha256(hashes: Mapping[str, str]) -> str:

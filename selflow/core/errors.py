@@ -207,5 +207,5 @@ def public_text(error: BaseException) -> str:
 def location_of(error: BaseException) -> str:
     """Which error and where, for the log; never its text, which may hold the owner's data."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
-    return f"{type(error).__name__} at {place}"
+    location = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
+    return f"{type(error).__name__} at {location}"

@@ -28,8 +28,8 @@ class IngestCounts:
     ) -> Self:
         """Sum what several doors counted by (source, outcome)."""
         events: dict[str, Counter[str]] = {}
-        for each in counted:
-            for (source, outcome), count in each.items():
+        for counts in counted:
+            for (source, outcome), count in counts.items():
                 events.setdefault(source, Counter())[outcome] += count
         return cls({source: dict(counts) for source, counts in events.items()}, durations)
 

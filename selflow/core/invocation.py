@@ -81,9 +81,9 @@ class Invocation:
         Raises:
             ConfigError: The settings, or the URL in them, are wrong.
         """
-        found = recorded_catalog(self.root)
-        if found is not None:
-            return found
+        recorded = recorded_catalog(self.root)
+        if recorded is not None:
+            return recorded
         files = (self.config_file or self.root.user_settings, self.root.runtime_overrides)
         is_plain = self.profile is None and not self.root.trusted_projects.exists()
         if is_plain and not may_name_catalog(files, self.environ):
@@ -96,8 +96,8 @@ class Invocation:
         Raises:
             NotRunningError: The file is there and cannot be read.
         """
-        found = read_endpoints(self.root)
-        return found.urls() if found else {}
+        recorded = read_endpoints(self.root)
+        return recorded.urls() if recorded else {}
 
     def show(self, document: object, lines: Iterable[str]) -> None:
         """Print the answer: the document with ``--json``, else the lines."""

@@ -43,8 +43,8 @@ def listens_beyond_loopback(address: str) -> bool:
     """Whether other machines may reach ``HOST:PORT``: a host that is not this machine, or a
     listener on another interface than loopback.
     """
-    found = _listeners(address)
-    return not found or not all(_is_loopback(host) for host, _ in found)
+    listeners = _listeners(address)
+    return not listeners or not all(_is_loopback(host) for host, _ in listeners)
 
 
 def _listeners(address: str) -> set[tuple[str, int]]:
@@ -71,10 +71,10 @@ def _is_loopback(host: str) -> bool:
 def _is_this_machine(host: str) -> bool:
     """Whether a name leads to an address of this machine: only those can be bound."""
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+        addresses = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
     except OSError:
         return False
-    for family, kind, protocol, _, target in found:
+    for family, kind, protocol, _, target in addresses:
         try:
             with closing(socket.socket(family, kind, protocol)) as probe:
                 probe.bind(target)

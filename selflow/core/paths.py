@@ -272,9 +272,9 @@ def settings_variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 def find_root(home: str | None, environ: Mapping[str, str]) -> Root:
     """The root that was asked for: ``--home``, then ``SELFLOW_HOME``, then the XDG folders."""
-    asked = home or environ.get("SELFLOW_HOME")
-    if asked:
-        path = Path(asked).expanduser().absolute()
+    requested = home or environ.get("SELFLOW_HOME")
+    if requested:
+        path = Path(requested).expanduser().absolute()
         return Root(path, path)
     dirs = platformdirs.PlatformDirs("selflow", appauthor=False)
     return Root(Path(dirs.user_data_dir), Path(dirs.user_config_dir))

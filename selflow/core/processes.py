@@ -119,5 +119,5 @@ def _name(folder: Path) -> str:
     words = (folder / "cmdline").read_bytes().decode("utf-8", "replace").rstrip("\0").split("\0")
     if words[0].startswith("ray::"):
         return words[0]
-    script = next((word for word in words[1:] if word.endswith(".py")), "")
+    script = next((argument for argument in words[1:] if argument.endswith(".py")), "")
     return Path(script).name if script else (folder / "comm").read_text(encoding="utf-8").strip()

@@ -45,7 +45,7 @@ class Endpoints:
 
     def urls(self) -> dict[str, str]:
         """The listeners of this session by name."""
-        named = ((each.name, getattr(self, each.name)) for each in fields(self))
+        named = ((item.name, getattr(self, item.name)) for item in fields(self))
         return {name: url for name, url in named if url is not None}
 
 
@@ -167,7 +167,7 @@ def _read(path: Path, kind: type[T]) -> T | None:
     """The record in a file. Fields of another version of SelFlow are ignored."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        known = {each.name for each in fields(kind)}
+        known = {item.name for item in fields(kind)}
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in raw.items()

@@ -105,17 +105,17 @@ class PrivacySettings(Section):
 
     @model_validator(mode="after")
     def _every_pattern_can_match(self) -> Self:
-        for place, pattern in enumerate(
+        for index, pattern in enumerate(
             self.redact_patterns
         ):  # named by place: the pattern may tell what is secret
             try:
                 is_empty_too = re.compile(pattern).match("") is not None
             except re.error as error:
                 raise ValueError(
-                    f"privacy.redact_patterns[{place}] is not a regular expression: {error.msg}"
+                    f"privacy.redact_patterns[{index}] is not a regular expression: {error.msg}"
                 ) from error
             if is_empty_too:
-                raise ValueError(f"privacy.redact_patterns[{place}] matches the empty text")
+                raise ValueError(f"privacy.redact_patterns[{index}] matches the empty text")
         return self
 
 

@@ -215,29 +215,31 @@ def _not_running(detail: str) -> NotRunningError:
     return NotRunningError(detail, "start it with `selflow up`")
 
 
-def _seconds(told: str | None) -> float:
-    return float(told) if told and told.isascii() and told.isdigit() else 0.0
+def _seconds(header: str | None) -> float:
+    return float(header) if header and header.isascii() and header.isdigit() else 0.0
 
 
 def _api_error(status: int, content: bytes) -> ApiError:
     try:
-        told = json.loads(content)
+        document = json.loads(content)
     except ValueError:
-        told = None
-    if isinstance(told, dict) and isinstance(told.get("error"), dict):  # OpenAI's envelope
-        told = {**told["error"], "detail": told["error"].get("message", "")}
-    if not isinstance(told, dict) or "code" not in told:
+        document = None
+    if isinstance(document, dict) and isinstance(document.get("error"), dict):  # OpenAI's envelope
+        document = {**document["error"], "detail": document["error"].get("message", "")}
+    if not isinstance(document, dict) or "code" not in document:
         return ApiError(
             status, "unknown", f"an answer of {len(content):,} bytes without SelFlow's envelope"
         )
-    fields = [f"{field.get('loc')}: {field.get('msg')}" for field in told.get("field_errors", ())]
-    detail = "; ".join([str(told.get("detail", "")), *fields])
+    fields = [
+        f"{field.get('loc')}: {field.get('msg')}" for field in document.get("field_errors", ())
+    ]
+    detail = "; ".join([str(document.get("detail", "")), *fields])
     return ApiError(
         status,
-        str(told["code"]),
+        str(document["code"]),
         detail,
-        str(told.get("hint", "")),
-        str(told.get("request_id", "")),
+        str(document.get("hint", "")),
+        str(document.get("request_id", "")),
     )
 
 

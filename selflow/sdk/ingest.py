@@ -67,14 +67,14 @@ class _Pending:
     sent_at_s: float | None = None
 
 
-def content_batch_id(place: int, events: Sequence[Event]) -> int:
+def content_batch_id(index: int, events: Sequence[Event]) -> int:
     """A number made from what a batch holds and its place in its file: the same file gives the same
     numbers.
 
     An estimated time says nothing of what an event is: it changes when the file grows. Changing
     this makes every file that was imported before import a second time.
     """
-    digest = blake2b(place.to_bytes(8, "big"), digest_size=8)
+    digest = blake2b(index.to_bytes(8, "big"), digest_size=8)
     for event in events:
         digest.update(_content(event))
     return int.from_bytes(digest.digest(), "big")
@@ -102,17 +102,17 @@ def batches(events: Iterable[Event], source: str, limits: WireLimits) -> Iterato
     group: list[Event] = []
     size_bytes = 0
     room_bytes = limits.max_batch_bytes - _BATCH_OVERHEAD_BYTES - len(source.encode())
-    for place, event in enumerate(events):
+    for index, event in enumerate(events):
         try:
             event_bytes = len(encode_batch("", 0, [event]))
         except (ValueError, TypeError, OverflowError) as error:
             raise WireError(
-                "bad_event", f"event {place} holds a value that is not JSON or not Unicode"
+                "bad_event", f"event {index} holds a value that is not JSON or not Unicode"
             ) from error
         if event_bytes > room_bytes:
             raise WireError(
                 "too_large",
-                f"event {place} has {event_bytes:,} bytes; a batch holds {room_bytes:,}",
+                f"event {index} has {event_bytes:,} bytes; a batch holds {room_bytes:,}",
             )
         if group and (
             size_bytes + event_bytes > room_bytes or len(group) == limits.max_batch_events

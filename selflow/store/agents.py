@@ -96,7 +96,7 @@ class Agents:
             at_us=now_us,
         )
         status = "champion" if verdict.decision == "passed" else verdict.decision
-        made = AgentVersion(
+        registered = AgentVersion(
             said.version_id,
             agent,
             version,
@@ -109,33 +109,36 @@ class Agents:
             now_us,
         )
         with self._database.write() as connection:
-            made = _settle(connection, made, now_us)
+            registered = _settle(connection, registered, now_us)
             put(connection, said)
             journal(
                 connection,
                 cycle_id,
                 stage,
                 sha256,
-                {"version": made.id, "decision": verdict.decision},
+                {"version": registered.id, "decision": verdict.decision},
                 now_us,
             )
-        return made
+        return registered
 
     def champions(self) -> list[AgentVersion]:
         """The version that serves, of each agent that has one, by name."""
         return sorted(
-            self._database.records(AgentVersion, status="champion"), key=lambda each: each.agent
+            self._database.records(AgentVersion, status="champion"),
+            key=lambda version: version.agent,
         )
 
     def waiting(self) -> list[AgentVersion]:
         """Of each agent the oldest version that waits for a verdict, unless a newer one serves."""
         versions = self.versions()
-        found = (_waiting([v for v in versions if v.agent == name]) for name in _names(versions))
-        return [each for each in found if each is not None]
+        newest = (_waiting([v for v in versions if v.agent == name]) for name in _names(versions))
+        return [version for version in newest if version is not None]
 
     def versions(self) -> list[AgentVersion]:
         """Every version, newest first."""
-        return sorted(self._database.records(AgentVersion), key=lambda each: -each.created_at_us)
+        return sorted(
+            self._database.records(AgentVersion), key=lambda version: -version.created_at_us
+        )
 
     def rollback(self, agent: str, now_us: int, actor: str) -> AgentVersion | None:
         """Let the champion's predecessor serve again, or none if it was the first; audited in the
@@ -147,12 +150,14 @@ class Agents:
         """
         with self._database.write() as connection:
             champion, versions = _serving(connection, agent)
-            before = next((each for each in versions if each.id == champion.previous_id), None)
+            before = next(
+                (version for version in versions if version.id == champion.previous_id), None
+            )
             if before is not None and (
-                before not in _kept(versions) or before.base_sha256 != champion.base_sha256
+                before not in _retained(versions) or before.base_sha256 != champion.base_sha256
             ):
-                told = f"no version that served on its base before {champion.id} is kept"
-                raise RefusedError(told, f"to stop serving it: selflow agents retire {agent}")
+                message = f"no version that served on its base before {champion.id} is kept"
+                raise RefusedError(message, f"to stop serving it: selflow agents retire {agent}")
             put(connection, replace(champion, status="retired"))
             details: dict[str, Json] = {"from": champion.id, "to": before.id if before else None}
             chain(connection, now_us, actor, "agent.rollback", agent, details)
@@ -175,39 +180,43 @@ class Agents:
         last three, and the one that waits for a verdict stay.
         """
         versions = self.versions()
-        kept = {
-            each.sha256
+        retained = {
+            version.sha256
             for name in _names(versions)
-            for each in _kept([v for v in versions if v.agent == name])
+            for version in _retained([v for v in versions if v.agent == name])
         }
-        return sorted({each.sha256 for each in versions} - kept)
+        return sorted({version.sha256 for version in versions} - retained)
 
 
 def _serving(connection: Connection, agent: str) -> tuple[AgentVersion, list[AgentVersion]]:
     """The champion of an agent, and all its versions."""
     versions = find(connection, AgentVersion, agent=agent)
-    champion = next((each for each in versions if each.status == "champion"), None)
+    champion = next((version for version in versions if version.status == "champion"), None)
     if champion is None:
         raise UsageError(f"no version of {agent!r} serves", "selflow agents lists the agents")
     return champion, versions
 
 
-def _settle(connection: Connection, made: AgentVersion, now_us: int) -> AgentVersion:
+def _settle(connection: Connection, version: AgentVersion, now_us: int) -> AgentVersion:
     """Write a judged version; one that waited becomes what the verdict says, others that were
     judged before change only by passing.
     """
-    known = next(iter(find(connection, AgentVersion, id=made.id)), None)
+    known = next(iter(find(connection, AgentVersion, id=version.id)), None)
     if known is not None and known.status == "no_verdict":
-        made = replace(known, status=made.status, verdict_id=made.verdict_id)
-    elif known is not None and (known.status == "champion" or made.status != "champion"):
+        version = replace(known, status=version.status, verdict_id=version.verdict_id)
+    elif known is not None and (known.status == "champion" or version.status != "champion"):
         return known
     return (
-        _promote(connection, made, now_us) if made.status == "champion" else put(connection, made)
+        _promote(connection, version, now_us)
+        if version.status == "champion"
+        else put(connection, version)
     )
 
 
-def _promote(connection: Connection, made: AgentVersion, now_us: int) -> AgentVersion:
-    before = next(iter(find(connection, AgentVersion, agent=made.agent, status="champion")), None)
+def _promote(connection: Connection, version: AgentVersion, now_us: int) -> AgentVersion:
+    before = next(
+        iter(find(connection, AgentVersion, agent=version.agent, status="champion")), None
+    )
     if before is not None:
         put(connection, replace(before, status="retired"))
     chain(
@@ -215,29 +224,29 @@ def _promote(connection: Connection, made: AgentVersion, now_us: int) -> AgentVe
         now_us,
         "cycle",
         "agent.promote",
-        made.agent,
-        {"to": made.id, "verdict": made.verdict_id},
+        version.agent,
+        {"to": version.id, "verdict": version.verdict_id},
     )
-    return put(connection, replace(made, previous_id=before.id if before else None))
+    return put(connection, replace(version, previous_id=before.id if before else None))
 
 
 def _names(versions: list[AgentVersion]) -> list[str]:
-    return sorted({each.agent for each in versions})
+    return sorted({version.agent for version in versions})
 
 
 def _waiting(versions: list[AgentVersion]) -> AgentVersion | None:
     """Of one agent's versions; newest first."""
-    found = None
-    for each in versions:
-        if each.status == "champion":
+    newest = None
+    for version in versions:
+        if version.status == "champion":
             break
-        found = each if each.status == "no_verdict" else found
-    return found
+        newest = version if version.status == "no_verdict" else newest
+    return newest
 
 
-def _kept(versions: list[AgentVersion]) -> list[AgentVersion]:
+def _retained(versions: list[AgentVersion]) -> list[AgentVersion]:
     """Of one agent's versions; newest first."""
-    newest = sorted(versions, key=lambda each: -each.created_at_us)
-    served = [each for each in newest if each.status in {"champion", "retired"}]
+    newest = sorted(versions, key=lambda version: -version.created_at_us)
+    served = [version for version in newest if version.status in {"champion", "retired"}]
     waiting = _waiting(newest)
     return [*newest[:_KEPT_VERSIONS], *served[:_KEPT_VERSIONS], *([waiting] if waiting else [])]

@@ -71,14 +71,14 @@ class ArtifactStore:
                 "`selflow status` names the one that serves",
             )
         try:
-            found = manifest_sha256(_manifest(path))
+            actual = manifest_sha256(_manifest(path))
         except OSError as error:
             raise ArtifactError(
                 f"artifact {sha256} cannot be read: {error.strerror}", "restore a backup"
             ) from error
-        if found != sha256:
+        if actual != sha256:
             raise ArtifactError(
-                f"artifact {sha256} was changed on disk: its content hashes to {found}",
+                f"artifact {sha256} was changed on disk: its content hashes to {actual}",
                 "recreate it, or restore the folder from a backup",
             )
         return path

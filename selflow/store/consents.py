@@ -36,7 +36,7 @@ class Consents:
         """End the consent to some of its folders; with the last one the consent ends."""
         with self._database.write() as connection:
             for standing in find(connection, Consent, source=source, revoked_at_us=None):
-                left: list[Json] = [each for each in standing.folders if each not in folders]
+                left: list[Json] = [folder for folder in standing.folders if folder not in folders]
                 if len(left) == len(standing.folders):
                     continue
                 put(
@@ -51,4 +51,4 @@ class Consents:
 
     def list_all(self) -> list[Consent]:
         """Every consent that was ever given, by source."""
-        return sorted(self._database.records(Consent), key=lambda each: each.source)
+        return sorted(self._database.records(Consent), key=lambda consent: consent.source)

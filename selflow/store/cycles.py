@@ -72,14 +72,18 @@ class Cycles:
 
     def latest(self, limit_rows: int) -> list[Cycle]:
         """The newest cycles, newest first."""
-        return sorted(self._database.records(Cycle), key=lambda each: -each.requested_at_us)[
+        return sorted(self._database.records(Cycle), key=lambda cycle: -cycle.requested_at_us)[
             :limit_rows
         ]
 
     def stage(self, cycle_id: str, name: str) -> Stage | None:
         """What a finished stage left; None while it is not done."""
         return next(
-            (each for each in self.stages(cycle_id) if each.name == name and each.finished_at_us),
+            (
+                stage
+                for stage in self.stages(cycle_id)
+                if stage.name == name and stage.finished_at_us
+            ),
             None,
         )
 
@@ -108,7 +112,7 @@ class Cycles:
     def stages(self, cycle_id: str) -> list[Stage]:
         """The stages that have begun, in their order."""
         return sorted(
-            self._database.records(Stage, cycle_id=cycle_id), key=lambda each: each.started_at_us
+            self._database.records(Stage, cycle_id=cycle_id), key=lambda stage: stage.started_at_us
         )
 
     def _end(
@@ -123,15 +127,15 @@ class Cycles:
 
 def consumed_seq(cycles: Iterable[Cycle]) -> int:
     """The end of the log that these finished cycles have learned from; 0 if none has."""
-    return max((each.upto_seq or 0 for each in cycles if each.state == "done"), default=0)
+    return max((cycle.upto_seq or 0 for cycle in cycles if cycle.state == "done"), default=0)
 
 
 def last_unconsumed(cycles: Iterable[Cycle]) -> Cycle | None:
     """Of these cycles the last that started and ended without learning, if none has learned
     since.
     """
-    ended = [each for each in cycles if each.started_at_us and each.finished_at_us]
-    last = max(ended, key=lambda each: each.finished_at_us or 0, default=None)
+    ended = [cycle for cycle in cycles if cycle.started_at_us and cycle.finished_at_us]
+    last = max(ended, key=lambda cycle: cycle.finished_at_us or 0, default=None)
     return last if last is not None and last.state != "done" else None
 
 

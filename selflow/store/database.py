@@ -207,7 +207,7 @@ def add_counted(connection: Connection, record: T) -> T:
 
 
 def _values(record: Row) -> dict[str, Any]:
-    return {each.name: _plain(getattr(record, each.name)) for each in fields(record)}
+    return {column.name: _plain(getattr(record, column.name)) for column in fields(record)}
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  (a column's value)
@@ -273,26 +273,26 @@ def _begin_on_server(connection: Connection) -> None:
 
 def _explain(name: str, error: sa.exc.SQLAlchemyError) -> StoreError:
     cause = getattr(error, "orig", None) or error
-    word = getattr(cause, "sqlite_errorname", "") or type(cause).__name__
+    cause_name = getattr(cause, "sqlite_errorname", "") or type(cause).__name__
     state = getattr(cause, "sqlstate", None)
-    if word.startswith("SQLITE_BUSY") or state == postgresql.LOCK_TIMEOUT:
+    if cause_name.startswith("SQLITE_BUSY") or state == postgresql.LOCK_TIMEOUT:
         return StoreError(
             f"another program has locked the catalog {name} for more than {BUSY_TIMEOUT_S:g} s",
             "close the program that has it open for writing",
         )
-    if word in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
+    if cause_name in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
         return StoreError(
-            f"the file {name} is not a catalog, or it is damaged ({word})",
+            f"the file {name} is not a catalog, or it is damaged ({cause_name})",
             "restore it from a backup, or move it away: `selflow up` makes an empty one",
         )
-    if word == "OperationalError" and state is None:
+    if cause_name == "OperationalError" and state is None:
         return StoreError(
             f"the catalog {name} cannot be reached",
             "check that the PostgreSQL server runs and admits this user",
         )
-    is_full = word.startswith(_FULL) or state in postgresql.DISK_FULL
+    is_full = cause_name.startswith(_FULL) or state in postgresql.DISK_FULL
     return StoreError(
-        f"the catalog {name} refused the change ({word}); nothing was stored",
+        f"the catalog {name} refused the change ({cause_name}); nothing was stored",
         "free some space on its disk, then try again"
         if is_full
         else "check that its files are yours; see selflow doctor",

@@ -65,7 +65,7 @@ class FeedbackLog:
                 connection, Feedback, decision_id=decision_id, metric=metric, is_superseded=False
             ):
                 put(connection, replace(earlier, is_superseded=True))
-            word = Feedback(
+            feedback = Feedback(
                 0,
                 new_id("fb"),
                 decision_id,
@@ -76,7 +76,7 @@ class FeedbackLog:
                 is_superseded=False,
                 idempotency_key=idempotency_key,
             )
-            return add_counted(connection, word).id
+            return add_counted(connection, feedback).id
 
     def after(self, number: int, limit_rows: int) -> list[Feedback]:
         """At most ``limit_rows`` words after a number, oldest first: a learner's cursor is the last

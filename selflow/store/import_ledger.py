@@ -52,8 +52,8 @@ class CatalogImportLedger:
     def allow(self) -> bool:
         """Note the owner's consent to imports; False if it stood already."""
         if any(
-            each.source == IMPORT and each.revoked_at_us is None
-            for each in self._catalog.consents.list_all()
+            consent.source == IMPORT and consent.revoked_at_us is None
+            for consent in self._catalog.consents.list_all()
         ):
             return False
         self._catalog.consents.grant(

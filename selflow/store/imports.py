@@ -55,9 +55,7 @@ class Imports:
 
     def list_all(self) -> list[Import]:
         """Every run, oldest first."""
-        return sorted(
-            self._database.records(Import), key=lambda each: (each.started_at_us, each.id)
-        )
+        return sorted(self._database.records(Import), key=lambda run: (run.started_at_us, run.id))
 
     def _change(self, import_id: str, **values: Any) -> None:  # noqa: ANN401  (fields of an Import)
         with self._database.write() as connection:

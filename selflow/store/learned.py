@@ -15,7 +15,7 @@ from selflow.store.database import Database, find, put
 from selflow.store.records import Base, Cycle, Pattern, Stage, Trial
 from selflow.store.schema import TABLES
 
-_FOUND = ("windows", "events", "share", "agreement", "terms", "hours", "medoids")
+_MEASURED = ("windows", "events", "share", "agreement", "terms", "hours", "medoids")
 _TRIED = ("config", "state", "tune_bits", "seconds", "error")
 
 
@@ -26,34 +26,35 @@ class Patterns:
         self._database = database
 
     def record(
-        self, cycle_id: str, found: Sequence[Mapping[str, Any]], now_us: int
+        self, cycle_id: str, patterns: Sequence[Mapping[str, Any]], now_us: int
     ) -> dict[str, str]:
         """Keep what a cycle found, and return the ids by name; a living pattern that it did not
         find is absent.
 
         Args:
             cycle_id: The cycle.
-            found: Each with its ``name`` and the keys of ``_FOUND``; others are left out.
+            patterns: Each with its ``name`` and the keys of ``_MEASURED``; others are left out.
             now_us: When.
 
         Raises:
             StoreError: Two have the same name.
         """
-        if len({each["name"] for each in found}) < len(found):
+        if len({item["name"] for item in patterns}) < len(patterns):
             raise StoreError(
-                f"two of {len(found)} patterns have the same name", "give each pattern its own name"
+                f"two of {len(patterns)} patterns have the same name",
+                "give each pattern its own name",
             )
         with self._database.write() as connection:
-            known = {each.name: each for each in find(connection, Pattern)}
-            for each in known.values():
-                put(connection, replace(each, state="absent"))
+            known = {item.name: item for item in find(connection, Pattern)}
+            for item in known.values():
+                put(connection, replace(item, state="absent"))
             ids = {}
-            for seen in found:
+            for seen in patterns:
                 before = known.get(seen["name"])
                 pattern_id, since_us = (
                     (before.id, before.created_at_us) if before else (new_id("pat"), now_us)
                 )
-                values = {key: seen[key] for key in _FOUND}
+                values = {key: seen[key] for key in _MEASURED}
                 put(
                     connection,
                     Pattern(pattern_id, seen["name"], "alive", cycle_id, since_us, **values),
@@ -66,10 +67,12 @@ class Patterns:
         them.
         """
         done = [
-            each for each in self._database.records(Stage, name="discover") if each.finished_at_us
+            stage
+            for stage in self._database.records(Stage, name="discover")
+            if stage.finished_at_us
         ]
-        others = [each for each in done if each.cycle_id != cycle_id]
-        newest: Any = max(others, key=lambda each: each.started_at_us).result if others else {}
+        others = [stage for stage in done if stage.cycle_id != cycle_id]
+        newest: Any = max(others, key=lambda stage: stage.started_at_us).result if others else {}
         return list(newest.get("patterns", []))
 
     def absences(self) -> dict[str, int]:
@@ -78,17 +81,17 @@ class Patterns:
         """
         done = sorted(
             (
-                each
-                for each in self._database.records(Stage, name="discover")
-                if each.finished_at_us
+                item
+                for item in self._database.records(Stage, name="discover")
+                if item.finished_at_us
             ),
-            key=lambda each: each.started_at_us,
+            key=lambda item: item.started_at_us,
         )
-        order = [each.cycle_id for each in done]
+        order = [item.cycle_id for item in done]
         return {
-            each.id: len(order) - 1 - order.index(each.cycle_id)
-            for each in self._database.records(Pattern, state="absent")
-            if each.cycle_id in order
+            item.id: len(order) - 1 - order.index(item.cycle_id)
+            for item in self._database.records(Pattern, state="absent")
+            if item.cycle_id in order
         }
 
 
@@ -101,8 +104,8 @@ class Bases:
     def adopt(self, sha256: str, name: str, cycle_id: str, now_us: int) -> Base:
         """Make a base the current one; its artifact is in the catalog since its stage was done."""
         with self._database.write() as connection:
-            for each in find(connection, Base, is_current=True):
-                put(connection, replace(each, is_current=False))
+            for base in find(connection, Base, is_current=True):
+                put(connection, replace(base, is_current=False))
             return put(connection, Base(sha256, name, cycle_id, now_us))
 
     def current(self) -> Base | None:
@@ -127,9 +130,9 @@ class Trials:
             connection.execute(
                 table.delete().where(table.c.cycle_id == cycle_id, table.c.agent == agent)
             )
-            for place, each in enumerate(trials):
-                values = {key: each[key] for key in _TRIED}
-                put(connection, Trial(f"{cycle_id}/{agent}/{place:03}", cycle_id, agent, **values))
+            for index, item in enumerate(trials):
+                values = {key: item[key] for key in _TRIED}
+                put(connection, Trial(f"{cycle_id}/{agent}/{index:03}", cycle_id, agent, **values))
 
     def winners(self, agent: str) -> list[Mapping[str, Json]]:
         """The configuration that won the last search for an agent; empty if none ever finished a

@@ -57,12 +57,12 @@ class LogReader:
         with self._view() as txn, txn.cursor(self._tables.log) as cursor:
             if limit_events <= 0 or not cursor.set_range(U64.pack(max(0, after_seq + 1))):
                 return []
-            found = []
+            events = []
             for key, record in cursor.iternext():
-                found.append(_stored(key, record))
-                if len(found) == limit_events:
+                events.append(_stored(key, record))
+                if len(events) == limit_events:
                     break
-            return found
+            return events
 
     def scan(
         self, since_us: int, until_us: int, limit_events: int, *, newest_first: bool = False
@@ -74,13 +74,13 @@ class LogReader:
         if limit_events <= 0 or low >= high:
             return []
         with self._view() as txn, txn.cursor(self._tables.times) as cursor:
-            found = []
+            events = []
             for key in _between(cursor, low, high, newest_first=newest_first):
                 seq = key[_TS_BYTES:]
-                found.append(_stored(seq, txn.get(seq, db=self._tables.log)))
-                if len(found) == limit_events:
+                events.append(_stored(seq, txn.get(seq, db=self._tables.log)))
+                if len(events) == limit_events:
                     break
-            return found
+            return events
 
     def fill(self) -> Fill:
         """How many events the log holds, and how many and how large those after the cycle's cursor
@@ -344,8 +344,8 @@ def _between(
 ) -> Iterator[bytes]:
     """The keys from ``low`` to before ``high``, forwards or backwards."""
     if newest_first:
-        found = cursor.prev() if cursor.set_range(high) else cursor.last()
-        keys: Iterator[Any] = cursor.iterprev(values=False) if found else iter(())
+        is_positioned = cursor.prev() if cursor.set_range(high) else cursor.last()
+        keys: Iterator[Any] = cursor.iterprev(values=False) if is_positioned else iter(())
     else:
         keys = cursor.iternext(values=False) if cursor.set_range(low) else iter(())
     for key in keys:

@@ -31,9 +31,9 @@ class Permission:
         now_s = self._clock.monotonic_s()
         if now_s - self._read_at_s > CACHE_S:
             self._granted = {
-                each.source: each.folders
-                for each in self._reader.consents()
-                if each.revoked_at_us is None
+                consent.source: consent.folders
+                for consent in self._reader.consents()
+                if consent.revoked_at_us is None
             }
             self._read_at_s = now_s
         return self._granted

@@ -28,14 +28,14 @@ class Predictors:
         """Make an artifact the champion, in one transaction with its lineage; the champion before
         it steps back.
         """
-        made = Predictor(
+        predictor = Predictor(
             new_id("prd"), artifact.sha256, upto_seq, now_us, "champion", dict(metrics)
         )
         with self._database.write() as connection:
             keep_artifact(connection, artifact, parents, now_us)
             for before in find(connection, Predictor, status="champion"):
                 put(connection, replace(before, status="superseded"))
-            return put(connection, made)
+            return put(connection, predictor)
 
     def champion(self) -> Predictor | None:
         """The predictor that serves; None before the first."""

@@ -59,7 +59,7 @@ class CatalogReader:
 
     def facts(self) -> SessionFacts:
         """What the session says of itself."""
-        return SessionFacts.from_json({each.name: each.value for each in self.learned(Fact)})
+        return SessionFacts.from_json({fact.name: fact.value for fact in self.learned(Fact)})
 
     def champion(self) -> Predictor | None:
         """The predictor that serves."""
@@ -83,7 +83,7 @@ class CatalogReader:
 
     def imports(self, limit_rows: int) -> list[Import]:
         """The newest runs of importers, newest first."""
-        return sorted(self.learned(Import), key=lambda each: (-each.started_at_us, each.id))[
+        return sorted(self.learned(Import), key=lambda run: (-run.started_at_us, run.id))[
             :limit_rows
         ]
 
@@ -113,8 +113,8 @@ def _sqlite_rows(path: Path, query: str, values: Sequence[object]) -> list[dict[
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(query, values)]
     except sqlite3.Error as error:
-        word = getattr(error, "sqlite_errorname", type(error).__name__)
-        raise _unreadable(path, word) from error
+        cause_name = getattr(error, "sqlite_errorname", type(error).__name__)
+        raise _unreadable(path, cause_name) from error
 
 
 def _postgresql_rows(url: str, query: str, values: Sequence[object]) -> list[dict[str, Any]]:
@@ -135,21 +135,21 @@ def _postgresql_rows(url: str, query: str, values: Sequence[object]) -> list[dic
         raise _unreadable(url, error.sqlstate or type(error).__name__) from error
 
 
-def _unreadable(location: CatalogLocation, word: str) -> StoreError:
+def _unreadable(location: CatalogLocation, cause_name: str) -> StoreError:
     if isinstance(location, Path):
         hint = "start the SelFlow that wrote it, or restore it from a backup; then: selflow up"
     else:
         hint = "check that the PostgreSQL server runs and admits this user"
-    return StoreError(f"cannot read the catalog {name_of(location)} ({word})", hint)
+    return StoreError(f"cannot read the catalog {name_of(location)} ({cause_name})", hint)
 
 
 def router_beliefs(reader: CatalogReader) -> dict[str, Any]:
     """What the router believes, as it stored it: arms with intervals, the feedback they hold, and
     when that was.
     """
-    kept = next(iter(reader.learned(Beliefs)), None)
+    stored = next(iter(reader.learned(Beliefs)), None)
     return {
-        "items": kept.beliefs.get("summary", []) if kept else [],
-        "feedback_number": kept.feedback_number if kept else 0,
-        "updated_at": rfc3339(kept.at_us) if kept else None,
+        "items": stored.beliefs.get("summary", []) if stored else [],
+        "feedback_number": stored.feedback_number if stored else 0,
+        "updated_at": rfc3339(stored.at_us) if stored else None,
     }

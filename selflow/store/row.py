@@ -31,7 +31,7 @@ def holds(column: Field[Any]) -> tuple[type | None, bool]:
     """
     kind, is_open = column.type, False
     if isinstance(kind, UnionType):
-        members = [each for each in get_args(kind) if each is not NoneType]
+        members = [member for member in get_args(kind) if member is not NoneType]
         is_open = len(members) == 1
         kind = members[0] if is_open else None
     if get_origin(kind) is Literal:
@@ -44,21 +44,21 @@ def from_row(kind: type[T], row: Mapping[str, Any]) -> T:
     or 1. A column that the record does not know is left out.
     """
     values = {}
-    for each in fields(kind):
-        scalar, _ = holds(each)
-        value = row[each.name]
+    for column in fields(kind):
+        scalar, _ = holds(column)
+        value = row[column.name]
         # SQLite's JSON columns have numeric affinity: a number comes back as a number.
         if scalar is None and isinstance(value, str):
             value = json.loads(value)
         elif scalar is bool and value is not None:
             value = bool(value)
-        values[each.name] = value
+        values[column.name] = value
     return kind(**values)
 
 
 def document(record: Row) -> dict[str, Any]:
     """The record in the API's shape: moments in RFC 3339."""
-    values = {each.name: getattr(record, each.name) for each in fields(record)}
+    values = {column.name: getattr(record, column.name) for column in fields(record)}
     return {
         k.removesuffix("_us"): rfc3339(v) if k.endswith("at_us") and v else v
         for k, v in values.items()

@@ -126,10 +126,10 @@ def upgrade(connection: Connection, name: str) -> None:
     Raises:
         StoreError: The catalog ``name`` has a schema that no migration of this program knows.
     """
-    found = version(connection)
-    if found not in {"", HEAD}:
+    current = version(connection)
+    if current not in {"", HEAD}:
         raise StoreError(
-            f"the catalog {name} has schema {found}; this program knows {HEAD} alone",
+            f"the catalog {name} has schema {current}; this program knows {HEAD} alone",
             "start the SelFlow that wrote it, or move it away: selflow up makes an empty one",
         )
     from alembic import command

@@ -53,7 +53,7 @@ class Facts:
     def set_processes(self, processes: Sequence[ProcessRecord], now_us: int) -> None:
         """Record the processes that run now."""
         with self._database.write() as connection:
-            put(connection, Fact("processes", [asdict(each) for each in processes], now_us))
+            put(connection, Fact("processes", [asdict(process) for process in processes], now_us))
 
     def set_ingested(self, counts: IngestCounts, now_us: int) -> None:
         """Record what became of the events that reached the collector."""
@@ -63,4 +63,4 @@ class Facts:
     def read(self) -> SessionFacts:
         """What is recorded now."""
         facts = self._database.records(Fact)
-        return SessionFacts.from_json({each.name: each.value for each in facts})
+        return SessionFacts.from_json({fact.name: fact.value for fact in facts})

@@ -29,13 +29,13 @@ class SessionFacts:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The facts from the table's keys and values."""
-        known = {each.name: values[each.name] for each in fields(cls) if each.name in values}
+        known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
         rows = known.get("processes", ())
-        made = {
+        parsed = {
             "processes": tuple(ProcessRecord(**row) for row in rows),
             "ingested": IngestCounts(**known.get("ingested", {})),
         }
-        return cls(**(known | made))
+        return cls(**(known | parsed))
 
     def to_json(self) -> dict[str, Json]:
         """The table's keys and values."""

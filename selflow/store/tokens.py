@@ -92,18 +92,18 @@ class Tokens:
         """What the token may do; None if it is unknown, revoked or expired. Takes the same time for
         each.
         """
-        wanted, found = _sha256(secret), None
+        wanted, match = _sha256(secret), None
         for token in self._database.records(Token, revoked_at_us=None):
             if hmac.compare_digest(token.secret_sha256, wanted):
-                found = token
-        if found is None or (found.expires_at_us is not None and found.expires_at_us <= now_us):
+                match = token
+        if match is None or (match.expires_at_us is not None and match.expires_at_us <= now_us):
             return None
         return Grant(
-            found.id,
-            found.scope,
-            frozenset(found.only),
-            is_owner=found.label == OWNER_LABEL,
-            sources=frozenset(found.sources),
+            match.id,
+            match.scope,
+            frozenset(match.only),
+            is_owner=match.label == OWNER_LABEL,
+            sources=frozenset(match.sources),
         )
 
     def revoke(self, token_id: str, now_us: int, actor: str) -> bool:

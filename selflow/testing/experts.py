@@ -77,11 +77,11 @@ class Walk:
 
     def run(self, steps: Sequence[Step]) -> list[Distribution]:
         """Asked before every step, told after it."""
-        found = []
+        distributions = []
         for step in steps:
-            found.append(self.distribution(step))
+            distributions.append(self.distribution(step))
             self.learn(step)
-        return found
+        return distributions
 
 
 def _are_alike(one: Sequence[Distribution], other: Sequence[Distribution]) -> bool:
@@ -126,10 +126,10 @@ def asking_changes_nothing(make: Make) -> None:
     walk = Walk(make())
     walk.run(work(2, 30))
     before = msgpack.packb(walk.expert.state())
-    asked = [walk.distribution(step) for step in work(2, 5)]
+    distributions = [walk.distribution(step) for step in work(2, 5)]
     holds(msgpack.packb(walk.expert.state()) == before, "asking leaves the state as it is")
     holds(
-        _are_alike(asked, [walk.distribution(step) for step in work(2, 5)]),
+        _are_alike(distributions, [walk.distribution(step) for step in work(2, 5)]),
         "asked twice it says the same",
     )
 

@@ -46,7 +46,7 @@ def _a_repeat_stores_nothing(log: SinkAndFeed) -> None:
         "a repeat has the first numbers",
     )
     holds(again.is_repeat, "a repeat says so")
-    holds([each.event for each in log.read(0, 99)] == _events(0, 4), "a repeat stores nothing")
+    holds([stored.event for stored in log.read(0, 99)] == _events(0, 4), "a repeat stores nothing")
 
 
 def _a_batch_belongs_to_its_source(log: SinkAndFeed) -> None:
@@ -83,14 +83,19 @@ def _reading_goes_on_after_a_number(log: SinkAndFeed) -> None:
     log.append("a", 1, _records(0, 5))
     seen = log.read(2, 2)
     holds(
-        [each.seq for each in seen] == [3, 4],
+        [stored.seq for stored in seen] == [3, 4],
         "reading starts after the number and stops at the limit",
     )
-    holds([each.event for each in seen] == _events(2, 2), "an event keeps everything it came with")
+    holds(
+        [stored.event for stored in seen] == _events(2, 2), "an event keeps everything it came with"
+    )
     holds(
         list(log.read(5, 9)) == [] and list(log.read(0, 0)) == [], "nothing follows the last number"
     )
-    holds([each.seq for each in log.read(-3, 1)] == [1], "before the first number is the beginning")
+    holds(
+        [stored.seq for stored in log.read(-3, 1)] == [1],
+        "before the first number is the beginning",
+    )
 
 
 def _the_fill_counts_events_and_bytes(log: SinkAndFeed) -> None:

@@ -75,7 +75,7 @@ def _an_event_can_be_stored(source: Source, stir: Callable[[], None]) -> None:
         "an event has a source and a kind",
     )
     holds(
-        all(decode_record(encode_record(each)) == each for each in recorder.events),
+        all(decode_record(encode_record(event)) == event for event in recorder.events),
         "an event survives its storage",
     )
 

@@ -189,12 +189,12 @@ class Allowance:
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         """The ``RateLimit-*`` headers, and ``Retry-After`` on a refusal."""
-        told = (
+        limits = (
             ("ratelimit-limit", str(self.limit)),
             ("ratelimit-remaining", str(self.remaining)),
             ("ratelimit-reset", str(self.reset_s)),
         )
-        return (*told, ("retry-after", str(self.retry_after_s))) if self.retry_after_s else told
+        return (*limits, ("retry-after", str(self.retry_after_s))) if self.retry_after_s else limits
 
 
 class Rates:

@@ -25,7 +25,9 @@ def header(scope: Message, name: bytes) -> list[str]:
 def declares_body(scope: Message) -> bool:
     """Whether the head of a request announces a body (RFC 9112, 6.3)."""
     length = header(scope, b"content-length")
-    return bool(header(scope, b"transfer-encoding")) or any(each.strip() != "0" for each in length)
+    return bool(header(scope, b"transfer-encoding")) or any(
+        value.strip() != "0" for value in length
+    )
 
 
 async def read_body(

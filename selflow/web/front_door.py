@@ -117,8 +117,8 @@ def _forwarded(scope: Message, request_id: str, body: bytes) -> Message:
 
 def _once(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The server repeats the id that it was sent."""
-    ids = [each for each in headers if each[0] == REQUEST_ID_HEADER]
-    return [*(each for each in headers if each[0] != REQUEST_ID_HEADER), *ids[:1]]
+    ids = [pair for pair in headers if pair[0] == REQUEST_ID_HEADER]
+    return [*(pair for pair in headers if pair[0] != REQUEST_ID_HEADER), *ids[:1]]
 
 
 def _in_our_words(status: int) -> Problem:

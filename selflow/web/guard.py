@@ -153,7 +153,7 @@ class Guard:
         self, scope: Message, policy: RoutePolicy | None, exchange: "Exchange"
     ) -> Problem | None:
         """Host, Origin, authentication, scope and rate; all from the request's head."""
-        asked = policy or _UNKNOWN
+        required = policy or _UNKNOWN
         site = (header(scope, b"sec-fetch-site") or [""])[0]
         refused = check_host(header(scope, b"host"), self._hosts) or check_origin(
             scope["method"], header(scope, b"origin"), site, self._hosts
@@ -165,13 +165,13 @@ class Guard:
         try:
             grant = self._verify(token) if token else None
         except SelFlowError:
-            if asked.scope is not None:
+            if required.scope is not None:
                 raise
             grant = None  # a public route answers also when the catalog does not
         if grant is not None:
             scope[GRANT] = grant
-        refused = check_grant(grant, asked, was_sent=bool(sent))
-        return refused or self._rate(grant, asked, exchange)
+        refused = check_grant(grant, required, was_sent=bool(sent))
+        return refused or self._rate(grant, required, exchange)
 
     def _rate(
         self, grant: Grant | None, policy: RoutePolicy, exchange: "Exchange"

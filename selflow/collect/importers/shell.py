@@ -101,8 +101,8 @@ def _dated(
 
 
 def _estimated(commands: list[Command], shell: Shell, before_us: int) -> Iterator[Event]:
-    for place, command in enumerate(commands):
-        yield as_event(command, shell, max(0, before_us - (len(commands) - place) * 1_000_000))
+    for index, command in enumerate(commands):
+        yield as_event(command, shell, max(0, before_us - (len(commands) - index) * 1_000_000))
 
 
 def _bash(lines: Iterator[tuple[int, bytes]], progress: Progress) -> Iterator[Command]:
@@ -135,12 +135,12 @@ def _zsh(lines: Iterator[tuple[int, bytes]], progress: Progress) -> Iterator[Com
             continue
         whole = b"".join([*parts, bare])
         parts = []
-        found = _ZSH.fullmatch(whole)
-        if found is None:
+        match = _ZSH.fullmatch(whole)
+        if match is None:
             yield from _whole(start, [whole], None, progress)
         else:
             yield from _whole(
-                start, [found[3]], int(found[1]) * 1_000_000, progress, float(found[2])
+                start, [match[3]], int(match[1]) * 1_000_000, progress, float(match[2])
             )
 
 
@@ -154,7 +154,7 @@ def _fish(lines: Iterator[tuple[int, bytes]], progress: Progress) -> Iterator[Co
                 yield Command(start, text)
             start, text = (
                 number,
-                _FISH_ESCAPE.sub(lambda found: "\n" if found[1] == "n" else "\\", line[7:]),
+                _FISH_ESCAPE.sub(lambda match: "\n" if match[1] == "n" else "\\", line[7:]),
             )
         elif line.startswith("  when: ") and text and line[8:].isdecimal():
             yield Command(start, text, int(line[8:]) * 1_000_000)
@@ -183,5 +183,5 @@ def _unmetafied(raw: bytes) -> bytes:
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError:
-        return re.sub(rb"\x83(.)", lambda found: bytes([found[1][0] ^ 32]), raw, flags=re.DOTALL)
+        return re.sub(rb"\x83(.)", lambda match: bytes([match[1][0] ^ 32]), raw, flags=re.DOTALL)
     return raw  # valid UTF-8 that holds 0x83, as from bash

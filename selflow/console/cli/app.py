@@ -67,8 +67,8 @@ class LazyGroup(typer.core.TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  (Typer's vendored context type is private)
         """Names only: ours in the order of the work, then those of plugins."""
-        found = _points().keys() - INTERNAL
-        return [name for name in SUMMARIES if name in found] + sorted(found - SUMMARIES.keys())
+        names = _points().keys() - INTERNAL
+        return [name for name in SUMMARIES if name in names] + sorted(names - SUMMARIES.keys())
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
         """Import the command.

@@ -164,13 +164,13 @@ def path(ctx: typer.Context) -> None:
     """Where the settings files are, whether they exist or not."""
     call: Invocation = ctx.obj
     project = files.project_file(call.cwd)
-    places = {
+    paths = {
         "user": str(call.config_file or call.root.user_settings),
         "project": str(project) if project else None,
         "runtime_overrides": str(call.root.runtime_overrides),
         "root": str(call.root.path),
     }
-    call.show(places, [f"{name}: {place or 'none'}" for name, place in places.items()])
+    call.show(paths, [f"{name}: {location or 'none'}" for name, location in paths.items()])
 
 
 def _canonical(key: str) -> str:
@@ -262,10 +262,10 @@ def _bad_globs(settings: Settings) -> Iterator[dict[str, str]]:
 
 
 def _unreadable(folder: str) -> str:
-    place = Path(folder).expanduser()
-    if not place.is_dir():
-        return f"folder not found: {place}"
-    return "" if os.access(place, os.R_OK | os.X_OK) else f"cannot read the folder {place}"
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        return f"folder not found: {path}"
+    return "" if os.access(path, os.R_OK | os.X_OK) else f"cannot read the folder {path}"
 
 
 def _short(text: str) -> str:

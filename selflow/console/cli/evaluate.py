@@ -87,7 +87,7 @@ def stream(  # noqa: PLR0913  (one parameter for each option)
     experts = document["experts"].items()
     lines = table(
         ["expert", *_FIGURES],
-        [[name, *(figures[each] for each in _FIGURES)] for name, figures in experts],
+        [[name, *(figures[figure] for figure in _FIGURES)] for name, figures in experts],
     )
     call.show(document, lines)
 

@@ -97,13 +97,13 @@ def newest(reader: "LogReader", wanted: EventQuery, limit: int) -> list["Stored"
     """At most ``limit`` wanted events, newest first. Cost: one page of 500 after the other, until
     there are enough.
     """
-    found: list[Stored] = []
+    events: list[Stored] = []
     for stored in _backwards(reader, wanted):
         if wanted.covers(stored):
-            found.append(stored)
-            if len(found) == limit:
+            events.append(stored)
+            if len(events) == limit:
                 break
-    return found
+    return events
 
 
 def _backwards(reader: "LogReader", wanted: EventQuery) -> Iterator["Stored"]:
@@ -122,9 +122,9 @@ def _backwards(reader: "LogReader", wanted: EventQuery) -> Iterator["Stored"]:
 
 
 def _list(call: Invocation, reader: "LogReader", wanted: EventQuery, limit: int) -> None:
-    found = newest(reader, wanted, limit + 1)
-    page = found[:limit]
-    following = f"{page[-1].event.ts_us}-{page[-1].seq}" if len(found) > limit else None
+    events = newest(reader, wanted, limit + 1)
+    page = events[:limit]
+    following = f"{page[-1].event.ts_us}-{page[-1].seq}" if len(events) > limit else None
     call.show(
         {"items": [_document(s) for s in reversed(page)], "next": following},
         map(_line, reversed(page)),
@@ -145,11 +145,11 @@ def _follow(
             )
             call.out.write(f"{text}\n")
         call.out.flush()
-        fresh = reader.read(last_seq, _PAGE_EVENTS)
-        if not fresh:
+        new_events = reader.read(last_seq, _PAGE_EVENTS)
+        if not new_events:
             clock.sleep(_FOLLOW_S)
-        last_seq = fresh[-1].seq if fresh else last_seq
-        batch = [stored for stored in fresh if wanted.covers(stored)]
+        last_seq = new_events[-1].seq if new_events else last_seq
+        batch = [stored for stored in new_events if wanted.covers(stored)]
 
 
 def _document(stored: "Stored") -> dict[str, object]:

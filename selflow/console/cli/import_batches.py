@@ -204,9 +204,9 @@ class _Run:
         answered = self.unanswered[: len(self.unanswered) - self.client.pending_batches]
         self.result.events += sum(answered)
         self.unanswered.clear()
-        told = self.result
+        result = self.result
         self.book.progress(
-            self.result.import_id, told.events, told.accepted, sum(told.rejected.values())
+            self.result.import_id, result.events, result.accepted, sum(result.rejected.values())
         )
         digests: list[bytes] = []
         if self.followed is not None:

@@ -68,7 +68,7 @@ def import_events(  # noqa: PLR0913  (one parameter for each option)
         )
     name = source or ("table" if what in {"csv", "jsonl"} else what)
     batch = ImportBatch(what, path, f"import:{name}", events, reading, is_followed=what == "shell")
-    _bring(call, batch, is_dry=dry_run)
+    _import(call, batch, is_dry=dry_run)
 
 
 def replay(  # noqa: PLR0913
@@ -99,15 +99,15 @@ def replay(  # noqa: PLR0913
 
     call: Invocation = ctx.obj
     reading = Progress()
-    found = import_table(file, ColumnMap(ts=time, subject=label, step=group), "replay", reading)
-    events = [replace(event, kind=kind) for event in islice(found, MAX_REPLAYED_EVENTS + 1)]
+    recorded = import_table(file, ColumnMap(ts=time, subject=label, step=group), "replay", reading)
+    events = [replace(event, kind=kind) for event in islice(recorded, MAX_REPLAYED_EVENTS + 1)]
     if len(events) > MAX_REPLAYED_EVENTS:
         raise UsageError(
             f"{file} holds more than {MAX_REPLAYED_EVENTS:,} events, which replay sorts in memory",
             "split the file by time, or use selflow import",
         )
     events.sort(key=lambda event: event.ts_us)
-    _bring(
+    _import(
         call,
         ImportBatch("replay", file, "import:replay", events, reading, _speed(speed)),
         is_dry=dry_run,
@@ -159,16 +159,16 @@ def _speed(text: str) -> float | None:
     return speed
 
 
-def _bring(call: Invocation, batch: ImportBatch, *, is_dry: bool) -> None:
+def _import(call: Invocation, batch: ImportBatch, *, is_dry: bool) -> None:
     document: dict[str, Any] = {"path": str(batch.path), "dry_run": is_dry}
     if is_dry:
         document |= _counted(batch.events)
         kinds = ", ".join(f"{kind} {n:,}" for kind, n in document["kinds"].items())
         lines = [f"{document['events']:,} events would be sent ({kinds or 'none'})"]
     else:
-        told = deliver(call, batch, SystemClock())
-        document |= _document(told)
-        lines = [_said(told)]
+        result = deliver(call, batch, SystemClock())
+        document |= _document(result)
+        lines = [_summary(result)]
     document["bad_rows"] = batch.reading.bad_rows
     if batch.reading.bad_rows:
         shown = ", ".join(map(str, batch.reading.bad_lines[:10]))
@@ -191,20 +191,21 @@ def _counted(events: "Iterable[Event]") -> dict[str, Any]:
     }
 
 
-def _document(told: SendResult) -> dict[str, Any]:
+def _document(result: SendResult) -> dict[str, Any]:
     return {
-        "import_id": told.import_id,
-        "events": told.events,
-        "accepted": told.accepted,
-        "already_there": told.already_there,
-        "dropped": told.dropped,
-        "rejected": dict(told.rejected),
+        "import_id": result.import_id,
+        "events": result.events,
+        "accepted": result.accepted,
+        "already_there": result.already_there,
+        "dropped": result.dropped,
+        "rejected": dict(result.rejected),
     }
 
 
-def _said(told: SendResult) -> str:
-    refused = "".join(f", {n:,} refused ({code})" for code, n in told.rejected.items())
-    dropped = f", {told.dropped:,} dropped by your privacy rules" if told.dropped else ""
+def _summary(result: SendResult) -> str:
+    refused = "".join(f", {n:,} refused ({code})" for code, n in result.rejected.items())
+    dropped = f", {result.dropped:,} dropped by your privacy rules" if result.dropped else ""
     return (
-        f"{told.accepted:,} events stored, {told.already_there:,} already stored{dropped}{refused}"
+        f"{result.accepted:,} events stored, {result.already_there:,} already "
+        f"stored{dropped}{refused}"
     )

@@ -46,17 +46,17 @@ def logs(
     SelFlow's own and, while a Ray session is there, those that Ray keeps of our processes.
     """
     call: Invocation = ctx.obj
-    found = log_files(call.root)
+    files = log_files(call.root)
     if name is not None:
-        named = [file for file in found if file.name.startswith(name)]
+        named = [file for file in files if file.name.startswith(name)]
         if not named:
-            names = ", ".join(sorted({file.name for file in found})) or "no logs yet"
+            names = ", ".join(sorted({file.name for file in files})) or "no logs yet"
             raise UsageError(f"unknown log: {name}", f"logs: {names}")
-        found = named
+        files = named
     if follow:
-        _follow(call, found, lines, SystemClock())
+        _follow(call, files, lines, SystemClock())
     else:
-        _list(call, found, lines)
+        _list(call, files, lines)
 
 
 def log_files(root: Root) -> list[LogFile]:
@@ -80,26 +80,26 @@ def _tail(path: Path, lines: int) -> list[str]:
 def _list(call: Invocation, files: Sequence[LogFile], lines: int) -> None:
     tails = [(file, _tail(file.path, lines)) for file in files]
     items = [{"name": file.name, "path": str(file.path), "lines": tail} for file, tail in tails]
-    told = (
+    shown = (
         line
         for file, tail in tails
         for line in (call.paint(f"==> {file.name} <==", "bold"), *map(printable, tail))
     )
-    call.show({"items": items}, told)
+    call.show({"items": items}, shown)
 
 
 def _follow(call: Invocation, files: Sequence[LogFile], lines: int, clock: Clock) -> None:
     """Print what is appended, one line after the other; with --json one document per line."""
     offsets = {file: file.path.stat().st_size for file in files}
     for file in files:
-        _tell(call, file, _tail(file.path, lines))
+        _print_lines(call, file, _tail(file.path, lines))
     while True:
         call.out.flush()
         clock.sleep(_FOLLOW_S)
         for file, offset in offsets.items():
             with suppress(FileNotFoundError):  # between the two steps of a rotation
-                offsets[file], fresh = _read_on(file.path, offset)
-                _tell(call, file, fresh)
+                offsets[file], new_lines = _read_on(file.path, offset)
+                _print_lines(call, file, new_lines)
 
 
 def _read_on(path: Path, offset: int) -> tuple[int, list[str]]:
@@ -111,7 +111,7 @@ def _read_on(path: Path, offset: int) -> tuple[int, list[str]]:
     return start + len(whole) + len(newline), whole.decode("utf-8", "replace").splitlines()
 
 
-def _tell(call: Invocation, file: LogFile, lines: Sequence[str]) -> None:
+def _print_lines(call: Invocation, file: LogFile, lines: Sequence[str]) -> None:
     for line in lines:
         document = json.dumps({"name": file.name, "line": line}, ensure_ascii=False)
         call.out.write(f"{document}\n" if call.is_json else f"{file.name}: {printable(line)}\n")

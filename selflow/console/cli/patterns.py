@@ -17,20 +17,20 @@ def patterns(ctx: typer.Context) -> None:
     undefined.
     """
     call: Invocation = ctx.obj
-    found = CatalogReader(call.catalog_location()).learned(Pattern, state="alive")
-    found.sort(key=lambda each: -each.windows)
-    if not found:
+    alive = CatalogReader(call.catalog_location()).learned(Pattern, state="alive")
+    alive.sort(key=lambda pattern: -pattern.windows)
+    if not alive:
         call.note("no patterns yet; to find some: selflow learn")
     rows = [
         [
-            each.name,
-            each.windows,
-            each.events,
-            each.share,
-            "undefined" if each.agreement is None else f"{each.agreement:.3f}",
-            ", ".join(str(word) for word, _ in each.terms[:_SHOWN_TERMS]),
+            pattern.name,
+            pattern.windows,
+            pattern.events,
+            pattern.share,
+            "undefined" if pattern.agreement is None else f"{pattern.agreement:.3f}",
+            ", ".join(str(term) for term, _ in pattern.terms[:_SHOWN_TERMS]),
         ]
-        for each in found
+        for pattern in alive
     ]
     lines = table(["pattern", "windows", "events", "share", "agreement", "terms"], rows)
-    call.show({"items": [document(each) for each in found], "next": None}, lines)
+    call.show({"items": [document(pattern) for pattern in alive], "next": None}, lines)

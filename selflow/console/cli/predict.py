@@ -43,8 +43,8 @@ def predict(
         None if context is None else read_events(context), top_k=top_k, mode=mode
     )
     rows = [
-        [place, guess.p, guess.kind, guess.subject, ", ".join(share.id for share in guess.experts)]
-        for place, guess in enumerate(answer.predictions, 1)
+        [rank, guess.p, guess.kind, guess.subject, ", ".join(share.id for share in guess.experts)]
+        for rank, guess in enumerate(answer.predictions, 1)
     ]
     lines = table(["#", "p", "kind", "subject", "experts"], rows)
     lines.append(f"something else: {answer.other_p:.3f}   decision: {answer.decision_id}")
@@ -75,8 +75,10 @@ def feedback(
     call: Invocation = ctx.obj
     tags = dict(_pair(text) for text in tag or ())
     answer = _client(call).feedback(decision, metric, _value(value), tags=tags, dryrun=dry_run)
-    said = f"stored as {answer.feedback_id}" if answer.feedback_id else "valid; nothing was stored"
-    call.show(answer.model_dump(exclude_none=True), [said])
+    message = (
+        f"stored as {answer.feedback_id}" if answer.feedback_id else "valid; nothing was stored"
+    )
+    call.show(answer.model_dump(exclude_none=True), [message])
 
 
 def read_events(path: Path) -> "list[Event]":
@@ -90,14 +92,14 @@ def read_events(path: Path) -> "list[Event]":
 
     now_us, limits = SystemClock().now_us(), WireLimits()
     events = []
-    for place, raw in enumerate(_documents(path), 1):
+    for number, raw in enumerate(_documents(path), 1):
         try:
             # What `selflow events --json` prints may be passed as it is.
             wire = {k: v for k, v in raw.items() if k != "seq"} if isinstance(raw, dict) else raw
             events.append(event_from_json(wire, now_us, limits))
         except WireError as error:
             raise UsageError(
-                f"{path}, event {place}: {error}", "selflow events --json shows the format"
+                f"{path}, event {number}: {error}", "selflow events --json shows the format"
             ) from error
     if not events:
         raise UsageError(f"{path} contains no events", "selflow events --json shows the format")
@@ -112,24 +114,24 @@ def _documents(path: Path) -> Iterator[object]:
             f"cannot read {path}: {type(error).__name__}", "check the path and its mode"
         ) from error
     try:
-        whole = json.loads(text)
+        document = json.loads(text)
     except ValueError:
-        whole = [
-            _document(path, place, line)
-            for place, line in enumerate(text.splitlines(), 1)
+        document = [
+            _document(path, number, line)
+            for number, line in enumerate(text.splitlines(), 1)
             if line.strip()
         ]
-    if isinstance(whole, dict) and isinstance(whole.get("items"), list):
-        whole = whole["items"]
-    yield from whole if isinstance(whole, list) else [whole]
+    if isinstance(document, dict) and isinstance(document.get("items"), list):
+        document = document["items"]
+    yield from document if isinstance(document, list) else [document]
 
 
-def _document(path: Path, place: int, line: str) -> object:
+def _document(path: Path, number: int, line: str) -> object:
     try:
         return json.loads(line)
     except ValueError as error:
         raise UsageError(
-            f"{path}, line {place} is not valid JSON", "give a JSON list, or one object per line"
+            f"{path}, line {number} is not valid JSON", "give a JSON list, or one object per line"
         ) from error
 
 

@@ -97,13 +97,13 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
             "created_at": rfc3339(champion.created_at_us),
         },
         "cycle": as_document(cycles[-1]) if cycles else None,
-        "agents": [each.id for each in catalog.learned(AgentVersion, status="champion")],
+        "agents": [item.id for item in catalog.learned(AgentVersion, status="champion")],
         "router": router_beliefs(catalog),
         "consents": [
             consent.source for consent in catalog.consents() if consent.revoked_at_us is None
         ],
         "endpoints": listeners,
-        "services": [_service(each, now_us) for each in seen],
+        "services": [_service(item, now_us) for item in seen],
         "processes": _processes(seen, marked, [*facts.processes, *([keeper] if keeper else [])]),
         "versions": {"selflow": version("selflow")},
         "root": str(call.root.path),
@@ -116,7 +116,7 @@ def judge(
     """The state in one word, and what keeps it from being ``running``; ``silent_s`` is 0 unless it
     is too long.
     """
-    alive = {each.service.name for each in seen if each.is_alive}
+    alive = {observed.service.name for observed in seen if observed.is_alive}
     if not alive and ray_state == "running":
         return "degraded", ["Ray is running, but no SelFlow service is"]
     if not alive:
@@ -128,7 +128,7 @@ def judge(
         reasons.append(f"the supervisor has not reported for {silent_s:,.0f} s")
     if not has_keeper:
         reasons.append("the keeper is not running: a dead session is not rebuilt; see selflow up")
-    states = {each.service.name: each.state for each in seen}
+    states = {observed.service.name: observed.state for observed in seen}
     reasons += [
         f"{name} is {state}"
         for name, state in states.items()
@@ -145,9 +145,9 @@ def _silent_s(seen: list[ObservedStatus], check_interval_s: float | None, now_us
     intervals.
     """
     patience_s = max(_SLOW_ROUND_S, 3 * (check_interval_s or 0.0))
-    for each in seen:
-        silent_s = (now_us - each.service.seen_at_us) / 1e6
-        if each.service.name == "supervisor" and silent_s > patience_s:
+    for observed in seen:
+        silent_s = (now_us - observed.service.seen_at_us) / 1e6
+        if observed.service.name == "supervisor" and silent_s > patience_s:
             return silent_s
     return 0.0
 
@@ -231,10 +231,10 @@ def _processes(
     """Our session's living processes, largest first: those with its mark, and those that were
     recorded and are still the same.
     """
-    names = {each.pid: each.name for each in recorded if processes.is_running(each)}
-    names |= {each.service.pid: each.service.name for each in seen if each.is_alive}
+    names = {item.pid: item.name for item in recorded if processes.is_running(item)}
+    names |= {item.service.pid: item.service.name for item in seen if item.is_alive}
     pids = {pid for pid in (*names, *marked) if pid != os.getpid()}
-    found = [process for pid in pids if (process := processes.look(pid))]
+    running = [process for pid in pids if (process := processes.look(pid))]
     return [
         {
             "pid": p.pid,
@@ -242,7 +242,7 @@ def _processes(
             "memory_bytes": p.memory_bytes,
             "is_pss": p.is_pss,
         }
-        for p in sorted(found, key=lambda p: (-p.memory_bytes, p.pid))
+        for p in sorted(running, key=lambda p: (-p.memory_bytes, p.pid))
     ]
 
 
@@ -270,7 +270,7 @@ def _lines(call: Invocation, document: dict[str, Any]) -> Iterator[str]:
         yield f"log: {buffer['events']:,} events"
         yield f"buffer: {buffer['new_events']:,} events, {size(buffer['size_bytes'])}{share}"
     if counts := document["ingested"]:
-        counted = ", ".join(f"{counts.get(each, 0):,} {each}" for each in _OUTCOMES)
+        counted = ", ".join(f"{counts.get(outcome, 0):,} {outcome}" for outcome in _OUTCOMES)
         yield f"events since the collector started: {counted}"
     if champion := document["champion"]:
         yield f"predictor: {champion['id']}, learned up to event {champion['upto_seq']:,}"

@@ -10,7 +10,7 @@ from selflow.core.invocation import Invocation
 from selflow.core.listening import listens
 from selflow.core.session_files import Endpoints
 
-NAMES = tuple(each.name for each in fields(Endpoints))
+NAMES = tuple(item.name for item in fields(Endpoints))
 
 
 def url(

@@ -46,14 +46,14 @@ def show(
     of its search.
     """
     call: Invocation = ctx.obj
-    found = [item for item in _items(call) if name in {item["id"], item["agent"]}]
-    if not found:
+    matches = [item for item in _items(call) if name in {item["id"], item["agent"]}]
+    if not matches:
         raise UsageError(f"unknown agent: {printable(name)}", "selflow agents lists the agents")
-    chosen = next((item for item in found if item["status"] == "champion"), found[0])
+    chosen = next((item for item in matches if item["status"] == "champion"), matches[0])
     trials = CatalogReader(call.catalog_location()).learned(
         Trial, cycle_id=chosen["cycle_id"], agent=chosen["agent"]
     )
-    call.show({**chosen, "trials": [document(each) for each in trials]}, _lines(chosen, trials))
+    call.show({**chosen, "trials": [document(trial) for trial in trials]}, _lines(chosen, trials))
 
 
 @app.command()
@@ -85,8 +85,8 @@ def beliefs(ctx: typer.Context) -> None:
     An arm without feedback is not listed: its probability of success lies between 0.03 and 0.97.
     """
     call: Invocation = ctx.obj
-    found = router_beliefs(CatalogReader(call.catalog_location()))
-    if not found["items"]:
+    state = router_beliefs(CatalogReader(call.catalog_location()))
+    if not state["items"]:
         call.note("no feedback on routed answers yet")
     rows = [
         [
@@ -94,10 +94,10 @@ def beliefs(ctx: typer.Context) -> None:
             f"{item['low']:.2f} to {item['high']:.2f}",
             item["latency_s"],
         ]
-        for item in found["items"]
+        for item in state["items"]
     ]
     head = ["surface", "arm", "pulls", "success", "95% interval", "latency, s"]
-    call.show({**found, "next": None}, table(head, rows))
+    call.show({**state, "next": None}, table(head, rows))
 
 
 @app.command()
@@ -122,19 +122,19 @@ def retire(
 def _show_serving(call: Invocation, name: str) -> None:
     """Which version of an agent serves, and which did before it."""
     serving = [i for i in _items(call) if (i["agent"], i["status"]) == (name, "champion")]
-    told = [
+    lines = [
         f"{i['id']} serves; the version before it: {i['previous_id'] or 'none'}" for i in serving
     ]
-    told = told or [f"no version of {printable(name)} serves"]
-    call.show({"items": serving, "dry_run": True}, told)
+    lines = lines or [f"no version of {printable(name)} serves"]
+    call.show({"items": serving, "dry_run": True}, lines)
 
 
 def _items(call: Invocation) -> list[dict[str, Any]]:
     """Every version with its verdict, newest first."""
     reader = CatalogReader(call.catalog_location())
-    verdicts = {each.id: document(each) for each in reader.learned(Verdict)}
-    versions = sorted(reader.learned(AgentVersion), key=lambda each: -each.created_at_us)
-    return [{**document(each), "verdict": verdicts[each.verdict_id]} for each in versions]
+    verdicts = {record.id: document(record) for record in reader.learned(Verdict)}
+    versions = sorted(reader.learned(AgentVersion), key=lambda record: -record.created_at_us)
+    return [{**document(record), "verdict": verdicts[record.verdict_id]} for record in versions]
 
 
 def _lines(item: Mapping[str, Any], trials: list[Trial]) -> Iterator[str]:
@@ -150,7 +150,8 @@ def _lines(item: Mapping[str, Any], trials: list[Trial]) -> Iterator[str]:
     if trials:
         yield ""
         rows = [
-            [each.state, each.tune_bits, each.seconds, each.config, each.error] for each in trials
+            [trial.state, trial.tune_bits, trial.seconds, trial.config, trial.error]
+            for trial in trials
         ]
         yield from table(["trial", "tune bits", "seconds", "configuration", "error"], rows)
 

@@ -198,13 +198,13 @@ def _record(call: Invocation, change: Change, *, is_dry: bool, is_sweeping: bool
         "effect": _effect(call, is_waiting=bool(missing)) if wanted and not is_dry else "",
         "dry_run": is_dry,
     }
-    call.show(document, _told(document, wanted))
+    call.show(document, _lines(document, wanted))
 
 
 def _folders(call: Invocation, more: Iterable[str], less: Collection[str]) -> tuple[str, ...]:
     """The folders that are allowed already, and ``more``, without ``less``."""
-    found = dict.fromkeys([*_allowed_folders(call), *more])
-    return tuple(each for each in found if each not in less)
+    candidates = dict.fromkeys([*_allowed_folders(call), *more])
+    return tuple(folder for folder in candidates if folder not in less)
 
 
 def _allowed_folders(call: Invocation) -> tuple[str, ...]:
@@ -218,12 +218,12 @@ def _allowed_in(call: Invocation, paths: Iterable[Path]) -> tuple[str, ...]:
     Raises:
         UsageError: A folder above it is allowed: a part of a consent cannot be revoked.
     """
-    allowed = {each: Path(os.path.realpath(each)) for each in _allowed_folders(call)}
-    found: list[str] = []
+    allowed = {name: Path(os.path.realpath(name)) for name in _allowed_folders(call)}
+    matches: list[str] = []
     for path in paths:
         folder = Path(os.path.realpath(Path(call.cwd, path.expanduser())))
-        inside = [each for each, real in allowed.items() if real.is_relative_to(folder)]
-        above = [each for each, real in allowed.items() if folder.is_relative_to(real)]
+        inside = [name for name, real in allowed.items() if real.is_relative_to(folder)]
+        above = [name for name, real in allowed.items() if folder.is_relative_to(real)]
         if not inside and above:
             raise UsageError(
                 f"{folder} is allowed as a part of {above[0]}",
@@ -231,8 +231,8 @@ def _allowed_in(call: Invocation, paths: Iterable[Path]) -> tuple[str, ...]:
             )
         if not inside:
             call.note(f"{folder} was not allowed before")
-        found += inside
-    return tuple(dict.fromkeys(found))
+        matches += inside
+    return tuple(dict.fromkeys(matches))
 
 
 def _effect(call: Invocation, *, is_waiting: bool) -> str:
@@ -240,7 +240,7 @@ def _effect(call: Invocation, *, is_waiting: bool) -> str:
     request = read_request(call.root)
     if request is None:
         return "to start collecting: selflow up"
-    seen = {each.name: each for each in CatalogReader(call.catalog_location()).services()}
+    seen = {service.name: service for service in CatalogReader(call.catalog_location()).services()}
     wanted = config_hash(collector_settings(by_reference(request.settings(call.root))))
     if is_waiting or "collector" not in seen or seen["collector"].config_hash != wanted:
         return "the running session does not watch this yet; to apply it: selflow up"
@@ -264,11 +264,11 @@ def _details(kind: Kind, folders: tuple[str, ...]) -> dict[str, Json]:
 
 def _sources(call: Invocation) -> dict[str, tuple[str, ...]]:
     """The kinds that the settings watch already, with their folders."""
-    found: dict[str, tuple[str, ...]] = {}
+    sources: dict[str, tuple[str, ...]] = {}
     for source in call.settings().settings.data_sources:
         paths = tuple(str(Path(path).expanduser()) for path in getattr(source, "paths", ()))
-        found[source.type] = found.get(source.type, ()) + paths
-    return found
+        sources[source.type] = sources.get(source.type, ()) + paths
+    return sources
 
 
 def _missing(
@@ -278,7 +278,9 @@ def _missing(
     needed: list[dict[str, Any]] = []
     for kind in wanted:
         watched = sources.get(FILES, ())
-        new = [each for each in folders if not any(Path(each).is_relative_to(w) for w in watched)]
+        new = [
+            folder for folder in folders if not any(Path(folder).is_relative_to(w) for w in watched)
+        ]
         if kind.name == FILES and new:
             needed.append({"type": FILES, "paths": new})
         elif kind.is_watched and kind.name != FILES and kind.name not in sources:
@@ -305,9 +307,9 @@ def _settings_file(call: Invocation) -> Path:
     return call.config_file or call.root.user_settings
 
 
-def _told(document: Mapping[str, Any], wanted: Iterable[Kind]) -> Iterator[str]:
+def _lines(document: Mapping[str, Any], wanted: Iterable[Kind]) -> Iterator[str]:
     verb = "would be allowed" if document["dry_run"] else "allowed"
-    details = {each["source"]: each["details"] for each in document["granted"]}
+    details = {item["source"]: item["details"] for item in document["granted"]}
     for kind in wanted:
         yield f"{kind.name}: {verb}\n  collected: {kind.collected}\n  never: {kind.never}"
         yield from (f"  folder: {path}" for path in details[kind.name].get("paths", ()))
@@ -324,10 +326,10 @@ def _told(document: Mapping[str, Any], wanted: Iterable[Kind]) -> Iterator[str]:
 
 
 def _folder(call: Invocation, path: Path) -> str:
-    place = Path(call.cwd, path.expanduser())
-    if not place.is_dir():
-        raise UsageError(f"folder not found: {place}", "give a folder that exists")
-    return str(place)
+    folder = Path(call.cwd, path.expanduser())
+    if not folder.is_dir():
+        raise UsageError(f"folder not found: {folder}", "give a folder that exists")
+    return str(folder)
 
 
 def _moment(ts_us: int | None) -> str | None:

@@ -58,7 +58,7 @@ def learn(
         cycle = catalog.cycles.request(OWNER, clock.now_us())
         if wait:
             cycle = follow(call, catalog, cycle, clock)
-        stages = [document(each) for each in catalog.cycles.stages(cycle.id)]
+        stages = [document(stage) for stage in catalog.cycles.stages(cycle.id)]
     if cycle.state in {"failed", "cancelled"}:
         raise StoreError(
             f"{cycle.id} is {cycle.state}: {cycle.error or 'by its owner'}", "see selflow logs"
@@ -73,13 +73,13 @@ def follow(call: Invocation, catalog: "Catalog", cycle: Cycle, clock: Clock) -> 
         NotRunningError: The supervisor has said nothing for two minutes.
         KeyboardInterrupt: The owner had enough; the cycle goes on.
     """
-    told, spoke_us, heard_s = set[str](), 0, clock.monotonic_s()
+    printed, spoke_us, heard_s = set[str](), 0, clock.monotonic_s()
     try:
         while cycle.finished_at_us is None:
             clock.sleep(_POLL_S)
-            cycle = next(each for each in catalog.cycles.latest(9) if each.id == cycle.id)
-            _tell(call, cycle, catalog.cycles.stages(cycle.id), told)
-            last_us = max((each.seen_at_us for each in catalog.services.list_all()), default=0)
+            cycle = next(item for item in catalog.cycles.latest(9) if item.id == cycle.id)
+            _print_stages(call, cycle, catalog.cycles.stages(cycle.id), printed)
+            last_us = max((item.seen_at_us for item in catalog.services.list_all()), default=0)
             if last_us != spoke_us:
                 spoke_us, heard_s = last_us, clock.monotonic_s()
             elif clock.monotonic_s() - heard_s > _PATIENCE_S:
@@ -96,14 +96,16 @@ def follow(call: Invocation, catalog: "Catalog", cycle: Cycle, clock: Clock) -> 
     return cycle
 
 
-def _tell(call: Invocation, cycle: Cycle, stages: Iterable[Stage], told: set[str]) -> None:
+def _print_stages(
+    call: Invocation, cycle: Cycle, stages: Iterable[Stage], printed: set[str]
+) -> None:
     """A line for each stage that has ended since, and how far the one is that is worked on, if a
     person looks.
     """
     clear = "\r\x1b[2K" if call.may_animate else ""
     for stage in stages:
-        if stage.finished_at_us and stage.name not in told:
-            told.add(stage.name)
+        if stage.finished_at_us and stage.name not in printed:
+            printed.add(stage.name)
             call.note(
                 f"{clear}{printable(stage.name)}: "
                 f"{(stage.finished_at_us - stage.started_at_us) / 1e6:.1f} s"

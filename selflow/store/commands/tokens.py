@@ -55,7 +55,7 @@ def create(
     now_us = SystemClock().now_us()
     end_us = None if expires is None else _end_us(expires, now_us)
     with open_catalog(call) as catalog:
-        secret, made = catalog.tokens.create(
+        secret, token = catalog.tokens.create(
             _scope(scope),
             label,
             now_us,
@@ -64,8 +64,8 @@ def create(
             sources=source or (),
             expires_at_us=end_us,
         )
-    call.note(f"{made.id}: scope {made.scope}; store the token now, it is not shown again")
-    call.show({**_item(made, now_us), "token": secret}, [secret])
+    call.note(f"{token.id}: scope {token.scope}; store the token now, it is not shown again")
+    call.show({**_item(token, now_us), "token": secret}, [secret])
 
 
 @app.command("list")
@@ -80,7 +80,7 @@ def list_tokens(
     call: Invocation = ctx.obj
     now_us = SystemClock().now_us()
     with open_catalog(call) as catalog:
-        items = [_item(each, now_us) for each in catalog.tokens.list_all()]
+        items = [_item(token, now_us) for token in catalog.tokens.list_all()]
     shown = [item for item in items if show_all or item["state"] == "valid"]
     names = ("id", "label", "scope", "only", "sources", "created_at", "expires_at", "state")
     rows = [[_shown(item[name]) for name in names] for item in shown]
@@ -102,7 +102,7 @@ def revoke(
     call: Invocation = ctx.obj
     now_us = SystemClock().now_us()
     with open_catalog(call) as catalog:
-        known = {each.id: each for each in catalog.tokens.list_all()}
+        known = {token.id: token for token in catalog.tokens.list_all()}
         if token_id not in known:
             raise UsageError(f"unknown token: {printable(token_id)}", "selflow token list --all")
         if known[token_id].label == OWNER_LABEL:
