@@ -1,4 +1,4 @@
-"""MicroClusters-clusters of windows, what partitions agree on, and where to cut."""
+"""Micro-clusters of windows, what partitions agree on, and where to cut."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,13 @@ from selflow.discover.features import Floats
 from selflow.discover.windows import Ints
 
 K_MIN, K_MAX = 4, 24
+"""Clusters of a consensus: a choice of how many patterns an owner can tell apart."""
 MIN_SHARE = 0.01
+"""Of all windows, for a cluster."""
 LEAST_OWN = 0.5
+"""Of the partitions, in which a member lies with its cluster."""
 MOST_CUTS = 200
+"""Clusters of the finest cut that is tried: bounds the cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,19 @@ class MicroClusters:
 
 
 def micro_clusters(x: Floats, seed: int) -> MicroClusters:
-    """k-means to about 4 sqrt(n) groups of at least 3 windows on average.
+    """k-means to about 4 sqrt(n) groups, 200 to 2,000, of at least 3 windows on average.
 
-    A window is sparse if its 10th neighbour is farther than the median + 4 MAD of all; a group with
-    more than half of its windows sparse is left out. This looks at the geometry of ``x`` (n, 16)
-    alone, before any family.
+    Args:
+        x: (n, d), windows in the projection; n is at least 11.
+        seed: Of k-means.
+
+    Returns:
+        The groups, without those of which more than half of the windows are sparse. A window is
+        sparse if its 10th neighbour is farther than the median + 4 MAD of all. This looks at the
+        geometry of ``x`` alone, before any family.
+
+    Cost: O(n m d) per pass of k-means, O(n^2 d) at most for the neighbours.
+    Source: mini-batch k-means, Sculley 2010, as scikit-learn implements it.
     """
     from sklearn.cluster import MiniBatchKMeans
     from sklearn.neighbors import NearestNeighbors
@@ -62,11 +74,16 @@ def _limit(values: Floats, deviations: float) -> float:
 
 
 def co_association(labels: Labels) -> Floats:
-    """(m, m) share of the partitions (p, m) that keep two points together; noise casts no vote, and
-    none is 0.
+    """Share of the partitions that keep two points together.
 
-    Cost: O(p m^2) time, about 16 m^2 bytes. Source: Fred and Jain 2005, evidence accumulation; our
-    noise has no vote.
+    Args:
+        labels: (p, m), one row per partition; -1 is noise and casts no vote.
+
+    Returns:
+        (m, m), symmetric, in [0, 1]; 0 where no partition saw both points.
+
+    Cost: O(p m^2) time, about 16 m^2 bytes.
+    Source: Fred and Jain 2005, evidence accumulation; our noise has no vote.
     """
     together, seen = np.zeros((2, labels.shape[1], labels.shape[1]))
     for row in labels:
@@ -77,13 +94,23 @@ def co_association(labels: Labels) -> Floats:
 
 
 def consensus(together: Floats, mass: Floats) -> Labels:
-    """(m,) average linkage on disagreement, cut at 4 to 24 clusters where lifetime times covered
-    mass is largest.
+    """Average linkage on disagreement, cut at 4 to 24 clusters where lifetime times covered mass is
+    largest.
 
-    ``together`` is (m, m), ``mass`` (m,) the share of *all* windows. A cluster holds at least 1% of
-    it and its members lie with it in half of the partitions; all else is noise. Weighing lifetime
-    by what is covered keeps a cut from being chosen that lives long because it calls almost
-    everything noise. 0 is the heaviest cluster.
+    Args:
+        together: (m, m), from ``co_association``.
+        mass: (m,), each point's share of *all* windows.
+
+    Returns:
+        (m,), the cluster of each point; 0 is the heaviest, -1 noise. A cluster holds at least 1% of
+        the mass, and its members lie with it in half of the partitions; all else is noise. If no
+        cut has 4 to 24 such clusters, everything is.
+
+    Weighing lifetime by what is covered keeps a cut from being chosen that lives long because it
+    calls almost everything noise.
+
+    Cost: O(m^2) for the tree, O(m^2) for each of at most 196 cuts.
+    Source: Fred and Jain 2005 (longest lifetime), weighed by mass as said.
     """
     from scipy.cluster.hierarchy import cut_tree, linkage
     from scipy.spatial.distance import squareform

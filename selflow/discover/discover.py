@@ -18,7 +18,9 @@ from selflow.discover.stability import Progress, measured
 from selflow.discover.windows import Ints, events_of, windows_of
 
 NULL_BOOTSTRAPS = 4
+"""Per family, on a data set without patterns: fewer than on the real one, as there are many."""
 LEAST_DAYS, LEAST_WINDOWS = 10, 60
+"""Below these days cannot be drawn and left out, or windows grouped: nothing is clustered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,20 +12,25 @@ from selflow.discover.windows import Ints
 Labels = NDArray[np.int32]
 """Numbers of clusters; -1 is noise."""
 NEIGHBOURS = 15
+"""Of a micro-cluster, in the graph of ``spectral`` and the density of ``density``."""
 MIN_SAMPLES = 5
+"""HDBSCAN's neighbourhood of a core point."""
 MIN_SHARES = (0.04, 0.024, 0.014, 0.0084, 0.005)
+"""Smallest clusters that HDBSCAN may find, of the windows; each about 0.6 of the one before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a family sees: m micro-clusters with their mass, and r windows (rows) with the
-    micro-cluster of each.
-    """
+    """What a family sees: m micro-clusters and r windows (rows), in d dimensions."""
 
     points: Floats
+    """(m, d): the micro-clusters' centroids."""
     mass: Floats
+    """(m,): windows of each."""
     rows: Floats
+    """(r, d): windows."""
     owner: Ints
+    """(r,): the micro-cluster of each window."""
 
 
 Family = Callable[[Sample, int, int], Labels]
@@ -37,8 +42,10 @@ def hdbscan(sample: Sample, k: int, _seed: int) -> Labels:
     """Dense regions of the windows; of five smallest sizes the one that finds nearest to ``k`` of
     them.
 
-    A micro-cluster takes the label most of its windows bear. Source: Campello, Moulavi and Sander
-    2013.
+    Returns:
+        (m,); a micro-cluster takes the label most of its windows have, -1 if that is noise.
+
+    Cost: O(r^2) at most, five times. Source: Campello, Moulavi and Sander 2013.
     """
     from hdbscan import HDBSCAN
 
@@ -54,8 +61,12 @@ def hdbscan(sample: Sample, k: int, _seed: int) -> Labels:
 
 
 def spectral(sample: Sample, k: int, seed: int) -> Labels:
-    """Connected regions of the 15-nearest-neighbour graph of the micro-clusters. Cost: O(m^3).
+    """Connected regions of the 15-nearest-neighbour graph of the micro-clusters.
 
+    Returns:
+        (m,), ``k`` labels and no noise.
+
+    Cost: O(m^3).
     Source: Ng, Jordan and Weiss 2001, with the local scales of Zelnik-Manor and Perona 2004.
     """
     from scipy.linalg import eigh
@@ -78,7 +89,14 @@ def spectral(sample: Sample, k: int, seed: int) -> Labels:
 
 
 def gmm(sample: Sample, k: int, seed: int) -> Labels:
-    """A mixture of normal distributions, fitted to the windows."""
+    """A mixture of normal distributions, fitted to the windows.
+
+    Returns:
+        (m,), the likeliest of ``k`` components for each micro-cluster; no noise.
+
+    Cost: O(r k d^2) per iteration. Source: Dempster, Laird and Rubin 1977 (EM), as scikit-learn
+    implements it, with a hundredth of the mean variance on the diagonal.
+    """
     from sklearn.mixture import GaussianMixture
 
     ridge = 0.01 * sample.rows.var(0).mean() + 1e-9
@@ -92,6 +110,10 @@ def gmm(sample: Sample, k: int, seed: int) -> Labels:
 def density(sample: Sample, k: int, _seed: int) -> Labels:
     """Each micro-cluster follows its nearest denser one up to one of ``k`` peaks.
 
+    Returns:
+        (m,), ``k`` labels and no noise.
+
+    Cost: O(m^2 d).
     Source: Rodriguez and Laio 2014; the density is that of the nearest neighbours by mass.
     """
     squared, near = _neighbours(sample.points)
@@ -109,7 +131,13 @@ def density(sample: Sample, k: int, _seed: int) -> Labels:
 
 
 def ward(sample: Sample, k: int, _seed: int) -> Labels:
-    """Merge what adds least to the squares within, until ``k`` are left. Source: Ward 1963."""
+    """Merge what adds least to the squares within, until ``k`` are left.
+
+    Returns:
+        (m,), at most ``k`` labels and no noise.
+
+    Cost: O(m^2 d). Source: Ward 1963.
+    """
     from scipy.cluster.hierarchy import fcluster, linkage
 
     return _labels(fcluster(linkage(sample.points, "ward"), k, "maxclust") - 1)
@@ -123,6 +151,6 @@ def _labels(labels: Ints) -> Labels:
 
 
 def _neighbours(points: Floats) -> tuple[Floats, Ints]:
-    """(m, m) squared distances, and (m, 16) places of each point's nearest, itself first."""
+    """(m, m) squared distances, and (m, 16) indices of each point's nearest, itself first."""
     squared = ((points[:, None] - points) ** 2).sum(2)
     return squared, np.argsort(squared, axis=1, kind="stable")[:, : NEIGHBOURS + 1]

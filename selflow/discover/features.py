@@ -15,9 +15,13 @@ Floats = NDArray[np.float64]
 Blocks = Mapping[str, Floats]
 """Name of a block to (n, width)."""
 HASHES = 4096
+"""Columns that words and letter groups are hashed to."""
 WIDTHS = {"kinds": 32, "text": 24}
+"""Main directions of each hashed block."""
 DIMENSIONS = 16
+"""Of the projection in which windows are clustered."""
 MOST_OF_ONE_LABEL = 0.05
+"""Of all events: what one label counts at most, so that it alone does not turn the directions."""
 _ALPHANUMERIC = re.compile(r"[^\W_]+")
 
 
@@ -40,12 +44,20 @@ def one_thread() -> Iterator[None]:
 
 @one_thread()
 def fit_encoder(events: Events, seed: int) -> dict[str, Floats]:
-    """Block to (4096, width): inverse document frequency of hashed words and letter groups, then
-    main directions.
+    """Inverse document frequency of hashed words and letter groups, then their main directions.
+
+    Args:
+        events: e rows over l different labels.
+        seed: Of the decomposition and of the random turn.
+
+    Returns:
+        Block to (4096, width): a label's hashed features times this are its columns.
 
     A label counts as often as it happened, but never over 5% of all. The directions are turned at
     random, so that each column carries the same share of its block: to leave out a column is not to
     leave out its signal.
+
+    Source: latent semantic analysis, Deerwester et al. 1990; randomised SVD, Halko et al. 2011.
     """
     from sklearn.utils.extmath import randomized_svd
 
@@ -64,8 +76,16 @@ def fit_encoder(events: Events, seed: int) -> dict[str, Floats]:
 
 
 def blocks_of(encoder: Mapping[str, Floats], events: Events, windows: Windows) -> dict[str, Floats]:
-    """The mean of each column over the events of each window; zeros for an empty window. It looks
-    at nothing else.
+    """The mean of each column over the events of each window. It looks at nothing else.
+
+    Args:
+        encoder: From ``fit_encoder``.
+        events: e rows.
+        windows: n runs of those rows.
+
+    Returns:
+        Block to (n, width): ``time`` 6, ``counts`` 3, ``kinds`` 32, ``text`` 24; zeros for an empty
+        window.
 
     Cost: about 20 us per event.
     """
@@ -88,11 +108,18 @@ def blocks_of(encoder: Mapping[str, Floats], events: Events, windows: Windows) -
 def fit_axes(
     blocks: Blocks, weight: Floats, keep: NDArray[np.bool_] | None = None
 ) -> tuple[Floats, Floats]:
-    """Each block divided by its own first singular value, then the main directions of all: mean
-    (d,), axes (d, 16).
+    """Each block divided by its own first singular value, then the main directions of all.
 
-    ``weight`` (n,) says how much a window counts, ``keep`` (d,) which columns of the stacked blocks
-    may be used. Source: Escofier and Pages 1994, multiple factor analysis.
+    Args:
+        blocks: (n, width) each, d columns in all.
+        weight: (n,), how much each window counts; not all 0.
+        keep: (d,), which columns of the stacked blocks may be used; all, if None.
+
+    Returns:
+        Mean (d,) and axes (d, 16): a window x is projected to (x - mean) @ axes.
+
+    Cost: O(n d^2 + d^3).
+    Source: Escofier and Pages 1994, multiple factor analysis.
     """
     rows, share = stacked(blocks), weight / weight.sum()
     mean = share @ rows
@@ -115,7 +142,7 @@ def stacked(blocks: Blocks) -> Floats:
 
 
 def columns_of(blocks: Blocks) -> list[Ints]:
-    """The places of each block's columns in ``stacked``."""
+    """The indices of each block's columns in ``stacked``."""
     ends = np.cumsum([blocks[name].shape[1] for name in sorted(blocks)])
     return np.split(np.arange(ends[-1]), ends[:-1])
 

@@ -23,8 +23,9 @@ class ClusterModel:
     """Encoder (kinds, text), projection (mean, axes) and micro-clusters of one cycle; ``groups``
     are their clusters.
 
-    A window farther than ``radius`` () from every centroid is noise; without a micro-cluster every
-    one is.
+    Shapes: ``kinds`` (4096, 32), ``text`` (4096, 24), ``mean`` (d,), ``axes`` (d, 16),
+    ``centroids`` (m, 16), ``radius`` (), ``groups`` (m,). A window farther than ``radius`` from
+    every centroid is noise; without a micro-cluster every one is.
     """
 
     kinds: Floats

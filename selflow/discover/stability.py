@@ -22,8 +22,11 @@ from selflow.discover.features import Blocks, Floats, columns_of, fit_axes, one_
 from selflow.discover.windows import Ints
 
 COLUMNS_FRACTION = 0.7
+"""Of each block, in one draw."""
 ROWS = 1000
+"""Windows that a family sees in one draw: its cost grows with their square."""
 MOST_NOISE = 0.3
+"""Of the mass: a partition that calls more of it noise finds nothing."""
 Progress = Callable[[int, int], None]
 
 
@@ -100,10 +103,19 @@ def measured(
     """The consensus of ``families`` over ``bootstraps`` draws of days and columns each, and its
     agreement.
 
+    Args:
+        blocks: (n, width) each.
+        day: (n,), the day on which each window's session began.
+        bootstraps: Draws per family.
+        seed: All draws depend on it, on the family's name and on the draw's number alone.
+        families: By name.
+        progress: Called with the fits done and those there are.
+
     Each draw is fitted twice: with its own number of clusters for the consensus, with the shared
-    one for the agreement. A family that raises casts no vote, counts 0 and is named. ``progress``
-    is told the fits done and those there are. Source: Fred and Jain 2005 (consensus), Hennig 2007
-    (J); here J is out of bag and a missing family counts 0.
+    one for the agreement. A family that raises casts no vote, counts 0 and is named in the report.
+
+    Cost: that of 2 x bootstraps fits of every family. Source: Fred and Jain 2005 (consensus),
+    Hennig 2007 (J); here J is out of bag and a missing family counts 0.
     """
     mean, axes = fit_axes(blocks, np.ones(len(day)))
     micro = micro_clusters((stacked(blocks) - mean) @ axes, seed)
@@ -186,8 +198,16 @@ def _filled(labels: Labels, draw: _Draw) -> Labels:
 
 
 def _recovered(labels: Labels, theirs: Labels, is_out: NDArray[np.bool_], k: int) -> Floats:
-    """(k,) the best Jaccard index of each cluster with one of theirs, on the days that were not
-    drawn.
+    """How well one fit recovers each cluster on the days that it was not drawn from.
+
+    Args:
+        labels: (n,), the consensus; -1 is noise.
+        theirs: (n,), the fit's own labels.
+        is_out: (n,), whether a window's day was not drawn.
+        k: Clusters of the consensus.
+
+    Returns:
+        (k,), the best Jaccard index of each cluster with one of theirs. Cost: O(n + k k').
     """
     used = is_out & (labels >= 0) & (theirs >= 0)
     both = np.zeros((k, theirs.max(initial=0) + 1))

@@ -11,17 +11,19 @@ from selflow.core.steps import Step
 
 Ints = NDArray[np.int64]
 LABELS_PER_STEP = 12
+"""Of a step: a commit of hundreds is one act, not hundreds."""
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 SHORT_EVENTS, WINDOW_EVENTS, STRIDE_EVENTS = 8, 16, 8
+"""Half windows overlap, so that what a cut divides stands whole in the next window."""
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
     """e rows, one per label of a step; the rows of one user lie together, oldest first.
 
-    ``label`` holds places in the different ``labels``, ``step`` places in the steps that were
-    given.
+    ``label`` (e,) are indices into the different ``labels``, ``ts_us`` (e,) UTC microseconds,
+    ``user`` (e,) users numbered in the order of their names, ``step`` (e,) indices into the steps.
     """
 
     labels: tuple[str, ...]
@@ -33,8 +35,8 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """n runs of rows, from ``start`` to before ``stop``; a ``day`` (UTC) is the one on which their
-    session began.
+    """n runs of rows, (n,) each: from ``start`` to before ``stop``; a ``day`` (UTC, counted from
+    1970) is the one on which their session began.
     """
 
     start: Ints
@@ -43,7 +45,10 @@ class Windows:
 
 
 def events_of(steps: Sequence[Step]) -> Events:
-    """At most 12 labels of every step. Steps of one user stand in order of time."""
+    """At most 12 labels of every step. Steps of one user stand in order of time.
+
+    Cost: O(n log n) for n labels.
+    """
     labels: dict[str, int] = {}
     users = {user: index for index, user in enumerate(sorted({step.user for step in steps}))}
     rows = [
@@ -59,7 +64,7 @@ def windows_of(events: Events) -> Windows:
     is one window.
 
     A session ends after an hour without events; a session of under 8 events is joined to its
-    neighbour of the same day.
+    neighbour of the same day. Cost: O(events).
     """
     rows = [
         (start, min(start + WINDOW_EVENTS, stop), events.ts_us[first] // DAY_US)
@@ -70,8 +75,14 @@ def windows_of(events: Events) -> Windows:
 
 
 def windows_before(events: Events, steps: int) -> Windows:
-    """For each step the at most 16 events of its user before it, of the session of the last one;
-    else none.
+    """For each step the at most 16 events of its user before it, of the session of the last one.
+
+    Args:
+        events: Of those steps.
+        steps: How many steps there are.
+
+    Returns:
+        One window per step, empty where nothing came before; ``day`` is not set. Cost: O(events).
     """
     start, stop = np.zeros((2, steps), np.int64)
     index, row = np.unique(events.step, return_index=True)

@@ -9,12 +9,15 @@ from selflow.core.errors import ShapeError, UsageError
 from selflow.core.steps import Step
 from selflow.judge.blocks import SESSION_GAP_S, sessions
 
-LEAST_STEPS, SLACK_FRACTION = 100, 0.02
+LEAST_STEPS = 100
+"""With fewer, the gate part holds no block of 20 steps."""
+SLACK_FRACTION = 0.02
+"""Of all steps: how far a cut moves to a pause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Half-open ranges of places; what lies between ``tune`` and ``gate`` is in no part: the
+    """Half-open ranges of indices; what lies between ``tune`` and ``gate`` is in no part: the
     embargo.
     """
 
