@@ -18,7 +18,7 @@ from selflow.core.steps import Step
 from selflow.lm.encoding import Ids, StepEncoder, blocks_of
 from selflow.lm.label_tokens import MAX_LABELS, LabelVocabulary, extend, spelled
 from selflow.lm.loaded import MODULES, UNREADABLE, read_model
-from selflow.lm.tiny import UntrainedBase, corpus, fresh
+from selflow.lm.tiny import UntrainedBase, corpus, untrained_base
 from selflow.lm.training import BaseReport, Progress, TrainingPlan, train_base
 
 PREFERRED = (
@@ -37,7 +37,7 @@ _ADOPT_TOKENS = 65_536
 _MAX_CONTEXT = 2_048
 _LEAST_COUNT = 2
 OUTGROWN_FRACTION = 0.1
-"""A base is made anew, although agents stand on it, if it has no token for so much of what came."""
+"""A base is replaced, although agents stand on it, if it has no token for so much of what came."""
 
 
 def device_of(device: Literal["auto", "cpu", "cuda"]) -> str:
@@ -49,7 +49,8 @@ def device_of(device: Literal["auto", "cpu", "cuda"]) -> str:
     has_cuda = torch.cuda.is_available()
     if device == "cuda" and not has_cuda:
         raise ConfigError(
-            "lm.device is cuda, and torch finds no CUDA device here", "set lm.device to auto or cpu"
+            "invalid lm.device: cuda; torch finds no CUDA device here",
+            "set lm.device to auto or cpu",
         )
     return "cuda" if has_cuda and device != "cpu" else "cpu"
 
@@ -66,15 +67,15 @@ def resolve_base(value: str) -> Path | None:
         return next((folder for folder in map(_cached, PREFERRED) if folder is not None), None)
     folder = Path(value).expanduser()
     cached = _cached(value) if value.count("/") == 1 and value[0] not in "./~" else None
-    found = folder if (folder / "config.json").is_file() else cached
-    if found is None:
+    resolved = folder if (folder / "config.json").is_file() else cached
+    if resolved is None:
         raise ConfigError(
-            f"lm.base is {value!r}: neither a folder with a config.json nor a model in "
-            "the local Hugging Face cache",
+            f"invalid lm.base: {value!r} is neither a folder with a config.json nor a model "
+            "in the local Hugging Face cache",
             "set lm.base to tiny, auto, a model's folder, or an id whose files are "
             "already in the cache",
         )
-    return found
+    return resolved
 
 
 def grow_tiny(
@@ -96,7 +97,7 @@ def grow_tiny(
 
     Cost: about 4,200 tokens per second on one core.
     """
-    draft = fresh(_frequent(steps), seed)
+    draft = untrained_base(_frequent(steps), seed)
     lines = StepEncoder(draft.epoch, draft.tokenizer)
     texts = [draft.tokenizer.encode(text, add_special_tokens=False) for text in corpus()]
     words = np.array([token for text in texts for token in (*text, draft.epoch.eos_id)], np.int64)
@@ -163,9 +164,7 @@ def _cached(name: str) -> Path | None:
 
 def _frequent(steps: Sequence[Step]) -> list[str]:
     if not steps:
-        raise UsageError(
-            "there is no step to make a base of", "import or collect some events first"
-        )
+        raise UsageError("no steps to make a base from", "import or collect some events first")
     counts = Counter(label for step in steps for label in step.labels)
     return [label for label, count in counts.most_common(MAX_LABELS) if count >= _LEAST_COUNT]
 
@@ -183,7 +182,7 @@ def _foreign(source: Path, labels: Sequence[str]) -> UntrainedBase:
             is_plain = torch.allclose(plain, out.logits, atol=1e-3)
     except UNREADABLE as error:
         raise ConfigError(
-            f"lm.base: {source} holds no causal language model that loads", next_step
+            f"invalid lm.base: {source} holds no causal language model that loads", next_step
         ) from error
     modules = {name.rpartition(".")[2] for name, _ in model.named_modules()}
     if (
@@ -193,7 +192,8 @@ def _foreign(source: Path, labels: Sequence[str]) -> UntrainedBase:
         or not tokenizer.is_fast
     ):
         raise ConfigError(
-            f"lm.base: the model in {source} is of a family that cannot carry our agents", next_step
+            f"invalid lm.base: the model in {source} is of a family without support for agents",
+            next_step,
         )
     is_cached = source.parent.name == "snapshots"
     name = (
@@ -213,8 +213,8 @@ def _learn_new_rows_only(draft: UntrainedBase) -> None:
     else.
     """
     model, epoch = draft.model, draft.epoch
-    texts = {token: f"after {2**place - 1} seconds" for place, token in enumerate(epoch.gap_ids)}
-    texts |= {token: f"at {place}:00" for place, token in enumerate(epoch.hour_ids)}
+    texts = {token: f"after {2**bin_ - 1} seconds" for bin_, token in enumerate(epoch.gap_ids)}
+    texts |= {token: f"at {hour}:00" for hour, token in enumerate(epoch.hour_ids)}
     texts |= {epoch.text_id: "text", epoch.end_text_id: "end"}
     texts |= {
         token: spelled(label) for token, label in zip(epoch.label_ids, epoch.labels, strict=True)
@@ -227,6 +227,6 @@ def _learn_new_rows_only(draft: UntrainedBase) -> None:
             words = draft.tokenizer.encode(
                 text, add_special_tokens=False, split_special_tokens=True
             )
-            weight.data[token] = weight.data[[word for word in words if word not in texts]].mean(0)
+            weight.data[token] = weight.data[[own for own in words if own not in texts]].mean(0)
         weight.requires_grad_(requires_grad=True)
         weight.register_hook(lambda gradient: gradient * ours.to(gradient.device))

@@ -54,7 +54,7 @@ class AgentData:
             )
         except (OSError, ValueError, TypeError, msgpack.UnpackException) as error:
             raise ArtifactError(
-                f"{path.name} is no data of an agent ({DATA_SCHEMA})", "begin the search anew"
+                f"{path.name} is not the data of an agent ({DATA_SCHEMA})", "start the search again"
             ) from error
 
 

@@ -53,7 +53,7 @@ class StepEncoder:
         self._ids = {
             label: (token,) for label, token in zip(epoch.labels, epoch.label_ids, strict=True)
         }
-        self._places = {label: place for place, label in enumerate(epoch.labels)}
+        self._indices = {label: index for index, label in enumerate(epoch.labels)}
 
     def head(self, ts_us: int, before_us: int | None) -> tuple[int, int]:
         """The two tokens of a step at ``ts_us`` whose predecessor was at ``before_us``."""
@@ -63,8 +63,8 @@ class StepEncoder:
 
     def label(self, label: str) -> tuple[int, ...]:
         """One token, or ``<text>``, at most ``MAX_SUBWORDS`` sub-words, ``</text>``."""
-        if (found := self._ids.get(label)) is not None:
-            return found
+        if (own := self._ids.get(label)) is not None:
+            return own
         text = spelled(label)[:_SPELLED_CHARS]
         words = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
         return (self._epoch.text_id, *words[:MAX_SUBWORDS], self._epoch.end_text_id)
@@ -73,7 +73,7 @@ class StepEncoder:
         """Which label each written member is; ``len(epoch.labels)`` stands for all without
         a token.
         """
-        return [self._places.get(label, len(self._places)) for label in step.labels[:MAX_MEMBERS]]
+        return [self._indices.get(label, len(self._indices)) for label in step.labels[:MAX_MEMBERS]]
 
     def encode(self, steps: Sequence[Step], rng: np.random.Generator | None = None) -> Encoded:
         """The steps' tokens, members in first-seen order, or shuffled by ``rng``; as many tokens
@@ -86,8 +86,8 @@ class StepEncoder:
             labels = step.labels[:MAX_MEMBERS]
             order = rng.permutation(len(labels)).tolist() if rng is not None else range(len(labels))
             ids += self.head(step.ts_us, before_us)
-            for place in order:
-                ids += self.label(labels[place])
+            for index in order:
+                ids += self.label(labels[index])
             before_us = step.ts_us
             starts.append(len(ids))
         return Encoded(np.array(ids, np.int64), np.array(starts, np.int64))
@@ -99,16 +99,16 @@ def windows(starts: Ids, targets: Sequence[int], context: int) -> list[Window]:
     At least ``context`` tokens stand before a target, or all there are. Cut from left to right:
     later steps change no window's first token.
     """
-    found: list[Window] = []
+    cut: list[Window] = []
     first, own = 0, list[int]()
     for target in targets:
         if own and starts[target] + 2 - first > WINDOW:
-            found.append(Window(first, tuple(own)))
+            cut.append(Window(first, tuple(own)))
             own = []
         if not own:
             first = max(0, int(starts[target]) - context)
         own.append(target)
-    return [*found, Window(first, tuple(own))] if own else []
+    return [*cut, Window(first, tuple(own))] if own else []
 
 
 def fill(encoded: Encoded, group: Sequence[Window], rows: int) -> tuple[Ids, Ids, Ids]:

@@ -1,5 +1,6 @@
 """Text from a base and its adapters: rows that decode side by side, each under its own adapter and
-its own chance.
+its own random
+numbers.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -12,6 +13,7 @@ from selflow.lm.loaded import LoadedBase
 from selflow.lm.texts import Sampling
 
 _GREEDY_BELOW = 1e-3
+"""Temperatures below this take the likeliest token: logits divided by them may overflow."""
 _UNFINISHED = "\ufffd"
 
 
@@ -36,14 +38,21 @@ class Batch:
         self._cache = DynamicCache(config=loaded.model.config)
         self.logits = self._run(torch.tensor(ids, device=loaded.device))
 
-    def advance(self, kept: Sequence[int], tokens: Sequence[int]) -> None:
-        """Go on with these rows alone, each with its next token."""
-        if len(kept) < len(self._adapters):
-            chosen = torch.tensor(kept, device=self._mask.device)
+    def advance(self, retained: Sequence[int], tokens: Sequence[int]) -> None:
+        """Decode one token more for some rows and drop the others.
+
+        Args:
+            retained: Indices of the rows that go on, ascending.
+            tokens: The next token of each.
+
+        ``logits`` is (len(retained), vocabulary) afterwards. Cost: one forward pass of one token.
+        """
+        if len(retained) < len(self._adapters):
+            chosen = torch.tensor(retained, device=self._mask.device)
             self._cache.batch_select_indices(chosen)
             self._mask = self._mask[chosen]
-            self._adapters = [self._adapters[row] for row in kept]
-        self._mask = torch.cat([self._mask, self._mask.new_ones(len(kept), 1)], dim=1)
+            self._adapters = [self._adapters[row] for row in retained]
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(retained), 1)], dim=1)
         self.logits = self._run(torch.tensor(tokens, device=self._mask.device)[:, None])
 
     def _run(self, ids: Tensor) -> Tensor:
@@ -63,7 +72,7 @@ class Batch:
 
 
 class Row:
-    """One text in the making: draws its tokens and tells the text that no later token can
+    """One text in the making: draws its tokens and passes on the text that no later token can
     change.
     """
 
@@ -73,13 +82,13 @@ class Row:
         self._sampling = sampling
         self._decode = decode
         self._ends = ends
-        self._chance = torch.Generator()
+        self._generator = torch.Generator()
         if sampling.seed is None:
-            self._chance.seed()
+            self._generator.seed()
         else:
-            self._chance.manual_seed(sampling.seed)
+            self._generator.manual_seed(sampling.seed)
         self._ids: list[int] = []
-        self._told = 0
+        self._sent = 0
         self.finish_reason: str | None = None
 
     @property
@@ -93,7 +102,18 @@ class Row:
         return len(self._ids)
 
     def draw(self, logits: Tensor) -> int:
-        """The next token by ``logits`` (vocabulary,)."""
+        """The next token.
+
+        Args:
+            logits: (vocabulary,), of this row.
+
+        Returns:
+            The likeliest token below a temperature of 0.001, else one drawn from
+            softmax(logits / temperature) within the smallest set of likeliest tokens that holds
+            ``top_p``. Cost: O(vocabulary log vocabulary).
+
+        Source: nucleus sampling, Holtzman et al. 2020.
+        """
         if self._sampling.temperature < _GREEDY_BELOW:
             return int(logits.argmax())
         p = torch.softmax(logits / self._sampling.temperature, -1)
@@ -101,10 +121,10 @@ class Row:
             best, ids = p.sort(descending=True, stable=True)
             # The likeliest stays whatever top_p is: 1e-320 is 0 in single precision
             p[ids[1:][(best.cumsum(-1) - best)[1:] >= self._sampling.top_p]] = 0.0
-        return int(torch.multinomial(p, 1, generator=self._chance))
+        return int(torch.multinomial(p, 1, generator=self._generator))
 
     def take(self, token: int) -> str:
-        """Append a token; returns the text that is certain now and was not told before.
+        """Append a token; returns the text that is certain now and was not returned before.
 
         What may turn out to begin a stop text, or half of a character, is held back until that is
         decided.
@@ -112,26 +132,26 @@ class Row:
         self._ids.append(token)
         has_ended = token in self._ends
         text = self._decode(self._ids[:-1] if has_ended else self._ids)
-        found = [
-            place for stop in self._sampling.stop if (place := text.find(stop, self._told)) >= 0
+        stops = [
+            start for stop in self._sampling.stop if (start := text.find(stop, self._sent)) >= 0
         ]
-        if found or has_ended:
+        if stops or has_ended:
             self.finish_reason = "stop"
         elif len(self._ids) >= self._sampling.max_tokens:
             self.finish_reason = "length"
-        end = min(found, default=len(text) if self.finish_reason else self._certain(text))
-        told, self._told = self._told, max(self._told, end)
-        return text[told:end]
+        end = min(stops, default=len(text) if self.finish_reason else self._certain(text))
+        begin, self._sent = self._sent, max(self._sent, end)
+        return text[begin:end]
 
     def _certain(self, text: str) -> int:
-        """Where the text ends that no later token can change. Cost: by what was not told yet,
+        """Where the text ends that no later token can change. Cost: by what was not returned yet,
         however long the stop texts are.
         """
         whole = len(text) - text.endswith(_UNFINISHED)
         held = (
             n
             for stop in self._sampling.stop
-            for n in range(1, min(len(stop), whole - self._told + 1))
+            for n in range(1, min(len(stop), whole - self._sent + 1))
             if text.endswith(stop[:n], 0, whole)
         )
         return whole - max(held, default=0)

@@ -47,7 +47,7 @@ class AgentHost:
         self.context_tokens = self._loaded.epoch.max_context
         # Settles the tokenizer's modes: from now on threads may encode side by side
         self.encode(" ")
-        self._kept: set[str] = set()
+        self._retained: set[str] = set()
         self._making: set[str | None] = set()
         self._wake = Condition()
         self._jobs: deque[_Job[Any]] = deque()
@@ -65,7 +65,7 @@ class AgentHost:
 
         def job() -> None:
             self._ensure(adapter, folder)
-            self._kept.add(adapter)
+            self._retained.add(adapter)
 
         self._do(job)
 
@@ -73,7 +73,7 @@ class AgentHost:
         """Unload all other adapters, each once no text needs it."""
 
         def job() -> None:
-            self._kept = set(adapters)
+            self._retained = set(adapters)
             self._unload()
 
         self._do(job)
@@ -83,7 +83,7 @@ class AgentHost:
         alone); all of them in one pass of the model.
         """
         panel = _Panel(self, tuple(adapters.values()))
-        return {name: _Scorer(name, place, panel) for place, name in enumerate(adapters)}
+        return {name: _Scorer(name, index, panel) for index, name in enumerate(adapters)}
 
     def score(
         self, adapters: Sequence[str | None], history: Sequence[Step], now_us: int
@@ -118,13 +118,13 @@ class AgentHost:
         """Begin a text of at least one prompt token; an adapter that is not loaded is loaded from
         its folder for it.
         """
-        made = Generation(prompt, sampling, adapter, folder)
+        generation = Generation(prompt, sampling, adapter, folder)
         with self._wake:
             if self._is_closing:
                 raise _closed()
-            self._waiting.append(made)
+            self._waiting.append(generation)
             self._wake.notify()
-        return made
+        return generation
 
     @property
     def fault(self) -> str:
@@ -139,24 +139,24 @@ class AgentHost:
 
     def _do(self, job: Callable[[], T]) -> T:
         """Do it on the model's thread, between two tokens."""
-        asked = _Job(job, Future())
+        request = _Job(job, Future())
         with self._wake:
             if self._is_closing:
                 raise _closed()
-            self._jobs.append(asked)
+            self._jobs.append(request)
             self._wake.notify()
-        return asked.done.result()
+        return request.done.result()
 
     def _serve(self) -> None:
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._jobs or self._waiting or self._is_closing)
                 ready = 0 if self._is_closing else min(MAX_ROWS, len(self._waiting))
-                asked = [self._waiting.popleft() for _ in range(ready)]
+                requests = [self._waiting.popleft() for _ in range(ready)]
             self._run_jobs()
-            if self._is_closing and not asked:
+            if self._is_closing and not requests:
                 break
-            self._make(asked)
+            self._make(requests)
         self._end()
 
     def _end(self) -> None:
@@ -172,20 +172,22 @@ class AgentHost:
         while self._jobs:
             self._jobs.popleft().run()
 
-    def _make(self, asked: Sequence[Generation]) -> None:
-        """Make these texts to their ends. What fails is told to those whose text it was."""
-        ready = [each for each in asked if not each.is_cancelled and self._is_ready(each)]
-        self._making = {each.adapter for each in ready}
-        self._decode([_Text(each, Row(each.sampling, self._text, self._ends)) for each in ready])
+    def _make(self, requests: Sequence[Generation]) -> None:
+        """Make these texts to their ends. Each failure is told to those whose text it was."""
+        ready = [one for one in requests if not one.is_cancelled and self._is_ready(one)]
+        self._making = {request.adapter for request in ready}
+        self._decode(
+            [_Text(request, Row(request.sampling, self._text, self._ends)) for request in ready]
+        )
         self._making = set()
         self._unload()
 
-    def _is_ready(self, asked: Generation) -> bool:
+    def _is_ready(self, request: Generation) -> bool:
         try:
-            if asked.adapter is not None and asked.folder is not None:
-                self._ensure(asked.adapter, asked.folder)
+            if request.adapter is not None and request.folder is not None:
+                self._ensure(request.adapter, request.folder)
         except Exception as error:  # noqa: BLE001  (as above)
-            asked.tell(_ours(error))
+            request.tell(_ours(error))
             return False
         return True
 
@@ -197,29 +199,29 @@ class AgentHost:
             if texts:
                 self._decode_together(texts)
         except Exception as error:  # noqa: BLE001  (the thread goes on; the caller is told)
-            unfinished = [each for each in texts if each.is_open]
+            unfinished = [text for text in texts if text.is_open]
             if len(unfinished) == 1:
                 unfinished[0].fail(error)
                 return
-            for each in unfinished:
-                self._decode([each])
+            for text in unfinished:
+                self._decode([text])
 
     def _decode_together(self, texts: Sequence["_Text"]) -> None:
         rows = list(texts)
         batch = Batch(
-            self._loaded, [each.ids for each in rows], [each.asked.adapter for each in rows]
+            self._loaded, [text.ids for text in rows], [text.request.adapter for text in rows]
         )
         while rows:
-            kept, tokens = [], []
-            for index, each in enumerate(rows):
-                token = each.take(batch.logits[index])
+            retained, tokens = [], []
+            for index, text in enumerate(rows):
+                token = text.take(batch.logits[index])
                 if token is not None:
-                    kept.append(index)
+                    retained.append(index)
                     tokens.append(token)
-            rows = [rows[index] for index in kept]
+            rows = [rows[index] for index in retained]
             if rows:
                 self._run_jobs()
-                batch.advance(kept, tokens)
+                batch.advance(retained, tokens)
 
     def _text(self, ids: list[int]) -> str:
         return str(
@@ -233,7 +235,7 @@ class AgentHost:
             add_adapter(self._loaded, adapter, folder)
 
     def _unload(self) -> None:
-        for adapter in self._loaded.adapters - self._kept - self._making:
+        for adapter in self._loaded.adapters - self._retained - self._making:
             remove_adapter(self._loaded, adapter)
 
 
@@ -255,23 +257,23 @@ class _Job(Generic[T]):
 class _Text:
     """One request's text in the making."""
 
-    asked: Generation
+    request: Generation
     row: Row
     has_failed: bool = False
 
     @property
     def ids(self) -> list[int]:
         """What the model reads: the prompt and what was drawn."""
-        return [*self.asked.prompt, *self.row.ids]
+        return [*self.request.prompt, *self.row.ids]
 
     @property
     def is_open(self) -> bool:
         """Whether tokens are still to be drawn for it."""
-        return not (self.asked.is_cancelled or self.has_failed or self.row.finish_reason)
+        return not (self.request.is_cancelled or self.has_failed or self.row.finish_reason)
 
     def take(self, logits: Tensor) -> int | None:
         """Draw a token by ``logits`` (vocabulary,) and tell its text; None if it was the last."""
-        if self.asked.is_cancelled:
+        if self.request.is_cancelled:
             return None
         try:
             token = self.row.draw(logits)
@@ -280,13 +282,13 @@ class _Text:
             self.fail(error)
             return None
         if text or self.row.finish_reason:
-            self.asked.tell(Piece(text, self.row.tokens, self.row.finish_reason))
+            self.request.tell(Piece(text, self.row.tokens, self.row.finish_reason))
         return token if self.row.finish_reason is None else None
 
     def fail(self, error: Exception) -> None:
         """Tell who asked."""
         self.has_failed = True
-        self.asked.tell(_ours(error))
+        self.request.tell(_ours(error))
 
 
 class _Panel:
@@ -309,11 +311,11 @@ class _Panel:
 @dataclass(frozen=True, slots=True)
 class _Scorer:
     name: str
-    place: int
+    index: int
     panel: _Panel
 
     def score(self, history: Sequence[Step], now_us: int) -> LabelScores:
-        return self.panel.scores(history, now_us)[self.place]
+        return self.panel.scores(history, now_us)[self.index]
 
 
 def _ours(error: Exception) -> SelFlowError:

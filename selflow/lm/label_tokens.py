@@ -68,7 +68,7 @@ class LabelVocabulary:
             return cls(**fields)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactError(
-                f"{folder.name} is no base: its {FILE} is missing or not {SCHEMA}",
+                f"{folder.name} is not a base: its {FILE} is missing or not {SCHEMA}",
                 "a learning cycle makes a new base",
             ) from error
 

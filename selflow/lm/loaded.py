@@ -63,7 +63,7 @@ class LoadedBase:
         """
         if missing := [name for name in names if name is not None and name not in self.adapters]:
             raise UsageError(
-                f"there is no agent {missing[0]!r} on this base", "`selflow agents` names them"
+                f"unknown agent on this base: {missing[0]!r}", "`selflow agents` names them"
             )
         every = ["__base__" if name is None else key(name) for name in names]
         return {"adapter_names": every} if self.adapters else {}
@@ -126,7 +126,7 @@ def add_adapter(loaded: LoadedBase, name: str, folder: Path) -> None:
     except UNREADABLE as error:
         remove_adapter(loaded, name)
         raise ArtifactError(
-            f"adapter {folder.name} does not fit its base", "let a cycle grow it anew"
+            f"adapter {folder.name} does not fit its base", "let a learning cycle train it again"
         ) from error
     loaded.model.eval()
 
@@ -180,13 +180,15 @@ def _check_adapter(folder: Path, base_sha256: str) -> None:
         made_for = str(agent["base"])
     except UNREADABLE as error:
         raise ArtifactError(
-            f"{folder.name} is no adapter: {AGENT_FILE} or {CONFIG_FILE} is broken"
+            f"{folder.name} is not an adapter: {AGENT_FILE} or {CONFIG_FILE} is broken"
         ) from error
     if not is_ours or not (folder / WEIGHTS_FILE).is_file():
-        raise ArtifactError(f"{folder.name} is no LoRA adapter of this version in safetensors form")
+        raise ArtifactError(
+            f"{folder.name} is not a LoRA adapter of this version in safetensors form"
+        )
     if made_for != base_sha256:
         raise ArtifactError(
             f"adapter {folder.name} was made for base {made_for[:12]}; this base is "
             f"{base_sha256[:12]}",
-            "let a learning cycle grow the agent on this base",
+            "let a learning cycle train the agent on this base",
         )

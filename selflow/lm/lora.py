@@ -1,4 +1,4 @@
-"""An agent's adapter: its data, and a training of it that can stop, go on, and begin anew on the
+"""An agent's adapter: its data, and a training of it that can stop, go on, and start again on the
 loaded base.
 """
 
@@ -33,7 +33,7 @@ _STATE = "run.safetensors"
 class Advance:
     """How far a training is (``fraction`` of the full run), and how good its adapter.
 
-    ``tune_bits`` is the mean over the tune steps of -log2 of their members' chance,
+    ``tune_bits`` is the mean over the tune steps of -log2 of their members' probability,
     ``train_loss_bits`` the same over the targets of the last twenty optimiser steps. ``tokens`` and
     ``steps`` are those so far.
     """
@@ -65,7 +65,8 @@ class LoraRun:
         """
         if not data.train or not data.tune:
             raise ShapeError(
-                f"an agent has {len(data.train)} steps to learn and {len(data.tune)} to tune on"
+                f"not enough data for an agent: {len(data.train)} steps to learn from, "
+                f"{len(data.tune)} to tune on"
             )
         self._loaded = load_base(base_folder, device)
         self._data, self._lora = data, lora
@@ -75,8 +76,8 @@ class LoraRun:
         self.reset(config, seed)
 
     def reset(self, config: Config, seed: int) -> None:
-        """Begin anew with a fresh adapter. ``config`` may name its ``learning_rate`` and ``rank``
-        (scaled alike).
+        """Start again with a new adapter. ``config`` may name its ``learning_rate`` and ``rank``;
+        alpha keeps its ratio to the rank. Source: LoRA, Hu et al. 2021, as PEFT implements it.
         """
         loaded, lora = self._loaded, self._lora
         remove_adapter(loaded, _NAME)
@@ -118,10 +119,12 @@ class LoraRun:
         while len(descent.losses) < math.ceil(to_fraction * descent.steps):
             if should_stop is not None and should_stop():
                 break
-            chance = np.random.SeedSequence([self._seed, len(descent.losses)]).generate_state(1)
+            dropout_seed = np.random.SeedSequence([self._seed, len(descent.losses)]).generate_state(
+                1
+            )
             with torch.random.fork_rng(devices=()):
-                # Dropout depends on the place in the run alone: nothing to save
-                torch.manual_seed(int(chance[0]))
+                # Dropout depends on the position in the run alone: nothing to save
+                torch.manual_seed(int(dropout_seed[0]))
                 descent.step(self._loss(*divmod(len(descent.losses), self._per_epoch)))
         model.eval()
         p, other_p = score_targets(self._loaded, _NAME, self._encoded, self._data.tune)
@@ -142,7 +145,7 @@ class LoraRun:
         document = self._descent.load(folder / _STATE, self._of)
         if not document:
             raise ArtifactError(
-                f"{folder.name} holds no state of this run", "begin the search anew"
+                f"{folder.name} holds no state of this run", "start the search again"
             )
         self._tokens = document["tokens"]
 
@@ -150,23 +153,30 @@ class LoraRun:
         """Write the adapter as PEFT reads it, with ``agent.json``."""
         write_adapter(self._loaded, _NAME, folder)
 
-    def _loss(self, epoch: int, place: int) -> torch.Tensor:
-        """What the members of a batch's targets cost, by the very rule that scores them, in
-        nats.
+    def _loss(self, epoch: int, batch: int) -> torch.Tensor:
+        """The loss of one batch of windows, by the very rule that scores them (``bits``).
+
+        Args:
+            epoch: Counted from 0; each shuffles members and windows by a seed of its own.
+            batch: Counted from 0 within the epoch.
+
+        Returns:
+            A scalar in nats: the mean over the batch's targets of the mean over a target's members
+            of -log p. Cost: one forward pass of (batch_size, WINDOW) tokens.
         """
         if epoch != self._epoch:
             rng = np.random.default_rng([self._seed, epoch])
             self._shuffled = self._loaded.lines.encode(self._data.steps, rng)
             self._order, self._epoch = rng.permutation(len(self._windows)), epoch
         size = self._lora.batch_size
-        group = [self._windows[i] for i in self._order[place * size : (place + 1) * size]]
+        group = [self._windows[i] for i in self._order[batch * size : (batch + 1) * size]]
         ids, rows, columns = fill(self._shuffled, group, len(group))
         self._tokens += ids.size
         hidden = self._loaded.hidden(torch.from_numpy(ids).to(self._loaded.device))[rows, columns]
-        chances = torch.log_softmax(head_logits(self._loaded, hidden), -1)
+        log_p = torch.log_softmax(head_logits(self._loaded, hidden), -1)
         truth = [self._truth[target] for window in group for target in window.targets]
         sizes = np.array([len(members) for members in truth])
-        share = torch.from_numpy(1.0 / np.repeat(sizes, sizes) / len(truth)).to(chances)
+        share = torch.from_numpy(1.0 / np.repeat(sizes, sizes) / len(truth)).to(log_p)
         return -(
-            chances[np.repeat(np.arange(len(truth)), sizes), np.concatenate(truth)] * share
+            log_p[np.repeat(np.arange(len(truth)), sizes), np.concatenate(truth)] * share
         ).sum()

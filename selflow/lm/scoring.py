@@ -14,6 +14,7 @@ from selflow.lm.loaded import LoadedBase
 CONTEXT = 128
 """Tokens that every target of a search has before it, or all of its past."""
 BATCH = 16
+"""Rows of one pass through the model."""
 _WIDTH = 64
 """Rows of one pass are as long as the next multiple of this."""
 _ROWS = 256
@@ -34,10 +35,18 @@ def score_steps(
 ) -> tuple[Floats, Floats]:
     """What an agent (None: the base alone) says before each of ``steps[first:last]``.
 
-    It hears what it would hear live (``score_next``): the last ``HISTORY_STEPS`` steps before each.
+    It reads what it would read live (``score_next``): the last ``HISTORY_STEPS`` steps before each.
+
+    Args:
+        loaded: A base of L labels, and the adapters on it.
+        adapter: The adapter's name.
+        steps: The stream, oldest first.
+        first: The first step to score.
+        last: One after the last step to score.
+        batch: Rows of one pass through the model.
 
     Returns:
-        (n, L) chances of the base's labels, and (n,) of all others; each row sums to 1.
+        (n, L) probabilities of the base's labels, and (n,) of all others; each row sums to 1.
 
     Cost: a pass over all those tokens for each step, 9 ms on one core for the embedded base.
     """
@@ -51,21 +60,21 @@ def score_steps(
             for begin in range(0, len(alike), batch):
                 group = alike[begin : begin + batch].tolist()
                 ids, ends = np.zeros((batch, width), np.int64), []
-                for row, place in enumerate(group):
-                    ids[row, : len(rows[place])] = rows[place]
-                    ends.append(len(rows[place]) - 1)
+                for row, index in enumerate(group):
+                    ids[row, : len(rows[index])] = rows[index]
+                    ends.append(len(rows[index]) - 1)
                 out = loaded.hidden(torch.from_numpy(ids).to(loaded.device), [adapter] * batch)
                 hidden[group] = out[range(len(group)), ends]
-    return _all_chances(loaded, hidden, last - first)
+    return _all_probabilities(loaded, hidden, last - first)
 
 
 def _histories(loaded: LoadedBase, steps: Sequence[Step], first: int, last: int) -> list[Ids]:
     """The tokens that stand before the labels of each of ``steps[first:last]``."""
     encoded = loaded.lines.encode(steps[:last])
     rows = []
-    for place in range(first, last):
-        begin = max(0, place - HISTORY_STEPS)
-        ids = encoded.ids[encoded.starts[begin] : encoded.starts[place] + 2].copy()
+    for index in range(first, last):
+        begin = max(0, index - HISTORY_STEPS)
+        ids = encoded.ids[encoded.starts[begin] : encoded.starts[index] + 2].copy()
         ids[0], _ = loaded.lines.head(steps[begin].ts_us, None)
         rows.append(ids[-WINDOW:])
     return rows
@@ -80,6 +89,13 @@ def score_targets(
 ) -> tuple[Floats, Floats]:
     """What it says before any steps, in ascending order, from at least ``CONTEXT`` tokens before
     each, which several steps of one window share: an estimate for a search.
+
+    Args:
+        loaded: A base of L labels, and the adapters on it.
+        adapter: The adapter's name; None is the base alone.
+        encoded: The stream as tokens.
+        targets: n steps, ascending.
+        batch: Windows of one pass through the model.
 
     Returns:
         As ``score_steps``.
@@ -102,7 +118,7 @@ def score_targets(
             )
         )
         every = torch.cat(hidden)
-    return _all_chances(loaded, every, len(targets))
+    return _all_probabilities(loaded, every, len(targets))
 
 
 def score_next(
@@ -118,15 +134,17 @@ def score_next(
     ids = [*loaded.lines.encode(recent).ids.tolist(), *head][-WINDOW:]
     with torch.inference_mode():
         rows = torch.tensor([ids] * len(adapters), device=loaded.device)
-        every = _chances(loaded, loaded.hidden(rows, adapters)[:, -1])
+        every = _probabilities(loaded, loaded.hidden(rows, adapters)[:, -1])
     return [LabelScores(loaded.epoch.labels, p[:-1], float(p[-1])) for p in every]
 
 
-def _all_chances(loaded: LoadedBase, hidden: torch.Tensor, n: int) -> tuple[Floats, Floats]:
-    """The first ``n`` rows of hidden states (a multiple of _ROWS, D) as chances."""
+def _all_probabilities(loaded: LoadedBase, hidden: torch.Tensor, n: int) -> tuple[Floats, Floats]:
+    """The first ``n`` rows of hidden states (a multiple of _ROWS, D) as (n, L) probabilities of the
+    labels and (n,) of all others.
+    """
     with torch.inference_mode():
         parts = [
-            _chances(loaded, hidden[begin : begin + _ROWS])
+            _probabilities(loaded, hidden[begin : begin + _ROWS])
             for begin in range(0, max(1, len(hidden)), _ROWS)
         ]
     p = np.concatenate(parts)[:n]
@@ -134,8 +152,14 @@ def _all_chances(loaded: LoadedBase, hidden: torch.Tensor, n: int) -> tuple[Floa
 
 
 def head_logits(loaded: LoadedBase, hidden: torch.Tensor) -> torch.Tensor:
-    """(k, L + 1) for hidden states (k, D) where labels begin: the base's labels, and ``<text>`` for
-    all others.
+    """Logits of what a step may hold.
+
+    Args:
+        loaded: A base of L labels.
+        hidden: (k, D), of the last layer, where labels begin.
+
+    Returns:
+        (k, L + 1): the base's labels, and ``<text>`` for all others. Cost: O(k L D).
     """
     tokens = torch.tensor([*loaded.epoch.label_ids, loaded.epoch.text_id], device=hidden.device)
     weight: torch.Tensor = loaded.model.get_output_embeddings().weight
@@ -143,10 +167,20 @@ def head_logits(loaded: LoadedBase, hidden: torch.Tensor) -> torch.Tensor:
 
 
 def bits(p: Floats, other_p: Floats, truth: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-    """(n,) mean over a step's members (``StepEncoder.members``) of -log2 of their chance."""
+    """The log-loss of each step.
+
+    Args:
+        p: (n, L), probabilities of the base's labels.
+        other_p: (n,), of all others.
+        truth: n steps' members as ``StepEncoder.members`` gives them; L stands for all others.
+
+    Returns:
+        (n,), the mean over a step's members of -log2 p, in bits; a probability below 1e-30 counts
+        as that. Cost: O(n L).
+    """
     every = np.maximum(np.concatenate([p, other_p[:, None]], axis=1, dtype=np.float64), 1e-30)
     return np.array([-np.log2(row[own]).mean() for row, own in zip(every, truth, strict=True)])
 
 
-def _chances(loaded: LoadedBase, hidden: torch.Tensor) -> Floats:
+def _probabilities(loaded: LoadedBase, hidden: torch.Tensor) -> Floats:
     return torch.softmax(head_logits(loaded, hidden).double(), -1).float().cpu().numpy()

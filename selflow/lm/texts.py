@@ -42,16 +42,16 @@ class Generation:
         self.folder = folder
         self.is_cancelled = False
         self._loop = asyncio.get_running_loop()
-        self._told: asyncio.Queue[Piece | SelFlowError] = asyncio.Queue()
+        self._messages: asyncio.Queue[Piece | SelFlowError] = asyncio.Queue()
 
     def cancel(self) -> None:
         """Draw no further token."""
         self.is_cancelled = True
 
-    def tell(self, told: Piece | SelFlowError) -> None:
-        """Hand something over; from any thread."""
+    def tell(self, message: Piece | SelFlowError) -> None:
+        """Pass on a piece of text or an error; from any thread."""
         try:
-            self._loop.call_soon_threadsafe(self._told.put_nowait, told)
+            self._loop.call_soon_threadsafe(self._messages.put_nowait, message)
         except RuntimeError:  # the loop has ended, and with it whoever asked
             self.cancel()
 
@@ -62,9 +62,9 @@ class Generation:
             SelFlowError: The adapter or the model failed.
         """
         while True:
-            told = await self._told.get()
-            if isinstance(told, SelFlowError):
-                raise told
-            yield told
-            if told.finish_reason is not None:
+            message = await self._messages.get()
+            if isinstance(message, SelFlowError):
+                raise message
+            yield message
+            if message.finish_reason is not None:
                 return

@@ -42,7 +42,7 @@ def corpus() -> list[str]:
     return [part.strip() for part in text.split("\n\n")]
 
 
-def fresh(
+def untrained_base(
     labels: Sequence[str], seed: int, layers: int = LAYERS, width: int = WIDTH
 ) -> UntrainedBase:
     """A base with random weights whose tokenizer spells the seed corpus and these labels (most

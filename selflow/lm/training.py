@@ -75,8 +75,8 @@ class Optimization:
         """
         state = self._optimiser.state_dict()["state"]
         tensors = {
-            f"{key}/{place}": value
-            for place, moments in state.items()
+            f"{key}/{index}": value
+            for index, moments in state.items()
             for key, value in moments.items()
         }
         tensors |= {f"weight/{name}": weight.detach() for name, weight in self._weights.items()}

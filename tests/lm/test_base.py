@@ -142,7 +142,7 @@ def test_a_device_that_is_not_there_is_refused(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
     assert device_of("auto") == device_of("cpu") == "cpu"
-    with pytest.raises(ConfigError, match=r"lm.device is cuda"):
+    with pytest.raises(ConfigError, match=r"invalid lm.device: cuda"):
         grow_tiny(STEPS, LmSettings(device="cuda"), 7, tmp_path, ManualClock(), quiet)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert (device_of("auto"), device_of("cuda"), device_of("cpu")) == ("cuda", "cuda", "cpu")
@@ -281,7 +281,7 @@ def test_a_base_that_is_not_here_is_refused_and_nothing_is_fetched(
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(ConfigError, match=r"lm\.base is ") as caught:
+    with pytest.raises(ConfigError, match=r"invalid lm\.base: ") as caught:
         resolve_base(value)
     assert repr(value) in str(caught.value)
     assert "lm.base" in caught.value.hint
@@ -293,5 +293,5 @@ def test_an_unfinished_base_is_no_base(tmp_path: Path) -> None:
             single(["a", "b", "a"]), TWO, 7, tmp_path, ManualClock(), killed_in_the_last_epoch
         )
 
-    with pytest.raises(ArtifactError, match="is no base"):
+    with pytest.raises(ArtifactError, match="is not a base"):
         load_base(tmp_path)

@@ -122,7 +122,7 @@ def test_labels_that_look_alike_have_tokens_of_their_own(tmp_path: Path) -> None
 def test_a_folder_that_is_no_base_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "epoch.json").write_text(content)
 
-    with pytest.raises(ArtifactError, match="is no base"):
+    with pytest.raises(ArtifactError, match="is not a base"):
         LabelVocabulary.load(tmp_path)
 
 

@@ -185,7 +185,7 @@ def test_a_state_of_another_run_is_refused(base: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("train", "tune"), [([], [1]), ([1], [])])
 def test_an_agent_without_data_is_refused(base: Path, train: list[int], tune: list[int]) -> None:
-    with pytest.raises(ShapeError, match="steps to learn"):
+    with pytest.raises(ShapeError, match="steps to learn from"):
         LoraRun(base, AgentData(STEPS, train, tune), LoraSettings(), {}, 7)
 
 
@@ -195,7 +195,7 @@ def test_data_comes_back_as_it_was(tmp_path: Path) -> None:
 
     assert again == AgentData([*STEPS[:5], Step(at(9), ("a",), "ann")], [1, 2], [3])
     (tmp_path / "data").write_bytes(b"\x93\x01")
-    with pytest.raises(ArtifactError, match="no data of an agent"):
+    with pytest.raises(ArtifactError, match="not the data of an agent"):
         AgentData.load(tmp_path / "data")
 
 

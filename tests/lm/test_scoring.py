@@ -192,7 +192,7 @@ def test_adapters_come_and_go_without_a_trace(folders: dict[str, Path]) -> None:
         remove_adapter(loaded, name)
 
     assert np.array_equal(before, score_next(loaded, [None], STEPS[:9], at(0))[0].p)
-    with pytest.raises(UsageError, match="no agent 'a'"):
+    with pytest.raises(UsageError, match="unknown agent on this base: 'a'"):
         score_next(loaded, ["a"], STEPS[:9], at(0))
 
 

@@ -23,10 +23,10 @@ def single(labels: Sequence[str]) -> list[Step]:
 
 def small_base(folder: Path, labels: Sequence[str], seed: int = 7) -> Path:
     """A base of two narrow layers that has learned nothing."""
-    from selflow.lm.tiny import fresh
+    from selflow.lm.tiny import untrained_base
 
     folder.mkdir(parents=True, exist_ok=True)
-    fresh(labels, seed, layers=2, width=64).write(folder)
+    untrained_base(labels, seed, layers=2, width=64).write(folder)
     return folder
 
 

@@ -22,6 +22,7 @@ CLEAN = (
     "selflow/core",
     "selflow/discover",
     "selflow/govern",
+    "selflow/lm",
     "selflow/predict",
     "selflow/route",
     "selflow/sdk",
