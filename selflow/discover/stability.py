@@ -100,8 +100,7 @@ def measured(
     families: Families,
     progress: Progress | None = None,
 ) -> Measured:
-    """The consensus of ``families`` over ``bootstraps`` draws of days and columns each, and its
-    agreement.
+    """The consensus over draws of days and columns, and its agreement.
 
     Args:
         blocks: (n, width) each.
@@ -114,8 +113,8 @@ def measured(
     Each draw is fitted twice: with its own number of clusters for the consensus, with the shared
     one for the agreement. A family that raises casts no vote, counts 0 and is named in the report.
 
-    Cost: that of 2 x bootstraps fits of every family. Source: Fred and Jain 2005 (consensus),
-    Hennig 2007 (J); here J is out of bag and a missing family counts 0.
+    Cost: 2 x bootstraps fits per family. Source: Fred and Jain 2005 (consensus), Hennig 2007 (J);
+    here J is out of bag.
     """
     mean, axes = fit_axes(blocks, np.ones(len(day)))
     micro = micro_clusters((stacked(blocks) - mean) @ axes, seed)
@@ -144,17 +143,8 @@ def measured(
         name: {**_likeness(labels, own[name]), "error": fits.errors.get(name, "")}
         for name in families
     }
-    return Measured(
-        mean,
-        axes,
-        micro,
-        groups,
-        labels,
-        agreement,
-        float(share @ agreement),
-        float(share.sum()),
-        reports,
-    )
+    s, coverage = float(share @ agreement), float(share.sum())
+    return Measured(mean, axes, micro, groups, labels, agreement, s, coverage, reports)
 
 
 def _draw(
