@@ -33,7 +33,7 @@ WithoutToken = Annotated[
         "machine can run code as its owner.",
     ),
 ]
-Lean = Annotated[bool, typer.Option("--lean", help="Start without Ray's dashboard: 216 MB less.")]
+Lean = Annotated[bool, typer.Option("--lean", help="Start without Ray's dashboard.")]
 
 
 def up(

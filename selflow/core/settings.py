@@ -319,7 +319,7 @@ class RaySettings(Section):
     attach_without_token: bool = False
     """Attach also to a cluster without token authentication: others can run code in it."""
     dashboard: bool = True
-    """Ray's dashboard, on loopback behind Ray's token. ``--lean`` turns it off (216 MB less)."""
+    """Ray's dashboard, on loopback behind Ray's token. ``--lean`` turns it off."""
     dashboard_port: Annotated[int, Field(ge=1024, le=65_535)] = 8265
     """The port; the next free one if it is busy."""
     num_cpus: Annotated[int | None, Field(ge=1)] = None
