@@ -1,6 +1,9 @@
 """One up, down or rebuild at a time on a root: the next one waits, and says so."""
 
 import fcntl
+import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +46,26 @@ def test_down_waits_for_an_up_that_is_at_work_and_says_so(root: Root) -> None:
         had_run = session.take_down(root, said.append)
 
     assert (had_run, said) == (False, ["waiting for another selflow up or down on this root"])
+
+
+def test_down_ends_every_process_although_it_cannot_join(root: Root, tmp_path: Path) -> None:
+    core = []
+    for name in ("raylet", "gcs_server"):
+        shutil.copy(shutil.which("sleep") or "", tmp_path / name)
+        environ = {**os.environ, ray_head.MARK: str(root.path)}
+        core.append(subprocess.Popen([tmp_path / name, "60"], env=environ))
+    pids = tuple(each.pid for each in core)
+    write_ray_session(root, RaySession("", is_ours=True, dashboard_port=None, core_pids=pids))
+    said: list[str] = []
+
+    was_up = session.take_down(root, said.append)
+    left = [each.pid for each in core if each.poll() is None]
+
+    for each in core:
+        each.kill()
+        each.wait()
+    assert (was_up, left) == (True, [])
+    assert "note: SelFlow is not running" in said
 
 
 def test_one_that_never_ends_is_named_with_the_next_step(
