@@ -188,6 +188,6 @@ def recorder(plan: Plan, steps: Sequence[Step]) -> Recorder:
             adapter = f"{name}-{sha256[:12]}"
             add_adapter(loaded, adapter, store.get(sha256))
         p, other_p = score_steps(loaded, adapter, steps, first, len(steps))
-        return RecordedExpert(name, loaded.epoch.labels, p, other_p)
+        return RecordedExpert(name, loaded.vocabulary.labels, p, other_p)
 
     return record

@@ -98,13 +98,15 @@ def grow_tiny(
     Cost: about 4,200 tokens per second on one core.
     """
     draft = untrained_base(_frequent(steps), seed)
-    lines = StepEncoder(draft.epoch, draft.tokenizer)
+    encoder = StepEncoder(draft.vocabulary, draft.tokenizer)
     texts = [draft.tokenizer.encode(text, add_special_tokens=False) for text in corpus()]
-    words = np.array([token for text in texts for token in (*text, draft.epoch.eos_id)], np.int64)
+    words = np.array(
+        [token for text in texts for token in (*text, draft.vocabulary.eos_id)], np.int64
+    )
 
     def blocks(number: int) -> Ids:
         rng = np.random.default_rng([seed, number])
-        ids = lines.encode(steps, rng).ids
+        ids = encoder.encode(steps, rng).ids
         passes = max(1, min(_TEXT_PASSES, len(ids) // len(words)))
         spoken, done = blocks_of(np.tile(words, passes), rng), blocks_of(ids, rng)
         some = len(done) // _MIXED
@@ -135,12 +137,12 @@ def adopt(
         loss is no number, or explodes.
     """
     draft = _foreign(source, _frequent(steps))
-    lines = StepEncoder(draft.epoch, draft.tokenizer)
+    encoder = StepEncoder(draft.vocabulary, draft.tokenizer)
     _learn_new_rows_only(draft)
 
     def blocks(number: int) -> Ids:
         rng = np.random.default_rng([seed, number])
-        return blocks_of(lines.encode(steps, rng).ids[-_ADOPT_TOKENS:], rng)
+        return blocks_of(encoder.encode(steps, rng).ids[-_ADOPT_TOKENS:], rng)
 
     plan = TrainingPlan(f"{seed} {source}", blocks, batch=4, rate=1e-3)
     return train_base(draft, plan, settings, device_of(settings.device), out, clock, progress)
@@ -202,22 +204,23 @@ def _foreign(source: Path, labels: Sequence[str]) -> UntrainedBase:
         else source.name
     )
     reach = min(_MAX_CONTEXT, getattr(model.config, "max_position_embeddings", _MAX_CONTEXT))
-    epoch = extend(tokenizer, labels, name, "adopted", reach)
+    vocabulary = extend(tokenizer, labels, name, "adopted", reach)
     if len(tokenizer) > len(model.get_input_embeddings().weight):
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    return UntrainedBase(model, tokenizer, epoch)
+    return UntrainedBase(model, tokenizer, vocabulary)
 
 
 def _learn_new_rows_only(draft: UntrainedBase) -> None:
     """Start our tokens' rows from what their texts mean to the model, and freeze everything
     else.
     """
-    model, epoch = draft.model, draft.epoch
-    texts = {token: f"after {2**bin_ - 1} seconds" for bin_, token in enumerate(epoch.gap_ids)}
-    texts |= {token: f"at {hour}:00" for hour, token in enumerate(epoch.hour_ids)}
-    texts |= {epoch.text_id: "text", epoch.end_text_id: "end"}
+    model, vocabulary = draft.model, draft.vocabulary
+    texts = {token: f"after {2**bin_ - 1} seconds" for bin_, token in enumerate(vocabulary.gap_ids)}
+    texts |= {token: f"at {hour}:00" for hour, token in enumerate(vocabulary.hour_ids)}
+    texts |= {vocabulary.text_id: "text", vocabulary.end_text_id: "end"}
     texts |= {
-        token: spelled(label) for token, label in zip(epoch.label_ids, epoch.labels, strict=True)
+        token: spelled(label)
+        for token, label in zip(vocabulary.label_ids, vocabulary.labels, strict=True)
     }
     ours = torch.zeros(len(model.get_input_embeddings().weight), 1)
     ours[list(texts)] = 1.0

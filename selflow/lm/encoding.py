@@ -46,20 +46,21 @@ class Window:
 class StepEncoder:
     """Writes steps in a base's tokens."""
 
-    def __init__(self, epoch: LabelVocabulary, tokenizer: Tokenizer) -> None:
+    def __init__(self, vocabulary: LabelVocabulary, tokenizer: Tokenizer) -> None:
         """``tokenizer`` spells the labels that have no token."""
-        self._epoch = epoch
+        self._vocabulary = vocabulary
         self._tokenizer = tokenizer
         self._ids = {
-            label: (token,) for label, token in zip(epoch.labels, epoch.label_ids, strict=True)
+            label: (token,)
+            for label, token in zip(vocabulary.labels, vocabulary.label_ids, strict=True)
         }
-        self._indices = {label: index for index, label in enumerate(epoch.labels)}
+        self._indices = {label: index for index, label in enumerate(vocabulary.labels)}
 
     def head(self, ts_us: int, before_us: int | None) -> tuple[int, int]:
         """The two tokens of a step at ``ts_us`` whose predecessor was at ``before_us``."""
         gap_s = max(0, ts_us - before_us) // 1_000_000 if before_us is not None else 1 << GAPS
         bin_ = min((1 + gap_s).bit_length() - 1, GAPS - 1)
-        return self._epoch.gap_ids[bin_], self._epoch.hour_ids[as_datetime(ts_us).hour]
+        return self._vocabulary.gap_ids[bin_], self._vocabulary.hour_ids[as_datetime(ts_us).hour]
 
     def label(self, label: str) -> tuple[int, ...]:
         """One token, or ``<text>``, at most ``MAX_SUBWORDS`` sub-words, ``</text>``."""
@@ -67,10 +68,10 @@ class StepEncoder:
             return own
         text = spelled(label)[:_SPELLED_CHARS]
         words = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-        return (self._epoch.text_id, *words[:MAX_SUBWORDS], self._epoch.end_text_id)
+        return (self._vocabulary.text_id, *words[:MAX_SUBWORDS], self._vocabulary.end_text_id)
 
     def members(self, step: Step) -> list[int]:
-        """Which label each written member is; ``len(epoch.labels)`` stands for all without
+        """Which label each written member is; ``len(vocabulary.labels)`` stands for all without
         a token.
         """
         return [self._indices.get(label, len(self._indices)) for label in step.labels[:MAX_MEMBERS]]

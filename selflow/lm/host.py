@@ -43,8 +43,8 @@ class AgentHost:
         """
         self._loaded = load_base(base_folder, device_of(device))
         ends = self._loaded.model.generation_config.eos_token_id
-        self._ends = {self._loaded.epoch.eos_id, *(ends if isinstance(ends, list) else [ends])}
-        self.context_tokens = self._loaded.epoch.max_context
+        self._ends = {self._loaded.vocabulary.eos_id, *(ends if isinstance(ends, list) else [ends])}
+        self.context_tokens = self._loaded.vocabulary.max_context
         # Settles the tokenizer's modes: from now on threads may encode side by side
         self.encode(" ")
         self._retained: set[str] = set()

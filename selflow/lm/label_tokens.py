@@ -1,5 +1,5 @@
-"""What a base was made for: its labels and the tokens that stand for them (``epoch.json`` in the
-base's folder).
+"""What a base was made for: its labels and the tokens that stand for them
+(``label_tokens.json`` in the base's folder).
 """
 
 import json
@@ -12,7 +12,7 @@ from selflow.core.errors import ArtifactError
 from selflow.core.steps import label_event
 
 SCHEMA = "selflow.lm.label_tokens/1"
-FILE = "epoch.json"
+FILE = "label_tokens.json"
 Kind = Literal["tiny", "adopted"]
 Tokenizer = Any
 """A fast tokenizer of transformers, whose own types fit no reader."""
@@ -46,13 +46,13 @@ class LabelVocabulary:
     """Tokens that the base reads at once."""
 
     def save(self, folder: Path) -> None:
-        """Write ``epoch.json``."""
+        """Write ``label_tokens.json``."""
         document = {"schema": SCHEMA, **asdict(self)}
         (folder / FILE).write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "LabelVocabulary":
-        """Read ``epoch.json``.
+        """Read ``label_tokens.json``.
 
         Raises:
             ArtifactError: It is missing, or not of this version.

@@ -43,10 +43,10 @@ class LoadedBase:
     model: Any
     """The transformers model, or PEFT's around it as long as there is an adapter."""
     tokenizer: Any
-    epoch: LabelVocabulary
+    vocabulary: LabelVocabulary
     sha256: str
     """The base's identity: ``folder_sha256`` of its folder."""
-    lines: StepEncoder
+    encoder: StepEncoder
     adapters: set[str] = field(default_factory=set)
 
     @property
@@ -83,7 +83,7 @@ def load_base(folder: Path, device: str = "cpu") -> LoadedBase:
     Raises:
         ArtifactError: It is no base of this version, or its weights are not in safetensors form.
     """
-    epoch = LabelVocabulary.load(folder)
+    vocabulary = LabelVocabulary.load(folder)
     try:
         model, tokenizer = read_model(folder)
     except UNREADABLE as error:
@@ -91,7 +91,11 @@ def load_base(folder: Path, device: str = "cpu") -> LoadedBase:
             f"base {folder.name} does not load", "a learning cycle makes a new one"
         ) from error
     return LoadedBase(
-        model.to(device), tokenizer, epoch, folder_sha256(folder), StepEncoder(epoch, tokenizer)
+        model.to(device),
+        tokenizer,
+        vocabulary,
+        folder_sha256(folder),
+        StepEncoder(vocabulary, tokenizer),
     )
 
 
@@ -152,7 +156,7 @@ def write_adapter(loaded: LoadedBase, name: str, folder: Path) -> None:
     )
     config = loaded.model.peft_config[key(name)].to_dict()
     config |= {"base_model_name_or_path": loaded.sha256, "inference_mode": True}
-    agent = {"schema": AGENT_SCHEMA, "base": loaded.sha256, "base_name": loaded.epoch.name}
+    agent = {"schema": AGENT_SCHEMA, "base": loaded.sha256, "base_name": loaded.vocabulary.name}
     for file, document in ((CONFIG_FILE, config), (AGENT_FILE, agent)):
         (folder / file).write_text(
             json.dumps(document, sort_keys=True, default=sorted), encoding="utf-8"

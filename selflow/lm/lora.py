@@ -70,8 +70,8 @@ class LoraRun:
             )
         self._loaded = load_base(base_folder, device)
         self._data, self._lora = data, lora
-        self._encoded = self._loaded.lines.encode(data.steps)
-        self._truth = [self._loaded.lines.members(step) for step in data.steps]
+        self._encoded = self._loaded.encoder.encode(data.steps)
+        self._truth = [self._loaded.encoder.members(step) for step in data.steps]
         self._windows = windows(self._encoded.starts, data.train, _CONTEXT)
         self.reset(config, seed)
 
@@ -166,7 +166,7 @@ class LoraRun:
         """
         if epoch != self._epoch:
             rng = np.random.default_rng([self._seed, epoch])
-            self._shuffled = self._loaded.lines.encode(self._data.steps, rng)
+            self._shuffled = self._loaded.encoder.encode(self._data.steps, rng)
             self._order, self._epoch = rng.permutation(len(self._windows)), epoch
         size = self._lora.batch_size
         group = [self._windows[i] for i in self._order[batch * size : (batch + 1) * size]]

@@ -70,12 +70,12 @@ def score_steps(
 
 def _histories(loaded: LoadedBase, steps: Sequence[Step], first: int, last: int) -> list[Ids]:
     """The tokens that stand before the labels of each of ``steps[first:last]``."""
-    encoded = loaded.lines.encode(steps[:last])
+    encoded = loaded.encoder.encode(steps[:last])
     rows = []
     for index in range(first, last):
         begin = max(0, index - HISTORY_STEPS)
         ids = encoded.ids[encoded.starts[begin] : encoded.starts[index] + 2].copy()
-        ids[0], _ = loaded.lines.head(steps[begin].ts_us, None)
+        ids[0], _ = loaded.encoder.head(steps[begin].ts_us, None)
         rows.append(ids[-WINDOW:])
     return rows
 
@@ -130,12 +130,12 @@ def score_next(
     Cost: one pass for all; 14 ms for one agent on the embedded base and 24 steps (95 tokens).
     """
     recent = history[-HISTORY_STEPS:]
-    head = loaded.lines.head(now_us, recent[-1].ts_us if recent else None)
-    ids = [*loaded.lines.encode(recent).ids.tolist(), *head][-WINDOW:]
+    head = loaded.encoder.head(now_us, recent[-1].ts_us if recent else None)
+    ids = [*loaded.encoder.encode(recent).ids.tolist(), *head][-WINDOW:]
     with torch.inference_mode():
         rows = torch.tensor([ids] * len(adapters), device=loaded.device)
         every = _probabilities(loaded, loaded.hidden(rows, adapters)[:, -1])
-    return [LabelScores(loaded.epoch.labels, p[:-1], float(p[-1])) for p in every]
+    return [LabelScores(loaded.vocabulary.labels, p[:-1], float(p[-1])) for p in every]
 
 
 def _all_probabilities(loaded: LoadedBase, hidden: torch.Tensor, n: int) -> tuple[Floats, Floats]:
@@ -161,7 +161,9 @@ def head_logits(loaded: LoadedBase, hidden: torch.Tensor) -> torch.Tensor:
     Returns:
         (k, L + 1): the base's labels, and ``<text>`` for all others. Cost: O(k L D).
     """
-    tokens = torch.tensor([*loaded.epoch.label_ids, loaded.epoch.text_id], device=hidden.device)
+    tokens = torch.tensor(
+        [*loaded.vocabulary.label_ids, loaded.vocabulary.text_id], device=hidden.device
+    )
     weight: torch.Tensor = loaded.model.get_output_embeddings().weight
     return hidden @ weight[tokens].T
 

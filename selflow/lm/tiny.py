@@ -26,14 +26,14 @@ class UntrainedBase:
 
     model: Any
     tokenizer: Any
-    epoch: LabelVocabulary
+    vocabulary: LabelVocabulary
 
     def write(self, folder: Path) -> None:
-        """Write the base's folder, ``epoch.json`` last: a folder with one is whole."""
+        """Write the base's folder, ``label_tokens.json`` last: a folder with one is whole."""
         hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        self.epoch.save(folder)
+        self.vocabulary.save(folder)
 
 
 def corpus() -> list[str]:
@@ -60,7 +60,7 @@ def untrained_base(
     )
     bpe.train_from_iterator([*corpus(), *map(spelled, labels)], trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token=_EOS, pad_token=_EOS)  # type: ignore[no-untyped-call]
-    epoch = extend(tokenizer, labels, NAME, "tiny", WINDOW)
+    vocabulary = extend(tokenizer, labels, NAME, "tiny", WINDOW)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=width,
@@ -72,9 +72,9 @@ def untrained_base(
         rope_parameters={"rope_type": "default", "rope_theta": 500.0},
         tie_word_embeddings=True,
         bos_token_id=None,
-        eos_token_id=epoch.eos_id,
-        pad_token_id=epoch.eos_id,
+        eos_token_id=vocabulary.eos_id,
+        pad_token_id=vocabulary.eos_id,
     )
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        return UntrainedBase(LlamaForCausalLM(config), tokenizer, epoch)
+        return UntrainedBase(LlamaForCausalLM(config), tokenizer, vocabulary)

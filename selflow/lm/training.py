@@ -159,12 +159,16 @@ def train_base(
         plan.blocks(0),
         out / "partial" / "state.safetensors",
     )
-    of = f"{plan.origin} {settings.base_epochs} {draft.epoch}"
+    of = f"{plan.origin} {settings.base_epochs} {draft.vocabulary}"
     of = hashlib.sha256(of.encode() + blocks.tobytes()).hexdigest()
     per_epoch = math.ceil(len(blocks) / plan.batch)
     model = draft.model.to(device).train()
     descent = Optimization(
-        model, f"the base {draft.epoch.name}", plan.rate, 0.95, per_epoch * settings.base_epochs
+        model,
+        f"the base {draft.vocabulary.name}",
+        plan.rate,
+        0.95,
+        per_epoch * settings.base_epochs,
     )
     before_s = spent_s = float(descent.load(state, of).get("spent_s", 0.0))
     done = len(descent.losses) // per_epoch
@@ -179,14 +183,21 @@ def train_base(
     draft.write(out)
     shutil.rmtree(state.parent)
     first, last = (float(np.mean(few)) for few in (descent.losses[:10], descent.losses[-10:]))
-    labels = len(draft.epoch.labels)
+    labels = len(draft.vocabulary.labels)
     return BaseReport(
-        draft.epoch.name, model.num_parameters(), labels, blocks.size, done, first, last, spent_s
+        draft.vocabulary.name,
+        model.num_parameters(),
+        labels,
+        blocks.size,
+        done,
+        first,
+        last,
+        spent_s,
     )
 
 
 def _loss(draft: UntrainedBase, ids: torch.Tensor) -> torch.Tensor:
     logits = draft.model(ids, use_cache=False).logits[:, :-1]
     counts = torch.ones(logits.shape[-1], device=ids.device)
-    counts[[*draft.epoch.gap_ids, *draft.epoch.hour_ids]] = HEAD_WEIGHT
+    counts[[*draft.vocabulary.gap_ids, *draft.vocabulary.hour_ids]] = HEAD_WEIGHT
     return functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), weight=counts)

@@ -204,11 +204,11 @@ def test_a_foreign_model_learns_our_rows_and_nothing_else(tmp_path: Path, *, tie
     before, after = load_file(source / "model.safetensors"), load_file(out / "model.safetensors")
     loaded = load_base(out)
 
-    assert (report.name, loaded.epoch.kind) == ("SmolLM2-tiny", "adopted")
+    assert (report.name, loaded.vocabulary.kind) == ("SmolLM2-tiny", "adopted")
     assert report.loss_last < report.loss_first
     for name, weight in before.items():
         assert torch.equal(weight, after[name][: len(weight)]), name
-    rows = after["model.embed_tokens.weight"][list(loaded.epoch.label_ids)]
+    rows = after["model.embed_tokens.weight"][list(loaded.vocabulary.label_ids)]
     assert len(rows) == 12
     assert len(torch.unique(rows, dim=0)) == 12
     assert loaded.tokenizer.chat_template is not None

@@ -24,19 +24,19 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
 
 def test_a_step_reads_as_gap_hour_and_its_labels(loaded: LoadedBase) -> None:
     steps = [Step(START_US, KNOWN[:1]), Step(START_US + 90_000_000, (KNOWN[2], KNOWN[1]))]
-    text = loaded.tokenizer.decode(loaded.lines.encode(steps).ids.tolist())
+    text = loaded.tokenizer.decode(loaded.encoder.encode(steps).ids.tolist())
 
     first = "<g15><h22><file.modify: src/part0.py>"
     assert text == f"{first}<g6><h22><file.modify: src/part2.py><file.modify: src/part1.py>"
 
 
 def test_a_label_without_a_token_is_spelled_and_comes_back(loaded: LoadedBase) -> None:
-    ids = loaded.lines.label(event_label("file.create", "notes/</text>.md"))
+    ids = loaded.encoder.label(event_label("file.create", "notes/</text>.md"))
 
-    assert (ids[0], ids[-1]) == (loaded.epoch.text_id, loaded.epoch.end_text_id)
-    assert loaded.epoch.end_text_id not in ids[:-1]
+    assert (ids[0], ids[-1]) == (loaded.vocabulary.text_id, loaded.vocabulary.end_text_id)
+    assert loaded.vocabulary.end_text_id not in ids[:-1]
     assert len(ids) <= MAX_SUBWORDS + 2
-    assert loaded.tokenizer.decode(list(loaded.lines.label("go on"))[1:-1]) == "go on"
+    assert loaded.tokenizer.decode(list(loaded.encoder.label("go on"))[1:-1]) == "go on"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,8 @@ def test_a_gap_has_the_bin_of_its_binary_logarithm(
     loaded: LoadedBase, gap_s: int, bin_: int
 ) -> None:
     assert (
-        loaded.lines.head(START_US + gap_s * 1_000_000, START_US)[0] == loaded.epoch.gap_ids[bin_]
+        loaded.encoder.head(START_US + gap_s * 1_000_000, START_US)[0]
+        == loaded.vocabulary.gap_ids[bin_]
     )
 
 
@@ -54,18 +55,21 @@ def test_only_the_first_members_of_a_large_step_are_written_whatever_their_order
     loaded: LoadedBase,
 ) -> None:
     steps = [Step(START_US, tuple(f"label {i}" for i in range(40)) + KNOWN)]
-    plain, mixed = loaded.lines.encode(steps), loaded.lines.encode(steps, np.random.default_rng(1))
+    plain, mixed = (
+        loaded.encoder.encode(steps),
+        loaded.encoder.encode(steps, np.random.default_rng(1)),
+    )
 
-    assert plain.ids.tolist().count(loaded.epoch.text_id) == MAX_MEMBERS
+    assert plain.ids.tolist().count(loaded.vocabulary.text_id) == MAX_MEMBERS
     assert sorted(plain.ids) == sorted(mixed.ids)
     assert plain.ids.tolist() != mixed.ids.tolist()
-    assert len(loaded.lines.members(steps[0])) == MAX_MEMBERS
+    assert len(loaded.encoder.members(steps[0])) == MAX_MEMBERS
 
 
 def test_tokens_of_earlier_steps_know_nothing_of_later_ones(loaded: LoadedBase) -> None:
     steps = work(1, 60)
-    cut = loaded.lines.encode(steps[:30])
-    whole = loaded.lines.encode(steps)
+    cut = loaded.encoder.encode(steps[:30])
+    whole = loaded.encoder.encode(steps)
 
     assert whole.ids[: len(cut.ids)].tolist() == cut.ids.tolist()
     assert whole.starts[:31].tolist() == cut.starts.tolist()
@@ -75,7 +79,7 @@ def test_tokens_of_earlier_steps_know_nothing_of_later_ones(loaded: LoadedBase) 
 def test_each_target_is_in_one_window_with_its_context(
     loaded: LoadedBase, targets: list[int]
 ) -> None:
-    encoded = loaded.lines.encode(work(2, 200, rare=0.2))
+    encoded = loaded.encoder.encode(work(2, 200, rare=0.2))
     cut = windows(encoded.starts, targets, 128)
     ids, rows, columns = fill(encoded, cut, len(cut))
 
@@ -105,14 +109,14 @@ def test_labels_that_look_alike_have_tokens_of_their_own(tmp_path: Path) -> None
         event_label("a", "b: c"),
         *(f"label {i}" for i in range(MAX_LABELS - 3)),
     )
-    epoch = load_base(small_base(tmp_path / "base", labels)).epoch
+    vocabulary = load_base(small_base(tmp_path / "base", labels)).vocabulary
     tokens = [
-        *epoch.label_ids,
-        *epoch.gap_ids,
-        *epoch.hour_ids,
-        epoch.text_id,
-        epoch.end_text_id,
-        epoch.eos_id,
+        *vocabulary.label_ids,
+        *vocabulary.gap_ids,
+        *vocabulary.hour_ids,
+        vocabulary.text_id,
+        vocabulary.end_text_id,
+        vocabulary.eos_id,
     ]
 
     assert len(set(tokens)) == len(tokens)
@@ -120,13 +124,13 @@ def test_labels_that_look_alike_have_tokens_of_their_own(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": "selflow.lm.label_tokens/0"}'])
 def test_a_folder_that_is_no_base_is_refused(tmp_path: Path, content: str) -> None:
-    (tmp_path / "epoch.json").write_text(content)
+    (tmp_path / "label_tokens.json").write_text(content)
 
     with pytest.raises(ArtifactError, match="is not a base"):
         LabelVocabulary.load(tmp_path)
 
 
 def test_a_moment_has_its_hour(loaded: LoadedBase) -> None:
-    hours = [loaded.lines.head(at(60 * i), None)[1] for i in range(24)]
+    hours = [loaded.encoder.head(at(60 * i), None)[1] for i in range(24)]
 
-    assert sorted(hours) == sorted(loaded.epoch.hour_ids)
+    assert sorted(hours) == sorted(loaded.vocabulary.hour_ids)

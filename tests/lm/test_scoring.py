@@ -112,7 +112,7 @@ def test_bits_are_the_mean_over_the_members() -> None:
 def test_stock_peft_reads_the_adapter_and_gives_the_same_logits(
     folders: dict[str, Path], loaded: LoadedBase
 ) -> None:
-    ids = torch.from_numpy(loaded.lines.encode(STEPS[:20]).ids)[None]
+    ids = torch.from_numpy(loaded.encoder.encode(STEPS[:20]).ids)[None]
     plain = AutoModelForCausalLM.from_pretrained(folders["base"])
     stock = PeftModel.from_pretrained(plain, folders["a"]).eval()
     with torch.inference_mode():
