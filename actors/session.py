@@ -221,6 +221,8 @@ def _compose(
 def _end_session(root: Root, report: Report) -> bool:
     session = read_ray_session(root)
     if session is None:
+        if ended := ray_head.end_own(root):
+            report(f"stopped {ended} processes that an interrupted selflow up had left")
         return False
     is_alive = ray_head.is_alive(session)
     if is_alive:

@@ -48,24 +48,44 @@ def test_down_waits_for_an_up_that_is_at_work_and_says_so(root: Root) -> None:
     assert (had_run, said) == (False, ["waiting for another selflow up or down on this root"])
 
 
-def test_down_ends_every_process_although_it_cannot_join(root: Root, tmp_path: Path) -> None:
-    core = []
+@pytest.fixture
+def core(root: Root, tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Processes with the names and the mark of a session's core."""
+    processes = []
     for name in ("raylet", "gcs_server"):
         shutil.copy(shutil.which("sleep") or "", tmp_path / name)
         environ = {**os.environ, ray_head.MARK: str(root.path)}
-        core.append(subprocess.Popen([tmp_path / name, "60"], env=environ))
-    pids = tuple(each.pid for each in core)
+        processes.append(subprocess.Popen([tmp_path / name, "60"], env=environ))
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_down_ends_every_process_although_it_cannot_join(
+    root: Root, core: list[subprocess.Popen[bytes]]
+) -> None:
+    pids = tuple(process.pid for process in core)
     write_ray_session(root, RaySession("", is_ours=True, dashboard_port=None, core_pids=pids))
-    said: list[str] = []
+    notes: list[str] = []
 
-    was_up = session.take_down(root, said.append)
-    left = [each.pid for each in core if each.poll() is None]
+    was_up = session.take_down(root, notes.append)
 
-    for each in core:
-        each.kill()
-        each.wait()
-    assert (was_up, left) == (True, [])
-    assert "note: SelFlow is not running" in said
+    assert was_up
+    assert [process.pid for process in core if process.poll() is None] == []
+    assert "note: SelFlow is not running" in notes
+
+
+def test_down_ends_what_an_interrupted_up_has_left(
+    root: Root, core: list[subprocess.Popen[bytes]]
+) -> None:
+    notes: list[str] = []
+
+    was_up = session.take_down(root, notes.append)
+
+    assert not was_up
+    assert [process.pid for process in core if process.poll() is None] == []
+    assert notes == ["stopped 2 processes that an interrupted selflow up had left"]
 
 
 def test_one_that_never_ends_is_named_with_the_next_step(
