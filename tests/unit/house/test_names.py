@@ -22,6 +22,7 @@ CLEAN = (
     "selflow/core",
     "selflow/discover",
     "selflow/govern",
+    "selflow/judge",
     "selflow/lm",
     "selflow/predict",
     "selflow/route",
