@@ -4,14 +4,13 @@ come in.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, cast
 
 from selflow.core.clock import Clock
 from selflow.core.errors import ConfigError
 from selflow.core.events import Event
 from selflow.core.health import State
-from selflow.core.plugins import load
+from selflow.core.plugins import installed, load
 
 GROUP = "selflow.sources"
 
@@ -60,13 +59,6 @@ class Section(Protocol):
         ...
 
 
-def found_sources() -> dict[str, EntryPoint]:
-    """Every installed source by name; ours come in by the same door as a stranger's. Nothing is
-    loaded.
-    """
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
-
-
 def make_source(section: Section, clock: Clock, home: str) -> Source:
     """The source that a section of the settings asks for, not yet started.
 
@@ -76,15 +68,14 @@ def make_source(section: Section, clock: Clock, home: str) -> Source:
         home: The owner's home folder.
 
     Raises:
-        ConfigError: If no source of that name is installed, or its module cannot be imported.
+        ConfigError: If no source of that name is installed, or more than one, or its module cannot
+            be imported.
     """
-    installed = found_sources()
-    if section.type not in installed:
+    by_name = installed(GROUP)
+    if section.type not in by_name:
         raise ConfigError(
             f"data_sources: unknown source {section.type}",
-            f"installed: {', '.join(sorted(installed)) or 'none'}",
+            f"installed: {', '.join(sorted(by_name)) or 'none'}",
         )
-    factory = cast(
-        "Callable[[Section, Clock, str], Source]", load(installed[section.type], "source")
-    )
+    factory = cast("Callable[[Section, Clock, str], Source]", load(by_name[section.type], "source"))
     return factory(section, clock, home)

@@ -5,7 +5,8 @@ where the attribute is either a function with Typer's annotations (one command) 
 (a command with subcommands). It finds its ``Invocation`` (``selflow.core.invocation``) as
 ``ctx.obj`` of a ``ctx: typer.Context`` parameter, raises the errors of ``selflow.core.errors``, and
 ends with another exit code by ``raise typer.Exit(code)``. Its module is imported only when the
-command is called. Our own commands come in by the same door.
+command is called. Our own commands come in by the same door; a name that two distributions
+have is refused when it is called.
 """
 
 import os
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +24,7 @@ import typer.main
 
 from selflow.console.cli.invoke import FLAGS, make_invocation
 from selflow.core.errors import UsageError
-from selflow.core.plugins import load
+from selflow.core.plugins import installed, load
 
 GROUP = "selflow.commands"
 SUMMARIES = {
@@ -75,11 +76,11 @@ class LazyGroup(typer.core.TyperGroup):
 
         Raises:
             UsageError: No command has this name, or a plugin's entry point is not a command.
-            ConfigError: The command's module cannot be imported.
+            ConfigError: More than one distribution has it, or its module cannot be imported.
         """
-        point = _points().get(cmd_name)
-        if point is not None:
-            return _as_command(point)
+        points = _points().get(cmd_name)
+        if points is not None:
+            return _as_command(points)
         near = get_close_matches(cmd_name, self.list_commands(ctx), n=1)
         raise UsageError(
             f"unknown command: {cmd_name}",
@@ -101,15 +102,15 @@ class LazyGroup(typer.core.TyperGroup):
 
 
 @cache
-def _points() -> dict[str, EntryPoint]:
+def _points() -> dict[str, list[EntryPoint]]:
     """Every installed command by its name; what is installed does not change while a
     command runs.
     """
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return installed(GROUP)
 
 
-def _as_command(point: EntryPoint) -> Any:  # noqa: ANN401
-    target = load(point, "command")
+def _as_command(points: Sequence[EntryPoint]) -> Any:  # noqa: ANN401
+    target, point = load(points, "command"), points[0]
     if not isinstance(target, typer.Typer):
         if not callable(target):
             raise UsageError(

@@ -9,10 +9,11 @@ import pytest
 from selflow.collect import sources
 from selflow.collect.files import FileSource
 from selflow.collect.shell_source import ShellHistorySource
-from selflow.collect.sources import Source, found_sources, make_source
+from selflow.collect.sources import Source, make_source
 from selflow.collect.system_metrics import MetricsSource
 from selflow.core.clock import SystemClock
 from selflow.core.errors import ConfigError
+from selflow.core.plugins import installed
 from selflow.core.settings import FileSource as FileSection
 from selflow.core.settings import MetricsSource as MetricsSection
 from selflow.core.settings import ShellHistorySource as ShellSection
@@ -40,7 +41,7 @@ def _stirring(folder: Path) -> Callable[[], None]:
 
 
 def test_the_door_knows_our_sources() -> None:
-    assert set(found_sources()) >= set(NAMES)
+    assert set(installed(sources.GROUP)) >= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -64,7 +65,7 @@ def test_a_source_that_is_not_installed_is_named_with_those_that_are(
     class Unknown:
         type = "bank_account"
 
-    monkeypatch.setattr(sources, "found_sources", lambda: dict.fromkeys(NAMES))
+    monkeypatch.setattr(sources, "installed", lambda _: dict.fromkeys(NAMES))
     with pytest.raises(ConfigError, match="unknown source bank_account") as caught:
         make_source(Unknown(), SystemClock(), "/home/u")
 

@@ -1,7 +1,7 @@
 """Installed entry points that cannot be loaded: one sentence that says what to do."""
 
 from collections.abc import Callable, Iterator
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, version
 from pathlib import Path
 
 import pytest
@@ -89,4 +89,31 @@ def test_an_entry_point_that_is_not_installed_is_named() -> None:
 
 def test_an_entry_point_without_a_distribution_is_named() -> None:
     with pytest.raises(ConfigError, match="of an unnamed distribution"):
-        load(EntryPoint("x", "gone:x", frame.GROUP), "command")
+        load([EntryPoint("x", "gone:x", frame.GROUP)], "command")
+
+
+def test_a_command_of_two_distributions_is_refused_with_both_names(
+    cli: Cli, install: Install
+) -> None:
+    install(frame.GROUP, "version = selflow.core.ids:new_id", "shadow")
+    ended = cli("version")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "error: more than one distribution has the command 'version': shadow 1.0 "
+        f"(selflow.core.ids:new_id) and selflow {version('selflow')} "
+        "(selflow.console.cli.version:version)\n"
+        "hint: keep one of them: pip uninstall shadow\n"
+    )
+    assert cli("url", "--help").code == 0
+
+
+def test_a_source_of_two_distributions_is_refused(install: Install) -> None:
+    class Section:
+        type = "shell_history"
+
+    install("selflow.sources", "shell_history = gone:from_settings", "shadow")
+    with pytest.raises(ConfigError, match="more than one distribution has the source") as caught:
+        make_source(Section(), SystemClock(), "/home/u")
+
+    assert caught.value.hint == "keep one of them: pip uninstall shadow"
