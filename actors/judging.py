@@ -132,24 +132,29 @@ def _replay(
     record: Recorder,
 ) -> "dict[str, Tally]":
     """Grades on the gate part: of the ``pool`` of counts, ``without`` the candidate but with its
-    base and all other agents, ``with`` it too, and with its ``champion`` instead.
+    base and all other agents, ``with`` it too, and what serves now if it has a ``champion``.
 
-    The base stands on both sides: what it knows is not a merit of an adapter on it.
+    The base stands on both sides: what it knows is not a merit of an adapter on it. A champion on
+    another base is replayed beside that one, as it serves (``serve.model_registry``): the
+    candidate's base comes in only with an agent on it.
     """
-    served = {
+    others = {
         version.agent: record(version.agent, version.base_sha256, version.sha256, first)
         for version in champions
     }
-    before = served.pop(candidate.agent, None)
-    others = [record(BASE_EXPERT, candidate.base_sha256, "", first), *served.values()]
+    before = others.pop(candidate.agent, None)
+    base = record(BASE_EXPERT, candidate.base_sha256, "", first)
     itself = record(candidate.agent, candidate.base_sha256, candidate.adapter_sha256, first)
     replayed = {
         "pool": pool.replay(gate),
-        "without": pool.replay(gate, others),
-        "with": pool.replay(gate, [*others, itself]),
+        "without": pool.replay(gate, [base, *others.values()]),
+        "with": pool.replay(gate, [base, *others.values(), itself]),
     }
     if before is not None:
-        replayed["champion"] = pool.replay(gate, [*others, before])
+        in_use = {version.agent: version.base_sha256 for version in champions}
+        if candidate.base_sha256 not in in_use.values():
+            base = record(BASE_EXPERT, in_use[candidate.agent], "", first)
+        replayed["champion"] = pool.replay(gate, [base, *others.values(), before])
     return replayed
 
 

@@ -19,7 +19,7 @@ from selflow.store.catalog import Catalog
 from selflow.store.reading import CatalogReader
 from selflow.store.records import Opening
 from tests.unit.predict.worlds import noise
-from tests.unit.store.worlds import begun
+from tests.unit.store.worlds import begun, register
 
 LABELS = [f"n{i}" for i in range(8)]
 STEPS = noise(6, 400, len(LABELS))
@@ -153,3 +153,32 @@ def test_the_figures_show_counts_alone_with_the_base_and_with_the_agent(
     assert bits["without"] - bits["with"] == pytest.approx(
         judged.numbers["slice_gain_bits"], abs=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("stands_on", "expected"), [("o", "pool"), (BASE, "without")], ids=["old base", "this base"]
+)
+def test_a_champion_is_compared_with_the_base_that_it_stands_on(
+    catalog: Catalog, tmp_path: Path, stands_on: str, expected: str
+) -> None:
+    register(catalog, "c", agent="seer", base_sha256=stands_on[0] * 64)
+
+    models = by_hash(a=SURE, b=SURE, c=IGNORANT, o=IGNORANT)
+    judged = Gate(catalog, tmp_path).judge(candidate(), models)
+    bits = {name: figures["log_loss_bits"] for name, figures in judged.figures.items()}
+
+    assert bits["pool"] - bits["without"] > 0.5, "the new base is what helps"
+    assert bits["champion"] == pytest.approx(bits[expected], abs=0.05)
+
+
+def test_an_agent_on_the_new_base_keeps_that_base_beside_a_champion(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    register(catalog, "c", agent="seer", base_sha256="o" * 64)
+    register(catalog, "d", agent="writing", base_sha256=BASE, now_us=30)
+
+    models = by_hash(a=SURE, b=SURE, c=IGNORANT, d=IGNORANT, o=IGNORANT)
+    judged = Gate(catalog, tmp_path).judge(candidate(), models)
+    bits = {name: figures["log_loss_bits"] for name, figures in judged.figures.items()}
+
+    assert bits["champion"] == pytest.approx(bits["without"], abs=0.05)
