@@ -4,7 +4,7 @@ written.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -16,7 +16,9 @@ from selflow.core.plugins import load_one
 if TYPE_CHECKING:
     from selflow.collect.progress import Progress
     from selflow.predict.evaluate import Grow, Row
+    from selflow.text.evaluate import Row as LineRow
 
+T = TypeVar("T")
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
@@ -27,6 +29,8 @@ MAX_ROWS = 5_000_000
 """Rows are sorted by time before the first is judged, so that all are held; at 2 ms each, this many
 take three hours.
 """
+MAX_TEXT_ROWS = 500_000
+"""Of lines that are judged byte by byte: 20 ms each, and at most 1 KiB."""
 _FIGURES = ("steps", "hit@1", "hit@5", "log_loss_bits", "ece")
 
 
@@ -76,7 +80,7 @@ def stream(  # noqa: PLR0913  (one parameter for each option)
 
     call: Invocation = ctx.obj
     reading = Progress()
-    rows = _bounded(_rows(file, (time, label, group, user), reading), file)
+    rows = _bounded(_rows(file, (time, label, group, user), reading), file, MAX_ROWS)
     with progress(call, f"evaluating {printable(file.name)}") as show:
         grow = _grower(call) if agents else None
         document = evaluate_rows(
@@ -92,6 +96,57 @@ def stream(  # noqa: PLR0913  (one parameter for each option)
     call.show(document, lines)
 
 
+@app.command()
+def text(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSON lines, also with .gz.")],
+    time: Annotated[
+        str,
+        typer.Option(metavar="COL", help="Column with the time: RFC 3339, or a number since 1970."),
+    ],
+    text: Annotated[str, typer.Option(metavar="COL", help="Column with the line to predict.")],
+    context: Annotated[
+        str | None,
+        typer.Option(metavar="COL,...", help="Columns known before the line, such as its folder."),
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(metavar="COL", help="Column with the user; each has a separate history."),
+    ] = None,
+) -> None:
+    """Predict each line of a stream from those before it, byte by byte, then learn it.
+
+    Bits, and the keystrokes that completions save, for the rules of shells, lines of the past, PPM
+    and their mix.
+    """
+    from selflow.collect.progress import Progress
+    from selflow.text.evaluate import evaluate_lines
+    from selflow.text.lines import MAX_LINE_BYTES
+
+    call: Invocation = ctx.obj
+    reading, too_long = Progress(), [0]
+    columns = (time, text, tuple(context.split(",")) if context else (), user)
+    rows = _bounded(_lines(file, columns, reading, too_long), file, MAX_TEXT_ROWS)
+    with progress(call, f"evaluating {printable(file.name)}") as show:
+        document = evaluate_lines(rows, progress=show)
+    if reading.bad_rows:
+        call.note(f"{reading.bad_rows:,} rows skipped: no time, no text or invalid")
+    if too_long[0]:
+        call.note(f"{too_long[0]:,} rows skipped: longer than {MAX_LINE_BYTES:,} bytes")
+    experts = document["experts"].items()
+    names = list(next(iter(document["experts"].values())))
+    call.show(
+        document,
+        table(
+            ["expert", *names],
+            [
+                [name, *("-" if value is None else value for value in figures.values())]
+                for name, figures in experts
+            ],
+        ),
+    )
+
+
 def _grower(call: Invocation) -> "Grow":
     """Agents need what the command line may not load: they come in by the entry-point group
     ``selflow.growers``.
@@ -100,11 +155,11 @@ def _grower(call: Invocation) -> "Grow":
     return lambda steps: grow(steps, call.settings().settings, call.note)
 
 
-def _bounded(rows: "Iterator[Row]", file: Path) -> "Iterator[Row]":
+def _bounded(rows: Iterator[T], file: Path, max_rows: int) -> Iterator[T]:
     for number, row in enumerate(rows):
-        if number == MAX_ROWS:
+        if number == max_rows:
             raise UsageError(
-                f"{printable(str(file))} holds more than {MAX_ROWS:,} rows", "name a part of it"
+                f"{printable(str(file))} holds more than {max_rows:,} rows", "name a part of it"
             )
         yield row
 
@@ -133,6 +188,41 @@ def _rows(
             _text(row.values.get(group or "")) or None,
             _text(row.values.get(user or "")),
         )
+
+
+def _lines(
+    path: Path,
+    columns: tuple[str, str, tuple[str, ...], str | None],
+    reading: "Progress",
+    too_long: list[int],
+) -> "Iterator[LineRow]":
+    """Rows with a moment and a text; the others are counted in ``reading``, those that are too long
+    to be typed in ``too_long``.
+    """
+    from selflow.collect.importers.table import moment_us
+    from selflow.collect.tables import read_rows
+    from selflow.text.lines import MAX_LINE_BYTES
+
+    time, text, context, user = columns
+    for row in read_rows(path, [time, text, *context, *([user] if user else [])], reading):
+        line = _text(row.values.get(text)).encode(errors="surrogatepass")
+        try:
+            ts_us = moment_us(row.values.get(time))
+        except (ValueError, OverflowError):
+            reading.skip(row.line)
+            continue
+        if not line:
+            reading.skip(row.line)
+        elif len(line) > MAX_LINE_BYTES:
+            too_long[0] += 1
+        else:
+            around = "\x1f".join(_text(row.values.get(column)) for column in context)
+            yield (
+                ts_us,
+                line,
+                around.encode(errors="surrogatepass"),
+                _text(row.values.get(user or "")),
+            )
 
 
 def _text(value: object) -> str:

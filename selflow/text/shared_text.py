@@ -1,0 +1,115 @@
+"""Lines that many people may share: how often each byte follows each context in them.
+
+The lines ship as text (``shared_lines.msgpack``, written by bench/make_text_prior.py); the table is
+counted when it is first asked for.
+"""
+
+import zlib
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.resources import files
+
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from selflow.core.errors import ShapeError
+from selflow.text.lines import END, SYMBOLS, Floats
+
+SHARED_SCHEMA = "selflow.text.shared_lines/1"
+SHARED_FILE = "shared_lines.msgpack"
+ORDER = 5
+"""The longest context, in bytes."""
+START = b"\n"
+"""Stands before the first byte of a line, so that its beginning is a context of its own."""
+DAMPING = 0.4
+"""Counts of shared text enter by this power: the hundredth example of an option says little more
+about what one person types than the tenth.
+"""
+_SYMBOL_BITS, _BYTE_BITS = 9, 8
+
+
+def encode_lines(lines: Sequence[bytes], note: str) -> bytes:
+    """Lines as the file that is shipped; ``note`` says whose they are."""
+    packed = zlib.compress(START.join(lines), 9)
+    return bytes(msgpack.packb({"schema": SHARED_SCHEMA, "note": note, "lines": packed}))
+
+
+def decode_lines(data: bytes) -> tuple[str, list[bytes]]:
+    """The note and the lines in those bytes.
+
+    Raises:
+        ShapeError: They hold no lines of this version.
+    """
+    try:
+        raw = msgpack.unpackb(data)
+        if raw["schema"] != SHARED_SCHEMA:
+            raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the bytes)
+        return raw["note"], zlib.decompress(raw["lines"]).split(START)
+    except (ValueError, TypeError, KeyError, zlib.error, msgpack.UnpackException) as error:
+        raise ShapeError(
+            f"the {len(data):,} bytes are not shared lines ({SHARED_SCHEMA})",
+            "write the file again with bench/make_text_prior.py",
+        ) from error
+
+
+@cache
+def shipped() -> "SharedText":
+    """The table of the lines that come with SelFlow."""
+    return SharedText(decode_lines(files("selflow.text").joinpath(SHARED_FILE).read_bytes())[1])
+
+
+class SharedText:
+    """Counts of the bytes after each context of 0 to ``ORDER`` bytes; read only.
+
+    Cost: a million bytes of lines take about a second and 40 MB.
+    """
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        """Lines with a line feed in them are left out."""
+        text = b"".join(START + line for line in lines if START not in line)
+        codes, counts = _count(np.frombuffer(text, np.uint8))
+        self._contexts, first = np.unique(codes >> _SYMBOL_BITS, return_index=True)
+        self._starts = [*first.tolist(), len(codes)]
+        self._symbols = (codes & ((1 << _SYMBOL_BITS) - 1)).astype(np.int16)
+        self._counts = counts**DAMPING
+
+    def counts(self, tail: bytes) -> list[Floats | None]:
+        """(257,) counts for each of the contexts of 0, 1, ... ``len(tail)`` last bytes; None for
+        one that never came.
+        """
+        keys = [_key(tail[len(tail) - order :]) for order in range(len(tail) + 1)]
+        found = np.searchsorted(self._contexts, np.array(keys, np.int64)).tolist()
+        return [self._dense(index, key) for index, key in zip(found, keys, strict=True)]
+
+    def _dense(self, index: int, key: int) -> Floats | None:
+        if index == len(self._contexts) or self._contexts[index] != key:
+            return None
+        counts = np.zeros(SYMBOLS)
+        start, stop = self._starts[index], self._starts[index + 1]
+        counts[self._symbols[start:stop]] = self._counts[start:stop]
+        return counts
+
+
+def _key(context: bytes) -> int:
+    """A context as a number: a leading 1 tells contexts of different lengths apart."""
+    return (1 << (_BYTE_BITS * len(context))) | int.from_bytes(context, "big")
+
+
+def _count(text: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each (context, symbol) as one number, sorted, and how often it came."""
+    if not len(text):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    is_start = text == START[0]
+    symbols = np.append(text[1:], START[0]).astype(np.int64)
+    symbols[np.append(is_start[1:], True)] = END
+    begins = np.flatnonzero(is_start)
+    column = np.arange(len(text)) - np.repeat(begins, np.diff(np.append(begins, len(text))))
+    key = np.zeros(len(text), np.int64)
+    found = [(1 << _SYMBOL_BITS) | symbols]
+    for order in range(1, ORDER + 1):
+        older = np.roll(text, order - 1).astype(np.int64)
+        key |= older << (_BYTE_BITS * (order - 1))
+        tagged = key | (1 << (_BYTE_BITS * order))
+        found.append(((tagged << _SYMBOL_BITS) | symbols)[column >= order - 1])
+    return np.unique(np.concatenate(found), return_counts=True)

@@ -1,0 +1,209 @@
+"""The completion that is shown for a half-typed line, and when to show none.
+
+A completion is a whole line with its probability given what was typed. It is shown where that
+probability reaches a threshold, and the threshold is learned from the past: the lowest one at
+which, of the completions that would have been shown, a share of at least ``min_precision`` was what
+then came, by the lower end of Wilson's interval (1927).
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+from selflow.text.lines import END, MAX_LINE_BYTES, Cursor, Packed, TextExpert
+
+MIN_PRECISION = 0.2
+SEARCH_FLOOR = 0.1
+"""Completions below this probability are not looked for; no threshold is lower."""
+MAX_STEPS = 32
+"""Bytes that one search may look at beyond those that an earlier one did."""
+_PAST, _REFIT, _Z = 1_500, 25, 1.28
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A line that goes on from what was typed."""
+
+    line: bytes
+    p: float
+    """Of exactly this line, given what was typed."""
+    keys_saved: float
+    """Expected: the bytes that need not be typed, less the key that accepts."""
+
+
+def completions(
+    cursor: Cursor, *, count: int, floor: float, max_steps: int = MAX_STEPS
+) -> list[tuple[bytes, float]]:
+    """The likeliest ways to go on to the end of the line, the likeliest first.
+
+    Best first: probabilities only fall along a line, so the first whole line that comes up is the
+    likeliest of all. Whatever is below ``floor``, or beyond ``max_steps`` bytes looked at, is not
+    found.
+
+    Cost: at most ``max_steps`` steps of the cursor.
+    """
+    found: list[tuple[bytes, float]] = []
+    heap: list[tuple[float, bytes, bool, Cursor]] = [(-1.0, b"", False, cursor)]
+    steps = 0
+    while heap and len(found) < count and steps < max_steps:
+        p, text, is_whole, at = heappop(heap)
+        if is_whole:
+            found.append((text, -p))
+            continue
+        steps += 1
+        for symbol in (at.p >= floor / -p).nonzero()[0].tolist():
+            likely = p * float(at.p[symbol])
+            if symbol == END:
+                heappush(heap, (likely, text, True, at))
+            elif len(text) < MAX_LINE_BYTES:
+                heappush(heap, (likely, text + bytes((symbol,)), False, at.step(symbol)))
+    return found
+
+
+class PrecisionBound:
+    """The threshold of the probability, from what would have been shown and what then came."""
+
+    def __init__(self, min_precision: float = MIN_PRECISION) -> None:
+        self._min_precision = min_precision
+        self._past: deque[tuple[float, bool]] = deque(maxlen=_PAST)
+        self._new = 0
+        self.threshold = min_precision
+        """Until enough came, probabilities are taken at their word."""
+
+    def learn(self, outcomes: Sequence[tuple[float, bool]]) -> None:
+        """The different completions of a line: the highest probability of each, and whether it
+        was the line. Whether they were shown does not matter.
+        """
+        self._past.extend(outcomes)
+        self._new += len(outcomes)
+        if self._new >= _REFIT:
+            self._new = 0
+            self.threshold = self._fit()
+
+    def _fit(self) -> float:
+        best, shown, right = 1.0, 0, 0
+        for p, was_right in sorted(self._past, reverse=True):
+            shown, right = shown + 1, right + was_right
+            if _lower_bound(right, shown) >= self._min_precision:
+                best = p
+        return best
+
+    def state(self) -> Packed:
+        return [self._min_precision, [list(pair) for pair in self._past], self._new, self.threshold]
+
+    def load_state(self, state: Packed) -> None:
+        self._min_precision, past, self._new, self.threshold = state
+        self._past.clear()
+        self._past.extend((p, was_right) for p, was_right in past)
+
+
+def _lower_bound(right: int, shown: int) -> float:
+    """Lower end of Wilson's one-sided 90% interval of a share."""
+    share, spread = right / shown, _Z * _Z / shown
+    middle = share + spread / 2.0
+    width = _Z * ((share * (1.0 - share) + spread / 4.0) / shown) ** 0.5
+    return float((middle - width) / (1.0 + spread))
+
+
+class Suggester:
+    """Completes lines by one expert and learns from every finished line when to be silent."""
+
+    def __init__(self, expert: TextExpert, *, min_precision: float = MIN_PRECISION) -> None:
+        self._expert = expert
+        self._bound = PrecisionBound(min_precision)
+
+    def suggest(self, prefix: bytes, context: bytes = b"") -> Suggestion | None:
+        """The completion to show, or None: nothing is likely enough, or nothing would be saved.
+
+        Cost: bench/text.py; after a call for a shorter prefix only what is new.
+        """
+        if len(prefix) >= MAX_LINE_BYTES:
+            return None
+        cursor = self._expert.start(context)
+        for byte in prefix:
+            cursor = cursor.step(byte)
+        best = best_completion(cursor, prefix)
+        return best if best is not None and best.p >= self._bound.threshold else None
+
+    def learn(self, line: bytes, context: bytes = b"") -> "Shown":
+        """A line was finished: what would have been shown while it was typed, by the threshold of
+        that time. Then both threshold and expert learn it.
+        """
+        if len(line) > MAX_LINE_BYTES:
+            return Shown(0, 0)
+        start = self._expert.start(context)
+        shown = follow(line, completer(start), self._bound)
+        self._expert.learn(line, context)
+        return shown
+
+    def state(self) -> Packed:
+        return [self._expert.state(), self._bound.state()]
+
+    def load_state(self, state: Packed) -> None:
+        self._expert.load_state(state[0])
+        self._bound.load_state(state[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a person would have seen while typing one line."""
+
+    displays: int
+    """Different completions that came up, one after another; the same one staying is one."""
+    keys_saved: int
+    """Bytes not typed, less the key that accepts; 0 where no completion was right."""
+
+    @property
+    def was_right(self) -> bool:
+        """Whether one of them was the line."""
+        return self.keys_saved > 0
+
+
+Complete = Callable[[bytes], Suggestion | None]
+"""Asked for prefixes of one line, each a byte longer than the one before."""
+
+
+def best_completion(cursor: Cursor, prefix: bytes) -> Suggestion | None:
+    """The completion that saves most keys, expected; None where none saves any."""
+    best: Suggestion | None = None
+    for rest, p in completions(cursor, count=3, floor=SEARCH_FLOOR):
+        keys_saved = p * (len(rest) - 1)
+        if keys_saved > (best.keys_saved if best else 0.0):
+            best = Suggestion(prefix + rest, p, keys_saved)
+    return best
+
+
+def completer(cursor: Cursor) -> Complete:
+    """Completions by an expert, from the cursor before the first byte on."""
+
+    def complete(prefix: bytes) -> Suggestion | None:
+        nonlocal cursor
+        cursor = cursor.step(prefix[-1])
+        return best_completion(cursor, prefix)
+
+    return complete
+
+
+def follow(line: bytes, complete: Complete, bound: PrecisionBound | None = None) -> Shown:
+    """Type a line key by key, from the first key on, and accept the first completion that is right.
+
+    ``bound`` says which ones are shown (without it: all) and learns from those of this line.
+    """
+    shown, last, saved = 0, b"", 0
+    seen: dict[bytes, float] = {}
+    for typed in range(1, len(line) - 1):
+        best = complete(line[:typed])
+        if best is None:
+            continue
+        seen[best.line] = max(best.p, seen.get(best.line, 0.0))
+        if bound is not None and best.p < bound.threshold:
+            continue
+        shown += best.line != last
+        last = best.line
+        if best.line == line:
+            saved = len(line) - typed - 1
+            break
+    if bound is not None:
+        bound.learn([(p, each == line) for each, p in seen.items()])
+    return Shown(shown, saved)
