@@ -4,11 +4,13 @@ from selflow.testing.experts import EXPERT_LAWS, Walk, check_expert
 from selflow.testing.fakes import ManualClock, MemoryLog
 from selflow.testing.sinks import SINK_LAWS, SinkAndFeed, check_sink
 from selflow.testing.sources import SOURCE_LAWS, Recorder, check_source
+from selflow.testing.texts import TEXT_LAWS, check_text_expert
 
 __all__ = [
     "EXPERT_LAWS",
     "SINK_LAWS",
     "SOURCE_LAWS",
+    "TEXT_LAWS",
     "ManualClock",
     "MemoryLog",
     "Recorder",
@@ -17,4 +19,5 @@ __all__ = [
     "check_expert",
     "check_sink",
     "check_source",
+    "check_text_expert",
 ]

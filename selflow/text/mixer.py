@@ -24,7 +24,7 @@ _CONFIDENCES = np.log((0.3, 0.6, 0.9))
 _LEVELS = len(_CONFIDENCES) + 1
 START_WEIGHTS = (0.2, 0.3, 0.5)
 """Before anything came, for own bytes, own bytes over shared text and lines of the past: rounded by
-hand, fitted to nobody.
+hand, near what the development people of bench/text.py prefer.
 """
 
 _Cursors = tuple[PpmCursor, PpmCursor, HistoryCursor]

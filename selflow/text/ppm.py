@@ -17,7 +17,7 @@ from selflow.text.shared_text import ORDER, START, SharedText
 
 HALF_LIFE_LINES = 500.0
 MAX_CONTEXTS = 200_000
-"""Contexts that are held, about 300 bytes each; the ones that came longest ago leave."""
+"""Contexts that are held, an estimated 300 bytes each; the ones that came longest ago leave."""
 OWN_WEIGHT = 4.0
 """What a byte of one's own counts beside one of the shared text."""
 ESCAPE = 0.6
@@ -52,7 +52,7 @@ class ByteCounts:
         at, counts = self._nodes.pop(context, (self._lines, {}))
         if at != self._lines:
             factor = 2.0 ** ((at - self._lines) / HALF_LIFE_LINES)
-            counts = {each: count * factor for each, count in counts.items()}
+            counts = {old: count * factor for old, count in counts.items()}
         counts[symbol] = counts.get(symbol, 0.0) + 1.0
         self._nodes[context] = (self._lines, counts)
 
@@ -101,7 +101,7 @@ class Ppm:
         self._known.clear()
 
     def distribution(self, tail: bytes) -> Floats:
-        """(257,) after these last bytes. Cost: about 10 us per order; again for nothing."""
+        """(257,) after these last bytes. Cost: about 15 us per order; nothing the second time."""
         p = self._known.get(tail)
         if p is None:
             p = self._known[tail] = _blend(self._counts(tail))

@@ -62,7 +62,7 @@ def shipped() -> "SharedText":
 class SharedText:
     """Counts of the bytes after each context of 0 to ``ORDER`` bytes; read only.
 
-    Cost: a million bytes of lines take about a second and 40 MB.
+    Cost: bench/text.py prints the time; estimated 40 bytes of memory per byte of lines.
     """
 
     def __init__(self, lines: Iterable[bytes]) -> None:
@@ -79,8 +79,8 @@ class SharedText:
         one that never came.
         """
         keys = [_key(tail[len(tail) - order :]) for order in range(len(tail) + 1)]
-        found = np.searchsorted(self._contexts, np.array(keys, np.int64)).tolist()
-        return [self._dense(index, key) for index, key in zip(found, keys, strict=True)]
+        indices = np.searchsorted(self._contexts, np.array(keys, np.int64)).tolist()
+        return [self._dense(index, key) for index, key in zip(indices, keys, strict=True)]
 
     def _dense(self, index: int, key: int) -> Floats | None:
         if index == len(self._contexts) or self._contexts[index] != key:
@@ -106,10 +106,10 @@ def _count(text: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64
     begins = np.flatnonzero(is_start)
     column = np.arange(len(text)) - np.repeat(begins, np.diff(np.append(begins, len(text))))
     key = np.zeros(len(text), np.int64)
-    found = [(1 << _SYMBOL_BITS) | symbols]
+    codes = [(1 << _SYMBOL_BITS) | symbols]
     for order in range(1, ORDER + 1):
         older = np.roll(text, order - 1).astype(np.int64)
         key |= older << (_BYTE_BITS * (order - 1))
         tagged = key | (1 << (_BYTE_BITS * order))
-        found.append(((tagged << _SYMBOL_BITS) | symbols)[column >= order - 1])
-    return np.unique(np.concatenate(found), return_counts=True)
+        codes.append(((tagged << _SYMBOL_BITS) | symbols)[column >= order - 1])
+    return np.unique(np.concatenate(codes), return_counts=True)

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import groupby
+from operator import itemgetter
 
 from selflow.text.lines import END, MAX_LINE_BYTES, Cursor, Packed, TextExpert
 
@@ -18,6 +20,8 @@ SEARCH_FLOOR = 0.1
 """Completions below this probability are not looked for; no threshold is lower."""
 MAX_STEPS = 32
 """Bytes that one search may look at beyond those that an earlier one did."""
+MAX_TYPED_BYTES = 256
+"""Behind this many bytes nothing more is suggested: it bounds what a search holds."""
 _PAST, _REFIT, _Z = 1_500, 25, 1.28
 
 
@@ -43,22 +47,22 @@ def completions(
 
     Cost: at most ``max_steps`` steps of the cursor.
     """
-    found: list[tuple[bytes, float]] = []
+    completed: list[tuple[bytes, float]] = []
     heap: list[tuple[float, bytes, bool, Cursor]] = [(-1.0, b"", False, cursor)]
     steps = 0
-    while heap and len(found) < count and steps < max_steps:
+    while heap and len(completed) < count and steps < max_steps:
         p, text, is_whole, at = heappop(heap)
         if is_whole:
-            found.append((text, -p))
+            completed.append((text, -p))
             continue
         steps += 1
         for symbol in (at.p >= floor / -p).nonzero()[0].tolist():
             likely = p * float(at.p[symbol])
             if symbol == END:
                 heappush(heap, (likely, text, True, at))
-            elif len(text) < MAX_LINE_BYTES:
+            elif len(text) < MAX_TYPED_BYTES:
                 heappush(heap, (likely, text + bytes((symbol,)), False, at.step(symbol)))
-    return found
+    return completed
 
 
 class PrecisionBound:
@@ -83,8 +87,9 @@ class PrecisionBound:
 
     def _fit(self) -> float:
         best, shown, right = 1.0, 0, 0
-        for p, was_right in sorted(self._past, reverse=True):
-            shown, right = shown + 1, right + was_right
+        for p, same in groupby(sorted(self._past, reverse=True), key=itemgetter(0)):
+            outcomes = [was_right for _, was_right in same]
+            shown, right = shown + len(outcomes), right + sum(outcomes)
             if _lower_bound(right, shown) >= self._min_precision:
                 best = p
         return best
@@ -118,7 +123,7 @@ class Suggester:
 
         Cost: bench/text.py; after a call for a shorter prefix only what is new.
         """
-        if len(prefix) >= MAX_LINE_BYTES:
+        if len(prefix) > MAX_TYPED_BYTES:
             return None
         cursor = self._expert.start(context)
         for byte in prefix:
@@ -192,7 +197,7 @@ def follow(line: bytes, complete: Complete, bound: PrecisionBound | None = None)
     """
     shown, last, saved = 0, b"", 0
     seen: dict[bytes, float] = {}
-    for typed in range(1, len(line) - 1):
+    for typed in range(1, min(len(line) - 1, MAX_TYPED_BYTES + 1)):
         best = complete(line[:typed])
         if best is None:
             continue
@@ -205,5 +210,5 @@ def follow(line: bytes, complete: Complete, bound: PrecisionBound | None = None)
             saved = len(line) - typed - 1
             break
     if bound is not None:
-        bound.learn([(p, each == line) for each, p in seen.items()])
+        bound.learn([(p, other == line) for other, p in seen.items()])
     return Shown(shown, saved)

@@ -29,6 +29,7 @@ CLEAN = (
     "selflow/sdk",
     "selflow/store",
     "selflow/testing",
+    "selflow/text",
     "selflow/web",
     "serve",
     "tune",
