@@ -78,7 +78,8 @@ def ensure_supervisor(
     if not _is_as_requested(plan):
         since_us = _retired_at_us()
         if has_moved:
-            ray.get(withdraw.remote(), timeout=RETIRE_LIMIT_S)
+            with suppress(RayError):  # then the new supervisor ends it after its patience
+                ray.get(withdraw.remote(), timeout=RETIRE_LIMIT_S)
     SupervisorActor.options(
         name="supervisor",
         lifetime="detached",

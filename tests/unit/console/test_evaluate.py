@@ -101,13 +101,19 @@ def test_rows_without_a_moment_or_a_label_are_left_out_and_counted(cli: Cli, tab
     assert ended.err.startswith("2 rows skipped")
 
 
+def bomb(folder: Path) -> Path:
+    """A small file that unpacks to a million rows."""
+    path = folder / "bomb.csv.gz"
+    with gzip.open(path, "wb") as file:
+        file.write(b"when,what\n" + b"1,a\n" * 1_000_000)
+    return path
+
+
 def test_a_small_file_of_too_many_rows_is_refused_in_little_memory(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluate, "MAX_ROWS", 3_000)
-    path = tmp_path / "bomb.csv.gz"
-    with gzip.open(path, "wb") as file:
-        file.write(b"when,what\n" + b"1,a\n" * 1_000_000)
+    path = bomb(tmp_path)
     tracemalloc.start()
     try:
         ended = cli(*STREAM, str(path), *COLUMNS)
@@ -125,9 +131,7 @@ def test_a_file_that_unpacks_to_too_much_is_refused(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tables, "MAX_UNPACKED_BYTES", 100_000)
-    path = tmp_path / "bomb.csv.gz"
-    with gzip.open(path, "wb") as file:
-        file.write(b"when,what\n" + b"1,a\n" * 1_000_000)
+    path = bomb(tmp_path)
     ended = cli(*STREAM, str(path), *COLUMNS)
 
     assert (ended.code, ended.out) == (2, "")
