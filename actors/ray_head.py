@@ -10,7 +10,7 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,8 +83,15 @@ def make_token(root: Root) -> dict[str, str]:
     return variables
 
 
-def start_own(root: Root, ray: RaySettings) -> RaySession:
+def start_own(
+    root: Root, ray: RaySettings, meanwhile: Callable[[], None] = lambda: None
+) -> RaySession:
     """Start a head of our own on loopback and wait until it answers.
+
+    Args:
+        root: Whose.
+        ray: Its settings.
+        meanwhile: What there is to do while it starts; its environment is written then.
 
     Raises:
         StoreError: Ray did not start; the message names the log.
@@ -98,24 +105,26 @@ def start_own(root: Root, ray: RaySettings) -> RaySession:
     command = start_command(root, ray, gcs, dashboard)
     command += [f"--dashboard-agent-listen-port={agent}"]
     log = root.log / "ray-start.log"
-    with log.open("ab") as output:
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(  # noqa: S603  (our own interpreter and arguments)
+            command,
+            env={**os.environ, **environment, MARK: str(root.path)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            umask=0o077,
+        ) as starting,
+    ):
+        meanwhile()
         try:
-            done = subprocess.run(  # noqa: S603  (our own interpreter and arguments)
-                command,
-                env={**os.environ, **environment, MARK: str(root.path)},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                timeout=_START_LIMIT_S,
-                check=False,
-                umask=0o077,
-            )
+            status = starting.wait(_START_LIMIT_S)
         except subprocess.TimeoutExpired as error:
-            raise StoreError(
-                f"Ray did not start within {_START_LIMIT_S} s", f"see {log}"
-            ) from error
-    if done.returncode != 0:
-        raise StoreError(f"Ray did not start (exit status {done.returncode})", f"see {log}")
+            starting.kill()
+            message = f"Ray did not start within {_START_LIMIT_S} s"
+            raise StoreError(message, f"see {log}") from error
+    if status != 0:
+        raise StoreError(f"Ray did not start (exit status {status})", f"see {log}")
     session = RaySession(
         address, is_ours=True, dashboard_port=dashboard, core_pids=_core_pids(root)
     )

@@ -94,7 +94,7 @@ def rebuild(root: Root, report: Report) -> None:
         if session is None or not ray_head.is_alive(session):
             _end_dead(root, session, report)
             report("starting Ray on loopback")
-            session = ray_head.start_own(root, settings.ray)
+            session = _start_own(root, settings)
         _compose(root, request, settings, session, report)
 
 
@@ -193,7 +193,16 @@ def _open_ray(root: Root, settings: Settings, report: Report) -> RaySession:
         report(f"attaching to the Ray cluster at {named}")
         return ray_head.attach(root, settings.ray, named)
     report("starting Ray on loopback")
-    return ray_head.start_own(root, settings.ray)
+    return _start_own(root, settings)
+
+
+def _start_own(root: Root, settings: Settings) -> RaySession:
+    def preload() -> None:
+        """What the driver needs takes two seconds to import; Ray has a core of its own to start."""
+        ray_head.load_environment(root)
+        import actors.composition  # noqa: F401
+
+    return ray_head.start_own(root, settings.ray, preload)
 
 
 def _compose(
