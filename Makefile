@@ -32,7 +32,7 @@ demo: setup  ## replay real events, learn, serve, predict; leaves nothing runnin
 
 # Two files of tests at a time: they look at their own processes, ports and folders only.
 test: setup floors unit  ## everything a change must pass, with the ten longest tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/lm tests/cluster tests/e2e
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/e2e tests/cluster tests/lm
 
 check: setup floors quick  ## lint, types, floors and the unit tests that are not slow
 
