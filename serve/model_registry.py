@@ -18,7 +18,7 @@ from selflow.core.scores import BASE_EXPERT, NextScorer
 from selflow.core.settings import RouterSettings
 from selflow.route.arms import BASE, text_arms
 from selflow.route.bandit import Beliefs, Choice, policy_from
-from selflow.sdk.wire import Model, ModelNotes
+from selflow.sdk.wire import Model, ModelNotes, PartNotes
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 from selflow.store.records import AgentVersion, Base, version_of
@@ -191,24 +191,22 @@ class ModelRegistry:
 
     def models(self) -> list[Model]:
         """Everything that can be asked for by its id, the router first."""
-        base = self._catalog.bases.current()
+        base, known = self._catalog.bases.current(), self._catalog.agents.versions()
         router = Model(id=ROUTED[0], selflow=ModelNotes(kind="router", aliases=ROUTED[1:]))
+        of_lines = [self._line_agent(version) for version in known if version.surface != "next"]
         if base is None:
-            return [router]
+            return [router, *of_lines]
         notes, root = ModelNotes(kind="base"), f"sha256:{base.sha256}"
         itself = Model(
             id=base.name, created=base.created_at_us // 1_000_000, root=root, selflow=notes
         )
-        known = self._catalog.agents.versions()
-        return [
-            router,
-            itself,
-            *(
-                _model(base, version)
-                for version in known
-                if version.base_sha256 == base.sha256 or version.status == "champion"
-            ),
+        of_steps = [
+            _model(base, version)
+            for version in known
+            if version.surface == "next"
+            and (version.base_sha256 == base.sha256 or version.status == "champion")
         ]
+        return [router, itself, *of_steps, *of_lines]
 
     def model(self, model_id: str) -> Model:
         """One of them, by its id or an alias.
@@ -225,6 +223,19 @@ class ModelRegistry:
         """Let go of the model."""
         for host in self._now.hosts.values():
             host.close()
+
+    def _line_agent(self, version: AgentVersion) -> Model:
+        """An agent that completes lines: it stands on the model of lines, not on the base here."""
+        notes = _notes(version, (version.agent,) if version.status == "champion" else ())
+        said = self._catalog.verdicts.parts(version)
+        parts = {name: PartNotes.model_validate(part) for name, part in said.items()}
+        created, root = version.created_at_us // 1_000_000, f"sha256:{version.sha256}"
+        return Model(
+            id=version.id,
+            created=created,
+            root=root,
+            selflow=notes.model_copy(update={"parts": parts}),
+        )
 
     def _follow(self, seat: Callable[[Speakers], None]) -> None:
         snapshot = self._catalog.routing.snapshot()
@@ -302,6 +313,8 @@ class ModelRegistry:
         """
         agent, at, digits = model_id.partition("@")
         known = [version for version in self._catalog.agents.versions() if version.agent == agent]
+        if any(version.surface != "next" for version in known):
+            raise _unknown(f"{agent} completes lines: it answers to POST /v1/suggest alone")
         matches = [version for version in known if version.version == digits]
         if not at and agent in roster.champions:
             matches = [roster.champions[agent]]
@@ -352,17 +365,23 @@ def _foreign(version: AgentVersion, base: Base) -> str:
 
 def _model(base: Base, version: AgentVersion) -> Model:
     is_champion = version.status == "champion"
-    notes = ModelNotes(
+    short = (f"{base.name}:{version.agent}", version.agent) if is_champion else ()
+    created, root = version.created_at_us // 1_000_000, f"sha256:{version.sha256}"
+    return Model(
+        id=f"{base.name}:{version.id}",
+        created=created,
+        root=root,
+        parent=base.name,
+        selflow=_notes(version, (version.id, *short)),
+    )
+
+
+def _notes(version: AgentVersion, aliases: tuple[str, ...]) -> ModelNotes:
+    return ModelNotes(
         kind="agent",
         status=version.status,
         version=version.version,
-        aliases=(
-            version.id,
-            *((f"{base.name}:{version.agent}", version.agent) if is_champion else ()),
-        ),
+        aliases=aliases,
         pattern_id=version.pattern_id,
-    )
-    created, root = version.created_at_us // 1_000_000, f"sha256:{version.sha256}"
-    return Model(
-        id=f"{base.name}:{version.id}", created=created, root=root, parent=base.name, selflow=notes
+        surface=version.surface,
     )

@@ -5,7 +5,7 @@ Requests refuse unknown fields by name (those of OpenAI's routes name and ignore
 grow, so readers ignore fields that they do not know.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -155,6 +155,16 @@ class HealthAnswer(Answer):
     last_error: str = ""
 
 
+class PartNotes(Answer):
+    """What one part of an agent saves on the gate part, in bits per step of its slice, with the p
+    of "nothing"; ``is_met``: whether it earned its place.
+    """
+
+    gain_bits: float
+    p: float
+    is_met: bool
+
+
 class ModelNotes(Answer):
     """What OpenAI's shape has no place for. ``aliases`` answer alike."""
 
@@ -162,7 +172,11 @@ class ModelNotes(Answer):
     status: str = ""
     version: str = ""
     aliases: Sequence[str] = ()
-    pattern_id: str = ""
+    pattern_id: str | None = None
+    surface: str = ""
+    """Of an agent: where its answers are used."""
+    parts: Mapping[str, PartNotes] = {}
+    """Of an agent that has several: what the gate said of each."""
 
 
 class Model(Answer):

@@ -2,14 +2,16 @@
 before.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from selflow.core.errors import RefusedError, StoreError, UsageError
 from selflow.core.events import Json
 from selflow.core.ids import new_id
+from selflow.core.surfaces import Surface
 from selflow.store.audit import chain
 from selflow.store.cycles import journal
 from selflow.store.database import Database, find, put
@@ -53,6 +55,14 @@ class Verdicts:
                 return None
             return put(connection, Opening(*look, candidate, cycle_id, *span_us, now_us))
 
+    def parts(self, version: AgentVersion) -> Mapping[str, Any]:
+        """What the gate said of each part of a version, by the part's name; empty if it is one
+        whole.
+        """
+        found = self._database.records(Verdict, id=version.verdict_id)
+        parts: Any = found[0].numbers.get("parts", {}) if found else {}
+        return dict(parts)
+
 
 class Agents:
     """Every version that was judged; of each agent at most one is the champion, which serves."""
@@ -66,11 +76,12 @@ class Agents:
         agent: str,
         sha256: str,
         base_sha256: str,
-        pattern_id: str,
+        pattern_id: str | None,
         cycle_id: str,
         verdict: Verdict,
         stage: str,
         now_us: int,
+        surface: Surface = "next",
     ) -> AgentVersion:
         """Version, verdict, promotion if it passed, and the stage's journal entry: all in one
         transaction, or nothing.
@@ -107,6 +118,7 @@ class Agents:
             status,
             said.id,
             now_us,
+            surface=surface,
         )
         with self._database.write() as connection:
             registered = _settle(connection, registered, now_us)
@@ -121,16 +133,18 @@ class Agents:
             )
         return registered
 
-    def champions(self) -> list[AgentVersion]:
-        """The version that serves, of each agent that has one, by name."""
+    def champions(self, surface: Surface = "next") -> list[AgentVersion]:
+        """The version that serves on a surface, of each agent that has one, by name."""
         return sorted(
-            self._database.records(AgentVersion, status="champion"),
+            self._database.records(AgentVersion, status="champion", surface=surface),
             key=lambda version: version.agent,
         )
 
     def waiting(self) -> list[AgentVersion]:
-        """Of each agent the oldest version that waits for a verdict, unless a newer one serves."""
-        versions = self.versions()
+        """Of each agent of the next step the oldest version that waits for a verdict, unless a
+        newer one serves.
+        """
+        versions = [version for version in self.versions() if version.surface == "next"]
         newest = (_waiting([v for v in versions if v.agent == name]) for name in _names(versions))
         return [version for version in newest if version is not None]
 

@@ -12,6 +12,7 @@ from typing import Literal
 from selflow.core.events import Json
 from selflow.core.grants import Scope
 from selflow.core.health import Health
+from selflow.core.surfaces import Surface
 from selflow.store.row import Row
 
 ImportState = Literal["running", "done", "failed"]
@@ -314,8 +315,9 @@ class Trial(Row):
 
 @dataclass(frozen=True, slots=True)
 class AgentVersion(Row):
-    """An adapter, ``id`` NAME@VERSION. The champion serves, retired ones did; ``previous_id``
-    served before it.
+    """What serves one pattern on one surface, ``id`` NAME@VERSION: for the next step an adapter,
+    for lines its learned state. The champion serves, retired ones did; ``previous_id`` served
+    before it.
     """
 
     table = "agent_versions"
@@ -325,12 +327,14 @@ class AgentVersion(Row):
     version: str
     sha256: str
     base_sha256: str
-    pattern_id: str
+    pattern_id: str | None
+    """None: all that comes on its surface."""
     cycle_id: str
     status: Literal["champion", "retired", "rejected", "no_verdict"]
     verdict_id: str
     created_at_us: int
     previous_id: str | None = None
+    surface: Surface = "next"
 
 
 @dataclass(frozen=True, slots=True)

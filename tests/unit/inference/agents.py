@@ -12,8 +12,10 @@ from threading import Thread
 import numpy as np
 
 from selflow.core.errors import ArtifactError, NotRunningError
+from selflow.core.events import Json
 from selflow.core.scores import LabelScores
 from selflow.core.steps import Step, event_label
+from selflow.core.surfaces import Surface
 from selflow.lm.texts import Generation, Piece, Sampling
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
@@ -146,6 +148,8 @@ class School:
         says: str = "",
         decision: str = "passed",
         folder: Path | None = None,
+        surface: Surface = "next",
+        numbers: Mapping[str, Json] | None = None,
         **more: object,
     ) -> AgentVersion:
         """A version of an agent; one that passed serves."""
@@ -174,9 +178,10 @@ class School:
             base_sha256=str(more.get("base_sha256", self.base_sha256)),
             pattern_id=pattern_id,
             cycle_id=cycle_id,
-            verdict=Verdict(decision, [], {}, "gate", opened.opening, 0.05),
+            verdict=Verdict(decision, [], numbers or {}, "gate", opened.opening, 0.05),
             stage=f"judge:{name}",
             now_us=now_us,
+            surface=surface,
         )
 
     def retire(self, name: str) -> AgentVersion:

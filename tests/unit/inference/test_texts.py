@@ -70,6 +70,8 @@ def test_models_are_the_router_the_base_and_every_version(school: School) -> Non
             "version": new.version,
             "aliases": [new.id, "rote:coder", "coder"],
             "pattern_id": new.pattern_id,
+            "surface": "next",
+            "parts": {},
         },
     }
     assert {each["selflow"]["status"] for each in listed.values()} == {
@@ -99,6 +101,26 @@ def test_a_base_with_a_slash_in_its_name_is_found(fresh: World) -> None:
         == "base"
     )
     assert complete(fresh, "HuggingFaceTB/SmolLM2-135M").status_code == 200
+
+
+def test_an_agent_of_lines_is_listed_with_its_parts_and_answers_no_prompt(fresh: World) -> None:
+    part = {"gain_bits": 1.5, "p": 0.001, "is_met": True}
+    school = School(fresh)
+    version = school.agent("shell", surface="shell", numbers={"parts": {"base": part}})
+    fresh.look()
+    listed = {each["id"]: each for each in fresh.ask("GET", "/v1/models").json()["data"]}
+    answer = complete(fresh, "shell")
+    school.base()
+    fresh.look()
+    beside_a_base = complete(fresh, version.id)
+    school.close()
+
+    notes = listed[version.id]["selflow"]
+    assert (notes["surface"], notes["status"], notes["aliases"]) == ("shell", "champion", ["shell"])
+    assert notes["parts"] == {"base": part}
+    assert answer.status_code == 503
+    assert beside_a_base.status_code == 404
+    assert "POST /v1/suggest" in beside_a_base.json()["error"]["message"]
 
 
 def test_every_form_of_an_id_answers(school: School) -> None:
