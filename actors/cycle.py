@@ -11,6 +11,7 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError, WorkerCrashedError
 
 from actors.launchers import ClustererShell, EvaluatorShell, TrainerShell
+from actors.line_agents import read_lines
 from actors.messages import (
     Candidate,
     Failure,
@@ -26,6 +27,7 @@ from actors.stages import pool_past, represent
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import NotRunningError, SelFlowError, StoreError, public_text
 from selflow.core.events import Json
+from selflow.core.surfaces import LINE_AGENT, SURFACES, Surface
 from selflow.discover.candidates import choose_patterns
 from selflow.discover.trigger import lacking
 from selflow.store.artifacts import ArtifactStore
@@ -104,12 +106,10 @@ class LearningCycle:
                 pattern, ids[pattern["name"]], discovery["artifact"], base_sha256
             )
             self._grow_and_judge(candidate, snapshot, past)
-        self._stage(
-            "serve",
-            lambda: StageResult(
-                {"champions": [champion.id for champion in self._catalog.agents.champions()]}
-            ),
-        )
+        self._grow_and_judge_lines(upto_seq)
+        agents = self._catalog.agents
+        serving_ids: Json = [one.id for name in SURFACES for one in agents.champions(name)]
+        self._stage("serve", lambda: StageResult({"champions": serving_ids}))
         self._sweep()
         return ()
 
@@ -170,13 +170,27 @@ class LearningCycle:
             candidate.base_sha256,
             adapter_sha256=grown["artifact"],
         )
-        self._judge(ready, f"judge:{candidate.agent}", snapshot, past)
+        self._judge(ready, f"judge:{candidate.agent}", "judge", (snapshot, past))
+
+    def _grow_and_judge_lines(self, upto_seq: int) -> None:
+        """The agent of the shell's lines, unless one on the installed language model serves."""
+        serving = self._catalog.agents.champions("shell")
+        if any(champion.base_sha256 == self._plan.lines_base_sha256() for champion in serving):
+            return
+        lines = read_lines.remote(upto_seq)
+        grown = self._stage(
+            f"grow:{LINE_AGENT}", lambda: self._ask(_TRAINER, "grow_lines", (lines, upto_seq))
+        )
+        if grown["artifact"] is not None:
+            base_sha256, sha256 = str(grown["base_sha256"]), str(grown["artifact"])
+            ready = Candidate(LINE_AGENT, None, -1, "", base_sha256, adapter_sha256=sha256)
+            self._judge(ready, f"judge:{LINE_AGENT}", "judge_lines", (lines,), "shell")
 
     def _retire_vanished(self) -> None:
         """An agent whose pattern was not found for three cycles serves no longer."""
         absences = self._catalog.patterns.absences()
         for champion in self._catalog.agents.champions():
-            if absences.get(champion.pattern_id, 0) >= MAX_ABSENCES:
+            if absences.get(champion.pattern_id or "", 0) >= MAX_ABSENCES:
                 reason = f"its pattern was not found in {MAX_ABSENCES} cycles"
                 self._catalog.agents.retire(champion.agent, self._clock.now_us(), "cycle", reason)
 
@@ -188,15 +202,22 @@ class LearningCycle:
                 split = self._catalog.cycles.stage(version.cycle_id, "represent")
                 candidate = waiting_candidate(version, discovery, split)
                 if candidate is not None:
-                    self._judge(candidate, f"judge:{version.id}", snapshot, past)
+                    self._judge(candidate, f"judge:{version.id}", "judge", (snapshot, past))
 
-    def _judge(self, ready: Candidate, name: str, snapshot: Any, past: Any) -> None:  # noqa: ANN401  (refs)
+    def _judge(
+        self,
+        ready: Candidate,
+        name: str,
+        method: str,
+        refs: tuple[Any, ...],
+        surface: Surface = "next",
+    ) -> None:
         if self._catalog.cycles.stage(self._cycle.id, name) is None:
             self._catalog.cycles.progress(self._cycle.id, name, 0.0, self._clock.now_us())
-            judged: Judged = self._ask(_EVALUATOR, "judge", (snapshot, past), ready)
-            self._register(ready, judged, name)
+            judged: Judged = self._ask(_EVALUATOR, method, refs, ready)
+            self._register(ready, judged, name, surface)
 
-    def _register(self, candidate: Candidate, judged: Judged, stage: str) -> None:
+    def _register(self, candidate: Candidate, judged: Judged, stage: str, surface: Surface) -> None:
         """Verdict, version, promotion and journal entry, in one transaction."""
         now_us = self._clock.now_us()
         self._catalog.agents.register(
@@ -215,6 +236,7 @@ class LearningCycle:
             ),
             stage=stage,
             now_us=now_us,
+            surface=surface,
         )
 
     def _ask(

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import ray
 
+from actors.line_agents import grow_line_agent, judge_line_agent
 from actors.messages import Failure, Judged, StageRequest, StageResult
 from actors.plan import LearnerSection
 from actors.shell import Pulse, service
@@ -93,6 +94,14 @@ class TrainerShell(LauncherShell):
         )
         return result
 
+    @ray.method(concurrency_group="work")
+    def grow_lines(self, request: StageRequest) -> StageResult:
+        """The agent of the shell's lines (refs: the lines, the watermark)."""
+        result: StageResult = self._run(
+            f"grow-lines/{request.key}", lambda: grow_line_agent.remote(request, *request.refs)
+        )
+        return result
+
 
 TrainerActor = service(TrainerShell, groups=GROUPS)
 
@@ -108,6 +117,14 @@ class EvaluatorShell(LauncherShell):
         task = judge_candidate.options(**request.plan.accelerated())
         result: Judged = self._run(
             f"judge/{request.key}", lambda: task.remote(request, *request.refs)
+        )
+        return result
+
+    @ray.method(concurrency_group="work")
+    def judge_lines(self, request: StageRequest) -> Judged:
+        """The verdict on the agent of the shell's lines (refs: the lines)."""
+        result: Judged = self._run(
+            f"judge-lines/{request.key}", lambda: judge_line_agent.remote(request, *request.refs)
         )
         return result
 

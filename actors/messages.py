@@ -40,7 +40,7 @@ class Candidate:
     """
 
     agent: str
-    pattern_id: str
+    pattern_id: str | None
     number: int
     """Its cluster in the model; -1 is the whole stream."""
     model_sha256: str

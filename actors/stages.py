@@ -35,7 +35,7 @@ def represent(plan: Plan, upto_seq: int) -> Snapshot:
     from selflow.judge.splits import split_by_time
     from selflow.predict.steps import StepBuilder, StepTable
 
-    _step_back()
+    step_back()
     feed, builder, cursor = BufferLink(), StepBuilder(plan.settings.predict.burst_gap_s), 0
     steps: list[Step] = []
     while cursor < upto_seq and (events := feed.read(cursor, min(READ_EVENTS, upto_seq - cursor))):
@@ -55,7 +55,7 @@ def pool_past(plan: Plan, snapshot: Snapshot) -> bytes:
     """
     from actors.judging import baseline
 
-    _step_back()
+    step_back()
     return baseline(plan, snapshot.table.steps(), snapshot.gate[0]).save()
 
 
@@ -68,7 +68,7 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> StageResult:
     from selflow.discover.identity import identify
     from selflow.discover.naming import Pattern
 
-    _step_back()
+    step_back()
     section, seed = request.plan.settings.discover, request.plan.settings.learning.seed
     steps = snapshot.table.steps()[slice(*snapshot.train)]
     clustered = cluster(steps, section, seed, _progress(request, "discover"))
@@ -85,7 +85,7 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> StageResult:
         **discovery.model.files(),
         "found.json": json.dumps(discovery.document(), sort_keys=True).encode(),
     }
-    return _keep(request, "cluster-model", files, discovery.document())
+    return keep_artifact(request, "cluster-model", files, discovery.document())
 
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
@@ -93,7 +93,7 @@ def null_set(folder: Path, number: int) -> Any:  # noqa: ANN401  (a NullScore; i
     """How much agreement the same procedure finds where there is none."""
     from selflow.discover.discover import Clustered, null_score
 
-    _step_back()
+    step_back()
     return null_score(Clustered.load(folder), number)
 
 
@@ -104,12 +104,12 @@ def make_base(request: StageRequest, snapshot: Snapshot, stands_on: str) -> Stag
     """
     from selflow.lm import base as bases
 
-    _step_back()
+    step_back()
     plan, out = request.plan, request.folder("base")
     section, seed, clock = plan.settings.lm, plan.settings.learning.seed, SystemClock()
     steps = snapshot.table.steps()[slice(*snapshot.train)]
     if stands_on:
-        unknown = bases.unknown_fraction(_store(plan).get(stands_on), steps)
+        unknown = bases.unknown_fraction(store_of(plan).get(stands_on), steps)
         if unknown <= bases.OUTGROWN_FRACTION:
             return StageResult({"kept": stands_on, "unknown_fraction": unknown})
     source, report = bases.resolve_base(section.base), _progress(request, "base")
@@ -117,7 +117,7 @@ def make_base(request: StageRequest, snapshot: Snapshot, stands_on: str) -> Stag
         base = bases.grow_tiny(steps, section, seed, out, clock, report)
     else:
         base = bases.adopt(source, steps, section, seed, out, clock, report)
-    return _keep(request, "base", out, base.document())
+    return keep_artifact(request, "base", out, base.document())
 
 
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)
@@ -127,9 +127,9 @@ def grow_agent(request: StageRequest, snapshot: Snapshot) -> StageResult | Failu
     from selflow.lm.data import AgentData, select_targets
     from tune.search import SearchJob, search
 
-    _step_back()
-    plan, candidate = request.plan, _candidate(request)
-    settings, store = plan.settings, _store(plan)
+    step_back()
+    plan, candidate = request.plan, requested_candidate(request)
+    settings, store = plan.settings, store_of(plan)
     steps = snapshot.table.steps()[: snapshot.tune[1]]
     is_own = slices(plan, candidate, steps)
     train, tune = select_targets(is_own, snapshot.train, snapshot.tune, settings.learning.seed)
@@ -160,7 +160,7 @@ def grow_agent(request: StageRequest, snapshot: Snapshot) -> StageResult | Failu
         "train_steps": len(train),
         "tune_steps": len(tune),
     }
-    return _keep(
+    return keep_artifact(
         request, "adapter", best.folder, result, (candidate.base_sha256, candidate.model_sha256)
     )
 
@@ -172,26 +172,28 @@ def judge_candidate(request: StageRequest, snapshot: Snapshot, past: bytes) -> J
     """
     from actors.judging import judge_on_gate, recorder
 
-    _step_back()
-    plan, candidate = request.plan, _candidate(request)
+    step_back()
+    plan, candidate = request.plan, requested_candidate(request)
     record = recorder(plan, snapshot.table.steps())
     with plan.catalog() as catalog:
         return judge_on_gate(plan, request.cycle_id, candidate, snapshot, past, catalog, record)
 
 
-def _candidate(request: StageRequest) -> Candidate:
+def requested_candidate(request: StageRequest) -> Candidate:
+    """The candidate of a request that is about one."""
     if request.candidate is None:
         raise SelFlowError
     return request.candidate
 
 
-def _store(plan: Plan) -> "ArtifactStore":
+def store_of(plan: Plan) -> "ArtifactStore":
+    """The session's artifacts."""
     from selflow.store.artifacts import ArtifactStore
 
     return ArtifactStore(plan.root.artifacts)
 
 
-def _step_back() -> None:
+def step_back() -> None:
     """Learning yields to everything else on the machine."""
     psutil.Process().nice(19)
 
@@ -217,14 +219,15 @@ def _trials(request: StageRequest, agent: str) -> Any:  # noqa: ANN401  (a callb
     return report
 
 
-def _keep(
+def keep_artifact(
     request: StageRequest,
     kind: str,
     content: Mapping[str, bytes] | Path,
     result: Mapping[str, Json],
     parents: tuple[str, ...] = (),
 ) -> StageResult:
-    store = _store(request.plan)
+    """Keep what a stage made as an artifact."""
+    store = store_of(request.plan)
     sha256 = store.put(content)
     size_bytes = sum(path.stat().st_size for path in store.get(sha256).rglob("*") if path.is_file())
     return StageResult(result, sha256, size_bytes, kind, parents)

@@ -290,6 +290,8 @@ class GateSettings(Section):
     """``ledger``: alpha/k at the k-th opening; ``strict``: alpha/(k(k+1)), below alpha in sum."""
     min_events: Annotated[int, Field(ge=20)] = 300
     """Fewer gate steps than this give no verdict."""
+    min_lines: Annotated[int, Field(ge=100)] = 100
+    """The same of an agent that completes lines; a line has about ten times the bits of a step."""
     min_gain_bits: Annotated[float, Field(ge=0)] = 0.05
     """Least mean gain on the agent's own slice."""
 

@@ -1,0 +1,130 @@
+"""An agent that completes lines before the gate: the owner's later lines by the pool of text rules,
+and by that pool with the agent's parts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from actors.messages import Judged
+from actors.plan import Plan
+from selflow.core.clock import SystemClock
+from selflow.core.events import SHELL_COMMAND, Json
+from selflow.core.steps import Step, event_label
+from selflow.store.catalog import Catalog
+
+if TYPE_CHECKING:
+    from selflow.core.settings import GateSettings
+    from selflow.judge.gate import Outcomes
+    from selflow.text.agent import LineAgent
+    from selflow.text.examples import OwnLine
+    from selflow.text.paired import LineOutcomes
+
+
+def line_steps(lines: "Sequence[OwnLine]") -> list[Step]:
+    """Lines as steps, for whoever splits by time or names a gate set."""
+    return [
+        Step(line.ts_us, (event_label(SHELL_COMMAND, line.text.decode("utf-8", "replace")),))
+        for line in lines
+    ]
+
+
+def judge_lines(
+    plan: Plan,
+    cycle_id: str,
+    sha256: str,
+    agent: "LineAgent",
+    lines: "Sequence[OwnLine]",
+    catalog: Catalog,
+) -> Judged:
+    """Open the lines that the agent does not know once, and judge it and each of its parts.
+
+    Both sides have learned every line before; each line is judged before it is learned. The pool is
+    what completes lines without an agent (``selflow.text.engine``).
+
+    Args:
+        plan: The session's.
+        cycle_id: Whose verdict it is.
+        sha256: The agent's artifact.
+        agent: What is in it.
+        lines: The owner's newest lines, oldest first, with those that the agent knows.
+        catalog: Holds the ledger.
+
+    Cost: bench/text.py prints what a line costs; the gate part is judged once by the pool, the
+    agent and the agent without each part, and the pool learns the lines before it.
+    """
+    from selflow.judge.gate import Evidence, judge, too_few
+    from selflow.judge.ledger import OPENINGS, alpha_at, gate_set_id, next_opening
+    from selflow.judge.parts import judge_parts
+
+    settings = _settings(plan)
+    past = [line for line in lines if agent.knows(line)]
+    gate = [line for line in lines if not agent.knows(line)]
+    ts_us = np.array([line.ts_us for line in gate], np.int64)
+    in_slice = np.ones(len(gate), np.bool_)
+    if reason := too_few(ts_us, in_slice, settings):
+        return Judged("no_verdict", (reason,), {"gate_steps": len(gate)})
+    look = catalog.verdicts.open_gate(
+        partial(next_opening, gate_set_id(line_steps(gate)), ts_us),
+        (int(ts_us[0]), int(ts_us[-1])),
+        sha256,
+        cycle_id,
+        SystemClock().now_us(),
+    )
+    if look is None:
+        reason = f"More than half of the {len(gate):,} gate lines were opened {OPENINGS} times."
+        return Judged("no_verdict", (reason,), {"gate_steps": len(gate)})
+    alpha = alpha_at(settings, look.opening)
+    played = agent.replay(past, gate)
+    pool, whole = played.pool, played.whole
+    evidence = Evidence(ts_us, in_slice, _outcomes(pool), _outcomes(whole))
+    seed = plan.settings.learning.seed
+    verdict = judge(evidence, settings, look.opening, seed)
+    without_bits = {name: part.bits for name, part in played.without.items()}
+    parts = judge_parts(ts_us, whole.bits, without_bits, settings, alpha, seed)
+    figures: dict[str, Json] = {
+        "parts": {name: asdict(part) for name, part in parts.items()},
+        "lines": {
+            "pool": _figures(pool),
+            "agent": _figures(whole),
+            **{f"agent without {name}": _figures(part) for name, part in played.without.items()},
+        },
+    }
+    return Judged(
+        verdict.decision,
+        verdict.reasons,
+        verdict.numbers,
+        look.gate_set,
+        look.opening,
+        alpha,
+        figures,
+    )
+
+
+def _settings(plan: Plan) -> "GateSettings":
+    """The gate's, with the least number of lines: a line has ten times the bits of a step."""
+    gate = plan.settings.gate
+    return gate.model_copy(update={"min_events": gate.min_lines})
+
+
+def _outcomes(line_outcomes: "LineOutcomes") -> "Outcomes":
+    from selflow.judge.gate import Outcomes
+
+    return Outcomes(
+        line_outcomes.bits,
+        line_outcomes.hit_at_5,
+        line_outcomes.confidence,
+        line_outcomes.outcome,
+    )
+
+
+def _figures(line_outcomes: "LineOutcomes") -> Mapping[str, Any]:
+    return {
+        "lines": len(line_outcomes.bits),
+        "bits_per_line": float(line_outcomes.bits.mean()),
+        "hit@1": float(line_outcomes.outcome.mean()),
+        "hit@5": float(line_outcomes.hit_at_5.mean()),
+    }
