@@ -3,6 +3,7 @@ wrong.
 """
 
 import http.client
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -52,6 +53,7 @@ def examine(root: Root, catalog: CatalogLocation, inference_port: int | None) ->
         findings += _own_ray(root, session)
     if inference_port is not None:
         findings += _inference(inference_port)
+        findings.append(_suggestions(root))
     return findings
 
 
@@ -106,6 +108,7 @@ def _private_paths(root: Root) -> Iterator[Path]:
         root.run / "ray_token",
         root.run / "ray.env",
         root.socket("ingest.sock"),
+        root.socket("suggest.sock"),
     ):
         if path.exists():
             yield path
@@ -213,6 +216,23 @@ def _inference(port: int) -> Iterator[Finding]:
     yield Finding(
         "inference checks the Host header", status == 421, f"a foreign Host was answered {status}"
     )
+
+
+def _suggestions(root: Root) -> Finding:
+    """Whether a shell of the owner would get an answer, even an empty one."""
+    path = root.socket("suggest.sock")
+    body = b"shell\x1f\x1f"
+    head = f"POST /v1/suggest HTTP/1.0\r\nAccept: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(5)
+            client.connect(str(path))
+            client.sendall(head.encode() + body)
+            status = client.recv(64).partition(b"\r\n")[0].decode("latin-1")
+    except OSError as error:
+        return Finding("suggestions answer", is_ok=False, detail=f"{path}: {error.strerror}")
+    is_ok = status.startswith("HTTP/1.1 200 ")
+    return Finding("suggestions answer", is_ok, f"{path} answered {status or 'nothing'}")
 
 
 def _status(port: int, method: str, path: str, headers: dict[str, str]) -> int | None:

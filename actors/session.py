@@ -304,6 +304,7 @@ def endpoints(root: Root, plan: "Plan", session: RaySession) -> Endpoints:
     tcp_port, dashboard_port = plan.settings.ingest.tcp_port, session.dashboard_port
     return Endpoints(
         inference=f"http://127.0.0.1:{plan.inference_port}",
+        suggest=f"unix://{root.socket('suggest.sock')}",
         ingest=f"ipc://{root.socket('ingest.sock')}",
         ingest_tcp=f"tcp://127.0.0.1:{tcp_port}" if tcp_port else None,
         dashboard=f"http://127.0.0.1:{dashboard_port}" if dashboard_port else None,

@@ -8,7 +8,7 @@ from selflow.core.settings import PredictSettings
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 from selflow.store.records import Artifact, Parent
-from serve.learned_state import State
+from serve.learned_state import Position, State
 
 KIND = "predictor"
 _log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Checkpoints:
         self._settings = settings
         self._clock = clock
         self._last_sha256 = ""
-        self._saved = (0, 0, 0)
+        self._saved = Position()
 
     def open(self) -> tuple[State, str]:
         """The newest state that can be read, and what kept the newer ones from it (empty if nothing
@@ -67,7 +67,7 @@ class Checkpoints:
         Raises:
             StoreError: Nothing was saved; what is learned stays and can be saved later.
 
-        Cost: the whole state is written once, one fsync per file (3 files).
+        Cost: the whole state is written once, one fsync per file (4 files).
         """
         position = state.position
         if position == self._saved:
@@ -92,11 +92,19 @@ class Checkpoints:
         while sha256 and self._artifacts.remove(sha256):
             sha256 = self._before(sha256)
 
-    def _parents(self, position: tuple[int, int, int]) -> list[Parent]:
+    def _parents(self, now: Position) -> list[Parent]:
         """The events and outcomes since the last checkpoint, and that checkpoint itself."""
-        spans = zip(("events", "feedback"), self._saved, position, strict=False)
+        saved = self._saved
+        learned = [(saved.events, now.events), (saved.text_events, now.text_events)]
+        new = [span for span in learned if span[0] < span[1]]
+        spans = [("feedback", saved.outcomes, now.outcomes)]
+        if new:  # one range: lines may be learned behind the steps
+            first, last = min(span[0] for span in new), max(span[1] for span in new)
+            spans = [("events", first, last), *spans]
         made_from = [
-            Parent(kind, "log", before + 1, now) for kind, before, now in spans if now > before
+            Parent(kind, "log", before + 1, after)
+            for kind, before, after in spans
+            if after > before
         ]
         return [*made_from, *([Parent("artifact", self._last_sha256)] if self._last_sha256 else [])]
 

@@ -34,36 +34,42 @@ from serve.openai import Texts, routing_headers
 from serve.openai_errors import OpenAiErrors
 from serve.request_metrics import MEDIA_TYPE, RequestMetrics
 from serve.routes import ANY_MODEL, policies
+from serve.suggest_http import answer as answer_suggest
+from serve.suggest_socket import SuggestSocket
 
 _SHOWN_CHARACTERS = 80
 
 
 def make_gateway(
-    engine: Engine,
-    texts: Texts,
+    app: FastAPI,
     settings: ServeSettings,
     port: int,
     verify: Verify,
     clock: Clock,
     request_metrics: RequestMetrics,
 ) -> App:
-    """The ASGI application that Ray Serve runs. Its lifespan starts and stops the engine."""
+    """The ASGI application that Ray Serve runs: the routes behind the guard."""
     routes = Listener(port, policies(settings), settings.running, settings.waiting)
-    app = make_app(engine, texts, request_metrics)
     return OpenAiErrors(
         Guard(app, routes, TokenCache(verify, clock), clock, request_metrics.answered)
     )
 
 
-def make_app(engine: Engine, texts: Texts, request_metrics: RequestMetrics) -> FastAPI:
-    """The routes alone, without the guard."""
+def make_app(
+    engine: Engine, texts: Texts, request_metrics: RequestMetrics, suggest_socket: SuggestSocket
+) -> FastAPI:
+    """The routes alone, without the guard. The lifespan starts and stops the engine, and opens and
+    closes the socket.
+    """
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine.start()
+        await suggest_socket.open(app)
         try:
             yield
         finally:
+            await suggest_socket.close()
             await engine.stop()
 
     # The stock documentation page loads from a foreign host, so there is none here.
@@ -90,17 +96,31 @@ def make_app(engine: Engine, texts: Texts, request_metrics: RequestMetrics) -> F
     ) -> FeedbackAnswer:
         return await engine.feedback(request, idempotency_key)
 
+    @app.post("/v1/suggest")
+    async def suggest(request: Request) -> Response:
+        return await answer_suggest(engine, request)
+
+    _add_state(app, engine, request_metrics, suggest_socket)
+    _add_openai(app, texts)
+    return app
+
+
+def _add_state(
+    app: FastAPI, engine: Engine, request_metrics: RequestMetrics, suggest_socket: SuggestSocket
+) -> None:
     @app.get("/healthz")
     @app.get("/health")
     async def health(request: Request) -> HealthAnswer:
-        return engine.health(is_known=GRANT in request.scope)
+        is_known = GRANT in request.scope
+        answer = engine.health(is_known=is_known)
+        if not suggest_socket.problem:
+            return answer
+        last_error = answer.last_error or suggest_socket.problem if is_known else ""
+        return answer.model_copy(update={"status": "degraded", "last_error": last_error})
 
     @app.get("/metrics")
     async def metrics() -> Response:
         return Response(await asyncio.to_thread(request_metrics.render), media_type=MEDIA_TYPE)
-
-    _add_openai(app, texts)
-    return app
 
 
 def _add_openai(app: FastAPI, texts: Texts) -> None:

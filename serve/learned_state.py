@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from selflow.core.errors import ArtifactError, NotRunningError, SelFlowError
 from selflow.core.events import Event, Stored
@@ -16,8 +16,10 @@ from selflow.predict.agents import ModelExpert
 from selflow.predict.grades import Grade
 from selflow.predict.predictor import Predictor
 from selflow.predict.steps import StepBuilder
+from serve.text_state import TextSnapshot
 
 _PREDICTOR, _STEPS, _POSITION = "predictor.msgpack", "steps.msgpack", "place.json"
+_TEXT = "text.msgpack"
 _TAUGHT_DECISIONS = 1_024
 _log = logging.getLogger(__name__)
 
@@ -50,6 +52,17 @@ class AgentSlot:
         return scores
 
 
+class Position(NamedTuple):
+    """How far a state has come: events, outcomes, comings and goings of agents, and the events that
+    lines were learned from.
+    """
+
+    events: int = 0
+    outcomes: int = 0
+    seatings: int = 0
+    text_events: int = 0
+
+
 class State:
     """Predictor, open bursts and the place in the log and among the outcomes.
 
@@ -68,6 +81,8 @@ class State:
         self.outcome_number = 0
         self.slots: dict[str, AgentSlot] = {}
         self.seatings = 0
+        self.text = TextSnapshot()
+        """What was learned of lines, with its own place in the log."""
         self._settings = settings
         self._taught: dict[str, None] = {}
 
@@ -89,9 +104,9 @@ class State:
         return before != after
 
     @property
-    def position(self) -> tuple[int, int, int]:
-        """How far it has come: events, outcomes, and comings and goings of agents."""
-        return self.cursor, self.outcome_number, self.seatings
+    def position(self) -> "Position":
+        """How far it has come."""
+        return Position(self.cursor, self.outcome_number, self.seatings, self.text.cursor)
 
     def learn(self, stored: Stored) -> list[Grade]:
         """Take the next event of the log; every step that it completes is predicted, graded and
@@ -132,11 +147,13 @@ class State:
             "settings": _decisive(self._settings),
             "agents": [[seat.name, seat.version] for seat in self.slots.values()],
             "seatings": self.seatings,
+            "text_cursor": self.text.cursor,
         }
         return {
             _PREDICTOR: self.predictor.save(),
             _STEPS: self.builder.save(),
             _POSITION: json.dumps(position, sort_keys=True).encode(),
+            _TEXT: self.text.data,
         }
 
     @classmethod
@@ -159,6 +176,7 @@ class State:
             )
             agents, seatings = position["agents"], position["seatings"]
             predictor, steps = (folder / _PREDICTOR).read_bytes(), (folder / _STEPS).read_bytes()
+            text_cursor, text = position["text_cursor"], (folder / _TEXT).read_bytes()
         except (OSError, ValueError, KeyError) as error:
             raise ArtifactError(
                 f"artifact {folder.name} is not a predictor", "learn again from the event log"
@@ -169,6 +187,7 @@ class State:
             isinstance(cursor, int)
             and isinstance(outcome_number, int)
             and isinstance(seatings, int)
+            and isinstance(text_cursor, int)
             and isinstance(taught, list)
             and isinstance(agents, list)
         ):
@@ -182,6 +201,7 @@ class State:
         )
         state.builder = StepBuilder.load(steps)
         state.cursor, state.outcome_number, state.seatings = cursor, outcome_number, seatings
+        state.text = TextSnapshot(text_cursor, text)
         state._taught = dict.fromkeys(taught)
         return state
 

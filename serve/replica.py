@@ -17,12 +17,15 @@ from selflow.store.log import FillReader
 from selflow.web.bodies import App
 from serve.checkpoints import Checkpoints
 from serve.engine import Engine
-from serve.gateway import make_gateway
+from serve.gateway import make_app, make_gateway
 from serve.model_registry import ModelRegistry
 from serve.openai import Texts
 from serve.request_metrics import RequestMetrics
 from serve.service import PredictionService
 from serve.session_metrics import SessionMetrics
+from serve.suggest_socket import SuggestSocket
+from serve.suggestions import Suggestions
+from serve.text_engine import TextEngine
 
 if TYPE_CHECKING:
     from selflow.lm.host import AgentHost
@@ -85,28 +88,31 @@ def assemble(
     log = FillReader(args.root.events)
     request_metrics.register(SessionMetrics(location, log))
 
-    def load(folder: Path) -> "AgentHost":
-        from selflow.lm.host import AgentHost  # torch stays out of a replica without agents
-
-        return AgentHost(folder, args.lm.device)
-
-    registry = ModelRegistry(catalog, artifacts, make_host or load, args.router, clock, seed)
+    load = make_host or _loader(args.lm)
+    registry = ModelRegistry(catalog, artifacts, load, args.router, clock, seed)
+    home = str(Path.home())
+    suggestions = Suggestions(catalog, args.redactor, registry, clock, request_metrics, home)
+    steps = args.predict.checkpoint_steps
 
     def make() -> PredictionService:
         checkpoints = Checkpoints(catalog, ArtifactStore(args.root.artifacts), args.predict, clock)
-        steps = args.predict.checkpoint_steps
         return PredictionService(
-            catalog, checkpoints, args.redactor, registry, clock, request_metrics, steps
+            catalog,
+            suggestions,
+            checkpoints,
+            args.redactor,
+            registry,
+            clock,
+            request_metrics,
+            steps,
         )
-
-    def verify(token: str) -> Grant | None:
-        return catalog.tokens.verify(token, clock.now_us())
 
     engine = Engine(
         make,
         args.feed,
         last_seq or log.last_seq,
         registry,
+        TextEngine(args.feed, suggestions, clock, steps),
         clock,
         request_metrics,
         args.version,
@@ -114,6 +120,30 @@ def assemble(
         args.root.path,
     )
     texts = Texts(registry, catalog, clock, request_metrics)
-    return Replica(
-        make_gateway(engine, texts, args.serve, args.port, verify, clock, request_metrics), engine
-    )
+    return Replica(_gateway(args, engine, texts, catalog, clock, request_metrics), engine)
+
+
+def _loader(settings: LmSettings) -> "Callable[[Path], AgentHost]":
+    def load(folder: Path) -> "AgentHost":
+        from selflow.lm.host import AgentHost  # torch stays out of a replica without agents
+
+        return AgentHost(folder, settings.device)
+
+    return load
+
+
+def _gateway(
+    args: AppArgs,
+    engine: Engine,
+    texts: Texts,
+    catalog: Catalog,
+    clock: Clock,
+    request_metrics: RequestMetrics,
+) -> App:
+    def verify(token: str) -> Grant | None:
+        return catalog.tokens.verify(token, clock.now_us())
+
+    path = args.root.socket("suggest.sock")
+    suggest_socket = SuggestSocket(path, args.serve, clock, request_metrics.answered)
+    app = make_app(engine, texts, request_metrics, suggest_socket)
+    return make_gateway(app, args.serve, args.port, verify, clock, request_metrics)

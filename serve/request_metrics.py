@@ -53,6 +53,13 @@ class RequestMetrics:
             registry=registry,
         )
 
+        self._suggestions = Counter(
+            "selflow_suggestions",
+            "Suggestions by what became of them.",
+            ["surface", "outcome"],
+            registry=registry,
+        )
+
     def register(self, collector: Collector) -> None:
         """Render these too."""
         self._registry.register(collector)
@@ -60,6 +67,10 @@ class RequestMetrics:
     def decided(self, arm: str, *, explored: bool) -> None:
         """Count a decision by its arm."""
         self._decisions.labels(arm, str(int(explored))).inc()
+
+    def suggested(self, surface: str, outcome: str) -> None:
+        """Count a suggestion that was shown, abstained from, accepted or edited."""
+        self._suggestions.labels(surface, outcome).inc()
 
     def wrote(self, prompt_tokens: int, made_tokens: int) -> None:
         """Count the tokens of a text."""

@@ -9,6 +9,8 @@ from selflow.web.access import Policies, Rate, RoutePolicy
 ANY_MODEL = "/v1/models/{model_id:path}"
 OTHERS_PER_MIN = 600
 """The rate of everything that is not inference (docs/http.md#access)."""
+MAX_SUGGEST_BYTES = 65_536
+"""A prefix and a context at their limits, each character as an escape of JSON."""
 
 
 class _Routes(Mapping[tuple[str, str], RoutePolicy]):
@@ -47,6 +49,15 @@ def policies(settings: ServeSettings) -> Policies:
         body_bytes,
         is_queued=True,
     )
+    suggest = RoutePolicy(
+        "/v1/suggest",
+        "operate",
+        "inference",
+        Rate("suggest", OTHERS_PER_MIN),
+        min(body_bytes, MAX_SUGGEST_BYTES),
+        is_queued=True,
+        media=("application/json", "text/plain"),
+    )
     health = RoutePolicy("/health", None)
     models = RoutePolicy("/v1/models", "view", "inference", Rate("models", OTHERS_PER_MIN))
     texts = {
@@ -59,6 +70,7 @@ def policies(settings: ServeSettings) -> Policies:
         ("GET", ANY_MODEL): models,
         ("POST", "/v1/predict"): predict,
         ("POST", "/predict"): predict,
+        ("POST", "/v1/suggest"): suggest,
         ("POST", "/v1/feedback"): feedback,
         ("POST", "/feedback"): feedback,
         ("GET", "/health"): health,

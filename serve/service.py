@@ -31,6 +31,8 @@ from selflow.sdk.wire import (
     PredictAnswer,
     PredictRequest,
     Share,
+    SuggestAnswer,
+    SuggestRequest,
 )
 from selflow.store.catalog import Catalog
 from selflow.store.decisions import FEEDBACK_LIMIT_US
@@ -39,6 +41,8 @@ from serve.checkpoints import Checkpoints
 from serve.model_registry import PREDICT, ModelRegistry, Speakers
 from serve.ratings import FIXED_METRICS, OUTCOME, check_value, labels_of
 from serve.request_metrics import RequestMetrics
+from serve.suggestions import Suggestions
+from serve.text_state import TextSnapshot
 
 _ALL_CANDIDATES = 96
 """As many labels as the predictor ranks; asked for when only some kinds are wanted."""
@@ -53,9 +57,10 @@ _log = logging.getLogger(__name__)
 class PredictionService:
     """The rules of ``POST /v1/predict`` and ``POST /v1/feedback`` over a catalog and a state."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  (each is one collaborator)
         self,
         catalog: Catalog,
+        suggestions: Suggestions,
         checkpoints: Checkpoints,
         redactor: Redactor,
         registry: ModelRegistry,
@@ -67,6 +72,7 @@ class PredictionService:
         the log.
         """
         self._catalog = catalog
+        self._suggestions = suggestions
         self._checkpoints = checkpoints
         self._redactor = redactor
         self._fleet = registry
@@ -83,6 +89,11 @@ class PredictionService:
     def cursor(self) -> int:
         """The sequence number of the last event that was learned from."""
         return self._state.cursor
+
+    @property
+    def text(self) -> TextSnapshot:
+        """What the newest checkpoint holds of lines of text."""
+        return self._state.text
 
     @property
     def last_error(self) -> str:
@@ -110,7 +121,7 @@ class PredictionService:
         now_us, started_s = self._clock.now_us(), self._clock.monotonic_s()
         context = self._context(request.context, now_us) if request.context else None
         steps = self._state.steps_of(context) if context else self._state.builder.open_steps()
-        moment_us = steps[-1].ts_us if context else now_us
+        moment_us = steps[-1].ts_us if context and steps else now_us
         top_k = _ALL_CANDIDATES if request.kinds else KEPT_PREDICTIONS
         slots = self._state.slots.values()
         arms = prediction_arms(
@@ -146,6 +157,22 @@ class PredictionService:
         )
         return answer, routing
 
+    def suggest_path(
+        self, request: SuggestRequest, asked_s: float, *, is_stored: bool
+    ) -> SuggestAnswer:
+        """Complete a path by the pool's next files.
+
+        Raises:
+            StoreError: The decision could not be stored.
+        """
+        steps, now_us = self._state.builder.open_steps(), self._clock.now_us()
+        prediction = self._state.predictor.predict(steps or None, now_us, _ALL_CANDIDATES)
+        named = ((*label_event(guess.label), guess.p) for guess in prediction.guesses)
+        files = [(subject, p) for kind, subject, p in named if kind.startswith("file.")]
+        return self._suggestions.paths(
+            request, files, prediction.other_p, asked_s, is_stored=is_stored
+        )
+
     def feedback(self, request: FeedbackRequest, idempotency_key: str) -> FeedbackAnswer:
         """Keep a word on a decision; an outcome also grades it and, if it had a context, teaches.
 
@@ -167,7 +194,7 @@ class PredictionService:
         labels = self._labels(request.value, now_us) if request.metric_name == OUTCOME else ()
         if not labels:
             check_value(request.metric_name, request.value)
-        decision = self._catalog.decisions.find(decision_id)
+        decision = self._suggestions.decisions.find(decision_id)
         if decision is None:
             raise ApiError(
                 404,
@@ -189,10 +216,13 @@ class PredictionService:
         value: Json
         value = self._outcome(labels) if labels else (redacted.subject if said else request.value)
         key = _scoped_key(idempotency_key, decision.id, request.metric_name)
+        self._suggestions.decisions.settle(decision.id)
         feedback_id = self._catalog.feedback.record(
             decision.id, request.metric_name, value, redacted.data, now_us, key
         )
         self._meters.rated(request.metric_name if request.metric_name in FIXED_METRICS else "own")
+        if request.value is not False:
+            self._suggestions.count(decision, request.metric_name)
         self._read_outcomes()
         self._teach_due()
         return graded.model_copy(update={"feedback_id": feedback_id})
@@ -209,6 +239,11 @@ class PredictionService:
         self._teach_due()
         if self._unsaved_steps >= self._checkpoint_steps:
             self.checkpoint()
+
+    def save_text(self, text: TextSnapshot) -> None:
+        """Keep what was learned of lines, and save everything."""
+        self._state.text = text
+        self.checkpoint()
 
     def checkpoint(self) -> None:
         """Save what was learned. A disk that refuses costs nothing but a longer replay: it is said
@@ -274,6 +309,8 @@ class PredictionService:
             event_from_json(event, decision.at_us, WireLimits()) for event in decision.context
         ]
         steps = self._state.steps_of(context)
+        if not steps:
+            return
         listed: Any = row.value["labels"]
         labels = tuple(event_label(kind, subject) for kind, subject in listed)
         self._unsaved_steps += self._state.teach(decision.id, steps, Step(steps[-1].ts_us, labels))

@@ -11,6 +11,7 @@ from selflow.collect.checksums import replace_cards, replace_ibans
 from selflow.collect.entropy import replace_random
 from selflow.collect.secret_patterns import (
     CARD,
+    DECISION_ID,
     HEX_RUN,
     NAMING_KEY,
     NEEDLES,
@@ -121,6 +122,9 @@ class SlotRedactor:
             number = 2
             while name in cleaned:
                 name, number = f"{base}#{number}", number + 1
+            if key == "decision_id" and isinstance(value, str) and DECISION_ID.fullmatch(value):
+                cleaned[name] = value  # ours, and what feedback is joined to its answer by
+                continue
             hides = SENSITIVE_NAME.search(key) or (names_secret and VALUE_KEY.fullmatch(key))
             cleaned[name] = self._value(value, is_secret=is_secret or bool(hides))
         return cleaned

@@ -324,6 +324,8 @@ HEX_RUN = SecretPattern(
     ),
     _slot(HEX),
 )
+DECISION_ID = re.compile(r"dec_[0-9a-f]{20}")
+"""An id of ours; it opens nothing."""
 
 SHAPES = (
     _PRIVATE_KEY,

@@ -10,6 +10,15 @@ from selflow.core.clock import as_datetime
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 """What ``data`` may hold: JSON values, nested at most ``codec.MAX_DEPTH`` deep."""
 
+SHELL_COMMAND = "shell.command"
+"""The kind of a finished command: the subject is its line, ``data["folder"]`` where it ran."""
+COMMIT_MESSAGE = "commit.message"
+"""The kind of a commit's message: the subject is its first line, ``data["paths"]`` what it changed.
+It is text that is completed, and no label that is predicted.
+"""
+MAX_COMMIT_PATHS = 60
+"""Paths of a commit that its message is completed by, the first ones by name."""
+
 _EMPTY: Mapping[str, Json] = MappingProxyType({})
 
 

@@ -11,15 +11,15 @@ _LISTEN = "0A"
 
 
 def listens(address: str) -> bool:
-    """Whether something accepts a connection at ``http://HOST:PORT``, ``tcp://…``, ``ipc://PATH``
-    or ``HOST:PORT``.
+    """Whether something accepts a connection at ``http://HOST:PORT``, ``tcp://…``, ``ipc://PATH``,
+    ``unix://PATH`` or ``HOST:PORT``.
     """
     parts = urlsplit(address if "://" in address else f"tcp://{address}")
     try:
-        if parts.scheme == "ipc":
+        if parts.scheme in {"ipc", "unix"}:
             with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
                 probe.settimeout(_PATIENCE_S)
-                probe.connect(address.removeprefix("ipc://"))
+                probe.connect(address.partition("://")[2])
         else:
             with closing(
                 socket.create_connection((parts.hostname or "", parts.port or 0), _PATIENCE_S)

@@ -38,6 +38,7 @@ class Endpoints:
     """
 
     inference: str | None = None
+    suggest: str | None = None
     ingest: str | None = None
     ingest_tcp: str | None = None
     dashboard: str | None = None

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selflow.core.errors import ShapeError
-from selflow.core.events import Event
+from selflow.core.events import COMMIT_MESSAGE, Event
 from selflow.core.steps import Step, event_label
 
 STATE_SCHEMA = "selflow.predict.steps/1"
@@ -126,7 +126,12 @@ class StepBuilder:
         self._open: dict[str, _Open] = {}
 
     def feed(self, event: Event) -> list[Step]:
-        """Take the next event; returns the steps that are complete now, oldest first."""
+        """Take the next event; returns the steps that are complete now, oldest first.
+
+        A commit's message is part of no step.
+        """
+        if event.kind == COMMIT_MESSAGE:
+            return []
         key = _burst_key(event)
         current = self._open.get(event.source)
         if current is not None and self._belongs(current, key, event.ts_us):

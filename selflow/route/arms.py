@@ -7,7 +7,8 @@ choice can show is whether the pool is better off without an agent (decision 001
 
 from collections.abc import Mapping
 
-POOL, BASE = "pool", "base"
+POOL, BASE, MIX = "pool", "base", "mix"
+"""``mix`` completes lines of text: one's own bytes, shared text and lines of the past."""
 _WITHOUT = "without:"
 """An agent's name holds no colon."""
 

@@ -18,7 +18,16 @@ from selflow.core.events import Event, Json
 from selflow.core.ids import new_id
 from selflow.core.paths import find_root
 from selflow.core.session_files import read_endpoints
-from selflow.sdk.wire import Answer, FeedbackAnswer, HealthAnswer, Model, ModelList, PredictAnswer
+from selflow.sdk.wire import (
+    Answer,
+    FeedbackAnswer,
+    HealthAnswer,
+    Model,
+    ModelList,
+    PredictAnswer,
+    SuggestAnswer,
+    Surface,
+)
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "selflow.localhost"})
 _ATTEMPTS = 3
@@ -87,6 +96,20 @@ class Client:
         if kinds is not None:
             body["kinds"] = list(kinds)
         return _parsed(PredictAnswer, self._post("/v1/predict", body))
+
+    def suggest(
+        self, prefix: str, *, surface: Surface = "shell", context: str = ""
+    ) -> SuggestAnswer:
+        """Complete a shell line, a commit message or a path. Asked once: every call is a decision.
+
+        Args:
+            prefix: What was typed; every suggestion begins with it.
+            surface: What it is the beginning of.
+            context: The folder of a shell line or of a relative path; the changed paths of a
+                commit, one in a line.
+        """
+        body: dict[str, Json] = {"surface": surface, "prefix": prefix, "context": context}
+        return _parsed(SuggestAnswer, self._post("/v1/suggest", body))
 
     def feedback(
         self,

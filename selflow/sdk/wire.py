@@ -89,6 +89,37 @@ class PredictAnswer(Answer):
     experts: list[Share]
 
 
+MAX_PREFIX_CHARACTERS, MAX_SUGGEST_CONTEXT_CHARACTERS = 1_024, 4_096
+Surface = Literal["shell", "commit", "path"]
+
+
+class SuggestRequest(Request):
+    """``POST /v1/suggest``. ``context`` is the folder of a shell line or of a relative path, and
+    the changed paths of a commit, one in a line.
+    """
+
+    surface: Surface
+    prefix: Annotated[str, Field(max_length=MAX_PREFIX_CHARACTERS)]
+    context: Annotated[str, Field(max_length=MAX_SUGGEST_CONTEXT_CHARACTERS)] = ""
+
+
+class SuggestedText(Answer):
+    """A text that begins with the prefix; ``keys_saved`` are expected."""
+
+    text: str
+    p: float
+    keys_saved: float
+
+
+class SuggestAnswer(Answer):
+    """Completions, the likeliest first; none if it ``abstained``, and then ``reason`` says why."""
+
+    decision_id: str
+    suggestions: list[SuggestedText]
+    abstained: bool
+    reason: str
+
+
 Value = (
     bool
     | Annotated[int, Field(ge=-(2**53), le=2**53)]

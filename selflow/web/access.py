@@ -41,6 +41,7 @@ class RoutePolicy:
     ``route`` is the canonical path (an alias bears that of its twin), ``scope`` the least scope
     (None is public), ``area`` the word that a narrowed token needs, ``max_body_bytes`` the largest
     JSON body (0: no body). A ``is_queued`` route counts against the requests that may run and wait.
+    ``media`` are the types of a body.
     """
 
     route: str
@@ -49,6 +50,7 @@ class RoutePolicy:
     rate: Rate | None = None
     max_body_bytes: int = 0
     is_queued: bool = False
+    media: tuple[str, ...] = ("application/json",)
 
 
 Policies = Mapping[tuple[str, str], RoutePolicy]

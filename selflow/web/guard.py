@@ -120,7 +120,7 @@ class Guard:
         # Before a place is taken: who sends slowly, or never to the end, holds up nobody
         body = await read_body(scope, receive, policy.max_body_bytes, self._routes.body_deadline_s)
         if isinstance(body, bytes):
-            body = _check_media(scope, body) or body
+            body = _check_media(scope, body, policy.media) or body
         if isinstance(body, Problem):
             await exchange.refuse(body)
         elif body is not None:
@@ -216,11 +216,11 @@ class Exchange:
             message = {**message, "headers": [*message.get("headers", ()), *ours]}
         await self._send(message)
 
-    async def refuse(self, problem: Problem) -> None:
-        """Send a refusal, unless an answer has begun already."""
+    async def refuse(self, problem: Problem, *, is_empty: bool = False) -> None:
+        """Send a refusal, unless an answer has begun already; ``is_empty``: its status alone."""
         if self.status != CLIENT_LEFT:
             return
-        body = problem.body(self.request_id)
+        body = b"" if is_empty else problem.body(self.request_id)
         head = (
             ("content-type", "application/problem+json"),
             ("content-length", str(len(body))),
@@ -244,15 +244,15 @@ def new_request_id() -> str:
     return new_id("req")
 
 
-def _check_media(scope: Message, body: bytes) -> Problem | None:
+def _check_media(scope: Message, body: bytes, allowed: tuple[str, ...]) -> Problem | None:
     if not body:
         return None
     media = (header(scope, b"content-type") or [""])[0].partition(";")[0].strip().lower()
-    if media == "application/json":
+    if media in allowed:
         return None
     return Problem(
         415,
         "bad_media_type",
-        "the body is not application/json",
-        "set Content-Type: application/json",
+        f"the body is not {' or '.join(allowed)}",
+        f"set Content-Type: {allowed[0]}",
     )

@@ -1,5 +1,5 @@
-"""What was changed when, from the log of a local repository: times and paths, no messages, no
-authors.
+"""What was changed when, from the log of a local repository: times and paths, and of the owner's
+own commits the first line of the message; no authors.
 
 The repository is not trusted: nothing of it is ever on a command line, its configuration may start
 no program and reach no network, and its paths are read between NUL bytes, so a path may hold
@@ -17,10 +17,10 @@ from typing import IO
 
 from selflow.collect.progress import Progress
 from selflow.core.errors import UsageError
-from selflow.core.events import Event
+from selflow.core.events import COMMIT_MESSAGE, MAX_COMMIT_PATHS, Event, Json
 
 _KINDS = {b"A": "file.create", b"M": "file.modify", b"T": "file.modify", b"D": "file.delete"}
-_COMMIT = re.compile(rb"\n?\x02([0-9a-f]{40}|[0-9a-f]{64}) (\d+)\n?")
+_COMMIT = re.compile(rb"\n?\x02([0-9a-f]{40}|[0-9a-f]{64}) (\d+) ([^\x03]*)\x03(.*)", re.DOTALL)
 _CHUNK_BYTES = 65_536
 _SHORT_HASH_CHARS = 10
 _HARMLESS = (
@@ -48,7 +48,7 @@ _LOG = (
     *(
         "--ignore-submodules=all",
         "--name-status",
-        "--format=tformat:%x02%H %ct",
+        "--format=tformat:%x02%H %ct %ae%x03%s",
         "--diff-filter=AMDT",
         "HEAD",
         "--",
@@ -60,7 +60,10 @@ def import_git(folder: Path, progress: Progress) -> Iterator[Event]:
     """One event per path that a commit changed, oldest commit first; a commit is one step.
 
     The subject is the whole path, so that it meets the events of the file source; ``data["step"]``
-    is the commit's short hash. Merges show no paths. ``progress`` counts commits.
+    is the commit's short hash. Merges show no paths. ``progress`` counts commits. A commit whose
+    author has the address that git is configured with here (``user.email``) is followed by one
+    event with the first line of its message and its first paths, from the repository's root; the
+    address itself is not kept.
 
     Args:
         folder: The repository, or a folder in it.
@@ -81,7 +84,8 @@ def import_git(folder: Path, progress: Progress) -> Iterator[Event]:
         .removesuffix("\n")
     )
     progress.total = int(_ask(git, folder, "rev-list", "--count", "--no-merges", "HEAD", "--"))
-    return _events(git, folder, root, progress)
+    owner = _address(git, folder)
+    return _events(git, folder, _Reader(root, owner, progress))
 
 
 def _environment() -> dict[str, str]:
@@ -109,6 +113,18 @@ def _ask(git: str, folder: Path, *question: str) -> bytes:
     return done.stdout
 
 
+def _address(git: str, folder: Path) -> bytes:
+    """Whose commits are the owner's; empty if git does not know."""
+    done = subprocess.run(  # noqa: S603  (as above)
+        [git, *_HARMLESS, "config", "--get", "user.email"],
+        cwd=folder,
+        env=_environment(),
+        capture_output=True,
+        check=False,
+    )
+    return done.stdout.strip().lower()
+
+
 def _refused(folder: Path, said: bytes) -> UsageError:
     if b"dubious ownership" in said:
         return UsageError(
@@ -121,7 +137,7 @@ def _refused(folder: Path, said: bytes) -> UsageError:
     )
 
 
-def _events(git: str, folder: Path, root: str, progress: Progress) -> Iterator[Event]:
+def _events(git: str, folder: Path, reader: "_Reader") -> Iterator[Event]:
     with (
         tempfile.TemporaryFile() as said,
         subprocess.Popen(  # noqa: S603  (as above)
@@ -134,7 +150,7 @@ def _events(git: str, folder: Path, root: str, progress: Progress) -> Iterator[E
     ):
         try:
             if process.stdout is not None:
-                yield from _parsed(_fields(process.stdout), root, progress)
+                yield from reader.read(_fields(process.stdout))
             if process.wait():
                 said.seek(0)
                 raise _refused(folder, said.read())
@@ -152,22 +168,47 @@ def _fields(stream: IO[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _parsed(fields: Iterator[bytes], root: str, progress: Progress) -> Iterator[Event]:
-    """A field is a commit, or a status that a path follows; so a path is never taken for anything
-    else.
-    """
-    step, ts_us = "", 0
-    for field in fields:
-        commit = _COMMIT.fullmatch(field)
-        if commit is not None:
-            step, ts_us = commit[1].decode()[:_SHORT_HASH_CHARS], int(commit[2]) * 1_000_000
-            progress.done += 1
-            continue
-        kind = _KINDS.get(field.strip(b"\n")[:1])
-        path = next(fields, None)
-        progress.rows += 1
-        if kind is None or path is None or not step:
-            progress.skip(progress.rows)
-            continue
-        subject = f"{root}/{path.decode('utf-8', 'replace')}"
-        yield Event(ts_us, "git", kind, subject, "git", data={"step": step})
+class _Reader:
+    """Fields of git's log as events."""
+
+    def __init__(self, root: str, owner: bytes, progress: Progress) -> None:
+        self._root, self._owner, self._progress = root, owner, progress
+        self._step, self._ts_us, self._message = "", 0, ""
+        self._paths: list[Json] = []
+
+    def read(self, fields: Iterator[bytes]) -> Iterator[Event]:
+        """A field is a commit, or a status that a path follows; so a path is never taken for
+        anything else.
+        """
+        for field in fields:
+            commit = _COMMIT.fullmatch(field)
+            if commit is not None:
+                yield from self._written()
+                self._begin(commit)
+                continue
+            kind = _KINDS.get(field.strip(b"\n")[:1])
+            path = next(fields, None)
+            self._progress.rows += 1
+            if kind is None or path is None or not self._step:
+                self._progress.skip(self._progress.rows)
+                continue
+            name = path.decode("utf-8", "replace")
+            self._paths.append(name)
+            subject = f"{self._root}/{name}"
+            yield Event(self._ts_us, "git", kind, subject, "git", data={"step": self._step})
+        yield from self._written()
+
+    def _begin(self, commit: re.Match[bytes]) -> None:
+        self._step = commit[1].decode()[:_SHORT_HASH_CHARS]
+        self._ts_us = int(commit[2]) * 1_000_000
+        is_own = bool(self._owner) and commit[3].strip().lower() == self._owner
+        self._message = commit[4].decode("utf-8", "replace").strip() if is_own else ""
+        self._paths = []
+        self._progress.done += 1
+
+    def _written(self) -> Iterator[Event]:
+        """The message of the commit that has just ended; git writes those of merges."""
+        if self._message and self._paths:
+            data: dict[str, Json] = {"step": self._step, "paths": self._paths[:MAX_COMMIT_PATHS]}
+            yield Event(self._ts_us, "git", COMMIT_MESSAGE, self._message, "git", data=data)
+        self._message = ""

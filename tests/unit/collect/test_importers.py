@@ -243,8 +243,44 @@ def test_a_commit_is_a_step_of_paths_whatever_they_hold(repository: Path) -> Non
     )
 
 
-def test_neither_messages_nor_authors_are_read(repository: Path) -> None:
-    assert "example.org" not in repr(list(import_git(repository, Progress())))
+def _messages(repository: Path) -> list[Event]:
+    events = import_git(repository, Progress())
+    return [event for event in events if event.kind == "commit.message"]
+
+
+def test_neither_authors_nor_messages_of_others_are_read(repository: Path) -> None:
+    unknown = repr(list(import_git(repository, Progress())))
+    _git(repository, "config", "user.email", "c@b.co")
+
+    assert "example.org" not in unknown + repr(list(import_git(repository, Progress())))
+    assert _messages(repository) == []
+
+
+def test_messages_of_the_owner_come_with_their_paths_and_without_the_address(
+    repository: Path,
+) -> None:
+    _git(repository, "config", "user.email", "A@b.co")
+    first, second = _messages(repository)
+
+    assert (first.subject, len(first.data["paths"])) == ("bob@example.org", len(HOSTILE))  # type: ignore[arg-type]
+    assert (second.subject, second.data["paths"]) == ("two", ["-x", "D", "sub/new"])
+    assert second.ts_us == (T0 + 60) * 1_000_000
+    assert "b.co" not in repr(list(import_git(repository, Progress())))
+
+
+def test_messages_of_merges_are_left_out(repository: Path) -> None:
+    _git(repository, "config", "user.email", "a@b.co")
+    _git(repository, "checkout", "-q", "-b", "other", "HEAD~1")
+    (repository / "more").write_text("1")
+    _git(repository, "add", "--", "more")
+    _git(repository, "commit", "-q", "-m", "three")
+    _git(repository, "merge", "-q", "--no-ff", "-m", "Merge it", "main")
+
+    assert sorted(event.subject for event in _messages(repository)) == [
+        "bob@example.org",
+        "three",
+        "two",
+    ]
 
 
 def test_a_folder_inside_gives_the_whole_paths_of_its_repository(repository: Path) -> None:

@@ -420,3 +420,23 @@ def test_no_text_is_expensive(text: str) -> None:
     SlotRedactor().text(text)
 
     assert time.process_time() - started_s < 1.0
+
+
+def test_the_id_of_a_decision_is_kept_where_feedback_is_joined_by_it() -> None:
+    event = Event(
+        0,
+        "shell",
+        "shell.command",
+        "git dec_0123456789abcdef0123",
+        data={
+            "suggestion": {"decision_id": "dec_0123456789abcdef0123", "outcome": "accepted"},
+            "decision_id": "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+        },
+    )
+    redacted = SlotRedactor().redact(event)
+
+    assert redacted.data == {
+        "suggestion": {"decision_id": "dec_0123456789abcdef0123", "outcome": "accepted"},
+        "decision_id": "<SECRET>",
+    }
+    assert redacted.subject == "git dec_<HEX>"

@@ -17,7 +17,7 @@ from selflow.core.paths import Root
 from selflow.core.session_files import Endpoints, write_endpoints
 from tests.unit.console.conftest import Cli
 
-ANSWERS = {
+ANSWERS: dict[str, dict[str, Any]] = {
     "/v1/predict": {
         "decision_id": "dec_1",
         "at": "2026-01-01T00:00:00Z",
@@ -33,6 +33,12 @@ ANSWERS = {
         "experts": [{"id": "ranker", "weight": 1.0}],
     },
     "/v1/feedback": {"feedback_id": "fb_1"},
+    "/v1/suggest": {
+        "decision_id": "dec_2",
+        "suggestions": [{"text": "git checkout main", "p": 0.5, "keys_saved": 5.0}],
+        "abstained": False,
+        "reason": "",
+    },
 }
 EVENT = {"ts": "2026-01-01T00:00:00Z", "source": "files", "kind": "file.modify", "subject": "a.py"}
 
@@ -77,6 +83,26 @@ def test_predict_prints_the_likeliest_and_the_decision(cli: Cli, server: Server)
     assert server.asked == [("/v1/predict", {"top_k": 3}, "Bearer sf_x")]
     assert "0.500  file.modify  a.py     ranker" in ended.out
     assert "dec_1" in ended.out
+
+
+def test_suggest_prints_one_completion_and_nothing_where_there_is_none(
+    cli: Cli, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = cli("suggest", "--prefix", "git ch", "--context", "~/work")
+    document = cli("suggest", "--prefix", "git ch", "--json").document
+    nothing = {"suggestions": [], "abstained": True, "reason": "unlikely"}
+    monkeypatch.setitem(ANSWERS, "/v1/suggest", {"decision_id": "dec_3", **nothing})
+
+    assert ended.out == "git checkout main\n"
+    body = {"surface": "shell", "prefix": "git ch", "context": "~/work"}
+    assert server.asked[0] == ("/v1/suggest", body, "Bearer sf_x")
+    assert document["suggestions"][0]["p"] == 0.5
+    silent = cli("suggest", "--prefix", "zzz", "--surface", "commit")
+    assert (silent.code, silent.out) == (0, "")
+
+
+def test_suggest_without_selflow_is_exit_code_3(cli: Cli) -> None:
+    assert cli("suggest", "--prefix", "git").code == 3
 
 
 def test_predict_with_json_has_the_shape_of_the_api(cli: Cli, server: Server) -> None:

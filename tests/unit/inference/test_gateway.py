@@ -23,6 +23,7 @@ from serve.openai import Texts
 from serve.openai_errors import ROUTES as OPENAI
 from serve.request_metrics import RequestMetrics
 from serve.routes import ANY_MODEL, policies
+from serve.suggest_socket import SuggestSocket
 from tests.unit.inference.worlds import PORT, ROUND, Feed, World
 
 DEADLINE_S = 20.0
@@ -51,9 +52,10 @@ def told(code: str, path: str) -> str:
 
 
 def test_every_route_has_a_policy_and_every_policy_a_route(shared: World) -> None:
-    app = make_app(
-        shared.replica.engine, Texts(None, None, shared.clock, RequestMetrics()), RequestMetrics()
-    )  # type: ignore[arg-type]
+    meters = RequestMetrics()
+    suggest_socket = SuggestSocket(Path("unused"), ServeSettings(), shared.clock, meters.answered)
+    texts = Texts(None, None, shared.clock, meters)  # type: ignore[arg-type]
+    app = make_app(shared.replica.engine, texts, meters, suggest_socket)
     routes = {
         (method, route.path)
         for route in app.routes

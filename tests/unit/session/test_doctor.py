@@ -3,6 +3,7 @@
 import http.server
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -74,6 +75,28 @@ def answering(statuses: Statuses) -> Iterator[int]:
 
 
 @contextmanager
+def suggesting(root: Root, status: str) -> Iterator[None]:
+    """A socket for shells that answers one request."""
+    path = root.socket("suggest.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen()
+
+        def answer() -> None:
+            client, _ = listener.accept()
+            with client:
+                client.recv(4_096)
+                client.sendall(f"HTTP/1.1 {status}\r\n\r\n".encode())
+
+        thread = Thread(target=answer, daemon=True)
+        thread.start()
+        yield
+        thread.join()
+    path.unlink()
+
+
+@contextmanager
 def listening(root: Root, host: str, port: int) -> Iterator[None]:
     """A process of the session that listens there."""
     with subprocess.Popen(
@@ -96,12 +119,14 @@ def faults(
     has_token: bool = True,
     dashboard_status: int = 401,
     inference: Statuses = INFERENCE,
+    suggest: str = "200 OK",
 ) -> set[str]:
     """The checks of a session that fail."""
     with (
         control_store(has_token=has_token) as address,
         answering({("/api/version", False): dashboard_status}) as dashboard_port,
         answering(inference) as inference_port,
+        suggesting(root, suggest),
     ):
         write_ray_session(root, RaySession(address, True, dashboard_port, (), core_pids))
         found = doctor.examine(root, root.catalog, inference_port)
@@ -118,6 +143,15 @@ def kept(root: Root) -> Root:
 def test_a_session_as_it_should_be_has_no_fault(kept: Root, core_pids: tuple[int, ...]) -> None:
     with listening(kept, "127.0.0.1", 0):
         assert faults(kept, core_pids) == set()
+
+
+def test_a_socket_that_answers_no_shell_is_found(kept: Root, core_pids: tuple[int, ...]) -> None:
+    assert faults(kept, core_pids, suggest="503 Service Unavailable") == {"suggestions answer"}
+    write_ray_session(kept, RaySession("127.0.0.1:1", True, None, (), core_pids))
+    absent = next(
+        each for each in doctor.examine(kept, kept.catalog, 1) if each.check == "suggestions answer"
+    )
+    assert absent.detail.endswith("suggest.sock: No such file or directory")
 
 
 def test_a_listener_beyond_loopback_is_found(kept: Root, core_pids: tuple[int, ...]) -> None:

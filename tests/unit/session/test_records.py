@@ -111,6 +111,7 @@ def test_a_client_asks_where_the_session_listens(
 
     assert read_endpoints(root) == Endpoints(
         inference="http://127.0.0.1:1",
+        suggest=f"unix://{root.socket('suggest.sock')}",
         ingest=f"ipc://{root.socket('ingest.sock')}",
         ingest_tcp="tcp://127.0.0.1:7790",
         dashboard="http://127.0.0.1:8265",
@@ -119,7 +120,7 @@ def test_a_client_asks_where_the_session_listens(
     with pytest.raises(NotRunningError, match="nothing listens at"):
         Client(token="sf_x", environ={"SELFLOW_HOME": str(root.path)}).health()
     assert set(status(capsys)["endpoints"]) == {
-        *("inference", "ingest", "ingest_tcp", "dashboard", "ray")
+        *("inference", "suggest", "ingest", "ingest_tcp", "dashboard", "ray")
     }
 
 

@@ -1,0 +1,139 @@
+"""The thread that completes lines: it alone touches what was learned of text."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from selflow.core.clock import Clock
+from selflow.core.errors import ApiError
+from selflow.core.events import Stored
+from selflow.core.ports import EventFeed
+from selflow.sdk.wire import SuggestAnswer, SuggestRequest
+from serve.log_follower import LogFollower
+from serve.suggestions import BUSY, Suggestions
+from serve.text_state import TextSnapshot, TextState, example_of
+
+Save = Callable[[TextSnapshot], None]
+MAX_WAITING = 32
+"""Requests that wait for the thread; one more is told that it is busy."""
+
+
+class TextEngine:
+    """Follows the log behind a cursor of its own and answers between two lines.
+
+    Learning a line takes up to a hundred times as long as completing one, and both are Python: on
+    the thread of the predictor one would hold up the other. A request waits for at most one line
+    that is being learned.
+    """
+
+    def __init__(
+        self, feed: EventFeed, suggestions: Suggestions, clock: Clock, checkpoint_lines: int
+    ) -> None:
+        self._suggestions = suggestions
+        self._clock = clock
+        self._checkpoint_lines = checkpoint_lines
+        self._unsaved_lines = 0
+        self._waiting = 0
+        self._saved: TextSnapshot | None = None
+        self._save: Save | None = None
+        self._state: TextState | None = None
+        self._worker = ThreadPoolExecutor(1, "selflow-text")
+        self._follower = LogFollower("follower of lines of text", feed, self._learner, clock)
+
+    @property
+    def fault(self) -> str:
+        """What ended the follower against its will."""
+        return self._follower.fault
+
+    @property
+    def last_error(self) -> str:
+        """Why it is not up to date; empty if it is."""
+        return self._follower.error
+
+    def start(self) -> None:
+        """Begin to follow the log, once ``open`` was called."""
+        self._follower.start()
+
+    def open(self, saved: TextSnapshot, save: Save) -> None:
+        """Go on from what a checkpoint held; ``save`` keeps what is learned from now on."""
+        self._saved, self._save = saved, save
+
+    async def stop(self) -> None:
+        """Learn nothing more, and hand over what was learned."""
+        self._follower.stop()
+        await asyncio.wrap_future(self._worker.submit(self._keep))
+        self._worker.shutdown(wait=False)
+
+    def step(self) -> bool:
+        """Learn what has come; True if more waits."""
+        return self._follower.step()
+
+    async def suggest(
+        self, request: SuggestRequest, asked_s: float, *, is_stored: bool, patience_s: float
+    ) -> SuggestAnswer:
+        """Complete a line; abstains where the answer would come too late.
+
+        Raises:
+            ApiError: 503 ``starting``. StoreError: The decision could not be stored.
+        """
+        state = self._state
+        if state is None:
+            detail = "what was learned of text is being loaded"
+            raise ApiError(503, "starting", detail, "try again in a second")
+        if self._waiting >= MAX_WAITING:
+            return self._suggestions.abstain(request, BUSY)
+
+        def answer() -> SuggestAnswer:
+            if self._clock.monotonic_s() - asked_s > patience_s:
+                return self._suggestions.abstain(request, BUSY)
+            return self._suggestions.complete(request, state, asked_s, is_stored=is_stored)
+
+        self._waiting += 1
+        try:
+            return await asyncio.wrap_future(self._worker.submit(answer))
+        finally:
+            self._waiting -= 1
+
+    @property
+    def cursor(self) -> int:
+        """The last event that it has learned."""
+        return self._state.cursor if self._state else 0
+
+    def learn(self, events: Sequence[Stored]) -> None:
+        """Learn these, and let requests in after each line."""
+        for portion in portions(events):
+            self._worker.submit(self._learn, portion).result()
+        if self._unsaved_lines >= self._checkpoint_lines and self._save is not None:
+            self._save(self._worker.submit(self._snapshot).result())
+
+    def _learner(self) -> "TextEngine | None":
+        """Itself, once there is a state to go on from."""
+        if self._state is None and self._saved is not None:
+            self._state = self._worker.submit(TextState.restore, self._saved).result()
+        return self if self._state is not None else None
+
+    def _learn(self, events: Sequence[Stored]) -> None:
+        state = self._state
+        if state is not None:
+            self._suggestions.rate(events[-1])
+            self._unsaved_lines += state.learn(events)
+
+    def _snapshot(self) -> TextSnapshot:
+        self._unsaved_lines = 0
+        return self._state.snapshot() if self._state else TextSnapshot()
+
+    def _keep(self) -> None:
+        if self._state is not None and self._save is not None:
+            self._save(self._snapshot())
+
+
+def portions(events: Sequence[Stored]) -> Iterator[list[Stored]]:
+    """The events, cut behind each that teaches a line or tells what became of a suggestion."""
+    portion: list[Stored] = []
+    for stored in events:
+        portion.append(stored)
+        if "suggestion" in stored.event.data or example_of(stored.event) is not None:
+            yield portion
+            portion = []
+    if portion:
+        yield portion
