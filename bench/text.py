@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench._streams import DATA, require
+from selflow.text.engine import make_suggester
 from selflow.text.evaluate import NAMES, LineGrade, Row, by_user, figures, grade_lines
 from selflow.text.lines import line_bits
-from selflow.text.mixer import Mixer
 from selflow.text.ppm import Ppm
 from selflow.text.shared_text import shipped
-from selflow.text.suggest import MIN_PRECISION, Suggester
+from selflow.text.suggest import MIN_PRECISION
 
 SHELL, MESSAGES = "shell_training_other.csv.gz", "git_pandoc_messages.csv.gz"
 DEVELOPMENT = "0123"
@@ -105,7 +105,7 @@ def own_ppm(rows: Iterable[Row]) -> list[float]:
 
 def keystrokes(rows: Iterable[Row]) -> list[float]:
     """Milliseconds of each suggestion while lines are typed to their end."""
-    suggester, took = Suggester(Mixer(shipped())), []
+    suggester, took = make_suggester(), []
     for _, line, context, _ in rows:
         for typed in range(1, len(line)):
             began_s = time.perf_counter()

@@ -2,14 +2,18 @@
 how many keys its completions would have saved.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import itemgetter
 
 from selflow.core.errors import UsageError
+from selflow.core.ports import TextTuner
+from selflow.text.adapted_expert import AdaptedExpert, Disturb, as_it_came
+from selflow.text.byte_expert import ByteExpert
+from selflow.text.byte_model import ByteModel
 from selflow.text.history import FREQUENT_HALF_LIFE_LINES, LineCounts
 from selflow.text.lines import Cursor, TextExpert, line_bits
-from selflow.text.mixer import Mixer
+from selflow.text.mixer import LineRules, Mixer
 from selflow.text.shared_text import SharedText, shipped
 from selflow.text.suggest import PrecisionBound, Suggestion, completer, completions, follow
 
@@ -18,6 +22,9 @@ Row = tuple[int, bytes, bytes, str]
 Figures = dict[str, dict[str, float | int | None]]
 RULES, MIXED = ("fish", "frecency"), ("history", "ppm", "mix")
 NAMES = (*RULES, *MIXED)
+BASE_NAME, AGENTS_NAME = "mix_base", "mix_agents"
+MakeTuner = Callable[[], TextTuner]
+"""A trainer of an adapter for one user, which has learned nothing."""
 _FIRST, _FIRST_FLOOR = 5, 0.01
 _PROGRESS_LINES = 50
 
@@ -39,6 +46,7 @@ def evaluate_lines(
     rows: Iterable[Row],
     *,
     shared: SharedText | None = None,
+    models: "Models | None" = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Figures]:
     """Judge a table of lines, in the shape of ``selflow eval text`` (docs/learning.md#text).
@@ -46,6 +54,7 @@ def evaluate_lines(
     Args:
         rows: One per line, in any order; each user's past is its own.
         shared: The text that PPM starts from; the shipped one by default.
+        models: What else is mixed, if anything.
         progress: Called with (lines done, lines in all) now and then, and at the end.
 
     Returns:
@@ -59,11 +68,12 @@ def evaluate_lines(
     users = by_user(rows)
     if not users:
         raise UsageError("the stream holds no lines", "name a file with at least one row")
-    grades: dict[str, list[LineGrade]] = {name: [] for name in NAMES}
+    grades: dict[str, list[LineGrade]] = {}
     total = sum(map(len, users))
-    for done, row in enumerate(_all(users, shared or shipped()), start=1):
+    lines = (row for rows in users for row in grade_lines(rows, shared or shipped(), models))
+    for done, row in enumerate(lines, start=1):
         for name, grade in row.items():
-            grades[name].append(grade)
+            grades.setdefault(name, []).append(grade)
         if progress is not None and (done % _PROGRESS_LINES == 0 or done == total):
             progress(done, total)
     return {"experts": {name: figures(lines) for name, lines in grades.items()}}
@@ -77,28 +87,50 @@ def by_user(rows: Iterable[Row]) -> list[list[Row]]:
     return list(users.values())
 
 
-def _all(users: Sequence[Sequence[Row]], shared: SharedText) -> Iterator[dict[str, LineGrade]]:
-    for rows in users:
-        yield from grade_lines(rows, shared)
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What is mixed in beside the rules."""
+
+    base: ByteModel
+    make_tuner: MakeTuner | None = None
+    """With it an adapter follows each user, mixed in besides the base."""
+    controls: Mapping[str, Disturb] = field(default_factory=dict)
+    """Further mixes by name, whose adapter learns disturbed lines."""
+
+    def mixers(self, rules: LineRules) -> dict[str, Mixer]:
+        """A mix for each of them over the same rules, nothing learned."""
+        mixers = {BASE_NAME: Mixer(models=[ByteExpert(self.base)], rules=rules)}
+        if self.make_tuner is not None:
+            for name, disturb in {AGENTS_NAME: as_it_came, **self.controls}.items():
+                adapted = AdaptedExpert(self.base, self.make_tuner(), disturb)
+                mixers[name] = Mixer(models=[ByteExpert(self.base), adapted], rules=rules)
+        return mixers
 
 
-def grade_lines(rows: Iterable[Row], shared: SharedText) -> Iterator[dict[str, LineGrade]]:
+def grade_lines(
+    rows: Iterable[Row], shared: SharedText, models: Models | None = None
+) -> Iterator[dict[str, LineGrade]]:
     """One user's lines, each by every expert before anybody learns it.
 
     Cost: bench/text.py.
     """
-    mixer = Mixer(shared)
-    experts: dict[str, TextExpert] = {"history": mixer.history, "ppm": mixer.primed, "mix": mixer}
+    mix = Mixer(shared)
+    mixers = {} if models is None else models.mixers(mix.rules)
+    rules: dict[str, TextExpert] = {"history": mix.rules.history, "ppm": mix.rules.primed}
+    experts: dict[str, TextExpert] = {**rules, "mix": mix, **mixers}
     bounds = {name: PrecisionBound() for name in experts}
     counts = LineCounts(FREQUENT_HALF_LIFE_LINES)
     for _, line, context, _ in rows:
         shares = counts.shares(b"")
         ranked = {"fish": counts.newest(), "frecency": sorted(shares, key=lambda x: -shares[x])}
         grades = {name: _grade_rule(line, lines) for name, lines in ranked.items()}
+        for mixer in mixers.values():
+            mixer.read_ahead(line, context)
         for name, expert in experts.items():
             grades[name] = _grade_expert(line, expert.start(context), bounds[name])
         counts.learn(b"", line)
-        mixer.learn(line, context)
+        for mixer in (*mixers.values(), mix):
+            mixer.learn(line, context)
         yield grades
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from selflow.text.byte_expert import ByteCursor, ByteExpert
 from selflow.text.history import History, HistoryCursor
 from selflow.text.lines import END, MAX_LINE_BYTES, Floats, Packed
 from selflow.text.ppm import ByteCounts, Ppm, PpmCursor
@@ -22,68 +23,139 @@ _DEPTHS = (1, 2, 4, 8, 16)
 _MATCHES = 4
 _CONFIDENCES = np.log((0.3, 0.6, 0.9))
 _LEVELS = len(_CONFIDENCES) + 1
-START_WEIGHTS = (0.2, 0.3, 0.5)
-"""Before anything came, for own bytes, own bytes over shared text and lines of the past: rounded by
-hand, near what the development people of bench/text.py prefer.
+START_WEIGHTS = ((0.2, 0.3, 0.5), (0.1, 0.1, 0.4, 0.5), (0.1, 0.1, 0.4, 0.35, 0.15))
+"""Before anything came, for own bytes, own bytes over shared text, lines of the past, the base and
+what was adapted from it: rounded by hand, near what the development people of bench/text.py prefer.
 """
+_CONFIDENT = 4
+"""So many experts have a say in the choice by confidence: an adapted base does not."""
+_DRAFT_BYTES = 24
+_DRAFT_FLOOR = 0.25
 
-_Cursors = tuple[PpmCursor, PpmCursor, HistoryCursor]
 
-
-class Mixer:
-    """The mix of PPM over one's own lines, PPM over the shared text too, and the line rules."""
+class LineRules:
+    """PPM over one's own lines, PPM over the shared text too, and lines of the past above it."""
 
     def __init__(self, shared: SharedText | None = None) -> None:
         self._own = ByteCounts()
+        self._alone = Ppm(None, self._own)
         self.primed = Ppm(shared, self._own)
-        """Its expert of own bytes over the shared text; learned here."""
+        """Own bytes over the shared text."""
         self.history = History(self.primed, learns_beneath=False)
-        """Its expert of whole lines; learned here."""
-        self._experts = (Ppm(None, self._own), self.primed, self.history)
-        self._weights = [
-            np.tile(np.array(START_WEIGHTS), ((len(_DEPTHS) + 1) * _MATCHES, 1)),
-            np.zeros((_LEVELS ** len(START_WEIGHTS), len(START_WEIGHTS))),
-        ]
+        """Whole lines."""
+
+    def start(self, context: bytes) -> "_Rules":
+        """The cursors of all three before the first byte."""
+        alone, primed = self._alone.start(context), self.primed.start(context)
+        return alone, primed, self.history.start(context)
+
+    def learn(self, line: bytes, context: bytes) -> None:
+        """A line was finished."""
+        self._own.learn(line)
+        for expert in (self._alone, self.primed, self.history):
+            expert.learn(line, context)
+
+    def state(self) -> list[Packed]:
+        """The counts of bytes, and what is known of lines."""
+        return [self._own.state(), self.history.state()]
+
+    def load_state(self, own: Packed, history: Packed) -> None:
+        """Go on from what ``state`` gave."""
+        self.history.load_state(history)
+        for expert in (self._alone, self.primed):
+            expert.load_state(own)
+
+
+class Mixer:
+    """The mix of PPM over one's own lines, PPM over the shared text too, the line rules and, where
+    there are any, models.
+    """
+
+    def __init__(
+        self,
+        shared: SharedText | None = None,
+        models: Sequence[ByteExpert] = (),
+        rules: "LineRules | None" = None,
+    ) -> None:
+        """``models``: the base, then what was adapted from it; learned here. ``rules``: those of
+        another mix, which learns them after this one has learned; without them it has its own.
+        """
+        self.rules = rules or LineRules(shared)
+        """Its experts without a model."""
+        self._learns_rules = rules is None
+        self._models = tuple(models)
+        self._weights = _start_weights(len(self._models))
         self._started: tuple[bytes, MixCursor] | None = None
 
     def start(self, context: bytes = b"") -> "MixCursor":
         if self._started is None or self._started[0] != context:
-            own, primed, history = self._experts
-            cursors = (own.start(context), primed.start(context), history.start(context))
-            self._started = (context, MixCursor(self._weights, cursors, 0))
+            models = tuple(model.start(context) for model in self._models)
+            rules = self.rules.start(context)
+            self._started = (context, MixCursor(self._weights, rules, models, 0))
         return self._started[1]
+
+    def read_ahead(self, line: bytes, context: bytes = b"") -> None:
+        """Let the models read a line that is known at once; it changes nothing but the cost."""
+        for model in self._models:
+            model.read_ahead(line, context)
+        self._started = None
 
     def learn(self, line: bytes, context: bytes = b"") -> None:
         if len(line) > MAX_LINE_BYTES:
             return
-        self._learn_weights(line, self.start(context))
-        self._own.learn(line)
-        for expert in self._experts:
-            expert.learn(line, context)
+        self._learn_weights(line, context)
+        for model in self._models:
+            model.learn(line, context)
+        if self._learns_rules:
+            self.rules.learn(line, context)
         self._started = None
 
     def state(self) -> Packed:
         weights = [table.tolist() for table in self._weights]
-        return [self._own.state(), self.history.state(), weights]
+        models = [model.state() for model in self._models]
+        return [*self.rules.state(), weights, *([models] if models else [])]
 
     def load_state(self, state: Packed) -> None:
-        own, history, weights = state
-        self.history.load_state(history)
-        self._weights = [np.array(table) for table in weights]
+        """Go on from what ``state`` gave. If it was that of a mix with other models, its weights
+        say nothing here: they start again, and what the rules learned stays.
+        """
+        own, history, weights, *models = state
+        self.rules.load_state(own, history)
         self._started = None
-        for expert in self._experts[:2]:
-            expert.load_state(own)
+        learned = models[0] if models else []
+        if len(learned) == len(self._models):
+            self._weights = [np.array(table) for table in weights]
+            for model, saved in zip(self._models, learned, strict=True):
+                model.load_state(saved)
+        else:
+            self._weights = _start_weights(len(self._models))
 
-    def _learn_weights(self, line: bytes, cursor: "MixCursor") -> None:
-        """One gradient step per byte: each expert's log p of what came, less what was expected."""
-        for symbol in (*line, END):
-            logs, rows = cursor.inputs()
+    def _learn_weights(self, line: bytes, context: bytes) -> None:
+        """One gradient step per byte: each expert's log p of what came, less what was expected.
+
+        What models say is taken from their own pass over the line, so that no question asked
+        before changes the last bits of a weight.
+        """
+        cursor = self.start(context)
+        said = [model.read(line, context) for model in self._models]
+        for index, symbol in enumerate((*line, END)):
+            logs, rows = cursor.inputs([log_p[index] for log_p in said])
             p = _mix(self._weights, rows, logs)
             gradient = logs[:, symbol] - logs @ p
             for table, row in zip(self._weights, rows, strict=True):
                 table[row] += RATE * gradient
             if symbol != END:
                 cursor = cursor.step(symbol)
+
+
+def _start_weights(models: int) -> list[Floats]:
+    """The weights by where in the line and how well it matches, and by who is sure."""
+    first = np.array(START_WEIGHTS[min(models, len(START_WEIGHTS) - 1)])
+    sure = _LEVELS ** min(len(first), _CONFIDENT)
+    return [
+        np.tile(first, ((len(_DEPTHS) + 1) * _MATCHES, 1)),
+        np.zeros((sure, len(first))),
+    ]
 
 
 def _mix(weights: Sequence[Floats], rows: tuple[int, int], logs: Floats) -> Floats:
@@ -95,10 +167,13 @@ def _mix(weights: Sequence[Floats], rows: tuple[int, int], logs: Floats) -> Floa
 class MixCursor:
     """The experts' cursors, side by side."""
 
-    __slots__ = ("_cursors", "_depth", "_inputs", "_next", "_p", "_weights")
+    __slots__ = ("_depth", "_inputs", "_models", "_next", "_p", "_rules", "_weights")
 
-    def __init__(self, weights: Sequence[Floats], cursors: "_Cursors", depth: int) -> None:
-        self._weights, self._cursors, self._depth = weights, cursors, depth
+    def __init__(
+        self, weights: Sequence[Floats], rules: "_Rules", models: "_Models", depth: int
+    ) -> None:
+        self._weights, self._depth = weights, depth
+        self._rules, self._models = rules, models
         self._inputs: tuple[Floats, tuple[int, int]] | None = None
         self._p: Floats | None = None
         self._next: dict[int, MixCursor] = {}
@@ -106,27 +181,55 @@ class MixCursor:
     @property
     def p(self) -> Floats:
         if self._p is None:
-            logs, rows = self.inputs()
+            if self._inputs is None:
+                self._draft()
+                self._inputs = self.inputs([model.log_p for model in self._models])
+            logs, rows = self._inputs
             self._p = _mix(self._weights, rows, logs)
         return self._p
 
     def step(self, byte: int) -> "MixCursor":
         cursor = self._next.get(byte)
         if cursor is None:
-            own, primed, history = self._cursors
-            cursors = (own.step(byte), primed.step(byte), history.step(byte))
-            cursor = self._next[byte] = MixCursor(self._weights, cursors, self._depth + 1)
+            own, primed, history = self._rules
+            rules = (own.step(byte), primed.step(byte), history.step(byte))
+            models = tuple(model.step(byte) for model in self._models)
+            cursor = self._next[byte] = MixCursor(self._weights, rules, models, self._depth + 1)
         return cursor
 
-    def inputs(self) -> tuple[Floats, tuple[int, int]]:
-        """(experts, 257) log probabilities, and which vector of each table has a say."""
-        if self._inputs is None:
-            logs = np.log(np.stack([cursor.p for cursor in self._cursors]))
-            sure = np.searchsorted(_CONFIDENCES, logs.max(axis=1)).tolist()
-            confidence = (sure[0] * _LEVELS + sure[1]) * _LEVELS + sure[2]
-            mass = self._cursors[2].mass
-            match = 0 if not mass else 1 if mass < 0.02 else 2 if mass < 0.2 else 3
-            position = sum(self._depth >= start for start in _DEPTHS)
-            rows = (position * _MATCHES + match, confidence)
-            self._inputs = (logs, rows)
-        return self._inputs
+    def inputs(self, models: Sequence[Floats]) -> tuple[Floats, tuple[int, int]]:
+        """(experts, 257) log probabilities, and which vector of each table has a say.
+
+        Args:
+            models: What the models say here, (257,) log probabilities each.
+        """
+        logs = np.log(np.stack([cursor.p for cursor in self._rules]))
+        if models:
+            logs = np.concatenate([logs, models])
+        confidence = 0
+        for level in np.searchsorted(_CONFIDENCES, logs[:_CONFIDENT].max(axis=1)).tolist():
+            confidence = confidence * _LEVELS + level
+        mass = self._rules[2].mass
+        match = 0 if not mass else 1 if mass < 0.02 else 2 if mass < 0.2 else 3
+        position = sum(self._depth >= start for start in _DEPTHS)
+        return logs, (position * _MATCHES + match, confidence)
+
+    def _draft(self) -> None:
+        """Let the models read on along what the lines of the past say comes: one pass costs little
+        more than one byte (speculative decoding, Leviathan et al. 2023).
+        """
+        if not self._models or self._models[0].is_read:
+            return
+        rule, models, likely = self._rules[2], self._models, 1.0
+        for _ in range(_DRAFT_BYTES):
+            byte = int(rule.p.argmax())
+            likely *= float(rule.p[byte])
+            if byte == END or likely < _DRAFT_FLOOR:
+                break
+            rule, models = rule.step(byte), tuple(model.step(byte) for model in models)
+        for model in models:
+            model.log_p  # noqa: B018  (computes all that lead to it)
+
+
+_Rules = tuple[PpmCursor, PpmCursor, HistoryCursor]
+_Models = tuple[ByteCursor, ...]

@@ -16,6 +16,7 @@ from selflow.core.plugins import load_one
 if TYPE_CHECKING:
     from selflow.collect.progress import Progress
     from selflow.predict.evaluate import Grow, Row
+    from selflow.text.evaluate import Models
     from selflow.text.evaluate import Row as LineRow
 
 T = TypeVar("T")
@@ -113,11 +114,18 @@ def text(
         str | None,
         typer.Option(metavar="COL", help="Column with the user; each has a separate history."),
     ] = None,
+    *,
+    agents: Annotated[
+        bool,
+        typer.Option(
+            "--agents", help="Adapt the model to each user as the lines come; needs torch."
+        ),
+    ] = False,
 ) -> None:
     """Predict each line of a stream from those before it, byte by byte, then learn it.
 
-    Bits, and the keystrokes that completions save, for the rules of shells, lines of the past, PPM
-    and their mix.
+    Bits, and the keystrokes that completions save, for the rules of shells, lines of the past, PPM,
+    their mix, and the mix with the model that ships.
     """
     from selflow.collect.progress import Progress
     from selflow.text.evaluate import evaluate_lines
@@ -128,7 +136,7 @@ def text(
     columns = (time, text, tuple(context.split(",")) if context else (), user)
     rows = _bounded(_lines(file, columns, reading, too_long), file, MAX_TEXT_ROWS)
     with progress(call, f"evaluating {printable(file.name)}") as show:
-        document = evaluate_lines(rows, progress=show)
+        document = evaluate_lines(rows, models=_models(call, agents=agents), progress=show)
     if reading.bad_rows:
         call.note(f"{reading.bad_rows:,} rows skipped: no time, no text or invalid")
     if too_long[0]:
@@ -145,6 +153,27 @@ def text(
             ],
         ),
     )
+
+
+def _models(call: Invocation, *, agents: bool) -> "Models | None":
+    """The model that ships, and with ``agents`` what adapts it; without a readable model the rules
+    are judged alone.
+    """
+    from selflow.core.errors import ArtifactError
+    from selflow.text.engine import BASE, shipped_base
+    from selflow.text.evaluate import Models
+
+    try:
+        base = shipped_base()
+    except ArtifactError as error:
+        if agents:
+            raise
+        call.note(f"{error}; evaluating without it")
+        return None
+    if not agents:
+        return Models(base)
+    make_tuner = load_one("selflow.growers", "text_agents", "trainer of adapters")
+    return Models(base, lambda: make_tuner(BASE))
 
 
 def _grower(call: Invocation) -> "Grow":
