@@ -11,7 +11,7 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError, WorkerCrashedError
 
 from actors.launchers import ClustererShell, EvaluatorShell, TrainerShell
-from actors.line_agents import read_lines
+from actors.line_agents import installed_base_sha256, read_lines
 from actors.messages import (
     Candidate,
     Failure,
@@ -174,8 +174,9 @@ class LearningCycle:
 
     def _grow_and_judge_lines(self, upto_seq: int) -> None:
         """The agent of the shell's lines, unless one on the installed language model serves."""
+        installed = installed_base_sha256()
         serving = self._catalog.agents.champions("shell")
-        if any(champion.base_sha256 == self._plan.lines_base_sha256() for champion in serving):
+        if any(champion.base_sha256 == installed for champion in serving):
             return
         lines = read_lines.remote(upto_seq)
         grown = self._stage(

@@ -2,10 +2,10 @@
 and by that pool with the agent's parts.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from selflow.core.settings import GateSettings
     from selflow.judge.gate import Outcomes
     from selflow.text.agent import LineAgent
+    from selflow.text.byte_model import ByteModel
     from selflow.text.examples import OwnLine
     from selflow.text.paired import LineOutcomes
 
@@ -32,13 +33,21 @@ def line_steps(lines: "Sequence[OwnLine]") -> list[Step]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class GateLook:
+    """Who looks at the gate part: the cycle, the artifact, and the catalog that has the ledger."""
+
+    cycle_id: str
+    sha256: str
+    catalog: Catalog
+
+
 def judge_lines(
     plan: Plan,
-    cycle_id: str,
-    sha256: str,
+    who: GateLook,
     agent: "LineAgent",
+    model: "ByteModel",
     lines: "Sequence[OwnLine]",
-    catalog: Catalog,
 ) -> Judged:
     """Open the lines that the agent does not know once, and judge it and each of its parts.
 
@@ -47,11 +56,10 @@ def judge_lines(
 
     Args:
         plan: The session's.
-        cycle_id: Whose verdict it is.
-        sha256: The agent's artifact.
-        agent: What is in it.
+        who: Whose look it is.
+        agent: What is in the artifact.
+        model: What the agent stands on.
         lines: The owner's newest lines, oldest first, with those that the agent knows.
-        catalog: Holds the ledger.
 
     Cost: bench/text.py prints what a line costs; the gate part is judged once by the pool, the
     agent and the agent without each part, and the pool learns the lines before it.
@@ -67,18 +75,18 @@ def judge_lines(
     in_slice = np.ones(len(gate), np.bool_)
     if reason := too_few(ts_us, in_slice, settings):
         return Judged("no_verdict", (reason,), {"gate_steps": len(gate)})
-    look = catalog.verdicts.open_gate(
+    look = who.catalog.verdicts.open_gate(
         partial(next_opening, gate_set_id(line_steps(gate)), ts_us),
         (int(ts_us[0]), int(ts_us[-1])),
-        sha256,
-        cycle_id,
+        who.sha256,
+        who.cycle_id,
         SystemClock().now_us(),
     )
     if look is None:
         reason = f"More than half of the {len(gate):,} gate lines were opened {OPENINGS} times."
         return Judged("no_verdict", (reason,), {"gate_steps": len(gate)})
     alpha = alpha_at(settings, look.opening)
-    played = agent.replay(past, gate)
+    played = agent.replay(past, gate, model)
     pool, whole = played.pool, played.whole
     evidence = Evidence(ts_us, in_slice, _outcomes(pool), _outcomes(whole))
     seed = plan.settings.learning.seed
@@ -121,7 +129,7 @@ def _outcomes(line_outcomes: "LineOutcomes") -> "Outcomes":
     )
 
 
-def _figures(line_outcomes: "LineOutcomes") -> Mapping[str, Any]:
+def _figures(line_outcomes: "LineOutcomes") -> dict[str, Json]:
     return {
         "lines": len(line_outcomes.bits),
         "bits_per_line": float(line_outcomes.bits.mean()),

@@ -14,10 +14,12 @@ from selflow.core.settings import LmSettings, PredictSettings, RouterSettings, S
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 from selflow.store.log import FillReader
+from selflow.text.engine import shipped_base
 from selflow.web.bodies import App
 from serve.checkpoints import Checkpoints
 from serve.engine import Engine
 from serve.gateway import make_app, make_gateway
+from serve.line_agents import LineAgents
 from serve.model_registry import ModelRegistry
 from serve.openai import Texts
 from serve.request_metrics import RequestMetrics
@@ -26,6 +28,7 @@ from serve.session_metrics import SessionMetrics
 from serve.suggest_socket import SuggestSocket
 from serve.suggestions import Suggestions
 from serve.text_engine import TextEngine
+from serve.text_state import LoadModel
 
 if TYPE_CHECKING:
     from selflow.lm.host import AgentHost
@@ -67,6 +70,7 @@ def assemble(
     make_host: "Callable[[Path], AgentHost] | None" = None,
     seed: int | None = None,
     last_seq: Callable[[], int] | None = None,
+    load_model: LoadModel = shipped_base,
 ) -> Replica:
     """Open the catalog and put the rest together; the state is loaded once the engine starts.
 
@@ -76,6 +80,7 @@ def assemble(
         make_host: Loads a base folder, unless a test has none.
         seed: Where the router's chance comes from; None is the system's.
         last_seq: Number of the last stored event, unless it is read from the log on the disk.
+        load_model: The language model of lines, unless a test has another.
 
     Raises:
         StoreError: The catalog cannot be opened; Serve tries again.
@@ -93,6 +98,9 @@ def assemble(
     home = str(Path.home())
     suggestions = Suggestions(catalog, args.redactor, registry, clock, request_metrics, home)
     steps = args.predict.checkpoint_steps
+    line_agents = LineAgents(
+        lambda: catalog.agents.champions("shell"), artifacts, args.feed, load_model, clock
+    )
 
     def make() -> PredictionService:
         checkpoints = Checkpoints(catalog, ArtifactStore(args.root.artifacts), args.predict, clock)
@@ -112,7 +120,7 @@ def assemble(
         args.feed,
         last_seq or log.last_seq,
         registry,
-        TextEngine(args.feed, suggestions, clock, steps),
+        TextEngine(args.feed, suggestions, line_agents, clock, steps),
         clock,
         request_metrics,
         args.version,

@@ -18,10 +18,10 @@ from selflow.core.ports import Redactor
 from selflow.sdk.wire import SuggestAnswer, SuggestedText, SuggestRequest
 from selflow.store.catalog import Catalog
 from selflow.store.records import Decision
+from selflow.text.examples import is_presentable
 from selflow.text.suggest import MAX_TYPED_BYTES, MIN_PRECISION
 from serve.model_registry import ModelRegistry
 from serve.request_metrics import RequestMetrics
-from serve.text_state import is_presentable
 
 if TYPE_CHECKING:
     from serve.text_state import TextState

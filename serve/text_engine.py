@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event as Flag
 
 from selflow.core.clock import Clock
 from selflow.core.errors import ApiError
 from selflow.core.events import Stored
 from selflow.core.ports import EventFeed
 from selflow.sdk.wire import SuggestAnswer, SuggestRequest
+from selflow.text.examples import example_of
+from serve.line_agents import LineAgents
 from serve.log_follower import LogFollower
 from serve.suggestions import BUSY, Suggestions
-from serve.text_state import TextSnapshot, TextState, example_of
+from serve.text_state import TextSnapshot, TextState
 
 Save = Callable[[TextSnapshot], None]
 MAX_WAITING = 32
@@ -27,9 +30,16 @@ class TextEngine:
     """
 
     def __init__(
-        self, feed: EventFeed, suggestions: Suggestions, clock: Clock, checkpoint_lines: int
+        self,
+        feed: EventFeed,
+        suggestions: Suggestions,
+        agents: LineAgents,
+        clock: Clock,
+        checkpoint_lines: int,
     ) -> None:
         self._suggestions = suggestions
+        self._agents = agents
+        self._stopping = Flag()
         self._clock = clock
         self._checkpoint_lines = checkpoint_lines
         self._unsaved_lines = 0
@@ -47,8 +57,8 @@ class TextEngine:
 
     @property
     def last_error(self) -> str:
-        """Why it is not up to date; empty if it is."""
-        return self._follower.error
+        """Why it is not up to date, or goes without an agent; empty if all is well."""
+        return self._follower.error or self._agents.error
 
     def start(self) -> None:
         """Begin to follow the log, once ``open`` was called."""
@@ -60,6 +70,7 @@ class TextEngine:
 
     async def stop(self) -> None:
         """Learn nothing more, and hand over what was learned."""
+        self._stopping.set()
         self._follower.stop()
         await asyncio.wrap_future(self._worker.submit(self._keep))
         self._worker.shutdown(wait=False)
@@ -109,8 +120,15 @@ class TextEngine:
     def _learner(self) -> "TextEngine | None":
         """Itself, once there is a state to go on from."""
         if self._state is None and self._saved is not None:
-            self._state = self._worker.submit(TextState.restore, self._saved).result()
-        return self if self._state is not None else None
+            load_model = self._agents.load_model
+            restored = self._worker.submit(TextState.restore, self._saved, load_model)
+            self._state = restored.result()
+        if self._state is None:
+            return None
+        agents = self._agents.changed(self._state.agents, self._state.cursor, self._stopping)
+        if agents is not None:
+            self._worker.submit(self._state.seat, agents).result()
+        return self
 
     def _learn(self, events: Sequence[Stored]) -> None:
         state = self._state

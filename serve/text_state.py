@@ -1,22 +1,22 @@
 """What was learned of lines of text: a value that a checkpoint holds beside the predictor."""
 
 import logging
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgpack
 
-from selflow.core.errors import ShapeError
-from selflow.core.events import COMMIT_MESSAGE, SHELL_COMMAND, Event, Stored
+from selflow.core.errors import ArtifactError, ShapeError
+from selflow.core.events import Stored
 from selflow.route.arms import MIX
-from selflow.text.lines import MAX_LINE_BYTES
+from selflow.text.agent import mix_with
+from selflow.text.byte_model import ByteModel
+from selflow.text.examples import COMMIT, SHELL, example_of
 from selflow.text.mixer import Mixer
 from selflow.text.shared_text import shipped
 from selflow.text.suggest import Suggester, Suggestion
 
-SHELL, COMMIT = "shell", "commit"
 TEXT_SCHEMA = "selflow.serve.text/1"
 """Raise the number with whatever ``make_arms`` makes or ``example_of`` takes: what was learned
 before is then learned again from the log.
@@ -25,46 +25,28 @@ MAX_ASKED = 128
 """Suggestions between two learned lines before the experts forget what they computed for them: a
 new prefix leaves up to 0.5 MB behind, which a learned line clears.
 """
-_SLOT = re.compile(r"<[A-Z]{3,6}>")
-"""The slots of redaction, and whatever looks like one."""
 _log = logging.getLogger(__name__)
 
-Arms = Mapping[str, Suggester]
+Arms = dict[str, Suggester]
+LoadModel = Callable[[], ByteModel]
 
 
-def make_arms() -> dict[str, Suggester]:
-    """Who completes the lines of one surface, by the name of the arm; the router chooses between
-    them, and each learns every line.
-    """
+def make_arms() -> Arms:
+    """Who completes the lines of one surface without an agent, by the name of the arm."""
     return {MIX: Suggester(Mixer(shipped()))}
 
 
-def is_presentable(text: str) -> bool:
-    """Whether a text may be shown as a line: no control, format or bidirectional characters, no
-    slot of a secret.
+@dataclass(frozen=True, slots=True)
+class SeatedAgent:
+    """An agent that completes lines beside the mix: the router chooses between them, and each
+    learns every line.
     """
-    return text.isprintable() and _SLOT.search(text) is None
 
-
-def example_of(event: Event) -> tuple[str, bytes, bytes] | None:
-    """What an event teaches: surface, line and context; None if it teaches none.
-
-    Left out are lines that may not be suggested, those of more than ``MAX_LINE_BYTES``, and those
-    that begin with a space, by which a shell's user says that they are not to be remembered.
-    """
-    line = event.subject.encode()
-    if not line or len(line) > MAX_LINE_BYTES or event.subject[0].isspace():
-        return None
-    if not is_presentable(event.subject):
-        return None
-    if event.kind == SHELL_COMMAND:
-        folder = event.data.get("folder")
-        return SHELL, line, folder.encode() if isinstance(folder, str) else b""
-    if event.kind == COMMIT_MESSAGE:
-        paths = event.data.get("paths")
-        named = paths if isinstance(paths, list) else []
-        return COMMIT, line, "\n".join(str(path) for path in named).encode()
-    return None
+    surface: str
+    name: str
+    version: str
+    base_sha256: str
+    suggester: Suggester
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +62,28 @@ class TextSnapshot:
 class TextState:
     """The arms of each surface, and the place in the log.
 
-    A pure function of the events up to ``cursor``: the same log gives the same state, bit for bit,
-    whatever was asked in between.
+    A pure function of the events up to ``cursor`` and the agents: the same log gives the same
+    state, bit for bit, whatever was asked in between.
     """
 
     def __init__(self) -> None:
         self.cursor = 0
-        self._surfaces: dict[str, Arms] = {SHELL: make_arms(), COMMIT: make_arms()}
+        self.agents: tuple[SeatedAgent, ...] = ()
+        self._surfaces = {SHELL: make_arms(), COMMIT: make_arms()}
         self._asked_since_learned = dict.fromkeys(self._surfaces, 0)
 
     def versions(self, surface: str) -> dict[str, str]:
         """The arms that the router may choose between, each with its version."""
-        return dict.fromkeys(self._surfaces[surface], "")
+        agents = {one.name: one.version for one in self.agents if one.surface == surface}
+        return {MIX: "", **agents}
+
+    def seat(self, agents: Sequence[SeatedAgent]) -> None:
+        """Make these the agents; each has learned every line up to ``cursor``."""
+        for gone in self.agents:
+            del self._surfaces[gone.surface][gone.name]
+        self.agents = tuple(agents)
+        for one in self.agents:
+            self._surfaces[one.surface][one.name] = one.suggester
 
     def suggest(self, surface: str, arm: str, prefix: bytes, context: bytes) -> Suggestion | None:
         """The completion that this arm would show. No state changes."""
@@ -119,39 +111,54 @@ class TextState:
 
     def snapshot(self) -> TextSnapshot:
         """The state as it is now. Cost: 0.1 s for 900 shell lines on 2 shared cores."""
-        states = {
-            surface: {name: suggester.state() for name, suggester in arms.items()}
-            for surface, arms in self._surfaces.items()
-        }
-        return TextSnapshot(self.cursor, msgpack.packb([TEXT_SCHEMA, self.cursor, states]))
+        states = {surface: arms[MIX].state() for surface, arms in self._surfaces.items()}
+        agents = [
+            [one.surface, one.name, one.version, one.base_sha256, one.suggester.state()]
+            for one in self.agents
+        ]
+        packed = msgpack.packb([TEXT_SCHEMA, self.cursor, states, agents])
+        return TextSnapshot(self.cursor, packed)
 
     @classmethod
-    def restore(cls, snapshot: TextSnapshot) -> "TextState":
+    def restore(cls, snapshot: TextSnapshot, load_model: LoadModel) -> "TextState":
         """The state of a snapshot; an empty one if there is none, or if it is one of another
-        version: the log teaches it again.
+        version: the log teaches it again. Agents whose language model is not installed are left
+        out.
         """
         state = cls()
         if not snapshot.data:
             return state
         try:
-            state._load(snapshot.data)
+            state._load(snapshot.data, load_model)
         except ShapeError as error:
             _log.warning("%s", error)
             return cls()
         return state
 
-    def _load(self, data: bytes) -> None:
+    def _load(self, data: bytes, load_model: LoadModel) -> None:
         try:
             raw: Any = msgpack.unpackb(data)
-            schema, cursor, states = raw
+            schema, cursor, states, agents = raw
             if schema != TEXT_SCHEMA or not isinstance(cursor, int):
                 raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the bytes)
             for surface, arms in self._surfaces.items():
-                for name, suggester in arms.items():
-                    suggester.load_state(states[surface][name])
+                arms[MIX].load_state(states[surface])
+            self.seat(list(_seated(agents, load_model)))
         except (ValueError, TypeError, KeyError, IndexError, msgpack.UnpackException) as error:
             raise ShapeError(
                 f"the {len(data):,} bytes are not what was learned of text ({TEXT_SCHEMA})",
                 "it is learned again from the event log",
             ) from error
         self.cursor = cursor
+
+
+def _seated(agents: Sequence[Any], load_model: LoadModel) -> Iterator[SeatedAgent]:
+    for surface, name, version, base_sha256, learned in agents:
+        try:
+            model = load_model()
+        except ArtifactError:  # who brings up agents says so
+            return
+        if model.sha256 == base_sha256:
+            suggester = Suggester(mix_with(model))
+            suggester.load_state(learned)
+            yield SeatedAgent(surface, name, version, base_sha256, suggester)

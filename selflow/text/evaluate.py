@@ -25,7 +25,8 @@ NAMES = (*RULES, *MIXED)
 BASE_NAME, AGENTS_NAME = "mix_base", "mix_agents"
 MakeTuner = Callable[[], TextTuner]
 """A trainer of an adapter for one user, which has learned nothing."""
-_FIRST, _FIRST_FLOOR = 5, 0.01
+FIRST_GUESSES, FIRST_FLOOR = 5, 0.01
+"""Guesses before the first key, and the least probability of one."""
 _PROGRESS_LINES = 50
 
 
@@ -145,13 +146,13 @@ def _grade_rule(line: bytes, ranked: Sequence[bytes]) -> LineGrade:
         return Suggestion(longer, 1.0, 0.0) if longer is not None else None
 
     shown = follow(line, complete)
-    rank = _rank(line, ranked[:_FIRST])
+    rank = _rank(line, ranked[:FIRST_GUESSES])
     return LineGrade(len(line), None, rank, shown.displays, shown.keys_saved)
 
 
 def _grade_expert(line: bytes, start: Cursor, bound: PrecisionBound) -> LineGrade:
     bits = line_bits(start, line)
-    guesses = [text for text, _ in completions(start, count=_FIRST, floor=_FIRST_FLOOR)]
+    guesses = [text for text, _ in completions(start, count=FIRST_GUESSES, floor=FIRST_FLOOR)]
     shown = follow(line, completer(start), bound)
     return LineGrade(len(line), bits, _rank(line, guesses), shown.displays, shown.keys_saved)
 

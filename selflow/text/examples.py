@@ -3,9 +3,40 @@
 import re
 from dataclasses import dataclass
 
+from selflow.core.events import COMMIT_MESSAGE, SHELL_COMMAND, Event, Stored
+from selflow.text.lines import MAX_LINE_BYTES
+
 SHELL, COMMIT = "shell", "commit"
 _SLOT = re.compile(r"<[A-Z]{3,6}>")
 """The slots of redaction, and whatever looks like one."""
+
+
+def is_presentable(text: str) -> bool:
+    """Whether a text may be shown as a line: no control, format or bidirectional characters, no
+    slot of a secret.
+    """
+    return text.isprintable() and _SLOT.search(text) is None
+
+
+def example_of(event: Event) -> tuple[str, bytes, bytes] | None:
+    """What an event teaches: surface, line and context; None if it teaches none.
+
+    Left out are lines that may not be suggested, those of more than ``MAX_LINE_BYTES``, and those
+    that begin with a space, by which a shell's user says that they are not to be remembered.
+    """
+    line = event.subject.encode()
+    if not line or len(line) > MAX_LINE_BYTES or event.subject[0].isspace():
+        return None
+    if not is_presentable(event.subject):
+        return None
+    if event.kind == SHELL_COMMAND:
+        folder = event.data.get("folder")
+        return SHELL, line, folder.encode() if isinstance(folder, str) else b""
+    if event.kind == COMMIT_MESSAGE:
+        paths = event.data.get("paths")
+        named = paths if isinstance(paths, list) else []
+        return COMMIT, line, "\n".join(str(path) for path in named).encode()
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +47,11 @@ class OwnLine:
     ts_us: int
     text: bytes
     context: bytes
+
+
+def shell_line(stored: Stored) -> OwnLine | None:
+    """The line of the shell that an event of the log teaches."""
+    example = example_of(stored.event)
+    if example is None or example[0] != SHELL:
+        return None
+    return OwnLine(stored.seq, stored.event.ts_us, *example[1:])

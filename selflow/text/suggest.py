@@ -117,7 +117,8 @@ class Suggester:
     def __init__(
         self, expert: TextExpert, *, min_precision: float = MIN_PRECISION, notice: str = ""
     ) -> None:
-        self._expert = expert
+        self.expert = expert
+        """What it completes by; learned here."""
         self.notice = notice
         """What the owner should know of this expert, such as a model that cannot be read."""
         self._bound = PrecisionBound(min_precision)
@@ -129,7 +130,7 @@ class Suggester:
         """
         if len(prefix) > MAX_TYPED_BYTES:
             return None
-        cursor = self._expert.start(context)
+        cursor = self.expert.start(context)
         for byte in prefix:
             cursor = cursor.step(byte)
         best = best_completion(cursor, prefix)
@@ -141,16 +142,16 @@ class Suggester:
         """
         if len(line) > MAX_LINE_BYTES:
             return Shown(0, 0)
-        start = self._expert.start(context)
+        start = self.expert.start(context)
         shown = follow(line, completer(start), self._bound)
-        self._expert.learn(line, context)
+        self.expert.learn(line, context)
         return shown
 
     def state(self) -> Packed:
-        return [self._expert.state(), self._bound.state()]
+        return [self.expert.state(), self._bound.state()]
 
     def load_state(self, state: Packed) -> None:
-        self._expert.load_state(state[0])
+        self.expert.load_state(state[0])
         self._bound.load_state(state[1])
 
 

@@ -17,6 +17,7 @@ from selflow.core.events import Event, Json
 from selflow.route.arms import MIX
 from selflow.store.catalog import Catalog
 from selflow.store.records import Decision, Feedback
+from selflow.text.examples import example_of
 from selflow.text.suggest import Suggester, Suggestion
 from serve import text_state
 from serve.suggest_http import parse
@@ -264,7 +265,7 @@ def test_a_line_that_may_not_be_suggested_is_not_learned(
     stored = world.feed.log.read(0, 9)
 
     assert world.replica.engine.text.cursor == 1
-    assert [text_state.example_of(one.event) for one in stored] == [None]
+    assert [example_of(one.event) for one in stored] == [None]
 
 
 def test_a_commit_is_completed_by_messages_alone(typing: World) -> None:
@@ -439,23 +440,6 @@ def test_what_a_shell_says_amiss_changes_nothing(
     learn(world)
 
     assert (world.replica.engine.text.cursor, words(world)) == (1, [])
-
-
-def test_a_second_arm_is_chosen_by_the_router_and_held_in_the_decision(
-    fixed: dict[str, bytes], tmp_path: Path, template: Template
-) -> None:
-    fixed["coder"] = b"ash"
-    world = quick(tmp_path, template)
-    answers = [ask(world, "git st") for _ in range(20)]
-    arms = {}
-    for answer in answers:
-        kept = decision(world, answer["decision_id"])
-        assert kept is not None
-        assert kept.routing is not None
-        assert 0.0 < float(str(kept.routing["propensity"])) < 1.0
-        arms[kept.routing["arm"]] = answer["suggestions"][0]["text"]
-
-    assert arms == {MIX: "git status", "coder": "git stash"}
 
 
 def test_metrics_count_what_became_of_suggestions(typing: World) -> None:

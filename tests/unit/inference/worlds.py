@@ -26,7 +26,9 @@ from selflow.core.settings import (
 )
 from selflow.store.catalog import Catalog
 from selflow.testing import ManualClock, MemoryLog
+from selflow.text.engine import shipped_base
 from serve.replica import AppArgs, assemble
+from serve.text_state import LoadModel
 
 PORT = 7731
 ROUND = ("git status", "vim app.py", "pytest -q", "git commit")
@@ -97,6 +99,7 @@ class World:
         self.port = PORT
         self.router = RouterSettings()
         self.make_host: Any = None
+        self.load_model: LoadModel = shipped_base
         self.tokens = dict(template.tokens)
         self.restart()
 
@@ -116,7 +119,12 @@ class World:
             router=self.router,
         )
         self.replica = assemble(
-            args, self.clock, self.make_host, seed=7, last_seq=self.feed.last_seq
+            args,
+            self.clock,
+            self.make_host,
+            seed=7,
+            last_seq=self.feed.last_seq,
+            load_model=self.load_model,
         )
 
     def catch_up(self) -> None:

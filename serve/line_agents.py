@@ -1,0 +1,89 @@
+"""Brings agents of lines into service: from their artifacts to the log's present place."""
+
+from collections.abc import Callable, Sequence
+from threading import Event as Flag
+
+from selflow.core.clock import Clock
+from selflow.core.errors import SelFlowError
+from selflow.core.ports import EventFeed
+from selflow.store.artifacts import ArtifactStore
+from selflow.store.records import AgentVersion
+from selflow.text.agent import LineAgent
+from selflow.text.examples import shell_line
+from serve.log_follower import READ_EVENTS
+from serve.text_state import LoadModel, SeatedAgent
+
+RETRY_S = 30.0
+"""What could not be brought up is tried again after this time."""
+
+
+class LineAgents:
+    """The agents that the catalog wants on the shell's lines. For one thread.
+
+    Args:
+        champions: Those that have passed, as the catalog says now.
+        artifacts: Hold what they had learned when they were judged.
+        feed: The log, with what came since.
+        load_model: The language model that they stand on.
+        clock: For pauses.
+    """
+
+    def __init__(
+        self,
+        champions: Callable[[], Sequence[AgentVersion]],
+        artifacts: ArtifactStore,
+        feed: EventFeed,
+        load_model: LoadModel,
+        clock: Clock,
+    ) -> None:
+        self._champions = champions
+        self._artifacts = artifacts
+        self._feed = feed
+        self.load_model = load_model
+        self._clock = clock
+        self._retry_s: dict[str, float] = {}
+        self.error = ""
+        """Why an agent that should serve does not; empty if all do."""
+
+    def changed(
+        self, seated: Sequence[SeatedAgent], cursor: int, stopping: Flag
+    ) -> list[SeatedAgent] | None:
+        """Who is to serve now, each with every line up to ``cursor`` learned; None if nothing
+        changes.
+
+        Cost: for a new one every line since it was judged, 20 to 40 ms each.
+        """
+        wanted = self._champions()
+        before = {(one.name, one.version): one for one in seated}
+        now_s, after, errors = self._clock.monotonic_s(), list[SeatedAgent](), list[str]()
+        for version in wanted:
+            known = before.get((version.agent, version.version))
+            if known is None and now_s >= self._retry_s.get(version.id, 0.0):
+                try:
+                    known = self._bring_up(version, cursor, stopping)
+                except SelFlowError as error:
+                    self._retry_s[version.id] = now_s + RETRY_S
+                    errors.append(f"agent {version.id}: {error}")
+            elif known is None:
+                errors.append(self.error)
+            if known is not None:
+                after.append(known)
+        self.error = "; ".join(dict.fromkeys(filter(None, errors)))
+        is_same = [id(one) for one in after] == [id(one) for one in seated]
+        return None if is_same or stopping.is_set() else after
+
+    def _bring_up(self, version: AgentVersion, cursor: int, stopping: Flag) -> SeatedAgent:
+        agent = LineAgent.load(self._artifacts.get(version.sha256))
+        suggester = agent.suggester(self.load_model())
+        read = agent.unknown_from_seq - 1
+        while read < cursor and not stopping.is_set():
+            events = self._feed.read(read, min(READ_EVENTS, cursor - read))
+            if not events:
+                break
+            read = events[-1].seq
+            for line in filter(None, map(shell_line, events)):
+                if line.seq <= cursor and not agent.knows(line):
+                    suggester.learn(line.text, line.context)
+        return SeatedAgent(
+            version.surface, version.agent, version.version, version.base_sha256, suggester
+        )

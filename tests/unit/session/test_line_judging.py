@@ -1,0 +1,138 @@
+"""An agent of lines before the gate: what is opened, what is credited, and to which part."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from actors.line_judging import GateLook, judge_lines
+from actors.messages import Judged
+from actors.plan import Plan
+from selflow.core.paths import Root
+from selflow.core.settings import Settings
+from selflow.store.catalog import Catalog
+from selflow.store.reading import CatalogReader
+from selflow.store.records import Opening
+from selflow.text.agent import LineAgent, Replayed
+from selflow.text.byte_model import ByteModel
+from selflow.text.examples import OwnLine
+from tests.unit.store.worlds import begun
+from tests.unit.text.models import random_model
+
+PAST, GATE = 50, 110
+WORDS = (b"ls", b"cd a", b"make", b"vi b")
+LINES = [
+    OwnLine(seq, seq * 600_000_000, WORDS[seq % 3 if seq % 7 else 3], b"~")
+    for seq in range(1, PAST + GATE + 1)
+]
+
+
+class Rote(LineAgent):
+    """An agent that is known to save so many bits a line, one of its parts so many."""
+
+    def replay(
+        self, past: Sequence[OwnLine], gate: Sequence[OwnLine], model: ByteModel
+    ) -> Replayed:
+        replayed = super().replay(past, gate[:20], model)
+        n, saved = len(gate), np.random.default_rng(1).normal(2.0, 1.0, len(gate))
+        pool = replace(
+            replayed.pool,
+            bits=np.full(n, 20.0),
+            hit_at_5=np.ones(n, np.bool_),
+            confidence=np.full(n, 0.5),
+            outcome=np.arange(n) % 2.0,
+        )
+        whole = replace(pool, bits=pool.bits - saved)
+        return Replayed(pool, whole, {"model": pool, "memory": replace(pool, bits=whole.bits + 0)})
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    opened = Catalog.open(tmp_path / "catalog.db")
+    yield opened
+    opened.close()
+
+
+def judge(
+    catalog: Catalog,
+    folder: Path,
+    kind: type[LineAgent] = LineAgent,
+    lines: Sequence[OwnLine] = LINES,
+    **gate: float,
+) -> Judged:
+    model = random_model(folder / "model")
+    agent = kind.grow(LINES, LINES[-1].seq, LINES[PAST].ts_us, model)
+    settings = Settings.model_validate({"gate": gate})
+    plan = Plan(Root(folder, folder), settings, "1", 0, has_resources=False, gpu_share=0.0)
+    look = GateLook(begun(catalog).id, "a" * 64, catalog)
+    return judge_lines(plan, look, agent, model, lines)
+
+
+def openings(folder: Path) -> list[Opening]:
+    return CatalogReader(folder / "catalog.db").learned(Opening)
+
+
+def test_an_agent_that_saves_bits_passes_and_each_part_is_judged(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    judged = judge(catalog, tmp_path, Rote)
+    parts, lines = judged.figures["parts"], judged.figures["lines"]
+
+    assert judged.decision == "passed", judged.reasons
+    assert parts["model"]["is_met"]
+    assert not parts["memory"]["is_met"]
+    assert lines["pool"]["bits_per_line"] - lines["agent"]["bits_per_line"] == pytest.approx(
+        parts["model"]["gain_bits"]
+    )
+    (opening,) = openings(tmp_path)
+    assert (opening.first_us, opening.last_us) == (LINES[PAST].ts_us, LINES[-1].ts_us)
+
+
+def test_a_model_that_knows_nothing_is_rejected_and_the_memory_is_what_helps(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    judged = judge(catalog, tmp_path)
+    parts = judged.figures["parts"]
+
+    assert judged.decision == "rejected", judged.reasons
+    assert not parts["model"]["is_met"]
+    assert parts["memory"]["is_met"]
+    assert parts["memory"]["gain_bits"] > 1.0
+
+
+@pytest.mark.setting("gate.min_lines")
+def test_too_few_lines_are_left_unopened(catalog: Catalog, tmp_path: Path) -> None:
+    judged = judge(catalog, tmp_path, Rote, min_lines=111)
+
+    assert (judged.decision, judged.opening) == ("no_verdict", None)
+    assert judged.reasons[0].startswith("The gate part holds 110")
+    assert openings(tmp_path) == []
+    assert judge(catalog, tmp_path, Rote, min_lines=110).decision == "passed"
+
+
+def test_lines_that_come_after_the_judged_ones_change_nothing_before(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    model = random_model(tmp_path / "model")
+    rng = np.random.default_rng(3)
+    later = [replace(line, text=bytes(rng.integers(97, 123, 6).tolist())) for line in LINES[PAST:]]
+    as_it_came = LineAgent.grow(LINES, LINES[-1].seq, LINES[PAST].ts_us, model)
+    scrambled = LineAgent.grow([*LINES[:PAST], *later], LINES[-1].seq, LINES[PAST].ts_us, model)
+
+    assert as_it_came.files() == scrambled.files()
+    assert as_it_came.lines == PAST
+
+
+def test_an_agent_comes_out_of_its_files_as_it_went_in(tmp_path: Path) -> None:
+    model = random_model(tmp_path / "model")
+    agent = LineAgent.grow(LINES[:30], 30, LINES[20].ts_us, model)
+    for name, content in agent.files().items():
+        (tmp_path / name).write_bytes(content)
+    loaded = LineAgent.load(tmp_path)
+
+    assert loaded.files() == agent.files()
+    assert loaded.unknown_from_seq == LINES[20].seq
+    assert [loaded.knows(line) for line in LINES[19:21]] == [True, False]
+    assert loaded.suggester(model).state() == agent.suggester(model).state()
