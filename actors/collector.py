@@ -11,6 +11,7 @@ import ray
 from actors.buffer import BufferLink
 from actors.plan import CollectorSection
 from actors.shell import Pulse, keep_trying, service
+from selflow.collect.companion.sections import at_root
 from selflow.collect.event_filter import EventFilter
 from selflow.collect.ingest import IngestServer
 from selflow.collect.normalise import Exclusions
@@ -66,7 +67,8 @@ class CollectorShell:
             return
         home = str(Path.home())
         make = partial(make_source, clock=self._clock, home=home)
-        sources = SourceSet(self._section.settings.data_sources, make, self._outbox.offer, home)
+        sections = list(at_root(self._section.settings.data_sources, self._section.root))
+        sources = SourceSet(sections, make, self._outbox.offer, home)
         self._pulse.watch(sources.fault)
         while not self._stop.is_set():
             self._settle(sources, self._outbox)

@@ -150,14 +150,31 @@ class Outbox:
         self._last_error = ""
         self._repeating = Repeating("outbox", flush_interval_s, clock)
 
-    def offer(self, events: Sequence[Event]) -> None:
-        """Take events from a source; any thread. They are redacted before this returns."""
+    def offer(self, events: Sequence[Event], batch_id: int | None = None) -> bool:
+        """Take events from a source; any thread. They are redacted before this returns.
+
+        With a number they are one batch, for the sink alone: True once it has them.
+        """
+        if batch_id is not None:
+            return self._store(events, batch_id)
         for event in events:
             sifted = self._sieve.apply([event])
             self._outcomes.add(event.source, "dropped", sifted.dropped)
             with self._lock:
                 for record in sifted.records:
                     self._batcher.add(event.source, record, self._clock.monotonic_s())
+
+        return True
+
+    def _store(self, events: Sequence[Event], batch_id: int) -> bool:
+        source = events[0].source
+        sifted = self._sieve.apply(events)
+        if sifted.records and not (
+            self._may_send and self._append(_Batch(source, batch_id, sifted.records))
+        ):
+            return False
+        self._outcomes.add(source, "dropped", sifted.dropped)
+        return True
 
     def step(self, *, everything: bool = False) -> None:
         """Deliver what is due: first what the spool holds, then the rest. For one thread at

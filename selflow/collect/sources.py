@@ -14,8 +14,18 @@ from selflow.core.plugins import installed, load
 
 GROUP = "selflow.sources"
 
-Emit = Callable[[Sequence[Event]], None]
-"""Takes events from a source, from any thread; it does not block for long and does not raise."""
+
+class Emit(Protocol):
+    """Takes events from a source, from any thread; does not raise."""
+
+    def __call__(self, events: Sequence[Event], batch_id: int | None = None) -> bool:
+        """Without a number the events are held for the source, and it does not block for long.
+
+        A source that can tell its events again gives a number that stands for these events for
+        good: True means that they are durable, stored now or under the same number before; False
+        that the source keeps them and asks again with the same number.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,18 @@ class Root:
         return self.path / "spool"
 
     @property
+    def shell_spool(self) -> Path:
+        """Finished commands that shells wrote. It exists while the owner allows the shell
+        companion: without it the hooks write nothing.
+        """
+        return self.spool / "shell"
+
+    @property
+    def shell_hooks(self) -> Path:
+        """The hook scripts that shells read when they start."""
+        return self.path / "config" / "shell"
+
+    @property
     def work(self) -> Path:
         """What a running cycle keeps over a restart; emptied when the cycle ends."""
         return self.path / "work"

@@ -11,32 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from selflow.core.catalog_location import locate_catalog
 from selflow.core.errors import ConfigError
 from selflow.core.paths import Root
-
-LAPTOP_KNOBS: dict[str, str] = {
-    "RAY_task_events_max_num_task_in_gcs": "5000",
-    "RAY_prestart_worker_first_driver": "0",
-    "RAY_enable_worker_prestart": "0",
-    "RAY_num_workers_soft_limit": "1",
-    "RAY_min_spilling_size": "16777216",
-    "RAY_max_io_workers": "1",
-    "RAY_max_lineage_bytes": "33554432",
-    "RAY_memory_monitor_refresh_ms": "1000",
-    "RAY_raylet_report_resources_period_milliseconds": "1000",
-    "RAY_raylet_check_gc_period_milliseconds": "2000",
-    "RAY_local_fs_monitor_interval_ms": "5000",
-    "RAY_kill_idle_workers_interval_ms": "5000",
-    "RAY_metrics_report_interval_ms": "60000",
-    "RAY_ROTATION_MAX_BYTES": "5000000",
-    "RAY_ROTATION_BACKUP_COUNT": "2",
-    "RAY_debug_dump_period_milliseconds": "0",
-    "RAY_worker_niceness": "5",
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
-    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "1.0",
-    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "1",
-}
-"""Ray internals that make a session fit a laptop (docs/ray.md#knobs). SelFlow also runs
-with none of them.
-"""
+from selflow.core.ray_knobs import LAPTOP_KNOBS
 
 
 class Section(BaseModel):
@@ -86,7 +61,18 @@ class ShellHistorySource(Section):
     """Seconds between two reads."""
 
 
-DataSource = Annotated[FileSource | MetricsSource | ShellHistorySource, Field(discriminator="type")]
+class ShellCompanionSource(Section):
+    """Finished commands, from the hooks that ``selflow shell install`` puts into shells."""
+
+    type: Literal["shell_companion"]
+    sample_interval_s: Annotated[float, Field(ge=0.1, le=86_400)] = 2.0
+    """Seconds between two looks at what the hooks wrote."""
+
+
+DataSource = Annotated[
+    FileSource | MetricsSource | ShellHistorySource | ShellCompanionSource,
+    Field(discriminator="type"),
+]
 
 
 class PrivacySettings(Section):

@@ -38,12 +38,16 @@ class Recorder:
         self.heard = Flag()
         self._lock = Lock()
         self._events: list[Event] = []
+        self._batches: set[int | None] = set()
 
-    def __call__(self, events: Sequence[Event]) -> None:
-        """Take events, from any thread."""
+    def __call__(self, events: Sequence[Event], batch_id: int | None = None) -> bool:
+        """Take events, from any thread; those of a batch that it has are not taken twice."""
         with self._lock:
-            self._events.extend(events)
+            if batch_id is None or batch_id not in self._batches:
+                self._events.extend(events)
+            self._batches.add(batch_id)
         self.heard.set()
+        return True
 
     @property
     def events(self) -> list[Event]:

@@ -41,6 +41,7 @@ SUMMARIES = {
     ),
     "import": "Import events from JSONL, CSV, shell history or a git repository.",
     "replay": "Send a recorded stream through the ingest.",
+    "shell": "Install the shell companion: finished commands, and suggestions while you type.",
     "events": "List stored events.",
     "learn": "Begin a learning cycle.",
     "patterns": "List the current patterns, largest first.",

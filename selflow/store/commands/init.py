@@ -1,6 +1,7 @@
 """``selflow init``: the owner's consent, by kind and folder, written into the catalog."""
 
 import os
+import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from selflow.store.commands.opening import open_catalog
 from selflow.store.reading import CatalogReader
 
 FILES = "file_system"
+COMPANION = "shell_companion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,13 @@ KINDS = (
         "before they are stored",
         "anything that a program does not send by itself",
         is_watched=False,
+    ),
+    Kind(
+        COMPANION,
+        "each command that a shell with the hook of `selflow shell install` has finished: the "
+        "line, its folder, exit status and duration, and what became of a suggestion; with "
+        "secrets replaced before they are stored",
+        "lines that begin with a space, what commands print, passwords that are typed",
     ),
 )
 _BY_NAME = {kind.name: kind for kind in KINDS}
@@ -102,7 +111,7 @@ def init(  # noqa: PLR0913  (one for each option)
     """Record what SelFlow may collect, source by source.
 
     Without options it explains each kind and asks. Kinds: file_system, system_metrics,
-    shell_history, ingest. Nothing is collected before this.
+    shell_history, ingest, shell_companion. Nothing is collected before this.
     """
     call: Invocation = ctx.obj
     for name in [*(grant or ()), *(revoke or ())]:
@@ -256,6 +265,15 @@ def _write(call: Invocation, change: Change) -> None:
         for name in change.revoked:
             if not catalog.consents.revoke(name, now_us, OWNER):
                 call.note(f"{name} was not allowed")
+    _settle_spool(call, change)
+
+
+def _settle_spool(call: Invocation, change: Change) -> None:
+    """The hooks write where this folder is, and nowhere else: it stands for the consent."""
+    if any(kind.name == COMPANION for kind in change.granted):
+        private_folder(call.root.shell_spool)
+    if COMPANION in change.revoked:
+        shutil.rmtree(call.root.shell_spool, ignore_errors=True)
 
 
 def _details(kind: Kind, folders: tuple[str, ...]) -> dict[str, Json]:

@@ -128,7 +128,7 @@ def test_the_shell_source_tells_what_is_new_only_and_follows_a_rewritten_file(
 ) -> None:
     path = _history(tmp_path, b"before\n")
     recorder = Recorder()
-    source = ShellHistorySource([path, tmp_path / "later"], 0.02, SystemClock())
+    source = ShellHistorySource([path, tmp_path / "later"], 0.02, SystemClock(), lambda _: None)
     source.start(recorder)
     with path.open("ab") as file:
         file.write(b"one\nhalf a li")
@@ -151,7 +151,7 @@ def test_a_history_that_is_no_file_is_a_problem_and_the_others_are_followed(tmp_
     (tmp_path / "folder").mkdir()
     good = tmp_path / "good"
     recorder = Recorder()
-    source = ShellHistorySource([tmp_path / "folder", good], 0.02, SystemClock())
+    source = ShellHistorySource([tmp_path / "folder", good], 0.02, SystemClock(), lambda _: None)
     source.start(recorder)
     good.write_text("ls\n")
     assert recorder.heard.wait(10)

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from selflow.collect import sources
+from selflow.collect.companion.sections import CompanionAt
+from selflow.collect.companion.source import ShellCompanion
 from selflow.collect.files import FileSource
 from selflow.collect.shell_source import ShellHistorySource
 from selflow.collect.sources import Source, make_source
@@ -19,12 +21,15 @@ from selflow.core.settings import MetricsSource as MetricsSection
 from selflow.core.settings import ShellHistorySource as ShellSection
 from selflow.testing import SOURCE_LAWS, check_source
 
-NAMES = ("file_system", "shell_history", "system_metrics")
+NAMES = ("file_system", "shell_companion", "shell_history", "system_metrics")
 
 
 def _section(name: str, folder: Path) -> Any:
     return {
         "file_system": FileSection(type="file_system", paths=(str(folder),), coalesce_s=0.05),
+        "shell_companion": CompanionAt(
+            type="shell_companion", sample_interval_s=0.1, spool=str(folder)
+        ),
         "shell_history": ShellSection(
             type="shell_history", paths=(str(folder / "h"),), sample_interval_s=0.1
         ),
@@ -36,6 +41,8 @@ def _stirring(folder: Path) -> Callable[[], None]:
     def stir() -> None:
         with (folder / "h").open("a") as file:
             file.write("ls -la\n")
+        record = ("1", "1767225600000000", "zsh", "/", "0", "1", "", "ls -la")
+        (folder / "1767225600000000-zsh-1.log").write_text("".join(f"{each}\0" for each in record))
 
     return stir
 
@@ -56,7 +63,8 @@ def test_every_source_keeps_every_law(name: str, tmp_path: Path) -> None:
 def test_each_name_leads_to_its_source(tmp_path: Path) -> None:
     made = [make_source(_section(name, tmp_path), SystemClock(), "/home/u") for name in NAMES]
 
-    assert [type(source) for source in made] == [FileSource, ShellHistorySource, MetricsSource]
+    kinds = [FileSource, ShellCompanion, ShellHistorySource, MetricsSource]
+    assert [type(source) for source in made] == kinds
 
 
 def test_a_source_that_is_not_installed_is_named_with_those_that_are(
@@ -69,4 +77,4 @@ def test_a_source_that_is_not_installed_is_named_with_those_that_are(
     with pytest.raises(ConfigError, match="unknown source bank_account") as caught:
         make_source(Unknown(), SystemClock(), "/home/u")
 
-    assert "file_system, shell_history, system_metrics" in caught.value.hint
+    assert ", ".join(NAMES) in caught.value.hint

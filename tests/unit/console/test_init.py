@@ -78,6 +78,7 @@ def test_the_first_settings_file_is_written(cli: Cli, root: Root, folder: Path) 
             {"type": "file_system", "paths": [str(folder)]},
             {"type": "system_metrics"},
             {"type": "shell_history"},
+            {"type": "shell_companion"},
         ]
     }
     assert cli("config", "check").code == 0

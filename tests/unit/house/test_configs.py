@@ -7,7 +7,8 @@ import pytest
 
 from selflow.core.config import Layer, known_keys, load, meaning
 from selflow.core.config_files import read_yaml
-from selflow.core.settings import LAPTOP_KNOBS, Settings
+from selflow.core.ray_knobs import LAPTOP_KNOBS
+from selflow.core.settings import Settings
 from tests.unit.house.rules import HERE
 
 PROFILES = sorted((HERE / "configs").glob("*.yaml"))

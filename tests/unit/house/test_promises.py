@@ -13,6 +13,7 @@ SECTIONS = {
     "docs/architecture.md": ("What never happens",),
     "docs/security.md": ("Cannot", "Web pages in the owner's browser", "Clusters that the owner"),
     "docs/http.md": ("Access",),
+    "docs/shell.md": ("Never", "Suggestions never"),
 }
 """The promising sections of each page; each of their items is a promise."""
 PROMISES = tomllib.loads((HERE / "tests/mutants/promises.toml").read_text(encoding="utf-8"))[
