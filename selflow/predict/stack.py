@@ -171,12 +171,17 @@ class StackedRankers:
         """Begin with shipped weights; only before the first step."""
         self._rankers.start_from(prior.rankers, _FIRMNESS)
         self._inputs.load_state(prior.inputs)
-        self._outside.start_from(prior.rankers, 1.0)
-        self._outside_inputs.load_state(prior.inputs)
+        self._outside.start_from(prior.outside, _FIRMNESS)
+        self._outside_inputs.load_state(prior.outside_inputs)
 
     def as_prior(self) -> Prior:
         """What another predictor may start from: no label, no count."""
-        return Prior(self._rankers.warm(), self._inputs.state())
+        return Prior(
+            self._rankers.warm(),
+            self._inputs.state(),
+            self._outside.warm(),
+            self._outside_inputs.state(),
+        )
 
     def state(self) -> Packed:
         return [part.state() for part in self._parts()]
