@@ -6,7 +6,7 @@ and: python -m bench.make_prior tldr_examples.csv.gz (programs)
 File owners are the upstream ChangeLogs that Debian packages install (dates and file names; a
 paragraph is a commit). They hold days, no clock times: the time of day is drawn from a seed. Shell
 owners are simulated: habits shared by all, bent by each user's own, with typing errors that are
-new. Only the weights are kept: 87 numbers per head and the scale of each feature; no name and no
+new. Only the weights are kept: 87 numbers per head of both rankers and the scale of each feature; no name and no
 count.
 
 Programs are counted in the examples of tldr-pages (columns platform, tool, description, command):
@@ -31,7 +31,7 @@ import numpy as np
 
 from selflow.core.shell_line import program_of
 from selflow.core.steps import Step
-from selflow.predict.packing import pack_array, unpack_array
+from selflow.predict.packing import Packed, pack_array, unpack_array
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import PRIOR_FILE, Prior, encode_prior
 from selflow.predict.shared_counts import SHARED_FILE, encode_counts
@@ -165,11 +165,21 @@ def learn_prior(folder: Path) -> Prior:
         prior = predictor.as_prior()
         left.append(prior)
         print(f"{name}: {len(steps):,} steps, hit@1 {sum(hits) / len(hits):.3f}", file=sys.stderr)
-    weights = np.mean([unpack_array(p.rankers) for p in left], axis=0)
-    means, variances = (np.mean([unpack_array(p.inputs[i]) for p in left], axis=0) for i in (0, 1))
     return Prior(
-        pack_array(weights), [pack_array(means), pack_array(variances), left[-1].inputs[2]]
+        _mean([p.rankers for p in left]),
+        _mean_scales([p.inputs for p in left]),
+        _mean([p.outside for p in left]),
+        _mean_scales([p.outside_inputs for p in left]),
     )
+
+
+def _mean(arrays: list[Packed]) -> Packed:
+    return pack_array(np.mean([unpack_array(array) for array in arrays], axis=0))
+
+
+def _mean_scales(inputs: list[Packed]) -> Packed:
+    means, variances = (_mean([state[i] for state in inputs]) for i in (0, 1))
+    return [means, variances, inputs[-1][2]]
 
 
 def count_programs(examples: Iterable[tuple[str, str]]) -> dict[str, int]:

@@ -3,6 +3,7 @@ all.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import NamedTuple, Protocol
 
@@ -12,25 +13,19 @@ from selflow.core.errors import UsageError
 from selflow.predict.agents import PREFIX, AgentExpert, RecentCounts
 from selflow.predict.calibration import Temperature
 from selflow.predict.counts import LONG, OWN, SHARED, CountExperts, companion_keys, key_labels
-from selflow.predict.experts import Expert, View
-from selflow.predict.features import (
-    STRUCTURAL,
-    Situation,
-    log_probability_features,
-    structural_features,
-)
-from selflow.predict.forecast import Distributions, Forecast, Outcome, Rows, SilentAnswer
+from selflow.predict.experts import Distributions, Expert, View
+from selflow.predict.features import Situation
+from selflow.predict.forecast import Forecast, Outcome, Rows, SilentAnswer
 from selflow.predict.linear import LinearRanker
 from selflow.predict.memory import UserMemory
 from selflow.predict.packing import Packed
 from selflow.predict.pool import FixedSharePool
 from selflow.predict.prior import Prior
-from selflow.predict.ranker import Head, Inputs, Rankers, Ranking
+from selflow.predict.ranker import Head
 from selflow.predict.recency import RecencyExpert
+from selflow.predict.stack import RANKERS, Asked, StackedRankers, further_labels
 from selflow.predict.table import Floats, Ids, K, Table
 
-RANKERS = ("ranker", "ranker_any")
-"""The expert of each ``Head``."""
 _MAX_CANDIDATES = 64
 """Candidates that the rankers see: their cost grows with each."""
 _MAX_FURTHER = 32
@@ -40,8 +35,6 @@ _COMPANIONS = 30
 _WEIGHED = 16
 _NAMED = 8
 """Candidates that may be reordered by their companions, and how many of them are."""
-_FIRMNESS = 3.0
-"""How much more firmly shipped weights are held than the plain start (``Rankers.start_from``)."""
 _TINY = 1e-9
 """The least mass that is divided by."""
 
@@ -73,7 +66,6 @@ class Ensemble:
         self.names = tuple(names[row] for row in self._order)
         width = own + 1 + len(SHARED) * K
         seen = width if is_shared else own + 1
-        self._blank = width - seen
         self._rows = Rows(
             seen_by_rankers=slice(seen),
             count_pool=slice(len(names) - long),
@@ -83,8 +75,7 @@ class Ensemble:
             plain_ranker=self.names.index(plain[0].names[0]) if plain else None,
         )
         self._companions = Table(20_000, 128)
-        self._rankers = Rankers(1 + width + STRUCTURAL)
-        self._inputs = Inputs(1 + width + STRUCTURAL)
+        self._rankers = StackedRankers(width, width - seen)
         self._count_pool = FixedSharePool(self.names[self._rows.count_pool], alpha)
         self.pool = FixedSharePool((*self.names, *RANKERS), alpha)
         self._temperature = Temperature()
@@ -169,15 +160,18 @@ class Ensemble:
         more = (y for answer in agent_answers for y in answer.candidates())
         named = dict.fromkeys([*candidates, *more, *counts.leaders(LONG)])
         taken = dict.fromkeys(islice(named, n + _MAX_FURTHER))
-        ids = np.array([*taken, *(y for y in also if y not in taken)], dtype=np.int64)
+        labels = [*taken, *(y for y in also if y not in taken)]
+        sizes = _Sizes(n, len(taken), len(labels), len(barred))
+        shares = partial(self._own.self_shares, view)
+        situation = Situation(view, memory, counts, companions, shares)
+        hidden = not set(candidates).issuperset(also)
+        wide = further_labels(situation, candidates) if hidden else []
+        ids = np.array([*labels, *wide], dtype=np.int64)
         scores = Distributions.of(answers, ids)
         experts = Distributions(scores.p[self._order], scores.p_new[self._order])
-        agents = Distributions.of(agent_answers, ids)
+        agents = Distributions.of(agent_answers, ids[: sizes.asked])
         for rows in (experts, agents):
             _bar(rows, len(barred))
-        shares = self._own.self_shares(view, candidates)
-        situation = Situation(view, memory, counts, companions, shares)
-        sizes = _Sizes(n, len(taken), len(barred))
         return self._mix(ids, sizes, experts, agents, situation, weights)
 
     def _mix(
@@ -190,15 +184,20 @@ class Ensemble:
         weights: Floats,
     ) -> Forecast:
         """Rank the candidates by what the experts say, and mix experts, rankers and agents."""
-        n, named = sizes.ranked, sizes.named
-        pool = self._count_pool.mix(experts.p[self._rows.count_pool])
-        count_new = float(self._count_pool.mix(experts.p_new[self._rows.count_pool]))
-        outside = max(_TINY, 1.0 - float(pool[:n].sum()))
-        features = self._features(ids[:n], pool[:n], experts.p, situation)
-        ranking = self._rankers.rank(self._inputs.of(features, outside))
-        rankers = _ranker_rows(ranking, pool[n:], outside, count_new)
+        named, asked = sizes.named, sizes.asked
+        seen = Asked(
+            ids,
+            sizes.ranked,
+            named,
+            asked,
+            experts.p[self._rows.seen_by_rankers],
+            self._count_pool.mix(experts.p[self._rows.count_pool]),
+            float(self._count_pool.mix(experts.p_new[self._rows.count_pool])),
+        )
+        ranked = self._rankers.rank(seen, situation)
+        rankers = ranked.rows
         _bar(rankers, sizes.barred)
-        p = np.concatenate([experts.p, rankers.p, agents.p])
+        p = np.concatenate([experts.p[:, :asked], rankers.p, agents.p])
         p_new = np.concatenate([experts.p_new, rankers.p_new, agents.p_new])
         mixed: Floats = weights @ p
         raw = mixed[:named]
@@ -207,7 +206,7 @@ class Ensemble:
         score = self._naming_score(p, calibrated, rankers.p[Head.ANY, :named], weights)
         return Forecast(
             view=situation.view,
-            ids=ids,
+            ids=ids[:asked],
             n=named,
             p=p,
             p_new=p_new,
@@ -215,22 +214,8 @@ class Ensemble:
             pool_new=float(weights @ p_new) * calibrated_rest / rest,
             order=self._name(ids[:named], score, situation.view),
             raw=raw,
-            features=features,
-            ranking=ranking,
+            by_rankers=ranked,
             naming_score=score,
-        )
-
-    def _features(self, ids: Ids, pool: Floats, p: Floats, situation: Situation) -> Floats:
-        """(n, width): what the rankers see of the n candidates in ``ids``. Without shared experts
-        their columns are 0, so that one shipped prior fits both.
-        """
-        return np.concatenate(
-            [
-                log_probability_features(pool, p[self._rows.seen_by_rankers, : len(ids)]),
-                np.zeros((len(ids), self._blank)),
-                structural_features(ids, ids.tolist(), situation),
-            ],
-            axis=1,
         )
 
     def _naming_score(
@@ -298,8 +283,9 @@ class Ensemble:
         self._count_pool.learn(p[self._rows.count_pool], counts)
         self.pool.learn(p, counts)
         came = known[known < forecast.n]
-        self._rankers.learn(forecast.ranking, came[came < len(forecast.features)], outcome.members)
-        self._inputs.learn(forecast.features)
+        is_ranked = known < len(forecast.by_rankers.features)
+        hidden = forecast.ids[known[~is_ranked]].tolist()
+        self._rankers.learn(forecast.by_rankers, known[is_ranked], hidden, outcome.members)
         shares = np.zeros(forecast.n + 1)
         shares[came] = 1.0 / outcome.members
         shares[-1] = 1.0 - len(came) / outcome.members
@@ -316,15 +302,15 @@ class Ensemble:
 
     def start_from(self, prior: Prior) -> None:
         """Begin with shipped weights; only before the first step."""
-        self._rankers.start_from(prior.rankers, _FIRMNESS)
-        self._inputs.load_state(prior.inputs)
+        self._rankers.start_from(prior)
 
     def as_prior(self) -> Prior:
         """What another predictor may start from: no label, no count."""
-        return Prior(self._rankers.warm(), self._inputs.state())
+        return self._rankers.as_prior()
 
     def forget(self, gone: frozenset[int]) -> None:
         self._recent.forget(gone)
+        self._rankers.forget(gone)
         for expert in (*self._experts, *self._agents):
             expert.forget(gone)
         self._companions.forget(gone, lambda key: key_labels(key, 1))
@@ -337,7 +323,7 @@ class Ensemble:
             part.load_state(state)
 
     def _parts(self) -> list[Restorable]:
-        learners: list[Restorable] = [self._companions, self._rankers, self._inputs]
+        learners: list[Restorable] = [self._companions, self._rankers]
         return [
             *self._experts,
             self._recent,
@@ -351,22 +337,13 @@ class Ensemble:
 
 class _Sizes(NamedTuple):
     """Of the labels of a forecast, from the first one on: how many the rankers see, how many are
-    candidates, and how many cannot come.
+    candidates, how many it is about, and how many cannot come.
     """
 
     ranked: int
     named: int
+    asked: int
     barred: int
-
-
-def _ranker_rows(ranking: Ranking, others: Floats, outside: float, p_new: float) -> Distributions:
-    """The rankers' forecast: their candidates', and the count pool's for ``others`` (m - n,) and
-    NEW, scaled to what each ranker leaves outside.
-    """
-    left = ranking.p[:, -1:] / outside
-    return Distributions(
-        np.concatenate([ranking.p[:, :-1], others * left], axis=1), left[:, 0] * p_new
-    )
 
 
 def _bar(scores: Distributions, barred: int) -> None:

@@ -1,10 +1,10 @@
 """What an expert is: anything that returns a distribution over the known labels and NEW."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -83,6 +83,26 @@ class Answer(Protocol):
             (k, n) and (k,). Over all known labels and NEW each variant sums to 1.
         """
         ...
+
+
+class Distributions(NamedTuple):
+    """What k variants of experts say of m known labels and of NEW, one row per variant."""
+
+    p: Floats
+    """(k, m)"""
+    p_new: Floats
+    """(k,)"""
+
+    @classmethod
+    def of(cls, answers: Iterable[Answer], ids: Ids) -> Self:
+        """Those of all answers, one after the other. Cost: that of the answers."""
+        scores = [cls(*answer.score(ids)) for answer in answers]
+        if not scores:
+            return cls(np.zeros((0, len(ids))), np.zeros(0))
+        return cls(
+            np.concatenate([score.p for score in scores]),
+            np.concatenate([score.p_new for score in scores]),
+        )
 
 
 class ListedAnswer:

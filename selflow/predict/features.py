@@ -3,7 +3,7 @@ tells.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,8 +34,8 @@ class Situation:
     memory: UserMemory
     counts: CountAnswer
     companions: Evidence
-    self_share: Floats
-    """(n,): how often each candidate followed itself."""
+    self_shares: Callable[[Sequence[int]], Floats]
+    """How often each label followed itself."""
 
 
 class Ages(NamedTuple):
@@ -114,7 +114,7 @@ def structural_features(ids: Ids, candidates: Sequence[int], now: Situation) -> 
     """
     if not candidates:
         return np.zeros((0, STRUCTURAL))
-    ages, shares = _ages(candidates, now), _shares(ids, now)
+    ages, shares = _ages(candidates, now), _shares(ids, candidates, now)
     inside, names = _membership(candidates, now.view), _names(candidates, now.view)
     is_last, companion = inside.is_last, shares.companion
     with_gap = (
@@ -171,14 +171,14 @@ def _ages(candidates: Sequence[int], now: Situation) -> Ages:
     )
 
 
-def _shares(ids: Ids, now: Situation) -> Shares:
+def _shares(ids: Ids, candidates: Sequence[int], now: Situation) -> Shares:
     followers = now.counts.evidence["order1"]
     contexts = max(1, len(now.view.last))
     best = followers.best(ids, contexts)
     mean = followers.shares(ids)[:, -1]
     together = now.companions.shares(ids)[:, -1]
     closest = now.companions.best(ids, contexts)
-    shares = np.array([best, mean, together, closest, now.self_share])
+    shares = np.array([best, mean, together, closest, now.self_shares(candidates)])
     return Shares(*np.log(shares + _FLOOR_SHARE))
 
 

@@ -1,14 +1,13 @@
 """What all experts say of one moment, and what came then."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
 
 import numpy as np
 
-from selflow.predict.experts import Answer, View
-from selflow.predict.ranker import Ranking
+from selflow.predict.experts import View
 from selflow.predict.shared_counts import Offer
+from selflow.predict.stack import Ranked
 from selflow.predict.table import Floats, Ids
 
 
@@ -24,26 +23,6 @@ class Outcome:
     @property
     def members(self) -> int:
         return len(self.known) + self.n_new
-
-
-class Distributions(NamedTuple):
-    """What k variants of experts say of m known labels and of NEW, one row per variant."""
-
-    p: Floats
-    """(k, m)"""
-    p_new: Floats
-    """(k,)"""
-
-    @classmethod
-    def of(cls, answers: Iterable[Answer], ids: Ids) -> Self:
-        """Those of all answers, one after the other. Cost: that of the answers."""
-        scores = [cls(*answer.score(ids)) for answer in answers]
-        if not scores:
-            return cls(np.zeros((0, len(ids))), np.zeros(0))
-        return cls(
-            np.concatenate([score.p for score in scores]),
-            np.concatenate([score.p_new for score in scores]),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +63,7 @@ class Forecast:
     """(n,): indices of the candidates, the first guess first."""
     raw: Floats
     """(n,): the mixture before calibration."""
-    features: Floats
-    """(candidates of the rankers, width): their inputs (``features``)."""
-    ranking: Ranking
+    by_rankers: Ranked
     naming_score: Floats
     """(n,): how likely it is that the step holds a candidate; ``order`` starts from it."""
     offered: tuple[Offer, ...] = ()

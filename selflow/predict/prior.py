@@ -14,24 +14,26 @@ from selflow.core.errors import ShapeError
 from selflow.predict.packing import Packed, pack_state, unpack_state
 from selflow.predict.shared_counts import shipped_counts
 
-PRIOR_SCHEMA = "selflow.predict.prior/1"
+PRIOR_SCHEMA = "selflow.predict.prior/2"
 PRIOR_FILE = "prior.msgpack"
 
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """Packed states: the rankers' weights and the scales of their inputs. The programs have a file
-    of their own.
+    """Packed states: the weights of the rankers and of the one that divides what is outside, and
+    the scales of their inputs. The programs have a file of their own.
     """
 
     rankers: Packed
     inputs: Packed
+    outside: Packed
+    outside_inputs: Packed
     programs: Mapping[str, int] = field(default_factory=dict)
 
 
 def encode_prior(prior: Prior) -> bytes:
     """The weights of a prior as the file that is shipped."""
-    return pack_state(PRIOR_SCHEMA, [prior.rankers, prior.inputs])
+    return pack_state(PRIOR_SCHEMA, [prior.rankers, prior.inputs, prior.outside, prior.outside_inputs])
 
 
 def decode_prior(data: bytes) -> Prior:
@@ -41,7 +43,7 @@ def decode_prior(data: bytes) -> Prior:
         ShapeError: They hold no prior of this version.
     """
     state = unpack_state(PRIOR_SCHEMA, data)
-    if not isinstance(state, list) or len(state) != 2:
+    if not isinstance(state, list) or len(state) != 4:
         raise ShapeError(
             f"the {len(data):,} bytes are not a prior",
             "write the file again with bench/make_prior.py",

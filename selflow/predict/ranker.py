@@ -52,6 +52,27 @@ class Ranking:
     """(n + 1, width + HIDDEN + 2)"""
 
 
+def errors(p: Floats, came: Ids, members: int) -> Floats:
+    """The slope of each head's log-loss in the scores.
+
+    Args:
+        p: (heads, n + 1), of the candidates and of outside.
+        came: Indices of the candidates that came.
+        members: Labels in the step, at least ``len(came)``.
+
+    Returns:
+        (heads, n + 1). Cost: O(n).
+    """
+    error, named = p.copy(), p[Head.ANY]
+    error[Head.MEMBER, came] -= 1.0 / members
+    error[Head.MEMBER, -1] -= (members - len(came)) / members
+    if len(came):
+        error[Head.ANY, came] -= named[came] / max(float(named[came].sum()), 1e-300)
+    else:
+        error[Head.ANY, -1] -= 1.0
+    return error
+
+
 class Rankers:
     """Two heads (``Head``) over the same inputs, and one curvature.
 
@@ -83,26 +104,21 @@ class Rankers:
         grown = np.exp(scores - scores.max(axis=0))
         return Ranking((grown / grown.sum(axis=0)).T, inputs)
 
-    def learn(self, ranking: Ranking, came: Ids, members: int) -> None:
+    def learn(self, ranking: Ranking, came: Ids, members: int, weight: float = 1.0) -> None:
         """One Newton step.
 
         Args:
             ranking: Of the step, from the weights as they are.
             came: Indices of the candidates that came.
             members: Labels in the step, at least ``len(came)``.
+            weight: How much the step counts.
 
         The curvature forgets over 2,000 steps; so after the first 200 its inverse is held for 16.
         Cost: O(n width^2 + width^3 / 16), about 150 us for 60 candidates.
         """
-        member, named = ranking.p[Head.MEMBER], ranking.p[Head.ANY]
-        error = ranking.p.T.copy()
-        error[came, Head.MEMBER] -= 1.0 / members
-        error[-1, Head.MEMBER] -= (members - len(came)) / members
-        if len(came):
-            error[came, Head.ANY] -= named[came] / max(float(named[came].sum()), 1e-300)
-        else:
-            error[-1, Head.ANY] -= 1.0
-        centred = (ranking.inputs - member @ ranking.inputs) * np.sqrt(member)[:, None]
+        member = ranking.p[Head.MEMBER]
+        error = errors(ranking.p, came, members).T
+        centred = (ranking.inputs - member @ ranking.inputs) * np.sqrt(weight * member)[:, None]
         self._curvature *= _FORGET
         self._curvature += centred.T @ centred
         self._curvature.reshape(-1)[:: len(self._precision) + 1] += (
@@ -111,7 +127,7 @@ class Rankers:
         self._steps += 1
         if self._steps < _EXACT_STEPS or self._steps % _HOLD_STEPS == 0:
             self._inverse = np.asarray(np.linalg.inv(self._curvature), dtype=np.float64)
-        self._weights = self._weights - self._inverse @ (ranking.inputs.T @ error)
+        self._weights = self._weights - self._inverse @ (ranking.inputs.T @ error) * weight
 
     def warm(self) -> Packed:
         """What a new owner's rankers may start from: weights, no labels."""
