@@ -15,11 +15,14 @@ from selflow.core.clock import SystemClock
 from selflow.core.events import SHELL_COMMAND, Json
 from selflow.core.steps import Step, event_label
 from selflow.store.catalog import Catalog
+from selflow.store.records import Opening
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from selflow.core.settings import GateSettings
     from selflow.judge.gate import Outcomes
-    from selflow.text.agent import LineAgent
+    from selflow.text.agent import LineAgent, Replayed
     from selflow.text.byte_model import ByteModel
     from selflow.text.examples import OwnLine
     from selflow.text.paired import LineOutcomes
@@ -64,16 +67,13 @@ def judge_lines(
     Cost: bench/text.py prints what a line costs; the gate part is judged once by the pool, the
     agent and the agent without each part, and the pool learns the lines before it.
     """
-    from selflow.judge.gate import Evidence, judge, too_few
-    from selflow.judge.ledger import OPENINGS, alpha_at, gate_set_id, next_opening
-    from selflow.judge.parts import judge_parts
+    from selflow.judge.gate import too_few
+    from selflow.judge.ledger import OPENINGS, gate_set_id, next_opening
 
-    settings = _settings(plan)
     past = [line for line in lines if agent.knows(line)]
     gate = [line for line in lines if not agent.knows(line)]
     ts_us = np.array([line.ts_us for line in gate], np.int64)
-    in_slice = np.ones(len(gate), np.bool_)
-    if reason := too_few(ts_us, in_slice, settings):
+    if reason := too_few(ts_us, np.ones(len(gate), np.bool_), _settings(plan)):
         return Judged("no_verdict", (reason,), {"gate_steps": len(gate)})
     look = who.catalog.verdicts.open_gate(
         partial(next_opening, gate_set_id(line_steps(gate)), ts_us),
@@ -85,20 +85,29 @@ def judge_lines(
     if look is None:
         reason = f"More than half of the {len(gate):,} gate lines were opened {OPENINGS} times."
         return Judged("no_verdict", (reason,), {"gate_steps": len(gate)})
+    return _judged(agent.replay(past, gate, model), ts_us, look, plan)
+
+
+def _judged(replayed: "Replayed", ts_us: "NDArray[np.int64]", look: Opening, plan: Plan) -> Judged:
+    """The verdict on the whole, and what it says of each part."""
+    from selflow.judge.gate import Evidence, judge
+    from selflow.judge.ledger import alpha_at
+    from selflow.judge.parts import judge_parts
+
+    settings, seed = _settings(plan), plan.settings.learning.seed
     alpha = alpha_at(settings, look.opening)
-    played = agent.replay(past, gate, model)
-    pool, whole = played.pool, played.whole
+    pool, whole = replayed.pool, replayed.whole
+    in_slice = np.ones(len(ts_us), np.bool_)
     evidence = Evidence(ts_us, in_slice, _outcomes(pool), _outcomes(whole))
-    seed = plan.settings.learning.seed
     verdict = judge(evidence, settings, look.opening, seed)
-    without_bits = {name: part.bits for name, part in played.without.items()}
+    without_bits = {name: part.bits for name, part in replayed.without.items()}
     parts = judge_parts(ts_us, whole.bits, without_bits, settings, alpha, seed)
     figures: dict[str, Json] = {
         "parts": {name: asdict(part) for name, part in parts.items()},
         "lines": {
             "pool": _figures(pool),
             "agent": _figures(whole),
-            **{f"agent without {name}": _figures(part) for name, part in played.without.items()},
+            **{f"agent without {name}": _figures(part) for name, part in replayed.without.items()},
         },
     }
     return Judged(

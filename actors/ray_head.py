@@ -86,12 +86,8 @@ def make_token(root: Root) -> dict[str, str]:
 def start_own(
     root: Root, ray: RaySettings, meanwhile: Callable[[], None] = lambda: None
 ) -> RaySession:
-    """Start a head of our own on loopback and wait until it answers.
-
-    Args:
-        root: Whose.
-        ray: Its settings.
-        meanwhile: What there is to do while it starts; its environment is written then.
+    """Start a head of our own on loopback and wait until it answers; ``meanwhile`` is done while it
+    starts, once its environment is written.
 
     Raises:
         StoreError: Ray did not start; the message names the log.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ def assemble(
         clock: The machine's, unless a test turns another.
         make_host: Loads a base folder, unless a test has none.
         seed: Where the router's chance comes from; None is the system's.
-        last_seq: Number of the last stored event, unless it is read from the log on the disk.
+        last_seq: Number of the last stored event, unless it is read from the log.
         load_model: The language model of lines, unless a test has another.
 
     Raises:
@@ -95,11 +96,8 @@ def assemble(
 
     load = make_host or _loader(args.lm)
     registry = ModelRegistry(catalog, artifacts, load, args.router, clock, seed)
-    home = str(Path.home())
-    suggestions = Suggestions(catalog, args.redactor, registry, clock, request_metrics, home)
-    steps = args.predict.checkpoint_steps
-    line_agents = LineAgents(
-        lambda: catalog.agents.champions("shell"), artifacts, args.feed, load_model, clock
+    suggestions = Suggestions(
+        catalog, args.redactor, registry, clock, request_metrics, str(Path.home())
     )
 
     def make() -> PredictionService:
@@ -112,7 +110,7 @@ def assemble(
             registry,
             clock,
             request_metrics,
-            steps,
+            args.predict.checkpoint_steps,
         )
 
     engine = Engine(
@@ -120,7 +118,7 @@ def assemble(
         args.feed,
         last_seq or log.last_seq,
         registry,
-        TextEngine(args.feed, suggestions, line_agents, clock, steps),
+        _text_engine(args, catalog, suggestions, load_model, clock),
         clock,
         request_metrics,
         args.version,
@@ -129,6 +127,19 @@ def assemble(
     )
     texts = Texts(registry, catalog, clock, request_metrics)
     return Replica(_gateway(args, engine, texts, catalog, clock, request_metrics), engine)
+
+
+def _text_engine(
+    args: AppArgs,
+    catalog: Catalog,
+    suggestions: Suggestions,
+    load_model: LoadModel,
+    clock: Clock,
+) -> TextEngine:
+    artifacts = ArtifactStore(args.root.artifacts)
+    champions = partial(catalog.agents.champions, "shell")
+    agents = LineAgents(champions, artifacts, args.feed, load_model, clock)
+    return TextEngine(args.feed, suggestions, agents, clock, args.predict.checkpoint_steps)
 
 
 def _loader(settings: LmSettings) -> "Callable[[Path], AgentHost]":

@@ -59,8 +59,8 @@ class Verdicts:
         """What the gate said of each part of a version, by the part's name; empty if it is one
         whole.
         """
-        found = self._database.records(Verdict, id=version.verdict_id)
-        parts: Any = found[0].numbers.get("parts", {}) if found else {}
+        verdicts = self._database.records(Verdict, id=version.verdict_id)
+        parts: Any = verdicts[0].numbers.get("parts", {}) if verdicts else {}
         return dict(parts)
 
 
@@ -123,14 +123,8 @@ class Agents:
         with self._database.write() as connection:
             registered = _settle(connection, registered, now_us)
             put(connection, said)
-            journal(
-                connection,
-                cycle_id,
-                stage,
-                sha256,
-                {"version": registered.id, "decision": verdict.decision},
-                now_us,
-            )
+            made: dict[str, Json] = {"version": registered.id, "decision": verdict.decision}
+            journal(connection, cycle_id, stage, sha256, made, now_us)
         return registered
 
     def champions(self, surface: Surface = "next") -> list[AgentVersion]:

@@ -32,8 +32,8 @@ def replay(
 
     Cost: bench/text.py prints what a line costs; the guesses are a third of it.
     """
-    found = [_judge_line(expert, line, context, learns=learns) for line, context in lines]
-    bits, hits, confidence, outcome = zip(*found, strict=True) if found else ((),) * 4
+    judged = [_judge_line(expert, line, context, learns=learns) for line, context in lines]
+    bits, hits, confidence, outcome = zip(*judged, strict=True) if judged else ((),) * 4
     return LineOutcomes(
         np.array(bits, np.float64),
         np.array(hits, np.bool_),

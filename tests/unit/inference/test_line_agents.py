@@ -116,6 +116,14 @@ def test_a_retired_agent_completes_nothing_more(owner: Owner) -> None:
     assert owner.arms() == {MIX: ""}
 
 
+def test_a_rejected_agent_completes_nothing(owner: Owner) -> None:
+    files: Any = owner.judged.files()
+    owner.school.agent(AGENT, surface="shell", folder=files, decision="rejected")
+    owner.step()
+
+    assert owner.arms() == {MIX: ""}
+
+
 @pytest.mark.parametrize("cause", ["another model", "no model", "no artifact"])
 def test_an_agent_that_cannot_be_brought_up_is_said_and_the_mix_goes_on(
     owner: Owner, tmp_path: Path, cause: str
