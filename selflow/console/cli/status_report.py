@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
 
+from selflow.collect.companion.spool import ShellSpool
 from selflow.core import processes
 from selflow.core.clock import SystemClock, rfc3339
 from selflow.core.disk import storage_problem
@@ -90,6 +91,7 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
         },
         "buffer": _buffer(call, facts.budget_bytes),
         "ingested": facts.ingested.totals,
+        "shell_left_out": dict(ShellSpool(call.root.shell_spool).counts()),
         "champion": champion
         and {
             "id": champion.id,
@@ -272,6 +274,9 @@ def _lines(call: Invocation, document: dict[str, Any]) -> Iterator[str]:
     if counts := document["ingested"]:
         counted = ", ".join(f"{counts.get(outcome, 0):,} {outcome}" for outcome in _OUTCOMES)
         yield f"events since the collector started: {counted}"
+    if left_out := document["shell_left_out"]:
+        counted = ", ".join(f"{number:,} {what}" for what, number in left_out.items())
+        yield f"left out of shells' commands: {counted} (selflow shell status)"
     if champion := document["champion"]:
         yield f"predictor: {champion['id']}, learned up to event {champion['upto_seq']:,}"
     yield from _learning(document["cycle"], document["agents"])

@@ -334,6 +334,16 @@ def test_status_reads_the_catalog_that_the_settings_name(
     assert not root.catalog.exists()
 
 
+def test_what_was_left_out_of_shells_is_said(cli: Cli, root: Root) -> None:
+    root.shell_spool.mkdir()
+    (root.shell_spool / "counts").write_text("files 3\nlong 1\n")
+
+    assert cli("status", "--json").document["shell_left_out"] == {"files": 3, "long": 1}
+    assert (
+        "left out of shells' commands: 3 files, 1 long (selflow shell status)" in cli("status").out
+    )
+
+
 def test_what_became_of_events_is_shown(cli: Cli, catalog: Catalog) -> None:
     counts = IngestCounts({"shell": {"accepted": 1_200, "lost": 2}, "files": {"accepted": 34}})
     catalog.facts.set_ingested(counts, NOW_US)

@@ -24,6 +24,7 @@ class SuggestServer:
         self._lock = Lock()
         self._asked: list[str] = []
         self._heads: list[str] = []
+        self._answered = 0
         self._may_answer = Event()
         self._may_answer.set()
         self._listener = socket.socket(socket.AF_UNIX)
@@ -36,6 +37,12 @@ class SuggestServer:
         """The bodies so far, their separators written ``|``."""
         with self._lock:
             return list(self._asked)
+
+    @property
+    def answered(self) -> int:
+        """How many requests have got their answer, or would have."""
+        with self._lock:
+            return self._answered
 
     @property
     def heads(self) -> list[str]:
@@ -75,6 +82,8 @@ class SuggestServer:
             line = self._lines.get(shell_folder_prefix[-1])
             text = f"dec_1\t{line}\n".encode() if line else b""
             connection.sendall(self._raw or HEAD % len(text) + text)
+        with self._lock:
+            self._answered += 1
 
 
 def _request(connection: socket.socket) -> tuple[str, str]:

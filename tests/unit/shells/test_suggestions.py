@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from selflow.collect.companion.hooks import BUDGET_S
 from tests.unit.shells.homes import Home
 from tests.unit.shells.terminal import PROMPT, Terminal
 from tests.waiting import wait_until
@@ -35,6 +36,14 @@ def enter(terminal: Terminal, keys: str = "") -> None:
     terminal.keys(keys + "\r")
     terminal.expect("\n")
     terminal.expect(PROMPT)
+
+
+def _back_and_forth(terminal: Terminal) -> None:
+    """One step left and right: what was there to read is read afterwards."""
+    terminal.keys("\x02")
+    terminal.expect("\b", raw=True)
+    terminal.keys("\x06")
+    terminal.expect("\x1b[1C", raw=True)
 
 
 def said(home: Home) -> list[tuple[str, str]]:
@@ -134,7 +143,9 @@ def test_a_line_that_begins_with_a_space_is_never_sent(
     tool("curl")
     server = at_home.serve({" echo h": " echo hello", **LINES})
     terminal = at_home.start(shell)
-    enter(terminal, " echo h" + ("" if shell == "zsh" else KEY))
+    terminal.keys(" echo h")
+    terminal.expect("h")
+    enter(terminal, "" if shell == "zsh" else KEY)
     offer(terminal, shell, "echo h", "ello")
 
     assert [asked.rpartition("|")[2] for asked in server.asked] == ["echo h"]
@@ -245,8 +256,13 @@ def test_an_answer_after_the_budget_is_not_drawn(at_home: Home) -> None:
     terminal = at_home.start("zsh", is_patient=False)
     terminal.keys("echo h")
     wait_until(lambda: len(server.asked) == 1)
-    terminal.keys("\x01\x05")
+    began_s = terminal.now_s()
+    while terminal.now_s() - began_s < 2 * BUDGET_S:
+        _back_and_forth(terminal)
     server.go_on()
+    wait_until(lambda: server.answered == 1)
+    _back_and_forth(terminal)
+    _back_and_forth(terminal)
     enter(terminal, RIGHT)
 
     assert said(at_home) == [("echo h", "")]
