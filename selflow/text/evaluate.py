@@ -15,7 +15,14 @@ from selflow.text.history import FREQUENT_HALF_LIFE_LINES, LineCounts
 from selflow.text.lines import Cursor, TextExpert, line_bits
 from selflow.text.mixer import LineRules, Mixer
 from selflow.text.shared_text import SharedText, shipped
-from selflow.text.suggest import PrecisionBound, Suggestion, completer, completions, follow
+from selflow.text.suggest import (
+    SEARCH_FLOOR,
+    PrecisionBound,
+    Suggestion,
+    completer,
+    first_guesses,
+    follow,
+)
 
 Row = tuple[int, bytes, bytes, str]
 """(ts_us, line, context, user); no line is longer than ``MAX_LINE_BYTES``."""
@@ -25,7 +32,7 @@ NAMES = (*RULES, *MIXED)
 BASE_NAME, AGENTS_NAME = "mix_base", "mix_agents"
 MakeTuner = Callable[[], TextTuner]
 """A trainer of an adapter for one user, which has learned nothing."""
-_FIRST, _FIRST_FLOOR = 5, 0.01
+_FIRST = 5
 _PROGRESS_LINES = 50
 
 
@@ -151,8 +158,8 @@ def _grade_rule(line: bytes, ranked: Sequence[bytes]) -> LineGrade:
 
 def _grade_expert(line: bytes, start: Cursor, bound: PrecisionBound) -> LineGrade:
     bits = line_bits(start, line)
-    guesses = [text for text, _ in completions(start, count=_FIRST, floor=_FIRST_FLOOR)]
-    shown = follow(line, completer(start), bound)
+    guesses = first_guesses(start, _FIRST, SEARCH_FLOOR)
+    shown = follow(line, completer(start, bound.floor), bound)
     return LineGrade(len(line), bits, _rank(line, guesses), shown.displays, shown.keys_saved)
 
 

@@ -14,7 +14,6 @@ from selflow.lm.byte_training import (
     BytePlan,
     ByteShape,
     train_byte_model,
-    untrained,
     write_byte_model,
 )
 from selflow.lm.loaded import MODULES
