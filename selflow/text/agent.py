@@ -16,7 +16,7 @@ from selflow.core.errors import ArtifactError
 from selflow.text.byte_expert import ByteExpert
 from selflow.text.byte_model import ByteModel
 from selflow.text.examples import OwnLine
-from selflow.text.lines import Packed, TextExpert
+from selflow.text.lines import Packed
 from selflow.text.mixer import Mixer
 from selflow.text.paired import LineOutcomes, replay
 from selflow.text.shared_text import shipped
@@ -106,7 +106,7 @@ class LineAgent:
     def replay(
         self, past: Sequence[OwnLine], gate: Sequence[OwnLine], model: ByteModel
     ) -> Replayed:
-        """Judge later lines before each is learned.
+        """Judge later lines before each is learned. Cost: bench/text.py.
 
         Args:
             past: What the agent knows; the pool learns it now.
@@ -121,7 +121,9 @@ class LineAgent:
             "model": of_pool,
             "memory": _outcomes(mix_with(model), gate, learns=False),
         }
-        return Replayed(of_pool, _outcomes(self.suggester(model).expert, gate), without)
+        whole = mix_with(model)
+        whole.load_state(self.state[0])
+        return Replayed(of_pool, _outcomes(whole, gate), without)
 
     def files(self) -> dict[str, bytes]:
         """As the files of an artifact."""

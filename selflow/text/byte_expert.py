@@ -201,6 +201,10 @@ class ByteCursor:
             cursor = self._next[byte] = ByteCursor(self._tree, self, byte)
         return cursor
 
+    def lines_ahead(self) -> Sequence[bytes]:
+        """None: it remembers no lines."""
+        return ()
+
     def follow(self, byte: int, slots: Slots, log_p: Floats) -> "ByteCursor":
         """The next cursor, which was computed elsewhere."""
         cursor = self.step(byte)

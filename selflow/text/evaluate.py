@@ -15,7 +15,14 @@ from selflow.text.history import FREQUENT_HALF_LIFE_LINES, LineCounts
 from selflow.text.lines import Cursor, TextExpert, line_bits
 from selflow.text.mixer import LineRules, Mixer
 from selflow.text.shared_text import SharedText, shipped
-from selflow.text.suggest import PrecisionBound, Suggestion, completer, completions, follow
+from selflow.text.suggest import (
+    SEARCH_FLOOR,
+    PrecisionBound,
+    Suggestion,
+    completer,
+    first_guesses,
+    follow,
+)
 
 Row = tuple[int, bytes, bytes, str]
 """(ts_us, line, context, user); no line is longer than ``MAX_LINE_BYTES``."""
@@ -25,8 +32,8 @@ NAMES = (*RULES, *MIXED)
 BASE_NAME, AGENTS_NAME = "mix_base", "mix_agents"
 MakeTuner = Callable[[], TextTuner]
 """A trainer of an adapter for one user, which has learned nothing."""
-FIRST_GUESSES, FIRST_FLOOR = 5, 0.01
-"""Guesses before the first key, and the least probability of one."""
+FIRST_GUESSES = 5
+"""Guesses before the first key."""
 _PROGRESS_LINES = 50
 
 
@@ -152,8 +159,8 @@ def _grade_rule(line: bytes, ranked: Sequence[bytes]) -> LineGrade:
 
 def _grade_expert(line: bytes, start: Cursor, bound: PrecisionBound) -> LineGrade:
     bits = line_bits(start, line)
-    guesses = [text for text, _ in completions(start, count=FIRST_GUESSES, floor=FIRST_FLOOR)]
-    shown = follow(line, completer(start), bound)
+    guesses = first_guesses(start, FIRST_GUESSES, SEARCH_FLOOR)
+    shown = follow(line, completer(start, bound.floor), bound)
     return LineGrade(len(line), bits, _rank(line, guesses), shown.displays, shown.keys_saved)
 
 

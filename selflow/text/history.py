@@ -10,8 +10,19 @@ how often the line so far was no line of the past (Krichevsky and Trofimov 1981)
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from heapq import nlargest
+from operator import itemgetter
 
-from selflow.text.lines import END, MAX_LINE_BYTES, Cursor, Floats, Packed, TextExpert
+from selflow.text.lines import (
+    END,
+    MAX_AHEAD_BYTES,
+    MAX_AHEAD_LINES,
+    MAX_LINE_BYTES,
+    Cursor,
+    Floats,
+    Packed,
+    TextExpert,
+)
 
 MAX_LINES = 2_048
 """Lines that a context of a rule holds; the ones that came longest ago leave."""
@@ -193,7 +204,7 @@ def _symbol(line: bytes, index: int) -> int:
 class HistoryCursor:
     """The lines that still match what was typed."""
 
-    __slots__ = ("_beneath", "_depth", "_history", "_next", "_p", "mass", "matching")
+    __slots__ = ("_ahead", "_beneath", "_depth", "_history", "_next", "_p", "mass", "matching")
 
     def __init__(
         self,
@@ -207,6 +218,7 @@ class HistoryCursor:
         """The lines and their weights."""
         self.mass = sum(weight for _, weight in matching)
         self._p: Floats | None = None
+        self._ahead: Sequence[bytes] | None = None
         self._next: dict[int, HistoryCursor] = {}
 
     @property
@@ -223,6 +235,15 @@ class HistoryCursor:
             cursor = HistoryCursor(self._history, matching, depth + 1, self._beneath.step(byte))
             self._next[byte] = cursor
         return cursor
+
+    def lines_ahead(self) -> Sequence[bytes]:
+        """The heaviest lines that match. Cost: O(matching lines), once."""
+        if self._ahead is None:
+            lo, hi = self._depth, self._depth + MAX_AHEAD_BYTES
+            longer = (pair for pair in self.matching if lo < len(pair[0]) <= hi)
+            heaviest = nlargest(MAX_AHEAD_LINES, longer, key=itemgetter(1))
+            self._ahead = [line[lo:] for line, _ in heaviest]
+        return self._ahead
 
     def _with_lines(self) -> Floats:
         escape = self._history.escape(self._depth, self.mass)

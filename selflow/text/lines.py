@@ -1,5 +1,6 @@
 """Lines as byte strings that end, and what every text expert can do."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,10 @@ MAX_LINE_BYTES = 1_024
 """Longer lines are pasted, not typed: they are left out everywhere, and counted."""
 
 
+MAX_AHEAD_BYTES, MAX_AHEAD_LINES = 96, 5
+"""Bounds of what a cursor says of the lines ahead."""
+
+
 class Cursor(Protocol):
     """A place in a line that is being typed. It never changes; the same byte always leads to the
     same cursor, so that a search and the next keystroke share what was computed.
@@ -27,6 +32,11 @@ class Cursor(Protocol):
 
     def step(self, byte: int) -> "Cursor":
         """The cursor after one more byte."""
+
+    def lines_ahead(self) -> Sequence[bytes]:
+        """How lines that are known go on from here, the likeliest first: a few at most, and none
+        where no line is remembered. Longer than ``MAX_AHEAD_BYTES`` is left out.
+        """
 
 
 class TextExpert(Protocol):

@@ -23,7 +23,7 @@ _DEPTHS = (1, 2, 4, 8, 16)
 _MATCHES = 4
 _CONFIDENCES = np.log((0.3, 0.6, 0.9))
 _LEVELS = len(_CONFIDENCES) + 1
-START_WEIGHTS = ((0.2, 0.3, 0.5), (0.1, 0.1, 0.4, 0.5), (0.1, 0.1, 0.4, 0.35, 0.15))
+START_WEIGHTS = ((0.2, 0.3, 0.5), (0.1, 0.2, 0.4, 0.3), (0.1, 0.2, 0.4, 0.2, 0.1))
 """Before anything came, for own bytes, own bytes over shared text, lines of the past, the base and
 what was adapted from it: rounded by hand, near what the development people of bench/text.py prefer.
 """
@@ -197,6 +197,19 @@ class MixCursor:
             cursor = self._next[byte] = MixCursor(self._weights, rules, models, self._depth + 1)
         return cursor
 
+    def lines_ahead(self) -> Sequence[bytes]:
+        """What the rules of lines say."""
+        return self._rules[2].lines_ahead()
+
+    def read_on(self, text: bytes) -> None:
+        """Let the models read these bytes in one pass; it changes nothing but the cost."""
+        for model in self._models:
+            cursor = model
+            for byte in text:
+                cursor = cursor.step(byte)
+            if not cursor.is_read:
+                cursor.log_p  # noqa: B018  (computes all that lead to it)
+
     def inputs(self, models: Sequence[Floats]) -> tuple[Floats, tuple[int, int]]:
         """(experts, 257) log probabilities, and which vector of each table has a say.
 
@@ -220,15 +233,15 @@ class MixCursor:
         """
         if not self._models or self._models[0].is_read:
             return
-        rule, models, likely = self._rules[2], self._models, 1.0
-        for _ in range(_DRAFT_BYTES):
+        rule, likely, draft = self._rules[2], 1.0, bytearray()
+        while len(draft) < _DRAFT_BYTES:
             byte = int(rule.p.argmax())
             likely *= float(rule.p[byte])
             if byte == END or likely < _DRAFT_FLOOR:
                 break
-            rule, models = rule.step(byte), tuple(model.step(byte) for model in models)
-        for model in models:
-            model.log_p  # noqa: B018  (computes all that lead to it)
+            rule = rule.step(byte)
+            draft.append(byte)
+        self.read_on(bytes(draft))
 
 
 _Rules = tuple[PpmCursor, PpmCursor, HistoryCursor]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from selflow.text.evaluate import FIRST_FLOOR, FIRST_GUESSES
-from selflow.text.lines import Floats, TextExpert, line_bits
-from selflow.text.suggest import completions
+from selflow.text.evaluate import FIRST_GUESSES
+from selflow.text.lines import Floats, line_bits
+from selflow.text.mixer import Mixer
+from selflow.text.suggest import SEARCH_FLOOR, completions, first_guesses
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class LineOutcomes:
 
 
 def replay(
-    expert: TextExpert, lines: Sequence[tuple[bytes, bytes]], *, learns: bool = True
+    expert: Mixer, lines: Sequence[tuple[bytes, bytes]], *, learns: bool = True
 ) -> LineOutcomes:
     """Each line judged before the expert learns it; without ``learns`` it learns none of them.
 
@@ -43,13 +44,14 @@ def replay(
 
 
 def _judge_line(
-    expert: TextExpert, line: bytes, context: bytes, *, learns: bool
+    expert: Mixer, line: bytes, context: bytes, *, learns: bool
 ) -> tuple[float, bool, float, float]:
+    expert.read_ahead(line, context)
     start = expert.start(context)
     bits = line_bits(start, line)
-    guesses = completions(start, count=FIRST_GUESSES, floor=FIRST_FLOOR)
+    likeliest = completions(start, count=1, floor=SEARCH_FLOOR)
+    hit = line in first_guesses(start, FIRST_GUESSES, SEARCH_FLOOR)
     if learns:
         expert.learn(line, context)
-    first, confidence = guesses[0] if guesses else (None, 0.0)
-    hit = any(guess == line for guess, _ in guesses)
+    first, confidence = likeliest[0] if likeliest else (None, 0.0)
     return bits, hit, confidence, float(first == line)

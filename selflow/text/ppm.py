@@ -8,7 +8,7 @@ it in that counts decay with the lines that came since, and that the counts of s
 beneath one's own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -157,3 +157,7 @@ class PpmCursor:
 
     def step(self, byte: int) -> "PpmCursor":
         return PpmCursor(self._ppm, (self._tail + bytes((byte,)))[-ORDER:])
+
+    def lines_ahead(self) -> Sequence[bytes]:
+        """None: it counts bytes, no lines."""
+        return ()

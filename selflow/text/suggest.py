@@ -1,9 +1,10 @@
 """The completion that is shown for a half-typed line, and when to show none.
 
-A completion is a whole line with its probability given what was typed. It is shown where that
-probability reaches a threshold, and the threshold is learned from the past: the lowest one at
-which, of the completions that would have been shown, a share of at least ``min_precision`` was what
-then came, by the lower end of Wilson's interval (1927).
+A completion is a whole line with its probability given what was typed. It is shown where the keys
+that it is expected to save exceed the price of a glance at a wrong one (decision 0031), and where
+its probability reaches a threshold that is learned from the past: the lowest one at which, of the
+completions that would have been shown, a share of at least ``min_precision`` was what then came, by
+the lower end of Wilson's interval (1927).
 """
 
 from collections import deque
@@ -14,10 +15,19 @@ from itertools import groupby
 from operator import itemgetter
 
 from selflow.text.lines import END, MAX_LINE_BYTES, Cursor, Packed, TextExpert
+from selflow.text.mixer import MixCursor
 
-MIN_PRECISION = 0.2
-SEARCH_FLOOR = 0.1
+MIN_PRECISION = 0.05
+PRICE_KEYS = 0.25
+"""What a wrong completion costs its reader, in keys."""
+SEARCH_FLOOR = 0.02
 """Completions below this probability are not looked for; no threshold is lower."""
+FLOOR_OF_THRESHOLD = 0.25
+"""Of the threshold: below it no completion is looked for, so that a search is short where little is
+certain, and a threshold that is too high can still fall.
+"""
+KNOWN_LINES = 2
+"""Lines of the past whose probability is computed whatever the search finds."""
 MAX_STEPS = 32
 """Bytes that one search may look at beyond those that an earlier one did."""
 MAX_TYPED_BYTES = 256
@@ -43,17 +53,19 @@ def completions(
 
     Best first: probabilities only fall along a line, so the first whole line that comes up is the
     likeliest of all. Whatever is below ``floor``, or beyond ``max_steps`` bytes looked at, is not
-    found.
+    found, but for lines of the past: a long one is far away byte by byte.
 
-    Cost: at most ``max_steps`` steps of the cursor.
+    Cost: at most ``max_steps`` steps of the cursor, and those of ``KNOWN_LINES`` lines.
     """
-    completed: list[tuple[bytes, float]] = []
+    completed = _known(cursor, floor)
+    wanted = count + len(completed)
     heap: list[tuple[float, bytes, bool, Cursor]] = [(-1.0, b"", False, cursor)]
     steps = 0
-    while heap and len(completed) < count and steps < max_steps:
+    while heap and len(completed) < wanted and steps < max_steps:
         p, text, is_whole, at = heappop(heap)
         if is_whole:
-            completed.append((text, -p))
+            wanted -= text in completed
+            completed[text] = -p
             continue
         steps += 1
         for symbol in (at.p >= floor / -p).nonzero()[0].tolist():
@@ -62,7 +74,33 @@ def completions(
                 heappush(heap, (likely, text, True, at))
             elif len(text) < MAX_TYPED_BYTES:
                 heappush(heap, (likely, text + bytes((symbol,)), False, at.step(symbol)))
+    return sorted(completed.items(), key=itemgetter(1), reverse=True)[:count]
+
+
+def _known(cursor: Cursor, floor: float) -> dict[bytes, float]:
+    """The heaviest lines of the past and their probabilities, unless those are below ``floor``."""
+    completed = {}
+    for rest in cursor.lines_ahead()[:KNOWN_LINES]:
+        if isinstance(cursor, MixCursor):
+            cursor.read_on(rest)
+        p, at = 1.0, cursor
+        for symbol in rest:
+            p *= float(at.p[symbol])
+            if p < floor:
+                break
+            at = at.step(symbol)
+        p *= float(at.p[END])
+        if p >= floor:
+            completed[rest] = p
     return completed
+
+
+def first_guesses(start: Cursor, count: int, floor: float) -> list[bytes]:
+    """Lines to offer before the first key: the likeliest that a search finds, then lines of the
+    past by their own rules.
+    """
+    likely = [text for text, _ in completions(start, count=count, floor=floor)]
+    return list(dict.fromkeys([*likely, *start.lines_ahead()]))[:count]
 
 
 class PrecisionBound:
@@ -74,6 +112,11 @@ class PrecisionBound:
         self._new = 0
         self.threshold = min_precision
         """Until enough came, probabilities are taken at their word."""
+
+    @property
+    def floor(self) -> float:
+        """Completions below this probability need not be looked for."""
+        return max(SEARCH_FLOOR, FLOOR_OF_THRESHOLD * self.threshold)
 
     def learn(self, outcomes: Sequence[tuple[float, bool]]) -> None:
         """The different completions of a line: the highest probability of each, and whether it
@@ -117,8 +160,7 @@ class Suggester:
     def __init__(
         self, expert: TextExpert, *, min_precision: float = MIN_PRECISION, notice: str = ""
     ) -> None:
-        self.expert = expert
-        """What it completes by; learned here."""
+        self._expert = expert
         self.notice = notice
         """What the owner should know of this expert, such as a model that cannot be read."""
         self._bound = PrecisionBound(min_precision)
@@ -130,10 +172,10 @@ class Suggester:
         """
         if len(prefix) > MAX_TYPED_BYTES:
             return None
-        cursor = self.expert.start(context)
+        cursor = self._expert.start(context)
         for byte in prefix:
             cursor = cursor.step(byte)
-        best = best_completion(cursor, prefix)
+        best = best_completion(cursor, prefix, self._bound.floor)
         return best if best is not None and best.p >= self._bound.threshold else None
 
     def learn(self, line: bytes, context: bytes = b"") -> "Shown":
@@ -142,16 +184,16 @@ class Suggester:
         """
         if len(line) > MAX_LINE_BYTES:
             return Shown(0, 0)
-        start = self.expert.start(context)
-        shown = follow(line, completer(start), self._bound)
-        self.expert.learn(line, context)
+        start = self._expert.start(context)
+        shown = follow(line, completer(start, self._bound.floor), self._bound)
+        self._expert.learn(line, context)
         return shown
 
     def state(self) -> Packed:
-        return [self.expert.state(), self._bound.state()]
+        return [self._expert.state(), self._bound.state()]
 
     def load_state(self, state: Packed) -> None:
-        self.expert.load_state(state[0])
+        self._expert.load_state(state[0])
         self._bound.load_state(state[1])
 
 
@@ -174,23 +216,24 @@ Complete = Callable[[bytes], Suggestion | None]
 """Asked for prefixes of one line, each a byte longer than the one before."""
 
 
-def best_completion(cursor: Cursor, prefix: bytes) -> Suggestion | None:
-    """The completion that saves most keys, expected; None where none saves any."""
-    best: Suggestion | None = None
-    for rest, p in completions(cursor, count=3, floor=SEARCH_FLOOR):
+def best_completion(cursor: Cursor, prefix: bytes, floor: float) -> Suggestion | None:
+    """The completion that is worth most to whoever types; None where none is worth its price."""
+    best, most = None, 0.0
+    for rest, p in completions(cursor, count=3, floor=floor):
         keys_saved = p * (len(rest) - 1)
-        if keys_saved > (best.keys_saved if best else 0.0):
-            best = Suggestion(prefix + rest, p, keys_saved)
+        gain = keys_saved - PRICE_KEYS * (1.0 - p)
+        if gain > most and keys_saved > 0.0:
+            best, most = Suggestion(prefix + rest, p, keys_saved), gain
     return best
 
 
-def completer(cursor: Cursor) -> Complete:
+def completer(cursor: Cursor, floor: float) -> Complete:
     """Completions by an expert, from the cursor before the first byte on."""
 
     def complete(prefix: bytes) -> Suggestion | None:
         nonlocal cursor
         cursor = cursor.step(prefix[-1])
-        return best_completion(cursor, prefix)
+        return best_completion(cursor, prefix, floor)
 
     return complete
 

@@ -23,7 +23,7 @@ def table(tmp_path: Path) -> str:
 def test_the_document_names_every_expert_and_figure(cli: Cli, table: str) -> None:
     experts = cli("eval", "text", table, *COLUMNS, "--json").document["experts"]
 
-    assert list(experts) == ["fish", "frecency", "history", "ppm", "mix"]
+    assert list(experts) == ["fish", "frecency", "history", "ppm", "mix", "mix_base"]
     assert list(experts["mix"]) == [
         *("lines", "bits_per_line", "bits_per_byte", "hit@1", "hit@5"),
         *("keys_saved", "precision_shown"),

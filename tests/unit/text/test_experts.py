@@ -4,6 +4,8 @@ import pytest
 
 from selflow.testing.texts import TEXT_LAWS, MakeText, TextLaw, bits_of, text_lines
 from selflow.text import ppm
+from selflow.text.byte_expert import ByteExpert
+from selflow.text.engine import shipped_base
 from selflow.text.history import MAX_LINES, History, LineCounts
 from selflow.text.lines import END, line_bits
 from selflow.text.mixer import Mixer
@@ -16,12 +18,14 @@ EXPERTS: dict[str, MakeText] = {
     "ppm": lambda: Ppm(SHARED),
     "history": lambda: History(Ppm(SHARED)),
     "mix": lambda: Mixer(SHARED),
+    "base": lambda: ByteExpert(shipped_base()),
+    "mix_base": lambda: Mixer(SHARED, [ByteExpert(shipped_base())]),
 }
 
 
 def test_the_laws_are_run_on_every_expert() -> None:
     assert len(TEXT_LAWS) == 8
-    assert {type(make()) for make in EXPERTS.values()} == {Ppm, History, Mixer}
+    assert {type(make()) for make in EXPERTS.values()} == {Ppm, History, Mixer, ByteExpert}
 
 
 @pytest.mark.parametrize("law", TEXT_LAWS, ids=lambda law: law.__name__)
