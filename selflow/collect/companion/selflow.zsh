@@ -184,8 +184,11 @@ _selflow_receive() {
   case $? in
     0)
       _selflow_answer+=$part
-      (( $#_selflow_answer <= 16384 )) && return
-      _selflow_answer= ;;
+      if (( $#_selflow_answer > 16384 )); then
+        _selflow_answer=
+      elif ! _selflow_is_whole "$_selflow_answer"; then
+        return
+      fi ;;
     4) return ;;
   esac
   local answer=$_selflow_answer asked=$_selflow_asked
@@ -201,13 +204,13 @@ _selflow_receive() {
   zle -R
 }
 
-# Whether an HTTP answer is one of success, with the whole of its body.
+# Whether an HTTP answer is one of success, with the whole of its body. A server need not hang up.
 _selflow_is_whole() {
   setopt localoptions no_multibyte extended_glob
   local head=${1%%$'\r\n\r\n'*}
   [[ $1 == HTTP/1.[01]\ 200* && $1 == *$'\r\n\r\n'* ]] || return 1
   local body=${1#*$'\r\n\r\n'} length=${${(M)${(f)head}:#(#i)content-length:*}#*:}
-  length=${${length//[[:space:]]/}:-$#body}
+  length=${length//[[:space:]]/}
   [[ $length == <-> && $#body -eq $length ]]
 }
 

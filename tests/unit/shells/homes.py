@@ -69,12 +69,14 @@ class Home:
         terminal.expect(PROMPT)
         return terminal
 
-    def serve(self, lines: dict[str, str], raw: bytes = b"") -> SuggestServer:
+    def serve(
+        self, lines: dict[str, str], raw: bytes = b"", *, hangs_up: bool = True
+    ) -> SuggestServer:
         """Suggestions from a table, where the hooks ask for them."""
         path = self.root.socket("suggest.sock")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
-        server = SuggestServer(path, lines, raw=raw)
+        server = SuggestServer(path, lines, raw=raw, hangs_up=hangs_up)
         self.servers.append(server)
         return server
 

@@ -16,9 +16,14 @@ class SuggestServer:
         path: Of the socket.
         lines: The whole line that is suggested for a prefix; others get an empty answer.
         raw: Sent as it is instead of an HTTP answer.
+        hangs_up: Whether it ends a connection that it has answered.
     """
 
-    def __init__(self, path: Path, lines: Mapping[str, str], *, raw: bytes = b"") -> None:
+    def __init__(
+        self, path: Path, lines: Mapping[str, str], *, raw: bytes = b"", hangs_up: bool = True
+    ) -> None:
+        self._hangs_up = hangs_up
+        self._open: list[socket.socket] = []
         self._lines = lines
         self._raw = raw
         self._lock = Lock()
@@ -72,7 +77,7 @@ class SuggestServer:
                 Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
+        with suppress(OSError):
             head, body = _request(connection)
             shell_folder_prefix = body.split("\x1f", 2)
             with self._lock:
@@ -82,7 +87,10 @@ class SuggestServer:
             line = self._lines.get(shell_folder_prefix[-1])
             text = f"dec_1\t{line}\n".encode() if line else b""
             connection.sendall(self._raw or HEAD % len(text) + text)
+        if self._hangs_up:
+            connection.close()
         with self._lock:
+            self._open.append(connection)
             self._answered += 1
 
 

@@ -90,6 +90,15 @@ def test_the_request_is_the_one_that_was_agreed_on(
     assert "\r\nAccept: text/plain\r\n" in head
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_server_that_keeps_the_connection_is_understood(
+    at_home: Home, tool: Callable[[str], str], shell: str
+) -> None:
+    tool("curl")
+    at_home.serve(LINES, hangs_up=False)
+    offer(at_home.start(shell), shell, "echo h", "ello")
+
+
 @pytest.mark.parametrize("keys", [RIGHT, "\x1bOC", END, TAB])
 def test_each_key_of_zsh_that_accepts_does_so(at_home: Home, keys: str) -> None:
     at_home.allow()
