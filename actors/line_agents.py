@@ -14,8 +14,8 @@ from selflow.core.events import Json
 if TYPE_CHECKING:
     from selflow.text.examples import OwnLine
 
-MAX_LINES = 4_000
-"""The newest lines that an agent is grown from and judged on: minutes of one core."""
+MAX_LINES = 2_000
+"""The newest lines that an agent is grown from and judged on: three minutes of one core."""
 
 
 def installed_base_sha256() -> str:

@@ -9,6 +9,7 @@ import typer
 
 from actors.demo import stations
 from actors.demo.comparison import Figures, compare
+from actors.demo.lines import complete_lines
 from actors.demo.report import report_lines
 from actors.demo.sample import Sample, load
 from actors.demo.stations import DemoRun
@@ -43,6 +44,7 @@ def demo(
         "learned": demo_run.learned,
         "figures": figures,
         "beliefs": demo_run.beliefs,
+        "lines": demo_run.lines,
     }
     call.show(document, report_lines(demo_run, figures))
     if keep:
@@ -60,6 +62,7 @@ def _visit_all(root: Root, demo_run: DemoRun, sample: Sample) -> Figures:
     stations.learn(root, demo_run)
     stations.serve(root, demo_run)
     answers = stations.ask(root, sample, demo_run)
+    demo_run.lines = complete_lines(root, demo_run)
     with demo_run.at("compare") as station:
         figures = compare(sample, demo_run.learned, answers)
         station.facts = {

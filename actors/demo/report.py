@@ -19,6 +19,14 @@ _TITLES = {
     "asked": "later commits, asked of the pool over HTTP; the rules on the same commits",
     "routed": "later commits, asked through the router over HTTP; the rules on the same commits",
 }
+_LINE_COLUMNS = {
+    "lines": "lines",
+    "hit@1": "hit@1",
+    "hit@5": "hit@5",
+    "keys_saved": "keys saved",
+    "precision_shown": "precision",
+    "bits_per_line": "bits a line",
+}
 _COLUMNS = {
     "steps": "steps",
     "hit@1": "hit@1",
@@ -47,6 +55,10 @@ def report_lines(demo_run: DemoRun, figures: Figures) -> list[str]:
             lines += ["", title, *_figure_lines(figures[part])]
     if figures:
         lines += ["", SAMPLE_NOTE]
+    if demo_run.lines:
+        title = "one person's shell lines, each completed before it was learned; a person and an"
+        lines += ["", f"{title} exercise that the byte model never saw"]
+        lines += _figure_lines(demo_run.lines, _LINE_COLUMNS)
     lines += _belief_lines(demo_run.beliefs)
     total_s = sum(station.duration_s for station in stations if not station.is_stage)
     return [*lines, "", f"total {total_s:.0f} s"]
@@ -68,11 +80,13 @@ def format_facts(facts: Mapping[str, Any]) -> str:
     return ", ".join(shown)
 
 
-def _figure_lines(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _figure_lines(
+    figures: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str] = _COLUMNS
+) -> list[str]:
     """One row per predictor, with the columns that all of them have."""
-    columns = [name for name in _COLUMNS if all(name in row for row in figures.values())]
+    columns = [name for name in titles if all(name in row for row in figures.values())]
     rows = [(who, *(row[name] for name in columns)) for who, row in figures.items()]
-    return table(("", *(_COLUMNS[name] for name in columns)), rows)
+    return table(("", *(titles[name] for name in columns)), rows)
 
 
 def _learned_lines(learned: Mapping[str, Any]) -> list[str]:

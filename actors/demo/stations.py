@@ -44,11 +44,11 @@ _STAGE_FACTS = {
     "represent": ("steps", "labels", "train", "tune", "gate"),
     "discover": ("windows", "k", "s_star", "c_star", "coverage"),
     "base": ("name", "parameters", "tokens", "epochs", "loss_first", "loss_last"),
-    "grow": ("train_steps", "tune_steps", "config", "tune_bits"),
+    "grow": ("train_steps", "tune_steps", "config", "tune_bits", "lines", "lacking"),
     "judge": ("decision",),
     "serve": ("champions",),
 }
-_POLL_S = 0.5
+POLL_S = 0.5
 _SURFACE = "predict"
 Belief = dict[str, Any]
 
@@ -84,6 +84,8 @@ class DemoRun:
     """What the cycle left: stages, trials and verdicts."""
     beliefs: dict[str, list[Belief]] = field(default_factory=dict)
     """The router's, before and after the feedback."""
+    lines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Figures of the experts of lines, by name."""
 
     @contextmanager
     def at(self, name: str) -> Iterator[Station]:
@@ -170,7 +172,7 @@ def serve(root: Root, demo_run: DemoRun) -> None:
         clock = SystemClock()
         deadline_s = clock.monotonic_s() + SERVE_LIMIT_S
         while (health := client.health()).lag_events and clock.monotonic_s() < deadline_s:
-            clock.sleep(_POLL_S)
+            clock.sleep(POLL_S)
         station.facts = {"lag_events": health.lag_events, "models": len(client.models())}
         station.is_ok = health.status == "ok" and health.lag_events == 0
 
@@ -235,7 +237,7 @@ def _wait_for_cycle(reader: CatalogReader, cycle_id: str, note: Callable[[str], 
         if cycle.stage != noted:
             noted = cycle.stage
             note(f"  {noted} ...")
-        clock.sleep(_POLL_S)
+        clock.sleep(POLL_S)
     raise StoreError(
         f"the cycle {cycle_id} did not end within {LEARN_LIMIT_S:.0f} s", "see selflow logs"
     )
@@ -273,7 +275,7 @@ def _wait_for_beliefs(reader: CatalogReader, arms: Sequence[str], pulls: int) ->
         beliefs = _beliefs(reader, arms)
         if sum(belief["pulls"] for belief in beliefs) >= pulls or clock.monotonic_s() > deadline_s:
             return beliefs
-        clock.sleep(_POLL_S)
+        clock.sleep(POLL_S)
 
 
 def _stage_station(stage: Stage) -> Station:

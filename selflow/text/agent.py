@@ -158,5 +158,5 @@ class LineAgent:
             ) from error
 
 
-def _outcomes(expert: TextExpert, lines: Sequence[OwnLine], *, learns: bool = True) -> LineOutcomes:
+def _outcomes(expert: Mixer, lines: Sequence[OwnLine], *, learns: bool = True) -> LineOutcomes:
     return replay(expert, [(line.text, line.context) for line in lines], learns=learns)

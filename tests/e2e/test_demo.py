@@ -22,8 +22,9 @@ def test_every_station_of_the_demo_works(idle: World) -> None:
                 "base",
                 "grow:everything",
                 "judge:everything",
+                "grow:shell-lines",
             ),
-            *("serve", "predict", "route", "compare", "end"),
+            *("serve", "predict", "route", "type", "lines", "compare", "end"),
         ],
         True,
     )
@@ -33,3 +34,5 @@ def test_every_station_of_the_demo_works(idle: World) -> None:
     assert {row["steps"] for row in figures["routed"].values()} == {25}
     assert "rrf" in figures["asked"]
     assert "log_loss_bits" not in figures["asked"]["pool"]
+    assert {"fish", "mix", "mix_base"} <= set(told["lines"])
+    assert told["lines"]["mix"]["keys_saved"] > told["lines"]["fish"]["keys_saved"] > 0
