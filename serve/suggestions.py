@@ -15,6 +15,7 @@ from selflow.core.errors import ApiError
 from selflow.core.events import Event, Json, Stored
 from selflow.core.ids import new_id
 from selflow.core.ports import Redactor
+from selflow.route.arms import POOL
 from selflow.sdk.wire import SuggestAnswer, SuggestedText, SuggestRequest
 from selflow.store.catalog import Catalog
 from selflow.store.records import Decision
@@ -143,7 +144,7 @@ class Suggestions:
             asked_s: When it was asked.
             is_stored: Whether the decision is made durable.
         """
-        routing = self._registry.choose(PATH, {"pool": ""})
+        routing = self._registry.choose(PATH, {POOL: ""})
         prefix = write_home(request.prefix, self._home)
         folder = write_home(request.context, self._home).rstrip("/")
         if folder and not prefix.startswith(("/", "~")):

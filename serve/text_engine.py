@@ -16,14 +16,18 @@ from serve.text_state import TextSnapshot, TextState, example_of
 Save = Callable[[TextSnapshot], None]
 MAX_WAITING = 32
 """Requests that wait for the thread; one more is told that it is busy."""
+QUIET_S, POLL_S, MAX_PAUSES = 0.3, 0.05, 40
+"""Behind a keystroke for which nothing is learned, looks at whether it has passed, and how many of
+them a line waits at most: 2 s.
+"""
 
 
 class TextEngine:
     """Follows the log behind a cursor of its own and answers between two lines.
 
-    Learning a line takes up to a hundred times as long as completing one, and both are Python: on
-    the thread of the predictor one would hold up the other. A request waits for at most one line
-    that is being learned.
+    Learning a line takes several times as long as completing one, and both are Python: on the
+    thread of the predictor one would hold up the other. A request waits for at most one line that
+    is being learned, and none begins while somebody types.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class TextEngine:
         self._checkpoint_lines = checkpoint_lines
         self._unsaved_lines = 0
         self._waiting = 0
+        self._last_asked_s = float("-inf")
         self._saved: TextSnapshot | None = None
         self._save: Save | None = None
         self._state: TextState | None = None
@@ -89,6 +94,7 @@ class TextEngine:
             return self._suggestions.complete(request, state, asked_s, is_stored=is_stored)
 
         self._waiting += 1
+        self._last_asked_s = asked_s
         try:
             return await asyncio.wrap_future(self._worker.submit(answer))
         finally:
@@ -100,16 +106,30 @@ class TextEngine:
         return self._state.cursor if self._state else 0
 
     def learn(self, events: Sequence[Stored]) -> None:
-        """Learn these, and let requests in after each line."""
+        """Learn these, and let requests in after each line; while somebody types, lines wait."""
         for portion in portions(events):
+            if not self._wait_for_quiet():
+                return
             self._worker.submit(self._learn, portion).result()
         if self._unsaved_lines >= self._checkpoint_lines and self._save is not None:
             self._save(self._worker.submit(self._snapshot).result())
+
+    def _wait_for_quiet(self) -> bool:
+        """False if there is nothing more to learn before the end."""
+        for _ in range(MAX_PAUSES):
+            if self._is_quiet() or not self._follower.pause(POLL_S):
+                break
+        return self._follower.pause(0.0)
+
+    def _is_quiet(self) -> bool:
+        return self._clock.monotonic_s() - self._last_asked_s > QUIET_S
 
     def _learner(self) -> "TextEngine | None":
         """Itself, once there is a state to go on from."""
         if self._state is None and self._saved is not None:
             self._state = self._worker.submit(TextState.restore, self._saved).result()
+        if self._state is not None and self._state.has_much_to_forget and self._is_quiet():
+            self._worker.submit(self._state.forget).result()
         return self if self._state is not None else None
 
     def _learn(self, events: Sequence[Stored]) -> None:
