@@ -79,6 +79,10 @@ class LogFollower:
         """Hand over nothing more after the present portion."""
         self._stopping.set()
 
+    def pause(self, duration_s: float) -> bool:
+        """Let the learner wait; False if it shall stop instead."""
+        return not self._clock.wait(self._stopping, duration_s)
+
     def join(self, timeout_s: float | None = None) -> None:
         """Wait for the thread's end."""
         self._thread.join(timeout_s)

@@ -89,16 +89,14 @@ def assemble(
     clock = clock or SystemClock()
     location = catalog_of_session(args.root)
     catalog = Catalog.open(location)
-    artifacts = ArtifactStore(args.root.artifacts)
-    request_metrics = RequestMetrics()
+    artifacts, request_metrics = ArtifactStore(args.root.artifacts), RequestMetrics()
     log = FillReader(args.root.events)
     request_metrics.register(SessionMetrics(location, log))
 
     load = make_host or _loader(args.lm)
     registry = ModelRegistry(catalog, artifacts, load, args.router, clock, seed)
-    suggestions = Suggestions(
-        catalog, args.redactor, registry, clock, request_metrics, str(Path.home())
-    )
+    home = str(Path.home())
+    suggestions = Suggestions(catalog, args.redactor, registry, clock, request_metrics, home)
 
     def make() -> PredictionService:
         checkpoints = Checkpoints(catalog, ArtifactStore(args.root.artifacts), args.predict, clock)

@@ -15,11 +15,12 @@ from selflow.core.errors import ApiError
 from selflow.core.events import Event, Json, Stored
 from selflow.core.ids import new_id
 from selflow.core.ports import Redactor
+from selflow.route.arms import POOL
 from selflow.sdk.wire import SuggestAnswer, SuggestedText, SuggestRequest
 from selflow.store.catalog import Catalog
 from selflow.store.records import Decision
 from selflow.text.examples import is_presentable
-from selflow.text.suggest import MAX_TYPED_BYTES, MIN_PRECISION
+from selflow.text.suggest import MAX_TYPED_BYTES
 from serve.model_registry import ModelRegistry
 from serve.request_metrics import RequestMetrics
 
@@ -32,6 +33,8 @@ MODE = "suggest"
 KEPT_DECISIONS = 4_096
 """The newest that are not in the catalog: some minutes of typing."""
 MAX_PATHS = 5
+MIN_PATH_P = 0.2
+"""A path that is less likely is not offered."""
 BUSY, UNLIKELY, HIDDEN, TOO_LONG = "busy", "unlikely", "not presentable", "too long"
 """Why a request is answered by no suggestion (docs/http.md#suggestions)."""
 
@@ -143,7 +146,7 @@ class Suggestions:
             asked_s: When it was asked.
             is_stored: Whether the decision is made durable.
         """
-        routing = self._registry.choose(PATH, {"pool": ""})
+        routing = self._registry.choose(PATH, {POOL: ""})
         prefix = write_home(request.prefix, self._home)
         folder = write_home(request.context, self._home).rstrip("/")
         if folder and not prefix.startswith(("/", "~")):
@@ -161,7 +164,7 @@ class Suggestions:
             )
             for path, p in sorted(sums.items(), key=lambda item: -item[1])[:MAX_PATHS]
         ]
-        likely_enough = [text for text in texts if text.p >= MIN_PRECISION]
+        likely_enough = [text for text in texts if text.p >= MIN_PATH_P]
         shown = [text for text in likely_enough if self._may_show(text.text)]
         reason = "" if shown else HIDDEN if likely_enough else UNLIKELY
         return self._answer(request, shown, reason, routing, asked_s, is_stored=is_stored)

@@ -19,14 +19,18 @@ from serve.text_state import TextSnapshot, TextState
 Save = Callable[[TextSnapshot], None]
 MAX_WAITING = 32
 """Requests that wait for the thread; one more is told that it is busy."""
+QUIET_S, POLL_S, MAX_PAUSES = 0.3, 0.05, 40
+"""Behind a keystroke for which nothing is learned, looks at whether it has passed, and how many of
+them a line waits at most: 2 s.
+"""
 
 
 class TextEngine:
     """Follows the log behind a cursor of its own and answers between two lines.
 
-    Learning a line takes up to a hundred times as long as completing one, and both are Python: on
-    the thread of the predictor one would hold up the other. A request waits for at most one line
-    that is being learned.
+    Learning a line takes several times as long as completing one, and both are Python: on the
+    thread of the predictor one would hold up the other. A request waits for at most one line that
+    is being learned, and none begins while somebody types.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class TextEngine:
         self._checkpoint_lines = checkpoint_lines
         self._unsaved_lines = 0
         self._waiting = 0
+        self._last_asked_s = float("-inf")
         self._saved: TextSnapshot | None = None
         self._save: Save | None = None
         self._state: TextState | None = None
@@ -100,6 +105,7 @@ class TextEngine:
             return self._suggestions.complete(request, state, asked_s, is_stored=is_stored)
 
         self._waiting += 1
+        self._last_asked_s = asked_s
         try:
             return await asyncio.wrap_future(self._worker.submit(answer))
         finally:
@@ -111,11 +117,23 @@ class TextEngine:
         return self._state.cursor if self._state else 0
 
     def learn(self, events: Sequence[Stored]) -> None:
-        """Learn these, and let requests in after each line."""
+        """Learn these, and let requests in after each line; while somebody types, lines wait."""
         for portion in portions(events):
+            if not self._wait_for_quiet():
+                return
             self._worker.submit(self._learn, portion).result()
         if self._unsaved_lines >= self._checkpoint_lines and self._save is not None:
             self._save(self._worker.submit(self._snapshot).result())
+
+    def _wait_for_quiet(self) -> bool:
+        """False if there is nothing more to learn before the end."""
+        for _ in range(MAX_PAUSES):
+            if self._is_quiet() or not self._follower.pause(POLL_S):
+                break
+        return self._follower.pause(0.0)
+
+    def _is_quiet(self) -> bool:
+        return self._clock.monotonic_s() - self._last_asked_s > QUIET_S
 
     def _learner(self) -> "TextEngine | None":
         """Itself, once there is a state to go on from."""
@@ -128,6 +146,8 @@ class TextEngine:
         agents = self._agents.changed(self._state.agents, self._state.cursor, self._stopping)
         if agents is not None:
             self._worker.submit(self._state.seat, agents).result()
+        if self._state.has_much_to_forget and self._is_quiet():
+            self._worker.submit(self._state.forget).result()
         return self
 
     def _learn(self, events: Sequence[Stored]) -> None:

@@ -100,7 +100,7 @@ class Client:
     def suggest(
         self, prefix: str, *, surface: Surface = "shell", context: str = ""
     ) -> SuggestAnswer:
-        """Complete a shell line, a commit message or a path. Asked once: every call is a decision.
+        """Complete a shell line, a commit message or a path.
 
         Args:
             prefix: What was typed; every suggestion begins with it.
@@ -109,7 +109,11 @@ class Client:
                 commit, one in a line.
         """
         body: dict[str, Json] = {"surface": surface, "prefix": prefix, "context": context}
-        return _parsed(SuggestAnswer, self._post("/v1/suggest", body))
+        headers = {**self._authorization(), "Content-Type": "application/json"}
+        content = json.dumps(body).encode()
+        # Asked again, it is another decision that nobody speaks of
+        answer = self._send("POST", "/v1/suggest", content, headers, attempts=_ATTEMPTS)
+        return _parsed(SuggestAnswer, answer)
 
     def feedback(
         self,

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 from collections import Counter
 from contextlib import suppress
@@ -250,14 +251,63 @@ def test_an_answer_comes_while_each_is_down(world: World, service: str) -> None:
     wait_until(lambda: world.state()["state"] == "running" and world.pid(service) != old_pid, 90)
 
 
-def test_a_killed_replica_comes_back_and_knows_its_decisions(world: World) -> None:
+def complete(world: World, prefix: str) -> str:
+    """A keystroke of a shell over the socket, without a token; the answer's line, or nothing."""
+    body = f"shell\x1f~/work\x1f{prefix}".encode()
+    head = f"POST /v1/suggest HTTP/1.0\r\nAccept: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
+    answer = b""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(5)
+        client.connect(str(world.root.socket("suggest.sock")))
+        client.sendall(head.encode() + body)
+        while received := client.recv(4_096):
+            answer += received
+    return answer.partition(b"\r\n\r\n")[2].decode()
+
+
+def test_a_shell_is_answered_over_the_socket_and_its_word_comes_by_the_log(world: World) -> None:
+    lines = ["git checkout main", "make check", "cd src"] * 8
+    folder: dict[str, Any] = {"folder": "~/work"}
+    send(
+        world,
+        [
+            Event(1_690_000_000_000_000 + n, "program", "shell.command", line, "bash", 0.0, folder)
+            for n, line in enumerate(lines)
+        ],
+    )
+    wait_until(lambda: complete(world, "git ch").endswith("\tgit checkout main\n"))
+    decision, _, _ = complete(world, "git ch").partition("\t")
+    said: dict[str, Any] = {"decision_id": decision, "outcome": "accepted", "typed_bytes": 6}
+    accepted = Event(
+        1_690_000_001_000_000,
+        "program",
+        "shell.command",
+        "git checkout main",
+        "bash",
+        0.0,
+        {**folder, "suggestion": said},
+    )
+    send(world, [accepted])
+
+    counted = 'selflow_suggestions_total{outcome="accepted",surface="shell"} 1.0'
+    wait_until(lambda: counted in ask(world, "GET", "/metrics")[1]["text"])
+    assert world.ok("suggest", "--prefix", "git ch", "--context", "~/work") == "git checkout main\n"
+    assert world.state()["endpoints"]["suggest"]["listens"]
+
+
+def test_a_killed_replica_comes_back_and_knows_its_decisions_and_lines(world: World) -> None:
     decision = world.json("predict", "--top-k", "2")["decision_id"]
+    shown = complete(world, "git ch").partition("\t")[0]
+    assert world.json("feedback", shown, "accepted", "true")["feedback_id"]
     old_pid = world.pid("serve")
 
     os.kill(old_pid, signal.SIGKILL)
+    answers = [complete(world, "git ch") for _ in range(20)]
 
     wait_until(lambda: world.state()["state"] == "running" and world.pid("serve") != old_pid, 90)
+    assert {answer.partition("\t")[2] for answer in answers} <= {"", "git checkout main\n"}
     assert world.json("feedback", decision, "thumb", "true")["feedback_id"]
+    wait_until(lambda: complete(world, "git ch").endswith("\tgit checkout main\n"))
 
 
 @pytest.mark.parametrize("victims", ["raylet", "everything"])

@@ -3,7 +3,7 @@
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -82,7 +82,8 @@ class Answering(Thread):
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
+def shell(tmp_path: Path, tool: Callable[[str], str]) -> Shell:
+    tool("git")
     folder = tmp_path / "repository"
     folder.mkdir()
     made = Shell(folder, tmp_path / "seen")
@@ -91,7 +92,8 @@ def shell(tmp_path: Path) -> Shell:
 
 
 @pytest.fixture
-def answering(root: Root) -> Iterator[Answering]:
+def answering(root: Root, tool: Callable[[str], str]) -> Iterator[Answering]:
+    tool("curl")
     thread = Answering(root.socket("suggest.sock"), f"dec_1\t{SUGGESTED}\n".encode())
     thread.start()
     yield thread

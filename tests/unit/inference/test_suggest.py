@@ -22,7 +22,7 @@ from selflow.text.suggest import Suggester, Suggestion
 from serve import text_state
 from serve.suggest_http import parse
 from serve.suggestions import KEPT_DECISIONS
-from serve.text_engine import MAX_WAITING
+from serve.text_engine import MAX_PAUSES, MAX_WAITING, POLL_S, QUIET_S
 from tests.unit.inference.worlds import Template, World
 
 CHECKOUT = "git checkout main"
@@ -153,9 +153,17 @@ def test_asking_teaches_nothing(typed: World) -> None:
     state = typed.replica.engine.text._state
     assert state is not None
     before = state.snapshot()
-    for number in range(text_state.MAX_ASKED + 2):
+    for number in range(text_state.MOST_ASKED + 2):
         state.suggest("shell", MIX, b"git ch" + bytes([97 + number % 26]), b"~/work")
+    assert not state.has_much_to_forget
 
+    for _ in range(text_state.MAX_ASKED):
+        state.suggest("shell", MIX, b"git ch", b"~/work")
+    assert state.has_much_to_forget
+    typed.clock.advance(QUIET_S * 2)
+    typed.replica.engine.text.step()
+
+    assert not state.has_much_to_forget
     assert state.snapshot() == before
 
 
@@ -280,8 +288,10 @@ def test_a_commit_is_completed_by_messages_alone(typing: World) -> None:
     commit = ask(typing, "Fix ", "commit", "README.md\nsrc/a.py")
 
     assert commit["suggestions"][0]["text"] == "Fix the build"
-    assert ask(typing, "Fix ", "shell")["suggestions"] == []
-    assert ask(typing, "git ch", "commit")["suggestions"] == []
+    shell = [one["text"] for one in ask(typing, "Fix ", "shell")["suggestions"]]
+    assert "Fix the build" not in shell
+    commits = [one["text"] for one in ask(typing, "git ch", "commit")["suggestions"]]
+    assert CHECKOUT not in commits
 
 
 def test_messages_of_commits_are_no_labels(world: World) -> None:
@@ -351,6 +361,26 @@ def test_an_answer_that_comes_too_late_is_not_computed(
     monkeypatch.setattr(world.clock, "monotonic_s", lambda: next(ticks))
 
     assert plain(world, f"shell{US}{US}git".encode()).content == b""
+
+
+def test_no_line_is_learned_while_somebody_types_and_none_waits_for_ever(
+    fixed: dict[str, bytes], tmp_path: Path, template: Template
+) -> None:
+    world = quick(tmp_path, template)
+    type_lines(world, [CHECKOUT, CHECKOUT])
+    plain(world, f"shell{US}{US}git".encode())
+    began_s = world.clock.monotonic_s()
+    learn(world)
+    paused_s = world.clock.monotonic_s() - began_s
+    engine = world.replica.engine.text
+    engine._last_asked_s = float("inf")  # a client that never stops
+    type_lines(world, [CHECKOUT])
+    began_s = world.clock.monotonic_s()
+    learn(world)
+
+    assert QUIET_S < paused_s <= QUIET_S + 3 * POLL_S
+    assert engine.cursor == 3
+    assert world.clock.monotonic_s() - began_s == pytest.approx(MAX_PAUSES * POLL_S)
 
 
 def test_a_crowd_is_told_that_it_is_busy(

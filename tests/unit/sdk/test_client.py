@@ -140,6 +140,23 @@ def test_a_prediction_is_never_asked_twice(script: Script) -> None:
     assert len(script.seen) == 1
 
 
+def test_a_suggestion_is_asked_for_again_while_lines_are_loaded(script: Script) -> None:
+    nothing = {"decision_id": "dec_1", "suggestions": [], "abstained": True, "reason": "unlikely"}
+    script.answers = [(503, {"code": "starting"}, {"Retry-After": "1"}), (200, nothing, {})]
+    clock = ManualClock()
+
+    answer = Client(script.url, "sf_x", clock=clock).suggest(
+        "Fix", surface="commit", context="README"
+    )
+
+    assert answer.abstained
+    assert clock.monotonic_s() >= 1.0
+    body = {"surface": "commit", "prefix": "Fix", "context": "README"}
+    assert [(path, json.loads(sent)) for path, _, sent in script.seen] == [
+        ("/v1/suggest", body)
+    ] * 2
+
+
 def test_the_client_waits_as_long_as_it_is_told(script: Script) -> None:
     clock = ManualClock()
     script.answers = [

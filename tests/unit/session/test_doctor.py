@@ -146,7 +146,7 @@ def test_a_session_as_it_should_be_has_no_fault(kept: Root, core_pids: tuple[int
 
 
 def test_a_socket_that_answers_no_shell_is_found(kept: Root, core_pids: tuple[int, ...]) -> None:
-    assert faults(kept, core_pids, suggest="503 Service Unavailable") == {"suggestions answer"}
+    assert faults(kept, core_pids, suggest="403 Forbidden") == {"suggestions answer"}
     write_ray_session(kept, RaySession("127.0.0.1:1", True, None, (), core_pids))
     absent = next(
         each for each in doctor.examine(kept, kept.catalog, 1) if each.check == "suggestions answer"
