@@ -9,9 +9,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 DATA = Path(os.environ.get("BENCH_DATA", "."))
 NO_DATA = 77
 """Exit status of a measurement whose streams are not on this machine."""
+_DRAWS = 4_000
 RULES = ("pool", "rrf", "ipam", "markov1", "markov2", "most_recent", "most_frequent")
 
 Experts = dict[str, dict[str, float]]
@@ -48,6 +51,16 @@ def show(name: str, experts: Experts, took_s: float, cpu_s: float) -> None:
             f"{own['log_loss_bits']:.2f} | {own['ece']:.3f} |"
         )
     print()
+
+
+def interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
+    """A ratio of sums and its bounds when the groups are drawn anew."""
+    table = np.array(pairs)
+    drawn = np.random.default_rng(7).integers(0, len(table), (_DRAWS, len(table)))
+    sums = table[drawn].sum(axis=1)
+    low, high = np.percentile(sums[:, 0] / sums[:, 1], [2.5, 97.5])
+    whole = table.sum(axis=0)
+    return float(whole[0] / whole[1]), float(low), float(high)
 
 
 def _cpu_s() -> float:

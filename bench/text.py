@@ -17,7 +17,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from bench._streams import DATA, require
+from bench._streams import DATA, interval, require
 from selflow.text.engine import make_suggester
 from selflow.text.evaluate import NAMES, LineGrade, Row, by_user, figures, grade_lines
 from selflow.text.lines import line_bits
@@ -27,7 +27,7 @@ from selflow.text.suggest import MIN_PRECISION
 
 SHELL, MESSAGES = "shell_training_other.csv.gz", "git_pandoc_messages.csv.gz"
 DEVELOPMENT = "0123"
-N_MESSAGES, BLOCK, DRAWS = 2_000, 50, 4_000
+N_MESSAGES, BLOCK = 2_000, 50
 Grades = list[dict[str, LineGrade]]
 Table = NDArray[np.float64]
 
@@ -82,16 +82,6 @@ def _keys(group: Grades, one: str, other: str) -> tuple[float, float]:
     """Sum of the differences, and keys."""
     saved = sum(row[one].keys_saved - row[other].keys_saved for row in group)
     return saved, sum(row[one].line_bytes + 1 for row in group)
-
-
-def interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
-    """A ratio of sums and its bounds when the groups are drawn anew."""
-    table = np.array(pairs)
-    drawn = np.random.default_rng(7).integers(0, len(table), (DRAWS, len(table)))
-    sums = table[drawn].sum(axis=1)
-    low, high = np.percentile(sums[:, 0] / sums[:, 1], [2.5, 97.5])
-    whole = table.sum(axis=0)
-    return float(whole[0] / whole[1]), float(low), float(high)
 
 
 def own_ppm(rows: Iterable[Row]) -> list[float]:

@@ -148,18 +148,21 @@ _selflow_hang_up() {
   _selflow_fd= _selflow_answer= _selflow_is_late=0
 }
 
+# A request that has not been answered in time is one failure.
+_selflow_note_late() {
+  [[ -n $_selflow_fd ]] && (( ! _selflow_is_late && EPOCHREALTIME - _selflow_asked_at > _selflow_budget_s )) || return 0
+  _selflow_is_late=1
+  _selflow_fail 3600
+}
+
 # Asks for the rest of the line. There is one request at a time: a server that does not answer is
 # not asked again before it has, or a pause is over, so that its queue cannot fill and block us.
 _selflow_ask() {
   setopt localoptions no_multibyte
   local REPLY body=$'zsh\x1f'$PWD$'\x1f'$BUFFER
   if [[ -n $_selflow_fd ]]; then
-    (( EPOCHREALTIME - _selflow_asked_at > _selflow_budget_s )) || return 0
-    if (( ! _selflow_is_late )); then
-      _selflow_is_late=1
-      _selflow_fail 3600
-    fi
-    (( EPOCHREALTIME >= _selflow_asks_after )) || return 0
+    _selflow_note_late
+    (( _selflow_is_late && EPOCHREALTIME >= _selflow_asks_after )) || return 0
     _selflow_hang_up
   fi
   (( EPOCHREALTIME >= _selflow_asks_after )) || return 0
@@ -200,7 +203,7 @@ _selflow_receive() {
     _selflow_failures=0
     _selflow_offer "$answer" "$asked"
   fi
-  _selflow_follow
+  _selflow_redraw
   zle -R
 }
 
@@ -251,8 +254,8 @@ _selflow_line_init() {
 _selflow_line_finish() {
   emulate -L zsh
   _selflow_erase
-  # A request that is young is answered soon, for nobody; one that is late is kept (_selflow_ask).
-  (( _selflow_is_late || EPOCHREALTIME - _selflow_asked_at > _selflow_budget_s )) || _selflow_hang_up
+  _selflow_note_late
+  _selflow_hang_up
   return 0
 }
 

@@ -50,6 +50,15 @@ class Terminal:
             assert self._clock.monotonic_s() < deadline_s, f"no {text!r} in {self._seen!r}"
             self._read(0.2)
 
+    def shows(self, text: str, within_s: float) -> bool:
+        """Whether it comes up among the raw bytes in time; they are gone afterwards."""
+        deadline_s = self._clock.monotonic_s() + within_s
+        while text.encode() not in self._seen and (left := deadline_s - self.now_s()) > 0:
+            self._read(left)
+        is_shown = text.encode() in self._seen
+        self._seen = b""
+        return is_shown
+
     def now_s(self) -> float:
         """A clock for what takes time."""
         return self._clock.monotonic_s()
