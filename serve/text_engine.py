@@ -53,7 +53,7 @@ class TextEngine:
         self._save: Save | None = None
         self._state: TextState | None = None
         self._worker = ThreadPoolExecutor(1, "selflow-text")
-        self._follower = LogFollower("follower of lines of text", feed, self._learner, clock)
+        self._follower = LogFollower("follower of lines of text", feed, self._tidy_learner, clock)
 
     @property
     def fault(self) -> str:
@@ -125,6 +125,13 @@ class TextEngine:
         if self._unsaved_lines >= self._checkpoint_lines and self._save is not None:
             self._save(self._worker.submit(self._snapshot).result())
 
+    def _tidy_learner(self) -> "TextEngine | None":
+        """``_learner``, rid of what nobody needs any more."""
+        learner, state = self._learner(), self._state
+        if state is not None and state.has_much_to_forget and self._is_quiet():
+            self._worker.submit(state.forget).result()
+        return learner
+
     def _wait_for_quiet(self) -> bool:
         """False if there is nothing more to learn before the end."""
         for _ in range(MAX_PAUSES):
@@ -146,8 +153,6 @@ class TextEngine:
         agents = self._agents.changed(self._state.agents, self._state.cursor, self._stopping)
         if agents is not None:
             self._worker.submit(self._state.seat, agents).result()
-        if self._state.has_much_to_forget and self._is_quiet():
-            self._worker.submit(self._state.forget).result()
         return self
 
     def _learn(self, events: Sequence[Stored]) -> None:

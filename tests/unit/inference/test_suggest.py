@@ -497,6 +497,19 @@ def test_lines_survive_a_graceful_end_and_a_kill(typing: World) -> None:
     assert (killed, ask(typing, "git ch")["suggestions"]) == (before, before)
 
 
+def test_a_checkpoint_names_the_events_that_its_lines_were_learned_from(fresh: World) -> None:
+    type_lines(fresh, LINES * 6)
+    fresh.catch_up()
+    fresh.replica.engine._service.checkpoint()  # type: ignore[union-attr]
+    learn(fresh)  # two portions of ten are more than the 14 lines behind which it saves
+    with catalog_of(fresh) as catalog:
+        champion = catalog.predictors.champion()
+        assert champion is not None
+        parents = catalog.predictors.parents(champion.sha256)
+
+    assert [(one.first_seq, one.last_seq) for one in parents if one.kind == "events"] == [(1, 20)]
+
+
 def test_lines_of_the_future_change_nothing_that_was_learned(
     tmp_path: Path, template: Template
 ) -> None:
