@@ -7,7 +7,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from selflow.text.byte_context import VOCABULARY
-from selflow.text.byte_model import CONFIG_FILE, WEIGHTS_FILE, ByteModel, load_byte_model
+from selflow.text.byte_model import CONFIG_FILE, WEIGHTS_FILE, ByteModel, Shape, load_byte_model
 
 LAYERS, WIDTH, HEADS, KV_HEADS, INNER = 2, 16, 4, 2, 24
 
@@ -34,6 +34,11 @@ def random_weights(seed: int = 0) -> dict[str, np.ndarray]:
             f"{prefix}mlp.down_proj.weight": (WIDTH, INNER),
         }
     return {name: rng.normal(0.0, 0.3, size).astype(np.float32) for name, size in sizes.items()}
+
+
+def tiny_model() -> ByteModel:
+    """The model without a folder."""
+    return ByteModel(Shape(LAYERS, WIDTH, HEADS, KV_HEADS, 1000.0, 1e-6), random_weights(), "tiny")
 
 
 def write_model(folder: Path, seed: int = 0) -> Path:
