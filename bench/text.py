@@ -1,101 +1,86 @@
 """Text experts on whole lines: bits, keys saved and how often a shown completion is right.
 
 Shell lines of the people whose name does not begin with 0 to 3: on the others the constants of
-selflow/text were chosen. Each person's past is their own. Beside them one author's commit messages,
-the first ones. Intervals are 95% over people drawn anew, for messages over blocks of 50. Ends with
-1 if the mix is not better than PPM alone, or a keystroke takes more than 10 ms (95th percentile).
+selflow/text were chosen, and some of those taught the byte model. People of games that the model
+never saw come first, all arms on the same lines; then those of the games that it saw other
+people play. Each person's past is their own. Intervals are 95% over people drawn anew. An argument
+names how many people of each kind are taken, the ones that came first; without it all. Ends with 1 if the
+mix is not better than PPM alone, the mix with the base not better than the mix, or a keystroke
+takes more than 30 ms (95th percentile; 10 ms without the model).
 """
 
 import csv
 import gzip
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
-from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
+import psutil
 
-from bench._streams import DATA, interval, require
-from selflow.text.engine import make_suggester
-from selflow.text.evaluate import NAMES, LineGrade, Row, by_user, figures, grade_lines
+from bench._streams import DATA, require
+from bench._texts import PEOPLE, Grades, show
+from bench.make_base import DEVELOPMENT, GAMES, read_corpus
+from selflow.lm.byte_adapter import ByteTuner
+from selflow.text.adapted_expert import in_random_order
+from selflow.text.engine import BASE, make_suggester, shipped_base
+from selflow.text.evaluate import Models, Row, by_user, grade_lines
 from selflow.text.lines import line_bits
-from selflow.text.ppm import Ppm
-from selflow.text.shared_text import shipped
-from selflow.text.suggest import MIN_PRECISION
+from selflow.text.mixer import Mixer
+from selflow.text.shared_text import SHARED_FILE, SharedText, decode_lines, shipped
+from selflow.text.suggest import Suggester
 
-SHELL, MESSAGES = "shell_training_other.csv.gz", "git_pandoc_messages.csv.gz"
-DEVELOPMENT = "0123"
-N_MESSAGES, BLOCK = 2_000, 50
-Grades = list[dict[str, LineGrade]]
-Table = NDArray[np.float64]
+SHELL, PAGES = "shell_training_other.csv.gz", "tldr_examples.csv.gz"
+CONTROL = "shuffled twin"
 
 
-def shell_rows() -> Iterable[Row]:
-    """Command lines of the people who are scored, with their folders."""
+def shell_rows(*, are_known: bool) -> Iterable[Row]:
+    """Command lines of the people who are scored, with their folders: of the games that the model
+    learned from other people, or of all others.
+    """
     with gzip.open(DATA / SHELL, "rt", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            if row["user"][0] not in DEVELOPMENT:
+            if row["user"][0] not in DEVELOPMENT and (row["game"] in GAMES) == are_known:
                 ts_us = round(datetime.fromisoformat(row["ts"]).timestamp() * 1e6)
                 yield ts_us, row["cmd"].encode(), row["cwd"].encode(), row["user"]
 
 
-def message_rows() -> Iterable[Row]:
-    """Commit messages with the paths that they change."""
-    with gzip.open(DATA / MESSAGES, "rt", encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            yield int(row["ts"]) * 1_000_000, row["message"].encode(), row["paths"].encode(), ""
+def grade_with_agents(rows: Sequence[Row]) -> Grades:
+    """One person's lines by every arm."""
+    models = Models(shipped_base(), lambda: ByteTuner(BASE), {CONTROL: in_random_order})
+    return list(grade_lines(rows, shipped(), models))
 
 
-def show(name: str, unit: str, groups: Sequence[Grades], own_bits: Sequence[float]) -> Table:
-    """A table of every expert and the paired differences; returns the bounds of mix less ppm."""
-    grades = [each for group in groups for each in group]
-    print(f"### {name}, {len(grades):,} lines, precision bound {MIN_PRECISION}\n")
-    print("| | bits/line | bits/byte | hit@1 | hit@5 | keys saved | precision when shown |")
-    print("|---|---|---|---|---|---|---|")
-    for expert in NAMES:
-        row = figures([each[expert] for each in grades])
-        cells = [row[key] for key in row if key != "lines"]
-        shown = " | ".join("" if value is None else f"{value:.3f}" for value in cells)
-        print(f"| {expert} | {shown} |")
-    print(f"| ppm, own lines alone | {sum(own_bits) / len(own_bits):.3f} | | | | | |\n")
-    print(f"| paired, 95% over {len(groups)} {unit} | difference | interval |\n|---|---|---|")
-    bounds = np.zeros(2)
-    for one, other in (("mix", "ppm"), ("mix", "history"), ("history", "ppm")):
-        gain, low, high = interval([_bits(group, one, other) for group in groups])
-        print(f"| bits/line, {one} less {other} | {gain:+.2f} | {low:+.2f} to {high:+.2f} |")
-        bounds = np.array((low, high)) if (one, other) == ("mix", "ppm") else bounds
-    for one, other in (("history", "fish"), ("mix", "fish"), ("mix", "history")):
-        gain, low, high = interval([_keys(group, one, other) for group in groups])
-        print(f"| keys saved, {one} less {other} | {gain:+.3f} | {low:+.3f} to {high:+.3f} |")
-    print()
-    return bounds
+def grade_without_agents(rows: Sequence[Row]) -> Grades:
+    """One person's lines without an adapter."""
+    return list(grade_lines(rows, shipped(), Models(shipped_base())))
 
 
-def _bits(group: Grades, one: str, other: str) -> tuple[float, float]:
-    """Sum of the differences, and lines."""
-    return sum((row[one].bits or 0.0) - (row[other].bits or 0.0) for row in group), len(group)
+def mix_of(rows: Iterable[Row], shared: SharedText) -> tuple[float, int]:
+    """Bits of a mix over other shared text, and lines."""
+    mixer, bits, n = Mixer(shared), 0.0, 0
+    for _, line, context, _ in rows:
+        bits += line_bits(mixer.start(context), line)
+        mixer.learn(line, context)
+        n += 1
+    return bits, n
 
 
-def _keys(group: Grades, one: str, other: str) -> tuple[float, float]:
-    """Sum of the differences, and keys."""
-    saved = sum(row[one].keys_saved - row[other].keys_saved for row in group)
-    return saved, sum(row[one].line_bytes + 1 for row in group)
+def with_exercises() -> SharedText:
+    """The shipped lines and the exercises that the base learned from: what the rules gain from the
+    same text.
+    """
+    people = read_corpus(DATA / PAGES, DATA / SHELL).people
+    lines = decode_lines((BASE.parent / SHARED_FILE).read_bytes())[1]
+    return SharedText([*lines, *(line for entries in people for _, line in entries)])
 
 
-def own_ppm(rows: Iterable[Row]) -> list[float]:
-    """Bits of each line by PPM without the shared text."""
-    expert, bits = Ppm(), []
-    for _, line, _, _ in rows:
-        bits.append(line_bits(expert.start(), line))
-        expert.learn(line)
-    return bits
-
-
-def keystrokes(rows: Iterable[Row]) -> list[float]:
+def keystrokes(rows: Iterable[Row], suggester: Suggester) -> list[float]:
     """Milliseconds of each suggestion while lines are typed to their end."""
-    suggester, took = make_suggester(), []
+    took = []
     for _, line, context, _ in rows:
         for typed in range(1, len(line)):
             began_s = time.perf_counter()
@@ -105,33 +90,48 @@ def keystrokes(rows: Iterable[Row]) -> list[float]:
     return took
 
 
+def show_latency(rows: Sequence[Row]) -> bool:
+    """Print what a suggestion costs, with the model and without; whether the budgets hold."""
+    process = psutil.Process()
+    print("| a suggestion | keystrokes | ms median | p95 | p99 | CPU s per 1,000 lines | MB held |")
+    print("|---|---|---|---|---|---|---|")
+    holds = True
+    for name, budget_ms in (("rules", 10.0), ("with the model", 30.0)):
+        before = process.memory_info().rss
+        suggester = Suggester(Mixer(shipped())) if name == "rules" else make_suggester()
+        began_s = time.process_time()
+        took = keystrokes(rows, suggester)
+        spent_s = (time.process_time() - began_s) / len(rows) * 1_000
+        held_mb = (process.memory_info().rss - before) / 1e6
+        p50, p95, p99 = np.percentile(took, [50, 95, 99])
+        print(
+            f"| {name} | {len(took):,} | {p50:.2f} | {p95:.2f} | {p99:.2f} "
+            f"| {spent_s:.0f} | {held_mb:.0f} |"
+        )
+        holds = holds and p95 <= budget_ms
+    print("\nWall clock; both hold the shared text of the first.")
+    return holds
+
+
 def main() -> int:
     """Print the tables; 1 if a bound is broken."""
-    require([SHELL, MESSAGES])
-    began_s = time.process_time()
-    shared = shipped()
-    print(f"Shared text loads in {time.process_time() - began_s:.1f} s of CPU.\n")
-    users = by_user(shell_rows())
-    began_s = time.process_time()
-    groups = [list(grade_lines(rows, shared)) for rows in users]
-    spent_s = time.process_time() - began_s
-    own = [bits for rows in users for bits in own_ppm(rows)]
-    shell = show("shell lines, each person alone", "people", groups, own)
-    print(f"{spent_s / len(own) * 10_000:.0f} s of CPU per 10,000 lines, all experts.\n")
-    messages = list(islice(sorted(message_rows()), N_MESSAGES))
-    began_s = time.process_time()
-    grades = list(grade_lines(messages, shared))
-    spent_s = time.process_time() - began_s
-    blocks = [grades[start : start + BLOCK] for start in range(0, len(grades), BLOCK)]
-    show(
-        "commit messages of one author, the first", f"blocks of {BLOCK}", blocks, own_ppm(messages)
-    )
-    print(f"{spent_s / len(messages) * 10_000:.0f} s of CPU per 10,000 messages, all experts.\n")
-    took = keystrokes(row for rows in users[:10] for row in rows)
-    p50, p95, p99 = np.percentile(took, [50, 95, 99])
-    print(f"A suggestion of the mix, {len(took):,} keystrokes of 10 people one after another: ")
-    print(f"{p50:.2f} ms median, {p95:.2f} ms p95, {p99:.2f} ms p99 (wall clock).")
-    return int(shell[1] >= 0.0 or p95 > 10.0)
+    require([SHELL, PAGES])
+    most = int(sys.argv[1]) if len(sys.argv) > 1 else None
+    new, known = (by_user(shell_rows(are_known=is_known))[:most] for is_known in (False, True))
+    holds_latency = show_latency([row for rows in new[:5] for row in rows])
+    print()
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        groups = list(pool.map(grade_with_agents, new))
+        bounds = show("shell lines, games that the model never saw", PEOPLE, groups)
+        primed = [mix_of(rows, with_exercises()) for rows in new]
+        bits = sum(bits for bits, _ in primed) / sum(n for _, n in primed)
+        print(f"The mix without a model whose shared text holds the model's exercises: {bits:.2f}")
+        print("bits a line.\n")
+        groups = list(pool.map(grade_without_agents, known))
+        show("shell lines, games that the model saw other people play", PEOPLE, groups)
+    is_better = bounds["mix", "ppm"][1] < 0.0 and bounds["mix_base", "mix"][1] < 0.0
+    return int(not (is_better and holds_latency))
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

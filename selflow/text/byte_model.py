@@ -9,11 +9,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from selflow.core.errors import ArtifactError
 from selflow.core.lora import LoraAdapter
@@ -120,10 +122,22 @@ class ByteModel:
 
         Cost: two operations per weight and position; bench/text.py prints the time of a step.
         """
-        shape, n = self.shape, len(tokens)
         x = self._embedding[list(tokens)]
         angles = positions[:, None] * self._frequencies
         turn = np.exp(1j * angles).astype(np.complex64)[:, None, :]
+        with _threads().limit(limits=1):
+            return self._pass(x, turn, cache, slots, visible)
+
+    def _pass(
+        self,
+        x: Float32s,
+        turn: NDArray[np.complex64],
+        cache: "KeyValues",
+        slots: NDArray[np.intp],
+        visible: "Visible",
+    ) -> Float32s:
+        """All layers; ``turn`` (n, 1, head_width / 2) rotates queries and keys by position."""
+        shape, n = self.shape, len(x)
         turned = shape.heads + shape.kv_heads
         groups = shape.heads // shape.kv_heads
         for index, layer in enumerate(self._layers):
@@ -137,6 +151,12 @@ class ByteModel:
             gate, up = np.split(_normed(x, shape.norm_eps) @ layer.gate_up, 2, axis=1)
             x = x + (gate * up / (1.0 + np.exp(-gate))) @ layer.down
         return np.asarray(_normed(x, shape.norm_eps) @ self._head)
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Products this small take longer on several threads, much longer on a busy machine."""
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True, slots=True)

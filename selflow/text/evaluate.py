@@ -103,7 +103,7 @@ class Models:
     make_tuner: MakeTuner | None = None
     """With it an adapter follows each user, mixed in besides the base."""
     controls: Mapping[str, Disturb] = field(default_factory=dict)
-    """Further mixes by name, whose adapter learns disturbed lines."""
+    """Further mixes by name, whose adapter learns disturbed lines; their bits alone are judged."""
 
     def mixers(self, rules: LineRules) -> dict[str, Mixer]:
         """A mix for each of them over the same rules, nothing learned."""
@@ -135,7 +135,13 @@ def grade_lines(
         for mixer in mixers.values():
             mixer.read_ahead(line, context)
         for name, expert in experts.items():
-            grades[name] = _grade_expert(line, expert.start(context), bounds[name])
+            start = expert.start(context)
+            is_control = models is not None and name in models.controls
+            grades[name] = (
+                LineGrade(len(line), line_bits(start, line), None, 0, 0)
+                if is_control
+                else _grade_expert(line, start, bounds[name])
+            )
         counts.learn(b"", line)
         for mixer in (*mixers.values(), mix):
             mixer.learn(line, context)

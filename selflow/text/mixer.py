@@ -17,20 +17,23 @@ from selflow.text.lines import END, MAX_LINE_BYTES, Floats, Packed
 from selflow.text.ppm import ByteCounts, Ppm, PpmCursor
 from selflow.text.shared_text import SharedText
 
-RATE = 0.002
-"""Of the gradient descent, in weight per nat."""
+RATES = (0.002, 0.001, 0.001)
+"""Of the gradient descent, in weight per nat, by the number of models."""
 _DEPTHS = (1, 2, 4, 8, 16)
 _MATCHES = 4
 _CONFIDENCES = np.log((0.3, 0.6, 0.9))
 _LEVELS = len(_CONFIDENCES) + 1
-START_WEIGHTS = ((0.2, 0.3, 0.5), (0.1, 0.2, 0.4, 0.3), (0.1, 0.2, 0.4, 0.2, 0.1))
+START_WEIGHTS = (
+    ((0.2, 0.3, 0.5), (0.2, 0.3, 0.5)),
+    ((0.1, 0.2, 0.4, 0.3), (0.1, 0.0, 0.63, 0.2)),
+    ((0.1, 0.2, 0.4, 0.15, 0.15), (0.1, 0.0, 0.63, 0.1, 0.1)),
+)
 """Before anything came, for own bytes, own bytes over shared text, lines of the past, the base and
-what was adapted from it: rounded by hand, near what the development people of bench/text.py prefer.
+what was adapted from it: where no line of the past goes on, and where one does. Without models
+rounded by hand; with the base what fits the development people of bench/text.py, rounded.
 """
 _CONFIDENT = 4
 """So many experts have a say in the choice by confidence: an adapted base does not."""
-_DRAFT_BYTES = 24
-_DRAFT_FLOOR = 0.25
 
 
 class LineRules:
@@ -138,24 +141,23 @@ class Mixer:
         """
         cursor = self.start(context)
         said = [model.read(line, context) for model in self._models]
+        rate = RATES[len(said)]
         for index, symbol in enumerate((*line, END)):
             logs, rows = cursor.inputs([log_p[index] for log_p in said])
             p = _mix(self._weights, rows, logs)
             gradient = logs[:, symbol] - logs @ p
             for table, row in zip(self._weights, rows, strict=True):
-                table[row] += RATE * gradient
+                table[row] += rate * gradient
             if symbol != END:
                 cursor = cursor.step(symbol)
 
 
 def _start_weights(models: int) -> list[Floats]:
     """The weights by where in the line and how well it matches, and by who is sure."""
-    first = np.array(START_WEIGHTS[min(models, len(START_WEIGHTS) - 1)])
-    sure = _LEVELS ** min(len(first), _CONFIDENT)
-    return [
-        np.tile(first, ((len(_DEPTHS) + 1) * _MATCHES, 1)),
-        np.zeros((sure, len(first))),
-    ]
+    new, old = START_WEIGHTS[models]
+    by_match = np.array([new, *[old] * (_MATCHES - 1)])
+    sure = _LEVELS ** min(len(new), _CONFIDENT)
+    return [np.tile(by_match, (len(_DEPTHS) + 1, 1)), np.zeros((sure, len(new)))]
 
 
 def _mix(weights: Sequence[Floats], rows: tuple[int, int], logs: Floats) -> Floats:
@@ -182,7 +184,6 @@ class MixCursor:
     def p(self) -> Floats:
         if self._p is None:
             if self._inputs is None:
-                self._draft()
                 self._inputs = self.inputs([model.log_p for model in self._models])
             logs, rows = self._inputs
             self._p = _mix(self._weights, rows, logs)
@@ -200,6 +201,11 @@ class MixCursor:
     def lines_ahead(self) -> Sequence[bytes]:
         """What the rules of lines say."""
         return self._rules[2].lines_ahead()
+
+    @property
+    def guide(self) -> HistoryCursor | None:
+        """Where to look for completions that the models then judge; None without models."""
+        return self._rules[2] if self._models else None
 
     def read_on(self, text: bytes) -> None:
         """Let the models read these bytes in one pass; it changes nothing but the cost."""
@@ -226,22 +232,6 @@ class MixCursor:
         match = 0 if not mass else 1 if mass < 0.02 else 2 if mass < 0.2 else 3
         position = sum(self._depth >= start for start in _DEPTHS)
         return logs, (position * _MATCHES + match, confidence)
-
-    def _draft(self) -> None:
-        """Let the models read on along what the lines of the past say comes: one pass costs little
-        more than one byte (speculative decoding, Leviathan et al. 2023).
-        """
-        if not self._models or self._models[0].is_read:
-            return
-        rule, likely, draft = self._rules[2], 1.0, bytearray()
-        while len(draft) < _DRAFT_BYTES:
-            byte = int(rule.p.argmax())
-            likely *= float(rule.p[byte])
-            if byte == END or likely < _DRAFT_FLOOR:
-                break
-            rule = rule.step(byte)
-            draft.append(byte)
-        self.read_on(bytes(draft))
 
 
 _Rules = tuple[PpmCursor, PpmCursor, HistoryCursor]

@@ -51,20 +51,34 @@ def completions(
 ) -> list[tuple[bytes, float]]:
     """The likeliest ways to go on to the end of the line, the likeliest first.
 
-    Best first: probabilities only fall along a line, so the first whole line that comes up is the
-    likeliest of all. Whatever is below ``floor``, or beyond ``max_steps`` bytes looked at, is not
-    found, but for lines of the past: a long one is far away byte by byte.
+    What a search finds, and the heaviest lines of the past: a long one is far away byte by byte.
+    Where a model is mixed in, the search goes by the rules alone, and the mix judges what it finds:
+    a model reads a line in one pass much faster than byte by byte. Whatever is below ``floor`` is
+    left out.
 
-    Cost: at most ``max_steps`` steps of the cursor, and those of ``KNOWN_LINES`` lines.
+    Cost: at most ``max_steps`` steps of the search, and those along each completion.
     """
-    completed = _known(cursor, floor)
-    wanted = count + len(completed)
+    known = list(cursor.lines_ahead()[:KNOWN_LINES])
+    guide = cursor.guide if isinstance(cursor, MixCursor) else None
+    searched = _search(cursor if guide is None else guide, count, floor, max_steps)
+    judged = known if guide is None else [*known, *searched]
+    completed = {} if guide is not None else searched
+    for rest in judged:
+        if rest not in completed and (p := _probability(cursor, rest, floor)) >= floor:
+            completed[rest] = p
+    return sorted(completed.items(), key=itemgetter(1), reverse=True)[:count]
+
+
+def _search(cursor: Cursor, count: int, floor: float, max_steps: int) -> dict[bytes, float]:
+    """Best first: probabilities only fall along a line, so the first whole line that comes up is
+    the likeliest of all.
+    """
+    completed: dict[bytes, float] = {}
     heap: list[tuple[float, bytes, bool, Cursor]] = [(-1.0, b"", False, cursor)]
     steps = 0
-    while heap and len(completed) < wanted and steps < max_steps:
+    while heap and len(completed) < count and steps < max_steps:
         p, text, is_whole, at = heappop(heap)
         if is_whole:
-            wanted -= text in completed
             completed[text] = -p
             continue
         steps += 1
@@ -74,25 +88,20 @@ def completions(
                 heappush(heap, (likely, text, True, at))
             elif len(text) < MAX_TYPED_BYTES:
                 heappush(heap, (likely, text + bytes((symbol,)), False, at.step(symbol)))
-    return sorted(completed.items(), key=itemgetter(1), reverse=True)[:count]
-
-
-def _known(cursor: Cursor, floor: float) -> dict[bytes, float]:
-    """The heaviest lines of the past and their probabilities, unless those are below ``floor``."""
-    completed = {}
-    for rest in cursor.lines_ahead()[:KNOWN_LINES]:
-        if isinstance(cursor, MixCursor):
-            cursor.read_on(rest)
-        p, at = 1.0, cursor
-        for symbol in rest:
-            p *= float(at.p[symbol])
-            if p < floor:
-                break
-            at = at.step(symbol)
-        p *= float(at.p[END])
-        if p >= floor:
-            completed[rest] = p
     return completed
+
+
+def _probability(cursor: Cursor, rest: bytes, floor: float) -> float:
+    """Of exactly this rest, or 0 as soon as it is below ``floor``."""
+    if isinstance(cursor, MixCursor):
+        cursor.read_on(rest)
+    p, at = 1.0, cursor
+    for symbol in rest:
+        p *= float(at.p[symbol])
+        if p < floor:
+            return 0.0
+        at = at.step(symbol)
+    return p * float(at.p[END])
 
 
 def first_guesses(start: Cursor, count: int, floor: float) -> list[bytes]:

@@ -1,6 +1,5 @@
 """The byte model in numpy, what it reads, and what happens without it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 
 from selflow.core.errors import ArtifactError
 from selflow.core.lora import LoraAdapter
-from selflow.core.ports import TokenRow
 from selflow.testing.texts import bits_of, text_lines
 from selflow.text import engine
 from selflow.text.adapted_expert import EVERY_LINES, AdaptedExpert, in_random_order
@@ -26,38 +24,14 @@ from selflow.text.byte_model import WEIGHTS_FILE, ByteModel, load_byte_model
 from selflow.text.lines import END, line_bits
 from selflow.text.mixer import Mixer
 from selflow.text.shared_text import SharedText
-from tests.unit.text.models import WIDTH, random_model, write_model
+from tests.unit.text.models import QUERY, WIDTH, StepTuner, random_model, write_model
 
 SHARED = SharedText([b"git push origin main", b"ls -la"])
-QUERY = "model.layers.1.self_attn.q_proj.weight"
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> ByteModel:
     return random_model(tmp_path / "base")
-
-
-class StepTuner:
-    """An adapter that moves a little with every call, by what it was given."""
-
-    def __init__(self, base: ByteModel) -> None:
-        self._base, self.rows = base, list[Sequence[TokenRow]]()
-        self._size = 0.0
-
-    def learn(self, rows: Sequence[TokenRow]) -> LoraAdapter:
-        self.rows.append(rows)
-        self._size += sum(sum(ids) for ids, _ in rows) % 97 / 97.0
-        return self.adapter()
-
-    def adapter(self) -> LoraAdapter:
-        down = np.full((1, WIDTH), self._size, np.float32)
-        return LoraAdapter(self._base.sha256, {QUERY: (down, np.ones((WIDTH, 1), np.float32))})
-
-    def state(self) -> bytes:
-        return str(self._size).encode()
-
-    def load_state(self, state: bytes) -> None:
-        self._size = float(state)
 
 
 def test_a_line_at_once_says_what_byte_after_byte_says(model: ByteModel) -> None:

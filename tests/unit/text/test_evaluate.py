@@ -3,8 +3,10 @@
 import pytest
 
 from selflow.core.errors import UsageError
-from selflow.text.evaluate import NAMES, Row, evaluate_lines
+from selflow.text.adapted_expert import in_random_order
+from selflow.text.evaluate import NAMES, Models, Row, evaluate_lines
 from selflow.text.shared_text import SharedText
+from tests.unit.text.models import StepTuner, tiny_model
 
 SHARED = SharedText([b"git push", b"ls -la"])
 LINES = [b"git push origin", b"make test", b"ls"] * 10
@@ -70,3 +72,23 @@ def test_progress_reaches_the_end() -> None:
 def test_a_stream_without_lines_is_refused() -> None:
     with pytest.raises(UsageError, match="no lines"):
         evaluate_lines([])
+
+
+def test_models_are_judged_beside_the_rules_which_they_leave_alone() -> None:
+    base = tiny_model()
+    tuners: list[StepTuner] = []
+
+    def make_tuner() -> StepTuner:
+        tuners.append(StepTuner(base))
+        return tuners[-1]
+
+    models = Models(base, make_tuner, {"control": in_random_order})
+    there = [*rows(LINES[:9], "ann"), *rows(LINES[:9], "bob")]
+    alone = evaluate_lines(there, shared=SHARED)["experts"]
+    beside = evaluate_lines(there, shared=SHARED, models=models)["experts"]
+
+    assert list(beside) == [*NAMES, "mix_base", "mix_agents", "control"]
+    assert {name: beside[name] for name in NAMES} == alone
+    assert len(tuners) == 4
+    assert beside["mix_agents"]["bits_per_line"] != beside["mix_base"]["bits_per_line"]
+    assert beside["control"]["precision_shown"] is None

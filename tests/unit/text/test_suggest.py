@@ -3,6 +3,8 @@
 import msgpack
 import pytest
 
+from selflow.text import suggest
+from selflow.text.byte_expert import ByteExpert
 from selflow.text.lines import MAX_LINE_BYTES, line_bits
 from selflow.text.mixer import Mixer
 from selflow.text.shared_text import SharedText
@@ -13,8 +15,10 @@ from selflow.text.suggest import (
     Suggester,
     Suggestion,
     completions,
+    first_guesses,
     follow,
 )
+from tests.unit.text.models import tiny_model
 
 SHARED = SharedText([b"git push origin main", b"git pull", b"ls -la"])
 
@@ -115,3 +119,52 @@ def test_accepting_costs_one_key_and_saves_the_rest() -> None:
     assert follow(b"make install", complete) == Shown(displays=2, keys_saved=9)
     assert follow(b"mount", complete) == Shown(displays=1, keys_saved=0)
     assert not follow(b"m", complete).was_right
+
+
+def test_a_long_line_of_the_past_is_completed_from_its_first_key() -> None:
+    suggester = Suggester(Mixer(SHARED))
+    line = b"docker run --rm -it -v /srv/data:/data registry/image:latest bash"
+    for _ in range(8):
+        suggester.learn(line)
+    suggestion = suggester.suggest(b"d")
+
+    assert suggestion is not None
+    assert suggestion.line == line
+
+
+def test_a_completion_is_shown_only_where_it_is_worth_its_price(
+    suggester: Suggester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert suggester.suggest(b"git ") is not None
+
+    monkeypatch.setattr(suggest, "PRICE_KEYS", 1e6)
+    assert suggester.suggest(b"git ") is None
+
+
+def test_before_the_first_key_lines_of_the_past_are_offered() -> None:
+    mixer = Mixer(SHARED)
+    lines = [b"git fetch --all", b"make -j2 check", b"ls -la /srv", b"vim notes.txt", b"cd /srv"]
+    for line in lines:
+        mixer.learn(line)
+
+    assert set(first_guesses(mixer.start(), 5, 0.02)) == set(lines)
+
+
+def test_a_search_is_short_where_nothing_was_precise() -> None:
+    bound = PrecisionBound(0.8)
+    before = bound.floor
+    bound.learn([(0.9, False)] * 50)
+
+    assert (bound.threshold, bound.floor) == (1.0, 0.25)
+    assert before < 0.25
+
+
+def test_rules_look_for_completions_and_the_model_judges_them() -> None:
+    rules, judged = Mixer(SHARED), Mixer(SHARED, [ByteExpert(tiny_model())])
+    for mixer in (rules, judged):
+        for line in [b"git push origin main", b"ls"] * 8:
+            mixer.learn(line)
+    (line, p), *_ = completions(judged.start(), count=3, floor=0.001)
+
+    assert line in dict(completions(rules.start(), count=3, floor=0.001))
+    assert p == pytest.approx(2.0 ** -line_bits(judged.start(), line), rel=1e-4)
