@@ -27,7 +27,7 @@ def agents(ctx: typer.Context) -> None:
     items = _items(call)
     if not items:
         call.note("no agents yet; to train some: selflow learn")
-    names = ("agent", "version", "status", "created_at")
+    names = ("agent", "surface", "version", "status", "created_at")
     rows = [
         [*(i[n] for n in names), i["verdict"]["decision"], i["verdict"]["numbers"].get(_GAIN)]
         for i in items
@@ -159,6 +159,6 @@ def _lines(item: Mapping[str, Any], trials: list[Trial]) -> Iterator[str]:
 def _flat(numbers: Mapping[str, Any]) -> Iterator[list[Any]]:
     for name, value in numbers.items():
         if isinstance(value, dict):
-            yield from ([f"{name} {below}", figure] for below, figure in value.items())
+            yield from ([f"{name} {below}", figure] for below, figure in _flat(value))
         else:
             yield [name, value]

@@ -208,9 +208,9 @@ def test_agents_are_listed_with_verdict_and_gain(cli: Cli, catalog: Catalog) -> 
     register(catalog, "c", "rejected", now_us=30)
     rows = [line.split() for line in cli("agents").out.splitlines()]
 
-    assert [(row[1][0], row[2], *row[4:]) for row in rows[1:]] == [
-        ("c", "rejected", "rejected", "0.200"),
-        ("a", "champion", "passed", "0.200"),
+    assert [(row[1], row[2][0], row[3], *row[5:]) for row in rows[1:]] == [
+        ("next", "c", "rejected", "rejected", "0.200"),
+        ("next", "a", "champion", "passed", "0.200"),
     ]
     assert cli("agents", "--json").document["items"][0]["verdict"]["reasons"] == ["because"]
 
