@@ -82,7 +82,8 @@ def keys(server: str) -> list[float]:
     with home() as owner:
         owner.allow()
         if server != "absent":
-            lines = {(LINE * 2)[:end]: LINE * 3 for end in range(1, len(LINE))}
+            # No suggestion fits the next key: each key asks, and none is taken for its echo
+            lines = {LINE[:end]: f"{LINE[:end]}ZZZ" for end in range(1, len(LINE))}
             answering = owner.serve(lines)
             if server == "stalls":
                 answering.stall()
@@ -105,7 +106,8 @@ def presses(shell: str, *, is_stalled: bool) -> list[float]:
         server = owner.serve({"echo h": "echo hello"})
         if is_stalled:
             server.stall()
-        terminal = owner.start(shell, OWN_GHOST_OFF[shell], is_patient=False)
+        # One that is patient shows how long an answer takes, in time or not
+        terminal = owner.start(shell, OWN_GHOST_OFF[shell], is_patient=not is_stalled)
         for _ in range(3 if is_stalled else PRESSES):  # after three failures nobody is asked
             terminal.keys("echo h")
             terminal.expect("h")
