@@ -120,7 +120,7 @@ class Fish:
     def __init__(self, home: Home) -> None:
         self._home = home.path
         self._history = home.path / ".local/share/fish/fish_history"
-        self._history.parent.mkdir(parents=True)
+        self._history.parent.mkdir(parents=True, exist_ok=True)
         self._history.touch()
         (home.path / "bin").mkdir()
         answers = home.path / "answers"

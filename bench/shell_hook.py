@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from bench._world import Rows, show
 from selflow.core.paths import Root
@@ -50,13 +51,20 @@ def command_ms(terminal: Terminal) -> float:
     return (time.perf_counter() - began_s) * 1e3
 
 
-def commands(shell: str) -> tuple[list[float], list[float]]:
-    """Milliseconds of each command without and with the hook."""
+def cpu_ms(terminal: Terminal) -> float:
+    """What a shell has taken of the processors so far, in steps of 10 ms."""
+    used = psutil.Process(terminal.pid).cpu_times()
+    return float(used.user + used.system) * 1e3
+
+
+def commands(shell: str) -> tuple[list[float], list[float], float]:
+    """Milliseconds of each command without and with the hook, and of CPU that it adds to each."""
     without: list[float] = []
     joined: list[float] = []
     with home() as plain, home() as hooked:
         hooked.allow()
         shells = plain.start(shell, is_hooked=False), hooked.start(shell)
+        before = [cpu_ms(terminal) for terminal in shells]
         for number in range(COMMANDS):
             for terminal, took in zip(shells, (without, joined), strict=True):
                 took_ms = command_ms(terminal)
@@ -64,7 +72,8 @@ def commands(shell: str) -> tuple[list[float], list[float]]:
                     took.append(took_ms)
         if len(hooked.commands()) != COMMANDS:
             sys.exit(f"{shell}: {len(hooked.commands())} of {COMMANDS} commands were recorded")
-    return without, joined
+        spent = [cpu_ms(terminal) - ms for terminal, ms in zip(shells, before, strict=True)]
+    return without, joined, (spent[1] - spent[0]) / COMMANDS
 
 
 def keys(server: str) -> list[float]:
@@ -73,7 +82,8 @@ def keys(server: str) -> list[float]:
     with home() as owner:
         owner.allow()
         if server != "absent":
-            lines = {(LINE * 2)[:end]: LINE * 3 for end in range(1, len(LINE))}
+            # No suggestion fits the next key: each key asks, and none is taken for its echo
+            lines = {LINE[:end]: f"{LINE[:end]}ZZZ" for end in range(1, len(LINE))}
             answering = owner.serve(lines)
             if server == "stalls":
                 answering.stall()
@@ -96,7 +106,8 @@ def presses(shell: str, *, is_stalled: bool) -> list[float]:
         server = owner.serve({"echo h": "echo hello"})
         if is_stalled:
             server.stall()
-        terminal = owner.start(shell, OWN_GHOST_OFF[shell], is_patient=False)
+        # One that is patient shows how long an answer takes, in time or not
+        terminal = owner.start(shell, OWN_GHOST_OFF[shell], is_patient=not is_stalled)
         for _ in range(3 if is_stalled else PRESSES):  # after three failures nobody is asked
             terminal.keys("echo h")
             terminal.expect("h")
@@ -120,13 +131,14 @@ def main() -> int:
     rows: Rows = []
     is_broken = False
     for shell in SHELLS:
-        without, joined = commands(shell)
+        without, joined, added_cpu_ms = commands(shell)
         added_ms = float(np.median(joined) - np.median(without))
         is_broken |= added_ms >= BOUND_MS
         rows += [
             (f"{shell}, a command without the hook ({len(without)})", spread(without)),
             (f"{shell}, a command with the hook ({len(joined)})", spread(joined)),
             (f"{shell}, what the hook adds to the median", f"{added_ms:.2f} ms"),
+            (f"{shell}, CPU that the hook adds to a command", f"{added_cpu_ms:.2f} ms"),
         ]
     for server in ("absent", "answers", "stalls"):
         took = keys(server)

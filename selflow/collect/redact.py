@@ -37,6 +37,15 @@ _REMEMBERED_TEXTS, _REMEMBERED_CHARS = 8_192, 128
 """
 
 
+def _is_decision_id(key: str, value: Json) -> bool:
+    """An id that ``core.ids`` draws looks like a secret and is none: feedback is joined by it."""
+    return (
+        key == "decision_id"
+        and isinstance(value, str)
+        and re.fullmatch(r"dec_[0-9a-f]{20}", value) is not None
+    )
+
+
 def make_redactor(privacy: PrivacySettings) -> Redactor:
     """The one place that decides whether events are redacted (``privacy.anonymize``)."""
     return SlotRedactor(privacy.redact_patterns) if privacy.anonymize else PassThrough()
@@ -126,7 +135,9 @@ class SlotRedactor:
                 cleaned[name] = value  # ours, and what feedback is joined to its answer by
                 continue
             hides = SENSITIVE_NAME.search(key) or (names_secret and VALUE_KEY.fullmatch(key))
-            cleaned[name] = self._value(value, is_secret=is_secret or bool(hides))
+            is_hidden = is_secret or bool(hides)
+            is_ours = not is_hidden and _is_decision_id(key, value)
+            cleaned[name] = value if is_ours else self._value(value, is_secret=is_hidden)
         return cleaned
 
     def _list(self, items: list[Json]) -> list[Json]:

@@ -16,6 +16,7 @@ from selflow.collect.redact import PassThrough, SlotRedactor, make_redactor
 from selflow.collect.secret_patterns import HEX_RUN, SENSITIVE_NAME, SHAPES, UUID_RUN
 from selflow.core.codec import event_to_json
 from selflow.core.events import Event, Json
+from selflow.core.ids import new_id
 from selflow.core.settings import PrivacySettings
 from tests.unit.collect.secrets_world import ANNOUNCED, PLACES, SECRETS
 
@@ -207,6 +208,15 @@ _noisy = st.lists(
     ),
     max_size=8,
 ).map("".join)
+
+
+def test_only_an_id_of_ours_in_its_own_key_is_spared() -> None:
+    drawn = new_id("dec")
+    data = {"decision_id": drawn, "note": drawn, "more": {"decision_id": f"{drawn}0"}}
+    redacted = SlotRedactor().redact(Event(0, "shell", "shell.command", drawn, data=data))
+
+    assert redacted.data["decision_id"] == drawn
+    assert drawn not in str({**redacted.data, "decision_id": "", "subject": redacted.subject})
 
 
 @settings(max_examples=80, derandomize=True, database=None, deadline=None)

@@ -54,6 +54,8 @@ class Home:
         at its first prompt. It waits its real budget for suggestions if it is not patient.
         """
         program = self.tool(shell)
+        # Without this folder a first fish reads all manual pages in the background
+        (self.path / ".local/share/fish/generated_completions").mkdir(parents=True, exist_ok=True)
         own = (
             self.path
             / {"bash": ".bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}[shell]

@@ -14,6 +14,7 @@ from selflow.collect.outbox import Outbox
 from selflow.core.codec import WireLimits
 from selflow.core.errors import StoreError
 from selflow.core.events import Credits
+from selflow.core.ids import new_id
 from selflow.store.spool import Spool
 from selflow.testing import ManualClock, MemoryLog
 from tests.unit.collect.companion.test_records import record
@@ -230,13 +231,14 @@ def test_a_spool_that_cannot_be_read_is_a_problem_with_a_next_step(world: World)
     assert source.health().problems == (f"{world.spool}: Is a directory; make it readable",)
 
 
-def test_the_event_survives_its_storage(world: World) -> None:
-    world.write(record(b"ls", suggestion=b"dec_1:accepted:2"))
+def test_what_became_of_a_suggestion_can_be_joined_to_its_decision(world: World) -> None:
+    decision_id = new_id("dec")
+    world.write(record(b"ls", suggestion=f"{decision_id}:accepted:2".encode()))
     world.collect()
     (stored,) = world.sink.log.read(0, 10)
 
     assert stored.event.data["suggestion"] == {
-        "decision_id": "dec_1",
+        "decision_id": decision_id,
         "outcome": "accepted",
         "typed_bytes": 2,
     }
