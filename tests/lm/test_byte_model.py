@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from selflow.core.lora import LoraAdapter
+from selflow.core.plugins import load_one
 from selflow.lm.byte_adapter import AdapterPlan, ByteTuner
 from selflow.lm.byte_training import (
     Batch,
@@ -128,3 +129,7 @@ def test_an_adapter_in_training_goes_on_from_its_state(folder: Path) -> None:
     copy.load_state(expert.state())
 
     assert bits_of(expert, stream[12:]) == bits_of(copy, stream[12:])
+
+
+def test_eval_text_finds_the_trainer_of_adapters_by_its_entry_point() -> None:
+    assert load_one("selflow.growers", "text_agents", "trainer of adapters") is ByteTuner

@@ -1,13 +1,17 @@
 """``selflow eval text``: a file of lines alone, nothing running, nothing written."""
 
 import gzip
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from selflow.console.cli import evaluate
 from selflow.core.paths import Root
+from selflow.text import engine
+from selflow.text.byte_model import load_byte_model
 from tests.unit.console.conftest import Cli
+from tests.unit.text.models import StepTuner, write_model
 
 ROWS = [(s, f"u{s % 2}", f"/d{s % 3}", f"git checkout {'ab'[s % 2]}") for s in range(24)]
 COLUMNS = ("--time", "when", "--text", "what")
@@ -80,3 +84,44 @@ def test_text_evaluation_writes_nothing_below_the_root(cli: Cli, root: Root, tab
     cli("eval", "text", table, *COLUMNS)
 
     assert sorted(root.path.rglob("*")) == before
+
+
+@pytest.fixture
+def tiny_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A few random numbers in the place of the model that ships."""
+    folder = write_model(tmp_path / "base")
+    monkeypatch.setattr(engine, "BASE", folder)
+    engine.shipped_base.cache_clear()
+    yield folder
+    engine.shipped_base.cache_clear()
+
+
+def test_with_agents_an_adapter_follows_each_user(
+    cli: Cli, table: str, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: list[Path] = []
+
+    def make_tuner(folder: Path) -> StepTuner:
+        folders.append(folder)
+        return StepTuner(load_byte_model(folder))
+
+    monkeypatch.setattr(evaluate, "load_one", lambda *_: make_tuner)
+    args = ("eval", "text", table, *COLUMNS, "--user", "who", "--agents", "--json")
+    experts = cli(*args).document["experts"]
+
+    assert list(experts)[-2:] == ["mix_base", "mix_agents"]
+    assert experts["mix_agents"]["bits_per_line"] != experts["mix_base"]["bits_per_line"]
+    assert folders == [tiny_base] * 2
+
+
+def test_without_a_readable_model_the_rules_are_judged_alone(
+    cli: Cli, table: str, tiny_base: Path
+) -> None:
+    (tiny_base / "model.safetensors").write_bytes(b"damaged")
+    ended = cli("eval", "text", table, *COLUMNS, "--json")
+
+    assert list(ended.document["experts"])[-1] == "mix"
+    assert ended.err.count("the byte model in base cannot be read; evaluating without it") == 1
+    refused = cli("eval", "text", table, *COLUMNS, "--agents")
+    assert "the byte model in base cannot be read" in refused.err
+    assert refused.code != 0
