@@ -33,7 +33,9 @@ class Prior:
 
 def encode_prior(prior: Prior) -> bytes:
     """The weights of a prior as the file that is shipped."""
-    return pack_state(PRIOR_SCHEMA, [prior.rankers, prior.inputs, prior.outside, prior.outside_inputs])
+    return pack_state(
+        PRIOR_SCHEMA, [prior.rankers, prior.inputs, prior.outside, prior.outside_inputs]
+    )
 
 
 def decode_prior(data: bytes) -> Prior:
