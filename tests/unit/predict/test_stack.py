@@ -32,7 +32,7 @@ def learned(steps: list[Step]) -> Predictor:
     return predictor
 
 
-def tested(state: bytes, labels: tuple[str, ...]) -> tuple[Forecast, Outcome]:
+def forecast_of(state: bytes, labels: tuple[str, ...]) -> tuple[Forecast, Outcome]:
     return Predictor.load(state).test_then_train(Step(at(90), labels))
 
 
@@ -44,7 +44,7 @@ def rankers_p(predictor: Predictor, forecast: Forecast, outcome: Outcome) -> Flo
 
 def test_labels_outside_of_the_candidates_complete_a_whole_distribution() -> None:
     predictor = learned(many_labels(1, 30))
-    forecast, outcome = tested(predictor.save(), (*LABELS, "never seen"))
+    forecast, outcome = forecast_of(predictor.save(), (*LABELS, "never seen"))
     known = forecast.indices(outcome.known)
 
     assert len(outcome.known) - forecast.n > 200  # more than get a probability of their own
@@ -56,9 +56,9 @@ def test_labels_outside_of_the_candidates_complete_a_whole_distribution() -> Non
 def test_whom_else_one_asks_for_changes_no_probability() -> None:
     predictor = learned(many_labels(2, 30))
     state = predictor.save()
-    whole = rankers_p(predictor, *tested(state, LABELS))
+    whole = rankers_p(predictor, *forecast_of(state, LABELS))
     for i in (0, 150, 319):
-        alone = rankers_p(predictor, *tested(state, LABELS[i : i + 1]))
+        alone = rankers_p(predictor, *forecast_of(state, LABELS[i : i + 1]))
 
         assert alone[:, 0].tolist() == pytest.approx(whole[:, i].tolist(), rel=1e-12)
 
