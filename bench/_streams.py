@@ -1,20 +1,29 @@
 """The development streams: no part of the repository, ``BENCH_DATA`` names their folder."""
 
+import csv
+import gzip
 import json
 import os
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+
+from selflow.core.shell_line import program_of
+from selflow.core.steps import event_label
+from selflow.predict.evaluate import Row
+from selflow.predict.shared_counts import SHELL_KIND
 
 DATA = Path(os.environ.get("BENCH_DATA", "."))
 NO_DATA = 77
 """Exit status of a measurement whose streams are not on this machine."""
 _DRAWS = 4_000
+SHELL = "shell_training_other.csv.gz"
 RULES = ("pool", "rrf", "ipam", "markov1", "markov2", "most_recent", "most_frequent")
 
 Experts = dict[str, dict[str, float]]
@@ -26,6 +35,22 @@ def require(names: Sequence[str]) -> None:
     if missing:
         print(f"not in the folder that BENCH_DATA names: {', '.join(missing)}")
         sys.exit(NO_DATA)
+
+
+def shell_rows(*, whole_lines: bool) -> Iterable[Row]:
+    """Commands as the product stores them, or their programs."""
+    with gzip.open(DATA / SHELL, "rt", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            text = row["cmd"] if whole_lines else program_of(row["cmd"])
+            ts_us = round(datetime.fromisoformat(row["ts"]).timestamp() * 1e6)
+            yield ts_us, event_label(SHELL_KIND, text), None, row["user"]
+
+
+def file_rows(name: str) -> Iterable[Row]:
+    """Paths by commit."""
+    with gzip.open(DATA / f"{name}.csv.gz", "rt", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            yield int(row["ts"]) * 1_000_000, row["path"], row["commit"], ""
 
 
 def judge(path: Path, options: list[str]) -> tuple[Experts, float, float]:

@@ -6,45 +6,23 @@ stream; files beside them. ``BENCH_DATA`` names the streams' folder. Ends with 1
 by more than .001 in hits or .005 bits.
 """
 
-import csv
-import gzip
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench._streams import DATA, require
-from selflow.core.shell_line import program_of
-from selflow.core.steps import Step, event_label
-from selflow.predict.evaluate import Row
+from bench._streams import SHELL, file_rows, require, shell_rows
+from selflow.core.steps import Step
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import Prior, shipped
-from selflow.predict.shared_counts import SHELL_KIND
 from selflow.predict.steps import steps_from_rows
 
-SHELL, FILES = "shell_training_other.csv.gz", ("git_datasette", "git_pandoc")
+FILES = ("git_datasette", "git_pandoc")
 FIRST = (20, 50, 100, 10**9)
 DRAWS = 4_000
 Table = NDArray[np.float64]
-
-
-def shell_rows(*, whole_lines: bool) -> Iterable[Row]:
-    """Commands as the product stores them, or their programs."""
-    with gzip.open(DATA / SHELL, "rt", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            text = row["cmd"] if whole_lines else program_of(row["cmd"])
-            ts_us = round(datetime.fromisoformat(row["ts"]).timestamp() * 1e6)
-            yield ts_us, event_label(SHELL_KIND, text), None, row["user"]
-
-
-def file_rows(name: str) -> Iterable[Row]:
-    """Paths by commit."""
-    with gzip.open(DATA / f"{name}.csv.gz", "rt", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            yield int(row["ts"]) * 1_000_000, row["path"], row["commit"], ""
 
 
 def by_user(steps: Iterable[Step]) -> list[list[Step]]:

@@ -6,8 +6,8 @@ and: python -m bench.make_prior tldr_examples.csv.gz (programs)
 File owners are the upstream ChangeLogs that Debian packages install (dates and file names; a
 paragraph is a commit). They hold days, no clock times: the time of day is drawn from a seed. Shell
 owners are simulated: habits shared by all, bent by each user's own, with typing errors that are
-new. Only the weights are kept: 87 numbers per head of both rankers and the scale of each feature; no name and no
-count.
+new. Only the weights are kept: 87 numbers per head of both rankers and the scale of each feature;
+no name and no count.
 
 Programs are counted in the examples of tldr-pages (columns platform, tool, description, command):
 in how many families of pages (``git-add`` is of git's) an example runs them, also behind a pipe. A

@@ -2,20 +2,12 @@
 
 Shell lines of the people whose name does not begin with 0 to 3: on the others the constants of
 selflow/text were chosen, and some of those taught the byte model. People of games that the model
-<<<<<<< HEAD
-never saw come first, all arms on the same lines; then those of the games that it saw other
-people play. Each person's past is their own. Intervals are 95% over people drawn anew. An
-argument names how many people of each kind are taken, the ones that came first; without it all.
-Ends with 1 if the mix is not better than PPM alone, the mix with the base not better than the mix, or a keystroke
-takes more than 30 ms (95th percentile; 10 ms without the model).
-=======
 never saw come first, all arms on the same lines; then those of the games that it saw other people
 play.
 Each person's past is their own. Intervals are 95% over people drawn anew. An argument names how
 many people of each kind are taken, the ones that came first; without it all. Ends with 1 if the mix
 is not better than PPM alone, the mix with the base not better than the mix, or a suggestion takes
 more than 30 ms of CPU (95th percentile; 10 ms without the model).
->>>>>>> model
 """
 
 import csv

@@ -17,7 +17,7 @@ import numpy as np
 
 from selflow.predict.experts import View
 from selflow.predict.packing import Packed
-from selflow.predict.table import HALF_LIVES, Evidence, Floats, Ids, K, Row, Table
+from selflow.predict.table import HALF_LIVES, Evidence, Floats, Ids, K, Table
 
 _LABEL_BITS = 20
 _LABEL_MASK = (1 << _LABEL_BITS) - 1
@@ -27,6 +27,8 @@ _TRIPLE_MEMBERS = 2
 """Members of a step that make contexts of two and three steps: at most 16 and 8 rows."""
 _FIRST_P_NEW = 0.5
 """NEW before anything was counted: as likely as not."""
+_UNKNOWN_SHARE = 0.1
+"""How often a label follows itself before anything was counted."""
 _PROPOSED = 10
 
 
@@ -143,9 +145,15 @@ class CountExperts:
         """(n,): the share of each label's followers that is itself, from the order-1 rows at the
         longest half-life, with a tenth of a pseudo-count; 0.1 where nothing is known. Cost: O(n).
         """
-        table = self._tables[[c.name for c in self._contexts].index("order1")]
+        find = self._tables[[c.name for c in self._contexts].index("order1")].row
         top = view.user << 2 * _LABEL_BITS
-        return np.array([_self_share(table.row(top | y), y) for y in candidates])
+        rows = [find(top | y) for y in candidates]
+        return np.array(
+            [
+                _UNKNOWN_SHARE if row is None else row.share(y, _UNKNOWN_SHARE)
+                for row, y in zip(rows, candidates, strict=True)
+            ]
+        )
 
     def state(self) -> Packed:
         return [table.state() for table in self._tables]
@@ -164,10 +172,6 @@ class CountExperts:
 def key_labels(key: int, labels_in_key: int) -> Iterable[int]:
     """The label ids that a row's key holds."""
     return [key >> i * _LABEL_BITS & _LABEL_MASK for i in range(labels_in_key)]
-
-
-def _self_share(row: Row | None, label: int) -> float:
-    return 0.1 if row is None else (row.decayed_count(label) + 0.1) / (row.decayed_total() + 1.0)
 
 
 class _Given(NamedTuple):

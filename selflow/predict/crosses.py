@@ -27,6 +27,7 @@ _FIELD_BITS = 20
 _FIELD = (1 << _FIELD_BITS) - 1
 _KIND_BITS = 3
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # changing this moves every saved pair
+_TOP = np.uint64(64 - _SLOT_BITS)
 _EMPTY = -1
 _PACE = 0.05
 _FIRST_SQUARES = 1.0
@@ -84,9 +85,11 @@ class Crosses:
         contexts, scale = _contexts(view)
         keys = contexts[:, None] << _FIELD_BITS | ids
         slots = _slots_of(keys)
-        weights = np.where(self._keys[slots] == keys, self._weights[:, slots], 0.0)
+        is_held = self._keys[slots] == keys
+        if not is_held.any():
+            return Crossing(p, keys, slots, scale)
         grown = p.copy()
-        grown[:, :-1] *= np.exp(scale @ weights)
+        grown[:, :-1] *= np.exp(scale @ (self._weights[:, slots] * is_held))
         return Crossing(grown / grown.sum(axis=1, keepdims=True), keys, slots, scale)
 
     def learn(self, crossing: Crossing, came: Ids, members: int) -> None:
@@ -102,6 +105,8 @@ class Crosses:
         error = errors(crossing.p, came, members)[:, :-1]
         is_held = self._keys[crossing.slots] == crossing.keys
         moves = is_held | (np.abs(error[Head.MEMBER]) > _MIN_ERROR)
+        if not moves.any():
+            return
         keys, slots = crossing.keys[moves], crossing.slots[moves]
         is_new = self._keys[slots] != keys
         self._keys[slots[is_new]] = keys[is_new]
@@ -136,8 +141,8 @@ class Crosses:
 
 def _slots_of(keys: Ids) -> Ids:
     """Where the table holds these pairs: multiplicative hashing, the top bits of the product."""
-    spread = keys.astype(np.uint64) * _SPREAD >> np.uint64(64 - _SLOT_BITS)
-    return spread.astype(np.int64)
+    spread = keys.view(np.uint64) * _SPREAD >> _TOP
+    return spread.view(np.int64)
 
 
 def _contexts(view: View) -> tuple[Ids, Floats]:

@@ -23,7 +23,7 @@ from selflow.predict.pool import FixedSharePool
 from selflow.predict.prior import Prior
 from selflow.predict.ranker import Head
 from selflow.predict.recency import RecencyExpert
-from selflow.predict.stack import RANKERS, Asked, StackedRankers, further_labels
+from selflow.predict.stack import RANKERS, Scored, StackedRankers, further_labels
 from selflow.predict.table import Floats, Ids, K, Table
 
 _MAX_CANDIDATES = 64
@@ -169,7 +169,7 @@ class Ensemble:
         ids = np.array([*labels, *wide], dtype=np.int64)
         scores = Distributions.of(answers, ids)
         experts = Distributions(scores.p[self._order], scores.p_new[self._order])
-        agents = Distributions.of(agent_answers, ids[: sizes.asked])
+        agents = Distributions.of(agent_answers, ids[: sizes.requested])
         for rows in (experts, agents):
             _bar(rows, len(barred))
         return self._mix(ids, sizes, experts, agents, situation, weights)
@@ -184,12 +184,12 @@ class Ensemble:
         weights: Floats,
     ) -> Forecast:
         """Rank the candidates by what the experts say, and mix experts, rankers and agents."""
-        named, asked = sizes.named, sizes.asked
-        seen = Asked(
+        named, requested = sizes.named, sizes.requested
+        seen = Scored(
             ids,
             sizes.ranked,
             named,
-            asked,
+            requested,
             experts.p[self._rows.seen_by_rankers],
             self._count_pool.mix(experts.p[self._rows.count_pool]),
             float(self._count_pool.mix(experts.p_new[self._rows.count_pool])),
@@ -197,7 +197,7 @@ class Ensemble:
         ranked = self._rankers.rank(seen, situation)
         rankers = ranked.rows
         _bar(rankers, sizes.barred)
-        p = np.concatenate([experts.p[:, :asked], rankers.p, agents.p])
+        p = np.concatenate([experts.p[:, :requested], rankers.p, agents.p])
         p_new = np.concatenate([experts.p_new, rankers.p_new, agents.p_new])
         mixed: Floats = weights @ p
         raw = mixed[:named]
@@ -206,7 +206,7 @@ class Ensemble:
         score = self._naming_score(p, calibrated, rankers.p[Head.ANY, :named], weights)
         return Forecast(
             view=situation.view,
-            ids=ids[:asked],
+            ids=ids[:requested],
             n=named,
             p=p,
             p_new=p_new,
@@ -342,7 +342,7 @@ class _Sizes(NamedTuple):
 
     ranked: int
     named: int
-    asked: int
+    requested: int
     barred: int
 
 

@@ -13,6 +13,7 @@ from selflow.predict.counts import CountAnswer
 from selflow.predict.experts import View
 from selflow.predict.memory import Seen, UserMemory
 from selflow.predict.table import Evidence, Floats, Ids
+from selflow.predict.vocabulary import common_traits
 
 _NAMED_MEMBERS = 6
 """Members of the last step whose names are compared: likeness costs members x candidates."""
@@ -115,7 +116,7 @@ def structural_features(ids: Ids, candidates: Sequence[int], now: Situation) -> 
     if not candidates:
         return np.zeros((0, STRUCTURAL))
     ages, shares = _ages(candidates, now), _shares(ids, candidates, now)
-    inside, names = _membership(candidates, now.view), _names(candidates, now.view)
+    inside, names = _membership(candidates, now.view), _names(ids, candidates, now.view)
     is_last, companion = inside.is_last, shares.companion
     with_gap = (
         is_last,
@@ -182,15 +183,11 @@ def _shares(ids: Ids, candidates: Sequence[int], now: Situation) -> Shares:
     return Shares(*np.log(shares + _FLOOR_SHARE))
 
 
-def _names(candidates: Sequence[int], view: View) -> Names:
-    vocabulary, last = view.vocabulary, view.last
-    around = [vocabulary.traits(a) for a in last]
-    folders, extensions = {t.folder for t in around}, {t.extension for t in around}
-    kinds = {t.kind for t in around}
-    own = [vocabulary.traits(y) for y in candidates]
+def _names(ids: Ids, candidates: Sequence[int], view: View) -> Names:
+    kind, folder, extension = common_traits(view.vocabulary, ids, view.last)
     return Names(
-        same_folder=np.array([t.folder in folders for t in own], dtype=np.float64),
-        same_extension=np.array([t.extension in extensions for t in own], dtype=np.float64),
-        likeness=vocabulary.likeness(candidates, last[:_NAMED_MEMBERS]),
-        same_kind=np.array([t.kind in kinds for t in own], dtype=np.float64),
+        same_folder=folder,
+        same_extension=extension,
+        likeness=view.vocabulary.likeness(candidates, view.last[:_NAMED_MEMBERS]),
+        same_kind=kind,
     )

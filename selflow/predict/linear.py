@@ -16,6 +16,7 @@ import numpy as np
 from selflow.predict.experts import ListedAnswer, View
 from selflow.predict.packing import Packed, pack_array, unpack_array
 from selflow.predict.table import Floats
+from selflow.predict.vocabulary import common_traits
 
 
 class Column(IntEnum):
@@ -261,9 +262,8 @@ def _features(past: _Past, view: View, candidates: Sequence[int]) -> Floats:
     """
     last, before, rank = view.last, view.before, view.rank
     vocabulary = view.vocabulary
-    around = [vocabulary.traits(a) for a in last]
-    folders, extensions = {t.folder for t in around}, {t.extension for t in around}
-    own = [vocabulary.traits(y) for y in candidates]
+    ids = np.array(candidates, dtype=np.int64)
+    _, folders, extensions = common_traits(vocabulary, ids, last)
     counts = np.array(list(zip(*[past.counts[y] for y in candidates], strict=True)))
     age = past.steps - counts[_LAST_STEP]
     shares = _ratios(past.follow, past.followed, last, candidates)
@@ -279,8 +279,8 @@ def _features(past: _Past, view: View, candidates: Sequence[int]) -> Floats:
     features[Column.COMPANION] = np.log(company.max(axis=0) + _FLOOR_SHARE)
     features[Column.IS_LAST] = [y in last for y in candidates]
     features[Column.IS_BEFORE] = [y in before for y in candidates]
-    features[Column.SAME_FOLDER] = [t.folder in folders for t in own]
-    features[Column.SAME_EXTENSION] = [t.extension in extensions for t in own]
+    features[Column.SAME_FOLDER] = folders
+    features[Column.SAME_EXTENSION] = extensions
     features[Column.LIKENESS] = vocabulary.likeness(candidates, last[:_NEAR])
     features[Column.LOG_KNOWN_FOR] = np.log1p(past.steps - counts[_FIRST_STEP])
     features[Column.FIRST_WITH_GAP : Column.FIRST_WITH_SIZE] = features[_WITH_GAP] * view.gap

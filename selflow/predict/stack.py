@@ -35,7 +35,7 @@ _TINY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Scored:
     """What the count experts say of the labels of one moment: ``ranked`` candidates of the rankers,
     up to ``named`` those of others, up to ``end`` labels that are asked for besides, then
     ``further_labels``, if a known label outside of the first is asked for.
@@ -94,46 +94,46 @@ class StackedRankers:
         self._outside, self._outside_inputs = Rankers(inputs), Inputs(inputs)
         self._crosses = Crosses()
 
-    def rank(self, asked: Asked, now: Situation) -> Ranked:
+    def rank(self, scored: Scored, now: Situation) -> Ranked:
         """Both heads' distributions; no state changes. Cost: about 0.5 ms; where what is outside is
         asked for, 1.5 ms.
         """
-        n, end = asked.ranked, asked.end
-        pool = asked.pool
+        n, end = scored.ranked, scored.end
+        pool = scored.pool
         outside = max(_TINY, 1.0 - float(pool[:n].sum()))
-        features = self._features(asked, slice(n), now)
+        features = self._features(scored, slice(n), now)
         ranking = self._rankers.rank(self._inputs.of(features, outside))
-        crossing = self._crosses.cross(ranking.p, asked.ids[:n], now.view)
+        crossing = self._crosses.cross(ranking.p, scored.ids[:n], now.view)
         left = crossing.p[:, -1:] / outside
         others = pool[n:end].copy()
         division = None
-        if len(asked.ids) > end:
-            known = max(_TINY, outside - asked.pool_new)
-            division = self._divide(asked, now, known)
-            share = _shares(division, asked, known)
-            further = asked.named - n
+        if len(scored.ids) > end:
+            known = max(_TINY, outside - scored.pool_new)
+            division = self._divide(scored, now, known)
+            share = _shares(division, scored, known)
+            further = scored.named - n
             # What is named beside the candidates stays as the count pool has it: whether the rest
             # is asked for must not change it
             rest = max(0.0, known - float(others[:further].sum()))
             others[further:] = share[further:] * rest / max(_TINY, 1.0 - share[:further].sum())
         p = np.concatenate([crossing.p[:, :-1], others * left], axis=1)
-        rows = Distributions(p, left[:, 0] * asked.pool_new)
+        rows = Distributions(p, left[:, 0] * scored.pool_new)
         return Ranked(rows, features, ranking, crossing, division)
 
-    def _divide(self, asked: Asked, now: Situation, known: float) -> Division:
+    def _divide(self, scored: Scored, now: Situation, known: float) -> Division:
         """Rank the labels that share ``known``, the count pool's mass of known labels outside."""
-        wide = slice(asked.end, None)
-        features = self._features(asked, wide, now)
-        rest = max(_TINY, known - float(asked.pool[wide].sum()))
+        wide = slice(scored.end, None)
+        features = self._features(scored, wide, now)
+        rest = max(_TINY, known - float(scored.pool[wide].sum()))
         ranking = self._outside.rank(self._outside_inputs.of(features, rest))
-        return Division(features, ranking, {y: i for i, y in enumerate(asked.ids[wide].tolist())})
+        return Division(features, ranking, {y: i for i, y in enumerate(scored.ids[wide].tolist())})
 
-    def _features(self, asked: Asked, part: slice, now: Situation) -> Floats:
+    def _features(self, scored: Scored, part: slice, now: Situation) -> Floats:
         """(n, inputs): what the rankers see of these labels."""
-        ids = asked.ids[part]
+        ids = scored.ids[part]
         return np.concatenate(
             [
-                log_probability_features(asked.pool[part], asked.p[:, part]),
+                log_probability_features(scored.pool[part], scored.p[:, part]),
                 np.zeros((len(ids), self._blank)),
                 structural_features(ids, ids.tolist(), now),
             ],
@@ -200,14 +200,14 @@ class StackedRankers:
         )
 
 
-def _shares(division: Division, asked: Asked, known: float) -> Floats:
+def _shares(division: Division, scored: Scored, known: float) -> Floats:
     """(end - ranked,): the part of the known labels outside that each of those asked for is."""
     p = division.ranking.p[Head.MEMBER]
-    wide = asked.pool[asked.end :]
+    wide = scored.pool[scored.end :]
     per_pool = p[-1] / max(_TINY, known - float(wide.sum()))
     others = zip(
-        asked.ids[asked.ranked : asked.end].tolist(),
-        asked.pool[asked.ranked : asked.end].tolist(),
+        scored.ids[scored.ranked : scored.end].tolist(),
+        scored.pool[scored.ranked : scored.end].tolist(),
         strict=True,
     )
     columns = [(division.index_of.get(y), pool) for y, pool in others]

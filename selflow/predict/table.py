@@ -88,9 +88,14 @@ class Row:
         index = self.slots.get(label)
         return 0.0 if index is None else self.values.item(index, K - 1) * _LONGEST[self.clock]
 
-    def decayed_total(self) -> float:
-        """The decayed count of all labels at the longest half-life."""
-        return self.sums.item(_TOTAL, K - 1) * _LONGEST[self.clock]
+    def share(self, label: int, prior: float) -> float:
+        """The part of all decayed counts at the longest half-life that is this label's, with one
+        pseudo-count of which ``prior`` is its own.
+        """
+        decay = _LONGEST[self.clock]
+        index = self.slots.get(label)
+        own = 0.0 if index is None else self.values.item(index, K - 1) * decay
+        return (own + prior) / (self.sums.item(_TOTAL, K - 1) * decay + 1.0)
 
     def _indices(self, members: Sequence[int]) -> list[int]:
         slots = self.slots

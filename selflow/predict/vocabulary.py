@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from selflow.core.steps import label_event
 from selflow.predict.packing import Packed
@@ -50,6 +51,7 @@ class Vocabulary:
         self._ids: dict[str, int] = {}  # in the order of last use
         self._labels: list[str | None] = []
         self._traits: list[Traits] = []
+        self._marks: Ids = np.zeros((3, 1024), dtype=np.int64)
         self._free: list[int] = []
         self._looked_up: tuple[tuple[str, ...], Ids] | None = None
         self._like: dict[int, dict[int, float]] = {}
@@ -62,6 +64,11 @@ class Vocabulary:
     def end(self) -> int:
         """One more than the largest id in use."""
         return len(self._labels)
+
+    @property
+    def marks(self) -> Ids:
+        """(3, at least ``end``): hashes of each label's kind, folder and extension, by id."""
+        return self._marks
 
     def find(self, label: str) -> int | None:
         """The id of a known label."""
@@ -98,8 +105,16 @@ class Vocabulary:
             else:
                 self._labels[label_id] = label
                 self._traits[label_id] = traits_of(label)
+            self._mark(label_id)
         self._ids[label] = label_id
         return label_id
+
+    def _mark(self, label_id: int) -> None:
+        if label_id >= self._marks.shape[1]:
+            more = np.zeros((3, max(label_id, self._marks.shape[1])), dtype=np.int64)
+            self._marks = np.concatenate([self._marks, more], axis=1)
+        traits = self._traits[label_id]
+        self._marks[:, label_id] = _hash20(traits.kind), traits.folder, traits.extension
 
     def surplus(self) -> frozenset[int]:
         """Labels to forget: none within the limit, else the tenth that was not used for longest."""
@@ -156,6 +171,24 @@ class Vocabulary:
         """Take over what ``state`` gave."""
         self._labels, self._free, order = packed
         self._traits = [traits_of(label or "") for label in self._labels]
+        for label_id in range(len(self._labels)):
+            self._mark(label_id)
         index_of = {label: i for i, label in enumerate(self._labels) if label is not None}
         self._ids = {label: index_of[label] for label in order}
         self._like, self._looked_up = {}, None
+
+
+def common_traits(vocabulary: Vocabulary, ids: Ids, around: Sequence[int]) -> Floats:
+    """Whether a label has a trait in common with one of ``around``.
+
+    Args:
+        vocabulary: Whose labels they are.
+        ids: (n,), label ids.
+        around: k label ids.
+
+    Returns:
+        (3, n), 1 or 0: of kind, folder and extension. Cost: O(n k).
+    """
+    marks, present = vocabulary.marks[:, ids], vocabulary.marks[:, list(around)]
+    is_common: NDArray[np.bool_] = (marks[:, :, None] == present[:, None, :]).any(axis=2)
+    return is_common.astype(np.float64)
