@@ -123,8 +123,8 @@ class Agents:
         with self._database.write() as connection:
             registered = _settle(connection, registered, now_us)
             put(connection, said)
-            made: dict[str, Json] = {"version": registered.id, "decision": verdict.decision}
-            journal(connection, cycle_id, stage, sha256, made, now_us)
+            result: dict[str, Json] = {"version": registered.id, "decision": verdict.decision}
+            journal(connection, cycle_id, stage, sha256, result, now_us)
         return registered
 
     def champions(self, surface: Surface = "next") -> list[AgentVersion]:
