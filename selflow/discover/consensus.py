@@ -127,11 +127,12 @@ def contingency(ours: Labels, theirs: Labels, mass: Floats) -> Floats:
     used = (ours >= 0) & (theirs >= 0)
     shape = (int(ours.max(initial=0)) + 1, int(theirs.max(initial=0)) + 1)
     index = ours[used].astype(np.int64) * shape[1] + theirs[used]
-    return np.bincount(index, mass[used], shape[0] * shape[1]).reshape(shape)
+    table: Floats = np.bincount(index, mass[used], shape[0] * shape[1]).astype(float)
+    return table.reshape(shape)
 
 
 def best_jaccard(table: Floats) -> Floats:
-    """(k,) the best Jaccard index of each of our clusters with one of theirs; 0 where ours is empty."""
+    """(k,) best Jaccard index of each of our clusters with one of theirs; 0 where ours is empty."""
     either = table.sum(1, keepdims=True) + table.sum(0) - table
     best: Floats = (table / np.maximum(either, 1e-12)).max(1)
     return best

@@ -1,5 +1,6 @@
 """Which clusters to keep, of all that the families and their consensus propose."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -46,8 +47,8 @@ class Votes:
 class Cut:
     """A partition of the micro-clusters, compared with what each family finds on unseen days.
 
-    ``groups`` (m,), -1 is noise; ``index`` is its number of clusters in the votes; ``jaccard`` (f, k)
-    and ``rand`` (f,) are by family, in the order of ``families``.
+    ``groups`` (m,), -1 is noise; ``index`` is its number of clusters in the votes; ``jaccard``
+    (f, k) and ``rand`` (f,) are by family, in the order of ``families``.
     """
 
     groups: Labels
@@ -80,6 +81,12 @@ class Chosen:
     jaccard: Floats
     base: Cut
 
+    @property
+    def agreement(self) -> Floats:
+        """(k,) J of each cluster: the mean over the families."""
+        agreement: Floats = self.jaccard.mean(0)
+        return agreement
+
 
 def compare(groups: Labels, index: int, votes: Votes) -> Cut:
     """A partition beside what each family finds at the same number of clusters.
@@ -89,7 +96,7 @@ def compare(groups: Labels, index: int, votes: Votes) -> Cut:
     k = int(groups.max(initial=-1)) + 1
     families = tuple(dict.fromkeys(votes.family))
     jaccard, rand = np.zeros((len(families), k)), np.zeros(len(families))
-    count = {name: votes.family.count(name) for name in families}  # type: ignore[attr-defined]
+    count = Counter(votes.family)
     for family, labels, unseen in zip(votes.family, votes.labels, votes.unseen, strict=True):
         row = families.index(family)
         table = contingency(groups, labels[index], unseen)
@@ -99,8 +106,8 @@ def compare(groups: Labels, index: int, votes: Votes) -> Cut:
 
 
 def proposals(votes: Votes) -> list[Cut]:
-    """The consensus of all fits, cut at each number of clusters, then each family's own consensus at
-    that number. A cluster of under 1% of the windows is noise.
+    """The consensus of all fits, cut at each number of clusters, then each family's own consensus
+    at that number. A cluster of under 1% of the windows is noise.
 
     Cost: O(p c m^2).
     """
@@ -113,7 +120,7 @@ def proposals(votes: Votes) -> list[Cut]:
     return [compare(by_mass(groups, votes.mass, MIN_SHARE), index, votes) for index, groups in cuts]
 
 
-def choose(votes: Votes, k_min: int) -> Chosen | None:
+def choose(votes: Votes, k_min: int) -> Chosen:
     """The finest valid cut, and of what is not valid in it each cluster of another cut that is.
 
     A cut is valid if the families that look for valleys find each of its clusters again, J >= .75
@@ -122,16 +129,15 @@ def choose(votes: Votes, k_min: int) -> Chosen | None:
     disjoint clusters of any cut, of at most 60% of the windows, with J >= .75, those first that
     exceed most what a single cluster of everything would score.
 
-    Returns:
-        None if no cut has ``k_min`` to 24 clusters.
+    If no cut has ``k_min`` to 24 clusters, everything is noise.
 
-    Source: Hennig 2007 (.75); persistence of clusters over cuts instead of one flat cut: Campello et
-    al. 2013. That the finest one wins is ours: a coarser valid one is the union of its clusters.
+    Source: Hennig 2007 (.75); clusters of several levels instead of one flat cut: Campello et al.
+    2013. That the finest one wins is ours: a coarser valid one is the union of its clusters.
     """
     cuts = proposals(votes)
     usable = [cut for cut in cuts if k_min <= cut.jaccard.shape[1] <= K_MAX]
     if not usable:
-        return None
+        return _nothing(votes)
     valid = [cut for cut in usable if cut.valley >= VALID]
     if valid:
         base = max(valid, key=lambda cut: (cut.jaccard.shape[1], cut.valley))
@@ -161,6 +167,11 @@ def _with_valid_clusters(base: Cut, cuts: Sequence[Cut], votes: Votes) -> Chosen
     return Chosen(numbered, again[:, order], base)
 
 
+def _nothing(votes: Votes) -> Chosen:
+    base = compare(np.full(len(votes.mass), -1, np.int32), 0, votes)
+    return Chosen(base.groups, base.jaccard, base)
+
+
 def _islands(cuts: Sequence[Cut], mass: Floats) -> list[tuple[float, Cut, int]]:
     """Clusters of any cut with J >= .75: by how far they exceed what everything together scores."""
     found = []
@@ -169,7 +180,9 @@ def _islands(cuts: Sequence[Cut], mass: Floats) -> list[tuple[float, Cut, int]]:
         for number in np.flatnonzero(agreement >= VALID).tolist():
             share = float(mass[cut.groups == number].sum())
             if share <= MAX_SHARE:
-                found.append((share * (float(agreement[number]) - share) / (1 - share), cut, number))
+                found.append(
+                    (share * (float(agreement[number]) - share) / (1 - share), cut, number)
+                )
     return found
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from warnings import catch_warnings
 
 import numpy as np
 
 from selflow.discover.features import Floats
-from selflow.discover.persistence import Labels, MergeGraph, persistent_cuts
+from selflow.discover.persistence import Labels, MergeGraph, filled, persistent_cuts
 from selflow.discover.windows import Ints
 
 NEIGHBOURS = 15
@@ -17,7 +18,7 @@ MIN_GROUP = 0.02
 """Of the windows: a group of HDBSCAN's tree that holds fewer is not yet one."""
 NEAR_FRACTION = 0.02
 """Of the windows: the nearest ones by which ``density`` measures."""
-EM_STEPS = 30
+EM_STEPS = 10
 """Of a mixture, at most: it begins at Ward's groups and need not go far."""
 
 
@@ -48,8 +49,9 @@ def hdbscan(sample: Sample, ks: Sequence[int], _seed: int) -> Labels:
     """The k groups of HDBSCAN's tree of the windows that are most persistent.
 
     Returns:
-        (len(ks), m), at most k labels and no noise; a micro-cluster takes the label that most of
-        its windows have, or its nearest window if it has none.
+        (len(ks), m), at most k labels and no noise: a window outside of their cores goes to the
+        nearest; a micro-cluster takes the label that most of its windows have, or its nearest
+        window if it has none.
 
     Cost: O(r^2) at most.
     Source: Campello, Moulavi and Sander 2013 (the tree of mutual reachability); cut at k by
@@ -68,9 +70,8 @@ def hdbscan(sample: Sample, ks: Sequence[int], _seed: int) -> Labels:
     tree = tree[np.argsort(tree[:, 2], kind="stable")]
     level = np.log(tree[:, 2] + 1e-12)
     graph = MergeGraph(tree[:, :2].astype(np.int64), level, np.zeros(len(rows)), least)
-    return np.array(
-        [_by_majority(sample, found) for found in persistent_cuts(graph, ks)], np.int32
-    )
+    cores = persistent_cuts(graph, ks)
+    return np.array([_by_majority(sample, filled(core, rows)) for core in cores], np.int32)
 
 
 def spectral(sample: Sample, ks: Sequence[int], seed: int) -> Labels:
@@ -107,10 +108,11 @@ def gmm(sample: Sample, ks: Sequence[int], seed: int) -> Labels:
     Returns:
         (len(ks), m), the likeliest of at most k components for each micro-cluster; no noise.
 
-    Cost: O(r k d^2) per iteration, at most 30. Source: Dempster, Laird and Rubin 1977 (EM), as
+    Cost: O(r k d^2) per iteration, at most 10. Source: Dempster, Laird and Rubin 1977 (EM), as
     scikit-learn implements it, with a hundredth of the mean variance on the diagonal; the start by
     a tree is that of Fraley 1998.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
     rows, labels = sample.rows, []
@@ -130,7 +132,8 @@ def gmm(sample: Sample, ks: Sequence[int], seed: int) -> Labels:
             init_params="random_from_data",
             random_state=seed,
         )
-        labels.append(mixture.fit(rows).predict(sample.points))
+        with catch_warnings(action="ignore", category=ConvergenceWarning):
+            labels.append(mixture.fit(rows).predict(sample.points))
     return np.array(labels, np.int32)
 
 
@@ -138,7 +141,8 @@ def density(sample: Sample, ks: Sequence[int], _seed: int) -> Labels:
     """The k peaks of the windows' density over the micro-clusters that the deepest valleys part.
 
     Returns:
-        (len(ks), m), at most k labels and no noise.
+        (len(ks), m), at most k labels and no noise: what is outside of their cores goes to the
+        nearest.
 
     The density is measured at each micro-cluster and half-way between neighbours, so that empty
     space between two groups shows however few micro-clusters lie along it.
@@ -152,7 +156,8 @@ def density(sample: Sample, ks: Sequence[int], _seed: int) -> Labels:
     between = _thinness(sample.rows, (points[edges[:, 0]] + points[edges[:, 1]]) / 2)
     level = np.maximum(between, height[edges].max(1))
     order = np.argsort(level, kind="stable")
-    return persistent_cuts(MergeGraph(edges[order], level[order], height, 1), ks)
+    cores = persistent_cuts(MergeGraph(edges[order], level[order], height, 1), ks)
+    return np.array([filled(core, points) for core in cores], np.int32)
 
 
 def ward(sample: Sample, ks: Sequence[int], _seed: int) -> Labels:
@@ -173,16 +178,16 @@ FAMILIES: Families = {family.__name__: family for family in (hdbscan, spectral, 
 
 
 def _by_majority(sample: Sample, found: Labels) -> Labels:
-    """(m,) from (r,): the label most of a micro-cluster's windows have, else its nearest window's."""
+    """(m,) from (r,): the label most of a micro-cluster's windows have, else its nearest one's."""
     from scipy.spatial import KDTree
 
     votes = np.zeros((len(sample.points), found.max() + 1), np.int32)
     np.add.at(votes, (sample.owner, found), 1)
-    labels = votes.argmax(1)
+    labels: Labels = votes.argmax(1).astype(np.int32)
     silent = np.flatnonzero(votes.sum(1) == 0)
     if len(silent):
         labels[silent] = found[KDTree(sample.rows).query(sample.points[silent])[1]]
-    return labels.astype(np.int32)
+    return labels
 
 
 def _neighbours(points: Floats) -> tuple[Floats, Ints]:
@@ -201,7 +206,8 @@ def _thinness(rows: Floats, places: Floats) -> Floats:
 
     count = min(max(round(NEAR_FRACTION * len(rows)), 8), len(rows))
     distance, _ = KDTree(rows).query(places, count)
-    return np.log((distance.reshape(len(places), -1) ** 2).mean(1) + 1e-24) / 2
+    squared: Floats = (distance.reshape(len(places), -1) ** 2).mean(1)
+    return np.log(squared + 1e-24) / 2
 
 
 def _connected(points: Floats) -> Ints:

@@ -3,17 +3,16 @@ see.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zlib import crc32
 
 import numpy as np
-from numpy.typing import NDArray
 
 from selflow.discover.consensus import MicroClusters, micro_clusters, sparse_limit
 from selflow.discover.cut import K_MAX, Chosen, Votes, by_family, choose
 from selflow.discover.families import Families, Sample
 from selflow.discover.features import Blocks, Floats, columns_of, fit_axes, one_thread, stacked
-from selflow.discover.persistence import Labels
+from selflow.discover.persistence import Labels, filled
 from selflow.discover.windows import Ints
 
 COLUMNS_FRACTION = 0.7
@@ -26,19 +25,21 @@ MOST_NOISE = 0.3
 """Of the mass: a partition that calls more of it noise finds nothing."""
 STREAM_KS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 19, K_MAX)
 """Numbers of clusters that are tried on a stream."""
-TABLE_KS = tuple(range(2, K_MAX + 1))
+TABLE_KS = (*range(2, 13), 14, 16, 18, 20, 22, K_MAX)
+"""The same of a table, whose groups may be two and are more often few than many."""
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How much is tried: ``bootstraps`` per family, at each of ``ks`` clusters, of which a cut has
-    at least ``k_min``.
+    at least ``k_min``; and what each block counts (``fit_axes``).
     """
 
     bootstraps: int
     ks: tuple[int, ...] = STREAM_KS
     k_min: int = 4
+    balance: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Measured:
     days not seen, ``jaccard`` (k) the same by family; ``coverage`` the share of all windows that
     are in a cluster, ``s`` the sum over clusters of that share times J. ``families`` holds k, AMI
     and ARI with the consensus by family, and the type of the error by which a fit failed.
-    ``radius`` (m,) is the distance that holds 99% of the windows of a micro-cluster's cluster.
+    ``radius`` (m,) is the distance within which a later window belongs to a micro-cluster: that of
+    99% of its cluster's windows, at least the median + 5 MAD of all.
     """
 
     mean: Floats
@@ -131,10 +133,10 @@ def measured(
     Cost: ``bootstraps`` fits per family. Source: Fred and Jain 2005 (consensus), Hennig 2007 (J);
     here J is out of bag.
     """
-    mean, axes = fit_axes(blocks, np.ones(len(day)))
+    mean, axes = fit_axes(blocks, np.ones(len(day)), balance=effort.balance)
     micro = micro_clusters((stacked(blocks) - mean) @ axes, seed)
     draws = [
-        _draw(name, number, blocks, day, micro, seed)
+        _draw(name, number, blocks, day, micro, seed, effort.balance)
         for name in families
         for number in range(effort.bootstraps)
     ]
@@ -147,16 +149,10 @@ def measured(
         np.bincount(micro.home, minlength=len(micro.centroids)) / len(day),
     )
     chosen = choose(votes, effort.k_min)
-    if chosen is None:
-        groups, k = np.full(len(micro.centroids), -1, np.int32), 0
-        jaccard, likeness = (), {name: {"k": 0.0, "ami": 0.0, "ari": 0.0} for name in families}
-    else:
-        groups, k = chosen.groups, chosen.jaccard.shape[1]
-        jaccard = tuple(by_family(chosen.jaccard, chosen.base.families))
-        likeness = {name: _likeness(chosen, votes, micro, name) for name in families}
+    groups, agreement = chosen.groups, chosen.agreement
     labels = _window_labels(groups, micro)
-    share = np.bincount(labels + 1, minlength=k + 1)[1:] / len(day)
-    agreement = chosen.jaccard.mean(0) if chosen is not None else np.zeros(0)
+    share = np.bincount(labels + 1, minlength=len(agreement) + 1)[1:] / len(day)
+    likeness = {name: _likeness(chosen, votes, micro, name) for name in families}
     return Measured(
         mean,
         axes,
@@ -165,7 +161,7 @@ def measured(
         groups,
         labels,
         agreement,
-        jaccard,
+        tuple(by_family(chosen.jaccard, chosen.base.families)),
         float(share @ agreement),
         float(share.sum()),
         {name: {**likeness[name], "error": fits.errors.get(name, "")} for name in families},
@@ -173,7 +169,13 @@ def measured(
 
 
 def _draw(
-    name: str, number: int, blocks: Blocks, day: Ints, micro: MicroClusters, seed: int
+    name: str,
+    number: int,
+    blocks: Blocks,
+    day: Ints,
+    micro: MicroClusters,
+    seed: int,
+    balance: Mapping[str, float],
 ) -> _Draw:
     rng = np.random.default_rng([seed, crc32(name.encode()), number])
     days, day_index = np.unique(day, return_inverse=True)
@@ -183,7 +185,7 @@ def _draw(
     for own in columns:
         kept = len(own) if len(keep) < MIN_COLUMNS else round(COLUMNS_FRACTION * len(own))
         keep[rng.permutation(own)[:kept]] = True
-    mean, axes = fit_axes(blocks, times.astype(float), keep)
+    mean, axes = fit_axes(blocks, times.astype(float), keep, balance)
     x = (stacked(blocks) - mean) @ axes
     m = len(micro.centroids)
     weight = np.where(micro.owner >= 0, times, 0)
@@ -208,20 +210,14 @@ def _filled(labels: Labels, draw: _Draw) -> Labels:
     """Noise takes the label of its nearest labelled neighbour; if it is over 30% of the mass, all
     becomes noise.
     """
-    from scipy.spatial import KDTree
-
-    has, lacks = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
     if draw.sample.mass @ (labels[draw.inside] < 0) > MOST_NOISE * draw.sample.mass.sum():
         return np.full_like(labels, -1)
-    filled = labels.copy()
-    if len(lacks):
-        filled[lacks] = labels[has[KDTree(draw.points[has]).query(draw.points[lacks])[1]]]
-    return filled
+    return filled(labels, draw.points)
 
 
 def _window_labels(groups: Labels, micro: MicroClusters) -> Labels:
-    """(n,): the cluster of the nearest micro-cluster; -1 where a window is sparse among those of its
-    cluster.
+    """(n,): the cluster of the nearest micro-cluster; -1 where a window is sparse among those of
+    its cluster.
     """
     labels = groups[micro.home].copy()
     for number in range(int(groups.max(initial=-1)) + 1):
@@ -232,10 +228,14 @@ def _window_labels(groups: Labels, micro: MicroClusters) -> Labels:
 
 
 def _radius(groups: Labels, labels: Labels, micro: MicroClusters) -> Floats:
-    radius = np.zeros(len(groups))
-    for number in range(-1, int(groups.max(initial=-1)) + 1):
-        own = micro.distance[(labels == number) & (groups[micro.home] == number)]
-        radius[groups == number] = np.quantile(own, 0.99) if len(own) else 0.0
+    """(m,): within which a later window belongs to the micro-cluster's cluster."""
+    middle = np.median(micro.distance)
+    usual = middle + 5 * np.median(np.abs(micro.distance - middle))
+    radius = np.full(len(groups), usual)
+    for number in range(int(groups.max(initial=-1)) + 1):
+        own = micro.distance[labels == number]
+        wide = np.quantile(own, 0.99) if len(own) else 0.0
+        radius[groups == number] = max(usual, wide)
     return radius
 
 
