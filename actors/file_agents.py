@@ -65,6 +65,7 @@ def _grow(
     from actors.messages import Candidate, Failure, Snapshot, StageRequest, StageResult
     from actors.plan import Plan, gpu_share
     from actors.stages import find_patterns, grow_agent, make_base
+    from selflow.discover.candidates import choose_patterns
     from selflow.judge.splits import split_by_time
     from selflow.predict.steps import StepTable
 
@@ -96,7 +97,7 @@ def _grow(
     )
     grown: list[tuple[str, str]] = []
     patterns: Any = discovery.result["patterns"]
-    for pattern in patterns[: settings.learning.new_agents]:
+    for pattern in choose_patterns(patterns, (), settings.learning):
         name = str(pattern["name"])
         note(f"growing an agent for {name}")
         candidate = Candidate(name, "", int(pattern["number"]), discovery.sha256, base.sha256)

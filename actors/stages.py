@@ -73,8 +73,9 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> StageResult:
     steps = snapshot.table.steps()[slice(*snapshot.train)]
     clustered = cluster(steps, section, seed, _progress(request, "discover"))
     folder = _write(request.folder("clustered"), clustered.files())
-    nulls = ray.get([null_set.remote(folder, number) for number in null_numbers(section)])
-    discovery = conclude(clustered, nulls, section)
+    numbers = null_numbers(clustered, section)
+    nulls = ray.get([null_set.remote(folder, number) for number in numbers])
+    discovery = conclude(clustered, nulls, section, request.plan.settings.gate.min_events)
     with request.plan.catalog() as catalog:
         before = catalog.patterns.found_before(request.cycle_id)
     discovery = replace(

@@ -99,10 +99,12 @@ def _learned_lines(learned: Mapping[str, Any]) -> list[str]:
             pattern["events"],
             pattern["share"],
             pattern["agreement"],
+            pattern["reason"] or "may have an agent",
         )
         for pattern in discovered.get("patterns", [])
     ]
-    lines = ["", "patterns", *table(("name", "windows", "events", "share", "agreement"), patterns)]
+    columns = ("name", "windows", "events", "share", "agreement", "agent")
+    lines = ["", "patterns", *table(columns, patterns)]
     if discovered.get("note"):
         lines.append(discovered["note"])
     trials = [

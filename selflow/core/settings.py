@@ -198,11 +198,10 @@ class DiscoverSettings(Section):
     bootstraps: Annotated[int, Field(ge=2, le=50)] = 10
     """Partitions of each of the five families."""
     null_sets: Annotated[int, Field(ge=0, le=100)] = 20
-    """Data sets without any pattern that the same procedure is measured on."""
+    """Data sets without any pattern that the same procedure is measured on, where there is enough
+    agreement for them to matter."""
     min_agreement: Annotated[float, Field(ge=0, le=1)] = 0.75
-    """Agreement from which on a cluster is a pattern."""
-    min_events: Annotated[int, Field(ge=1)] = 500
-    """Events that a pattern must hold."""
+    """Agreement from which on a cluster may have an agent."""
 
 
 class LmSettings(Section):

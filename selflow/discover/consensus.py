@@ -1,36 +1,35 @@
-"""Micro-clusters of windows, what partitions agree on, and where to cut."""
+"""Micro-clusters of windows, what partitions agree on, and the cuts that come of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from selflow.discover.families import Labels
 from selflow.discover.features import Floats
+from selflow.discover.persistence import Labels
 from selflow.discover.windows import Ints
 
-K_MIN, K_MAX = 4, 24
-"""Clusters of a consensus: a choice of how many patterns an owner can tell apart."""
-MIN_SHARE = 0.01
-"""Of all windows, for a cluster."""
-LEAST_OWN = 0.5
-"""Of the partitions, in which a member lies with its cluster."""
-MOST_CUTS = 200
-"""Clusters of the finest cut that is tried: bounds the cost."""
+SPARSE_DEVIATIONS = 6
+"""Median absolute deviations of the log distance to the tenth neighbour: what lies farther out than
+this is noise. A normal distribution in two dimensions has 3% beyond 6.
+"""
+NEIGHBOUR = 10
 
 
 @dataclass(frozen=True, slots=True)
 class MicroClusters:
     """m small groups of n windows that every family takes as points.
 
-    ``owner`` (n,) is -1 for a window that all families leave out; ``is_near`` (n,) is false in a
-    sparse region and farther than ``radius`` from the group's centroid.
+    ``owner`` (n,) is -1 for a window of a group that all families leave out; ``home`` (n,) is the
+    nearest group that is not left out; ``distance`` (n,) is that to its centroid, ``thinness`` (n,)
+    the log distance to the tenth neighbour.
     """
 
     centroids: Floats
     owner: Ints
-    is_near: NDArray[np.bool_]
-    radius: float
+    home: Ints
+    distance: Floats
+    thinness: Floats
 
 
 def micro_clusters(x: Floats, seed: int) -> MicroClusters:
@@ -41,36 +40,34 @@ def micro_clusters(x: Floats, seed: int) -> MicroClusters:
         seed: Of k-means.
 
     Returns:
-        The groups, without those of which more than half of the windows are sparse. A window is
-        sparse if its 10th neighbour is farther than the median + 4 MAD of all. This looks at the
-        geometry of ``x`` alone, before any family.
+        The groups, without those of which more than half of the windows are sparse among all. This
+        looks at the geometry of ``x`` alone, before any family.
 
     Cost: O(n m d) per pass of k-means, O(n^2 d) at most for the neighbours.
     Source: mini-batch k-means, Sculley 2010, as scikit-learn implements it.
     """
+    from scipy.spatial import KDTree
     from sklearn.cluster import MiniBatchKMeans
     from sklearn.neighbors import NearestNeighbors
 
     m = min(max(round(4 * len(x) ** 0.5), 200), len(x) // 3, 2000)
     means = MiniBatchKMeans(m, random_state=seed, n_init=3, batch_size=4096).fit(x)
     owner, centroids = means.labels_, means.cluster_centers_
-    tenth = NearestNeighbors(n_neighbors=11).fit(x).kneighbors(x)[0][:, -1]
-    distance = np.linalg.norm(x - centroids[owner], axis=1)
-    is_sparse, radius = tenth > _limit(tenth, 4), _limit(distance, 5)
+    tenth = NearestNeighbors(n_neighbors=NEIGHBOUR + 1).fit(x).kneighbors(x)[0][:, -1]
+    thinness = np.log(tenth + 0.1 * tenth.mean() + 1e-12)
+    is_sparse = thinness > sparse_limit(thinness)
     size = np.bincount(owner, minlength=m)
     is_dense = (size > 0) & (2 * np.bincount(owner, is_sparse, m) <= size)
     index = np.where(is_dense, np.cumsum(is_dense) - 1, -1)
-    return MicroClusters(
-        centroids[is_dense],
-        index[owner],
-        is_dense[owner] & ~is_sparse & (distance <= radius),
-        radius,
-    )
+    distance, home = KDTree(centroids[is_dense]).query(x)
+    return MicroClusters(centroids[is_dense], index[owner], home, distance, thinness)
 
 
-def _limit(values: Floats, deviations: float) -> float:
-    middle = np.median(values)
-    return float(middle + deviations * np.median(np.abs(values - middle)))
+def sparse_limit(thinness: Floats) -> float:
+    """Above it a window is sparse among those that are given; they need not be normal."""
+    middle = np.median(thinness)
+    deviation = np.median(np.abs(thinness - middle))
+    return float(middle + SPARSE_DEVIATIONS * max(deviation, 0.05))
 
 
 def co_association(labels: Labels) -> Floats:
@@ -85,51 +82,73 @@ def co_association(labels: Labels) -> Floats:
     Cost: O(p m^2) time, about 16 m^2 bytes.
     Source: Fred and Jain 2005, evidence accumulation; our noise has no vote.
     """
-    together, seen = np.zeros((2, labels.shape[1], labels.shape[1]))
+    m = labels.shape[1]
+    together, seen = np.zeros((2, m, m), np.float32)
     for row in labels:
         votes = row >= 0
-        seen += np.outer(votes, votes)
+        seen += votes[:, None] & votes
         together += (row[:, None] == row) & votes
-    return together / np.maximum(seen, 1)
+    return np.asarray(together / np.maximum(seen, 1), np.float64)
 
 
-def consensus(together: Floats, mass: Floats) -> Labels:
-    """Average linkage on disagreement, cut at 4 to 24 clusters where lifetime times covered mass is
-    largest.
+def consensus_cuts(together: Floats, ks: Sequence[int]) -> Labels:
+    """Average linkage on disagreement, cut at each of ``ks`` clusters.
 
     Args:
         together: (m, m), from ``co_association``.
-        mass: (m,), each point's share of *all* windows.
+        ks: Numbers of clusters.
 
     Returns:
-        (m,), the cluster of each point; 0 is the heaviest, -1 noise. A cluster holds at least 1% of
-        the mass, and its members lie with it in half of the partitions; all else is noise. If no
-        cut has 4 to 24 such clusters, everything is.
+        (len(ks), m), at most k labels in each row, no noise.
 
-    Weighing lifetime by what is covered keeps a cut from being chosen that lives long because it
-    calls almost everything noise.
-
-    Cost: O(m^2) for the tree, O(m^2) for each of at most 196 cuts.
-    Source: Fred and Jain 2005 (longest lifetime), weighed by mass as said.
+    Cost: O(m^2).
+    Source: Fred and Jain 2005.
     """
-    from scipy.cluster.hierarchy import cut_tree, linkage
+    from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
-    m = len(together)
-    best, most = np.full(m, -1, np.int32), 0.0
-    if m <= K_MIN:
-        return best
-    counts = np.arange(K_MIN, min(m, MOST_CUTS))
     tree = linkage(squareform(1 - together, checks=False), "average")
-    heights = np.concatenate([[0.0], tree[:, 2]])
-    for count, cut in zip(counts, cut_tree(tree, counts).T, strict=True):
-        own = cut[:, None] == cut
-        is_sure = (together * own).sum(1) >= LEAST_OWN * own.sum(1)
-        weight = np.bincount(cut, mass * is_sure)
-        heavy = np.argsort(-weight, kind="stable")[: (weight >= MIN_SHARE).sum()]
-        excess = float((heights[m - count + 1] - heights[m - count]) * weight[heavy].sum())
-        if K_MIN <= len(heavy) <= K_MAX and excess > most:
-            number = np.full(len(weight), -1, np.int32)
-            number[heavy] = np.arange(len(heavy))
-            best, most = np.where(is_sure, number[cut], -1).astype(np.int32), excess
+    return np.array([fcluster(tree, k, "maxclust") - 1 for k in ks], np.int32)
+
+
+def by_mass(groups: Labels, mass: Floats, least: float) -> Labels:
+    """Numbered again: 0 is the heaviest; what weighs less than ``least`` becomes noise."""
+    number = np.full(int(groups.max(initial=-1)) + 2, -1, np.int32)
+    weight = np.bincount(groups + 1, mass, len(number))[1:]
+    heavy = np.argsort(-weight, kind="stable")[: int((weight >= least).sum())]
+    number[heavy + 1] = np.arange(len(heavy))
+    return number[groups + 1]
+
+
+def contingency(ours: Labels, theirs: Labels, mass: Floats) -> Floats:
+    """(k, k') mass in common of each of our clusters with each of theirs; noise of either is left
+    out. Cost: O(m).
+    """
+    used = (ours >= 0) & (theirs >= 0)
+    shape = (int(ours.max(initial=0)) + 1, int(theirs.max(initial=0)) + 1)
+    index = ours[used].astype(np.int64) * shape[1] + theirs[used]
+    table: Floats = np.bincount(index, mass[used], shape[0] * shape[1]).astype(float)
+    return table.reshape(shape)
+
+
+def best_jaccard(table: Floats) -> Floats:
+    """(k,) best Jaccard index of each of our clusters with one of theirs; 0 where ours is empty."""
+    either = table.sum(1, keepdims=True) + table.sum(0) - table
+    best: Floats = (table / np.maximum(either, 1e-12)).max(1)
     return best
+
+
+def adjusted_rand(table: Floats) -> float:
+    """Agreement of two partitions beyond chance; 0 if either is a single cluster.
+
+    Source: Hubert and Arabie 1985.
+    """
+
+    def pairs(counts: Floats) -> float:
+        return float((counts * (counts - 1)).sum() / 2)
+
+    total = pairs(np.array([table.sum()]))
+    ours, theirs = pairs(table.sum(1)), pairs(table.sum(0))
+    expected, most = ours * theirs / max(total, 1e-12), (ours + theirs) / 2
+    is_trivial = min(np.count_nonzero(table.sum(axis)) for axis in (0, 1)) < 2
+    return 0.0 if is_trivial else (pairs(table) - expected) / max(most - expected, 1e-12)

@@ -1,7 +1,7 @@
 """The public door of discovery: steps in; patterns, a model and a report out."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,32 @@ from pydantic import TypeAdapter
 
 from selflow.core.settings import DiscoverSettings
 from selflow.core.steps import Step
+from selflow.discover.admission import grade, why_not
+from selflow.discover.advantage import advantage
+from selflow.discover.cut import VALID
 from selflow.discover.families import FAMILIES, Families
 from selflow.discover.features import Blocks, blocks_of, fit_encoder, stacked
 from selflow.discover.model import ClusterModel, packed, unpacked
 from selflow.discover.naming import Pattern, describe
-from selflow.discover.stability import Progress, measured
-from selflow.discover.windows import Ints, events_of, windows_of
+from selflow.discover.persistence import Labels
+from selflow.discover.stability import Effort, Measured, Progress, measured
+from selflow.discover.windows import Events, Ints, Windows, events_of, windows_of
 
 NULL_BOOTSTRAPS = 4
 """Per family, on a data set without patterns: fewer than on the real one, as there are many."""
+LEAST_S = 0.5
+"""Below it, no null data set is scored: what is left after their correction would be too little."""
 LEAST_DAYS, LEAST_WINDOWS = 10, 60
 """Below these days cannot be drawn and left out, or windows grouped: nothing is clustered."""
+BALANCES: tuple[Mapping[str, float], ...] = (
+    {"time": 1.0, "counts": 1.0},
+    {"time": 0.5, "counts": 0.5},
+    {"time": 0.0, "counts": 0.0},
+)
+"""Of hours and counts beside the content. They are never more than it: what was done matters, not
+that it was morning.
+"""
+BALANCE_DAYS, BALANCE_KS = 0.7, (4, 6, 8, 12, 19)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +49,7 @@ class Report:
     coverage: float
     families: dict[str, dict[str, float | str]]
     note: str
+    balance: Mapping[str, float] = field(default_factory=dict)
     s_null: float | None = None
     s_star: float | None = None
     c_star: float | None = None
@@ -81,7 +97,9 @@ class NullScore:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """The admitted patterns, heaviest first, or ``everything`` alone."""
+    """All clusters, those that may have an agent (no ``reason`` against it) first, each heaviest
+    first; if none may, ``everything`` comes before them.
+    """
 
     model: ClusterModel
     patterns: tuple[Pattern, ...]
@@ -107,83 +125,172 @@ def cluster(
     events = events_of(steps)
     windows = windows_of(events)
     n, days = len(windows.day), len(np.unique(windows.day))
-    if days < LEAST_DAYS or n < LEAST_WINDOWS:
-        few = (
-            f"days: {days} of {LEAST_DAYS}"
-            if days < LEAST_DAYS
-            else f"windows: {n} of {LEAST_WINDOWS}"
-        )
+    if few := too_few(windows.day):
         no = np.zeros((n, 0))
         patterns = describe(events, windows, no, np.zeros(n, np.int32), np.zeros(0))
-        report = Report(n, days, 0, 0.0, 0.0, {}, f"not enough {few}")
-        model = ClusterModel(no, no, no, no, no, no, np.zeros(0, np.int32))
+        report = Report(n, days, 0, 0.0, 0.0, {}, few)
+        model = ClusterModel(no, no, no, no, no, np.zeros(0), np.zeros(0, np.int32))
         return Clustered(model, {}, windows.day, seed, report, patterns)
     encoder = fit_encoder(events, seed)
     blocks = blocks_of(encoder, events, windows)
-    result = measured(blocks, windows.day, settings.bootstraps, seed, families, progress)
-    centroids, radius = result.micro.centroids, np.array(result.micro.radius)
+    effort = Effort(
+        settings.bootstraps, balance=choose_balance(blocks, windows.day, seed, families)
+    )
+    result = measured(blocks, windows.day, effort, seed, families, progress)
     model = ClusterModel(
         encoder["kinds"],
         encoder["text"],
         result.mean,
         result.axes,
-        centroids,
-        radius,
+        result.micro.centroids,
+        result.radius,
         result.groups,
     )
     x = (stacked(blocks) - result.mean) @ result.axes
     patterns = describe(events, windows, x, result.labels, result.agreement)
-    report = Report(n, days, len(patterns) - 1, result.s, result.coverage, result.families, "")
+    assigned = model.assign_before(steps)
+    patterns = tuple(
+        _weighed(pattern, events, windows, result, assigned, seed) for pattern in patterns
+    )
+    report = Report(
+        n, days, len(patterns) - 1, result.s, result.coverage, result.families, "", effort.balance
+    )
     return Clustered(model, blocks, windows.day, seed, report, patterns)
 
 
-def null_numbers(settings: DiscoverSettings) -> range:
-    """The null data sets that are asked for."""
-    return range(settings.null_sets)
+def _weighed(
+    pattern: Pattern,
+    events: Events,
+    windows: Windows,
+    result: Measured,
+    assigned: Labels,
+    seed: int,
+) -> Pattern:
+    """With its steps, J by family, grade and, where it may count, what its past is worth."""
+    if pattern.agreement is None:
+        return replace(pattern, steps=len(assigned))
+    members = result.labels == pattern.number
+    is_valid = pattern.agreement >= VALID
+    return replace(
+        pattern,
+        steps=int((assigned == pattern.number).sum()),
+        families=result.jaccard[pattern.number],
+        grade=grade(pattern.agreement),
+        advantage=advantage(events, windows, members, seed) if is_valid else None,
+    )
+
+
+def too_few(day: Ints) -> str:
+    """What so many windows of these days lack to be clustered; empty if nothing."""
+    n, days = len(day), len(np.unique(day))
+    if days < LEAST_DAYS:
+        return f"not enough days: {days} of {LEAST_DAYS}"
+    return f"not enough windows: {n} of {LEAST_WINDOWS}" if n < LEAST_WINDOWS else ""
+
+
+def choose_balance(blocks: Blocks, day: Ints, seed: int, families: Families) -> Mapping[str, float]:
+    """What hours and counts weigh beside the content: of three balances the one with the largest S
+    on the first 70% of days.
+
+    The later days have no part in it, so that S on all of them is not the best of three.
+    """
+    early = day <= np.quantile(np.unique(day), BALANCE_DAYS)
+    past = {name: block[early] for name, block in blocks.items()}
+    if len(np.unique(day[early])) < LEAST_DAYS or early.sum() < LEAST_WINDOWS:
+        return BALANCES[0]
+    return max(
+        BALANCES,
+        key=lambda balance: (
+            measured(past, day[early], Effort(2, BALANCE_KS, balance=balance), seed, families).s
+        ),
+    )
+
+
+def null_numbers(clustered: Clustered, settings: DiscoverSettings) -> range:
+    """The null data sets that are asked for; none where so little is agreed on that no correction
+    would let it pass.
+    """
+    return range(settings.null_sets if clustered.report.s >= LEAST_S else 0)
 
 
 def null_score(clustered: Clustered, number: int, families: Families = FAMILIES) -> NullScore:
-    """S of null data set ``number``: each block's rows in an order of their own, the whole
-    procedure repeated.
+    """S of null data set ``number``, the whole procedure repeated with four bootstraps per family.
 
-    Four bootstraps per family. Independent of all other numbers, so that they may run side by side.
+    Independent of all other numbers, so that they may run side by side.
     """
     if not clustered.blocks:
         return NullScore(number, 0.0, 0.0)
-    rng = np.random.default_rng([clustered.seed, 3, number])
-    blocks = {name: rng.permutation(clustered.blocks[name]) for name in sorted(clustered.blocks)}
-    result = measured(blocks, clustered.day, NULL_BOOTSTRAPS, int(rng.integers(2**31)), families)
-    return NullScore(number, result.s, result.s / max(result.coverage, 1e-12))
+    effort = Effort(NULL_BOOTSTRAPS, balance=clustered.report.balance)
+    return score_null(clustered.blocks, clustered.day, effort, (clustered.seed, number), families)
+
+
+def score_null(
+    blocks: Blocks, day: Ints, effort: Effort, seeds: tuple[int, int], families: Families = FAMILIES
+) -> NullScore:
+    """S of null data set ``seeds[1]`` of these blocks.
+
+    Of several blocks each is permuted, so that no row's blocks belong together. A single block is
+    replaced by one cluster of its covariance: in turn by draws of the normal distribution and of
+    the uniform one in the box along the main directions.
+
+    Source: Tibshirani, Walther and Hastie 2001 (the gap statistic's box).
+    """
+    rng = np.random.default_rng([seeds[0], 3, seeds[1]])
+    if len(blocks) > 1:
+        null = {name: rng.permutation(blocks[name]) for name in sorted(blocks)}
+    else:
+        ((name, block),) = blocks.items()
+        turned, axes = np.linalg.eigh(np.atleast_2d(np.cov(block.T)))
+        deviations = np.sqrt(np.maximum(turned, 0))
+        is_box = seeds[1] % 2 == 1
+        box = rng.uniform(-(3**0.5), 3**0.5, block.shape)
+        null = {name: (box if is_box else rng.standard_normal(block.shape)) * deviations @ axes.T}
+    result = measured(null, day, effort, int(rng.integers(2**31)), families)
+    return NullScore(seeds[1], result.s, result.s / max(result.coverage, 1e-12))
 
 
 def conclude(
-    clustered: Clustered, nulls: Sequence[NullScore], settings: DiscoverSettings
+    clustered: Clustered,
+    nulls: Sequence[NullScore],
+    settings: DiscoverSettings,
+    min_gate_steps: int,
 ) -> Discovery:
-    """Which clusters are patterns, and the figures corrected by what null data sets score."""
+    """Which clusters may have an agent, and the figures corrected by what null data sets score.
+
+    Args:
+        clustered: The clusters.
+        nulls: Scores of null data sets; none, and nothing is said of them.
+        settings: The section ``discover``.
+        min_gate_steps: Steps of its own that the gate asks of a candidate.
+    """
     report = clustered.report
     if nulls and report.k:
         s_null, c_null = np.percentile([(null.s, null.c) for null in nulls], 95, axis=0).tolist()
-        c_star = _corrected(report.s / max(report.coverage, 1e-12), c_null)
-        report = replace(report, s_null=s_null, s_star=_corrected(report.s, s_null), c_star=c_star)
+        c_star = corrected(report.s / max(report.coverage, 1e-12), c_null)
+        report = replace(report, s_null=s_null, s_star=corrected(report.s, s_null), c_star=c_star)
     *clusters, everything = clustered.patterns
-    least_agreement, least_events = settings.min_agreement, settings.min_events
-    admitted = [
-        pattern
-        for pattern in clusters
-        if (pattern.agreement or 0) >= least_agreement and pattern.events >= least_events
-    ]
-    if not admitted:
-        best = max((pattern.agreement or 0 for pattern in clusters), default=0)
-        why = (
-            report.note
-            or f"no cluster has agreement {least_agreement:.2f} and {least_events:,} events "
-            f"(best {best:.2f})"
+    reasoned = [
+        replace(
+            pattern,
+            reason=why_not(
+                pattern.agreement or 0,
+                pattern.steps,
+                pattern.advantage,
+                min_agreement=settings.min_agreement,
+                min_gate_steps=min_gate_steps,
+            ),
         )
+        for pattern in clusters
+    ]
+    reasoned.sort(key=lambda pattern: (pattern.reason != "", -pattern.windows))
+    if not any(pattern.reason == "" for pattern in reasoned):
+        best = max((pattern.agreement or 0 for pattern in clusters), default=0)
+        why = report.note or f"none of {report.k} clusters may have an agent (best J {best:.2f})"
         report = replace(report, note=f"{why}; the whole stream is the one pattern")
-    admitted.sort(key=lambda pattern: -pattern.windows)
-    return Discovery(clustered.model, tuple(admitted) or (everything,), report)
+        reasoned = [everything, *reasoned]
+    return Discovery(clustered.model, tuple(reasoned), report)
 
 
-def _corrected(score: float, null: float) -> float:
+def corrected(score: float, null: float) -> float:
     """The part of the way from the null's score to 1; 0 where the null leaves no way to go."""
     return max(0.0, (score - null) / (1 - null)) if null <= 0.999 else 0.0

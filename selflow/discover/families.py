@@ -1,22 +1,25 @@
 """Five ways to cluster, each after its own idea of what a cluster is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from warnings import catch_warnings
 
 import numpy as np
-from numpy.typing import NDArray
 
 from selflow.discover.features import Floats
+from selflow.discover.persistence import Labels, MergeGraph, filled, persistent_cuts
 from selflow.discover.windows import Ints
 
-Labels = NDArray[np.int32]
-"""Numbers of clusters; -1 is noise."""
 NEIGHBOURS = 15
-"""Of a micro-cluster, in the graph of ``spectral`` and the density of ``density``."""
+"""Of a micro-cluster, in the graphs of ``spectral`` and ``density``."""
 MIN_SAMPLES = 5
 """HDBSCAN's neighbourhood of a core point."""
-MIN_SHARES = (0.04, 0.024, 0.014, 0.0084, 0.005)
-"""Smallest clusters that HDBSCAN may find, of the windows; each about 0.6 of the one before."""
+MIN_GROUP = 0.02
+"""Of the windows: a group of HDBSCAN's tree that holds fewer is not yet one."""
+NEAR_FRACTION = 0.02
+"""Of the windows: the nearest ones by which ``density`` measures."""
+EM_STEPS = 10
+"""Of a mixture, at most: it begins at Ward's groups and need not go far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,38 +36,49 @@ class Sample:
     """(r,): the micro-cluster of each window."""
 
 
-Family = Callable[[Sample, int, int], Labels]
-"""(sample, k, seed) to (m,) labels. Same arguments, same answer."""
+Family = Callable[[Sample, Sequence[int], int], Labels]
+"""(sample, ks, seed) to (len(ks), m): labels for each number of clusters that is asked for; each is
+at most m / 2. Same arguments, same answer.
+"""
 Families = Mapping[str, Family]
+BY_VALLEYS = frozenset({"hdbscan", "density"})
+"""Families by which a cluster is what valleys of the density part from the rest."""
 
 
-def hdbscan(sample: Sample, k: int, _seed: int) -> Labels:
-    """Dense regions of the windows; of five smallest sizes the one that finds nearest to ``k`` of
-    them.
+def hdbscan(sample: Sample, ks: Sequence[int], _seed: int) -> Labels:
+    """The k groups of HDBSCAN's tree of the windows that are most persistent.
 
     Returns:
-        (m,); a micro-cluster takes the label most of its windows have, -1 if that is noise.
+        (len(ks), m), at most k labels and no noise: a window outside of their cores goes to the
+        nearest; a micro-cluster takes the label that most of its windows have, or its nearest
+        window if it has none.
 
-    Cost: O(r^2) at most, five times. Source: Campello, Moulavi and Sander 2013.
+    Cost: O(r^2) at most.
+    Source: Campello, Moulavi and Sander 2013 (the tree of mutual reachability); cut at k by
+    persistence, where they choose by excess of mass and leave the rest out as noise.
     """
     from hdbscan import HDBSCAN
 
-    sizes = [max(3, round(share * len(sample.rows))) for share in MIN_SHARES]
-    fits = [
-        HDBSCAN(size, min_samples=MIN_SAMPLES, core_dist_n_jobs=1).fit_predict(sample.rows)
-        for size in sizes
-    ]
-    best = min(fits, key=lambda fit: abs(int(fit.max()) + 1 - k))
-    votes = np.zeros((len(sample.points), best.max() + 2), np.int32)
-    np.add.at(votes, (sample.owner, best + 1), 1)
-    return _labels(votes.argmax(1) - 1)
+    rows, least = sample.rows, max(MIN_SAMPLES, round(MIN_GROUP * len(sample.rows)))
+    fit = HDBSCAN(
+        least,
+        min_samples=min(MIN_SAMPLES, len(rows) - 1),
+        gen_min_span_tree=True,
+        core_dist_n_jobs=1,
+    ).fit(rows)
+    tree = fit.minimum_spanning_tree_.to_numpy()
+    tree = tree[np.argsort(tree[:, 2], kind="stable")]
+    level = np.log(tree[:, 2] + 1e-12)
+    graph = MergeGraph(tree[:, :2].astype(np.int64), level, np.zeros(len(rows)), least)
+    cores = persistent_cuts(graph, ks)
+    return np.array([_by_majority(sample, filled(core, rows)) for core in cores], np.int32)
 
 
-def spectral(sample: Sample, k: int, seed: int) -> Labels:
+def spectral(sample: Sample, ks: Sequence[int], seed: int) -> Labels:
     """Connected regions of the 15-nearest-neighbour graph of the micro-clusters.
 
     Returns:
-        (m,), ``k`` labels and no noise.
+        (len(ks), m), k labels and no noise.
 
     Cost: O(m^3).
     Source: Ng, Jordan and Weiss 2001, with the local scales of Zelnik-Manor and Perona 2004.
@@ -73,84 +87,138 @@ def spectral(sample: Sample, k: int, seed: int) -> Labels:
     from sklearn.cluster import KMeans
 
     squared, near = _neighbours(sample.points)
-    edge = (np.arange(len(near))[:, None], near[:, 1:])
+    m, edge = len(near), (np.arange(len(near))[:, None], near[:, 1:])
     scale = np.sqrt(squared[edge][:, near.shape[1] // 2 - 1]) + 1e-12
     graph = np.zeros_like(squared)
     graph[edge] = np.exp(-squared[edge] / np.outer(scale, scale)[edge])
     graph = np.maximum(graph, graph.T)
     root = 1 / np.sqrt(graph.sum(1) + 1e-12)
-    vectors = eigh(graph * np.outer(root, root), subset_by_index=[len(graph) - k, len(graph) - 1])[
-        1
-    ]
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-12
-    return _labels(
-        KMeans(k, n_init=4, random_state=seed).fit_predict(vectors, sample_weight=sample.mass)
-    )
+    vectors = eigh(graph * np.outer(root, root), subset_by_index=[m - max(ks), m - 1])[1][:, ::-1]
+    rows = []
+    for k in ks:
+        own = vectors[:, :k] / (np.linalg.norm(vectors[:, :k], axis=1, keepdims=True) + 1e-12)
+        means = KMeans(k, n_init=2, random_state=seed)
+        rows.append(means.fit_predict(own, sample_weight=sample.mass))
+    return np.array(rows, np.int32)
 
 
-def gmm(sample: Sample, k: int, seed: int) -> Labels:
-    """A mixture of normal distributions, fitted to the windows.
+def gmm(sample: Sample, ks: Sequence[int], seed: int) -> Labels:
+    """A mixture of normal distributions, fitted to the windows from Ward's groups on.
 
     Returns:
-        (m,), the likeliest of ``k`` components for each micro-cluster; no noise.
+        (len(ks), m), the likeliest of at most k components for each micro-cluster; no noise.
 
-    Cost: O(r k d^2) per iteration. Source: Dempster, Laird and Rubin 1977 (EM), as scikit-learn
-    implements it, with a hundredth of the mean variance on the diagonal.
+    Cost: O(r k d^2) per iteration, at most 10. Source: Dempster, Laird and Rubin 1977 (EM), as
+    scikit-learn implements it, with a hundredth of the mean variance on the diagonal; the start by
+    a tree is that of Fraley 1998.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    ridge = 0.01 * sample.rows.var(0).mean() + 1e-9
-    return _labels(
-        GaussianMixture(k, reg_covar=ridge, tol=0.01, random_state=seed)
-        .fit(sample.rows)
-        .predict(sample.points)
-    )
+    rows, labels = sample.rows, []
+    ridge = 0.01 * rows.var(0).mean() + 1e-9
+    for start in ward(sample, ks, seed)[:, sample.owner]:
+        _, own, size = np.unique(start, return_inverse=True, return_counts=True)
+        groups = [rows[own == number] for number in range(len(size))]
+        spread = [np.atleast_2d(np.cov(group.T, bias=True)) for group in groups]
+        mixture = GaussianMixture(
+            len(size),
+            reg_covar=ridge,
+            tol=0.01,
+            max_iter=EM_STEPS,
+            weights_init=size / len(rows),
+            means_init=[group.mean(0) for group in groups],
+            precisions_init=np.linalg.inv(np.array(spread) + ridge * np.eye(rows.shape[1])),
+            init_params="random_from_data",
+            random_state=seed,
+        )
+        with catch_warnings(action="ignore", category=ConvergenceWarning):
+            labels.append(mixture.fit(rows).predict(sample.points))
+    return np.array(labels, np.int32)
 
 
-def density(sample: Sample, k: int, _seed: int) -> Labels:
-    """Each micro-cluster follows its nearest denser one up to one of ``k`` peaks.
+def density(sample: Sample, ks: Sequence[int], _seed: int) -> Labels:
+    """The k peaks of the windows' density over the micro-clusters that the deepest valleys part.
 
     Returns:
-        (m,), ``k`` labels and no noise.
+        (len(ks), m), at most k labels and no noise: what is outside of their cores goes to the
+        nearest.
 
-    Cost: O(m^2 d).
-    Source: Rodriguez and Laio 2014; the density is that of the nearest neighbours by mass.
+    The density is measured at each micro-cluster and half-way between neighbours, so that empty
+    space between two groups shows however few micro-clusters lie along it.
+
+    Cost: O(m r) at most.
+    Source: Rodriguez and Laio 2014 (peaks), Chazal et al. 2013 (which of them count: those that
+    persist); the valley half-way is ours.
     """
-    squared, near = _neighbours(sample.points)
-    spread = np.average(np.take_along_axis(squared, near, 1), 1, sample.mass[near]) + 1e-12
-    order = np.argsort(spread, kind="stable")
-    parent, height = np.zeros(len(order), np.int64), np.full(len(order), np.inf)
-    for rank, point in enumerate(order[1:], 1):
-        parent[point] = order[squared[point, order[:rank]].argmin()]
-        height[point] = squared[point, parent[point]]
-    labels = np.full(len(order), -1, np.int32)
-    labels[np.argsort(-height / spread, kind="stable")[:k]] = np.arange(k)
-    for point in order:
-        labels[point] = labels[point] if labels[point] >= 0 else labels[parent[point]]
-    return labels
+    points, edges = sample.points, _connected(sample.points)
+    height = _thinness(sample.rows, points)
+    between = _thinness(sample.rows, (points[edges[:, 0]] + points[edges[:, 1]]) / 2)
+    level = np.maximum(between, height[edges].max(1))
+    order = np.argsort(level, kind="stable")
+    cores = persistent_cuts(MergeGraph(edges[order], level[order], height, 1), ks)
+    return np.array([filled(core, points) for core in cores], np.int32)
 
 
-def ward(sample: Sample, k: int, _seed: int) -> Labels:
-    """Merge what adds least to the squares within, until ``k`` are left.
+def ward(sample: Sample, ks: Sequence[int], _seed: int) -> Labels:
+    """Merge what adds least to the squares within, until k are left.
 
     Returns:
-        (m,), at most ``k`` labels and no noise.
+        (len(ks), m), at most k labels and no noise.
 
     Cost: O(m^2 d). Source: Ward 1963.
     """
     from scipy.cluster.hierarchy import fcluster, linkage
 
-    return _labels(fcluster(linkage(sample.points, "ward"), k, "maxclust") - 1)
+    tree = linkage(sample.points, "ward")
+    return np.array([fcluster(tree, k, "maxclust") - 1 for k in ks], np.int32)
 
 
 FAMILIES: Families = {family.__name__: family for family in (hdbscan, spectral, gmm, density, ward)}
 
 
-def _labels(labels: Ints) -> Labels:
-    return np.asarray(labels, np.int32)
+def _by_majority(sample: Sample, found: Labels) -> Labels:
+    """(m,) from (r,): the label most of a micro-cluster's windows have, else its nearest one's."""
+    from scipy.spatial import KDTree
+
+    votes = np.zeros((len(sample.points), found.max() + 1), np.int32)
+    np.add.at(votes, (sample.owner, found), 1)
+    labels: Labels = votes.argmax(1).astype(np.int32)
+    silent = np.flatnonzero(votes.sum(1) == 0)
+    if len(silent):
+        labels[silent] = found[KDTree(sample.rows).query(sample.points[silent])[1]]
+    return labels
 
 
 def _neighbours(points: Floats) -> tuple[Floats, Ints]:
     """(m, m) squared distances, and (m, 16) indices of each point's nearest, itself first."""
-    squared = ((points[:, None] - points) ** 2).sum(2)
-    return squared, np.argsort(squared, axis=1, kind="stable")[:, : NEIGHBOURS + 1]
+    norms = (points**2).sum(1)
+    squared = np.maximum(norms[:, None] + norms - 2 * points @ points.T, 0)
+    np.fill_diagonal(squared, -1)
+    near = np.argsort(squared, axis=1, kind="stable")[:, : NEIGHBOURS + 1]
+    np.fill_diagonal(squared, 0)
+    return squared, near
+
+
+def _thinness(rows: Floats, places: Floats) -> Floats:
+    """(q,) log of the root mean square distance to the nearest fiftieth of the windows."""
+    from scipy.spatial import KDTree
+
+    count = min(max(round(NEAR_FRACTION * len(rows)), 8), len(rows))
+    distance, _ = KDTree(rows).query(places, count)
+    squared: Floats = (distance.reshape(len(places), -1) ** 2).mean(1)
+    return np.log(squared + 1e-24) / 2
+
+
+def _connected(points: Floats) -> Ints:
+    """(e, 2): each point with its nearest neighbours, and what connects all: the minimum spanning
+    tree.
+    """
+    from scipy.sparse.csgraph import minimum_spanning_tree
+
+    squared, near = _neighbours(points)
+    apart = np.sqrt(squared) + 1e-12
+    np.fill_diagonal(apart, 0)
+    spanning = minimum_spanning_tree(apart).nonzero()
+    pairs = np.column_stack([np.repeat(near[:, 0], near.shape[1] - 1), near[:, 1:].ravel()])
+    return np.unique(np.sort(np.vstack([pairs, np.transpose(spanning)]), axis=1), axis=0)

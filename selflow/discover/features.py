@@ -106,7 +106,10 @@ def blocks_of(encoder: Mapping[str, Floats], events: Events, windows: Windows) -
 
 
 def fit_axes(
-    blocks: Blocks, weight: Floats, keep: NDArray[np.bool_] | None = None
+    blocks: Blocks,
+    weight: Floats,
+    keep: NDArray[np.bool_] | None = None,
+    balance: Mapping[str, float] | None = None,
 ) -> tuple[Floats, Floats]:
     """Each block divided by its own first singular value, then the main directions of all.
 
@@ -114,6 +117,7 @@ def fit_axes(
         blocks: (n, width) each, d columns in all.
         weight: (n,), how much each window counts; not all 0.
         keep: (d,), which columns of the stacked blocks may be used; all, if None.
+        balance: What each block counts beside the others, by its name; 1 if it is not named.
 
     Returns:
         Mean (d,) and axes (d, 16): a window x is projected to (x - mean) @ axes.
@@ -121,15 +125,16 @@ def fit_axes(
     Cost: O(n d^2 + d^3).
     Source: Escofier and Pages 1994, multiple factor analysis.
     """
-    rows, share = stacked(blocks), weight / weight.sum()
-    mean = share @ rows
-    centred = (rows - mean) * np.sqrt(share)[:, None]
+    rows, part = stacked(blocks), weight / weight.sum()
+    mean = part @ rows
+    centred = (rows - mean) * np.sqrt(part)[:, None]
     spread = centred.T @ centred
     scale = np.zeros(len(spread))
-    for columns in columns_of(blocks):
+    for name, columns in zip(sorted(blocks), columns_of(blocks), strict=True):
         used = columns if keep is None else columns[keep[columns]]
         first = np.linalg.eigvalsh(spread[np.ix_(used, used)])[-1]
-        scale[used] = 1 / np.sqrt(first) if first > 1e-12 else 0.0
+        share = (balance or {}).get(name, 1.0)
+        scale[used] = share / np.sqrt(first) if first > 1e-12 else 0.0
     axes = np.linalg.eigh(spread * np.outer(scale, scale))[1][:, ::-1][:, :DIMENSIONS]
     return mean, scale[:, None] * axes
 

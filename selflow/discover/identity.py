@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from selflow.discover.families import Labels
 from selflow.discover.naming import EVERYTHING, Pattern, unique
+from selflow.discover.persistence import Labels
 
 SAME = 0.5
 

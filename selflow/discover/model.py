@@ -11,8 +11,8 @@ import numpy as np
 
 from selflow.core.errors import ArtifactError
 from selflow.core.steps import Step
-from selflow.discover.families import Labels
 from selflow.discover.features import Floats, blocks_of, stacked
+from selflow.discover.persistence import Labels
 from selflow.discover.windows import WINDOW_EVENTS, events_of, windows_before
 
 _FILE = "clusters.npz"
@@ -24,8 +24,8 @@ class ClusterModel:
     are their clusters.
 
     Shapes: ``kinds`` (4096, 32), ``text`` (4096, 24), ``mean`` (d,), ``axes`` (d, 16),
-    ``centroids`` (m, 16), ``radius`` (), ``groups`` (m,). A window farther than ``radius`` from
-    every centroid is noise; without a micro-cluster every one is.
+    ``centroids`` (m, 16), ``radius`` (m,), ``groups`` (m,). A window farther from its nearest
+    centroid than that one's ``radius`` is noise; without a micro-cluster every one is.
     """
 
     kinds: Floats
@@ -52,7 +52,7 @@ class ClusterModel:
         nearest = ((self.centroids**2).sum(1) - 2 * (x @ self.centroids.T)).argmin(1)
         size = windows.stop - windows.start
         # The mean of few events strays farther
-        reach = self.radius * np.sqrt(WINDOW_EVENTS / np.maximum(size, 1))
+        reach = self.radius[nearest] * np.sqrt(WINDOW_EVENTS / np.maximum(size, 1))
         is_near = np.linalg.norm(x - self.centroids[nearest], axis=1) <= reach
         return np.where(is_near & (size > 0), self.groups[nearest], np.int32(-1))
 

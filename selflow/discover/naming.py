@@ -2,14 +2,17 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from selflow.core.steps import label_event
-from selflow.discover.families import Labels
+from selflow.discover.admission import Grade
+from selflow.discover.advantage import Advantage
 from selflow.discover.features import Floats, words
-from selflow.discover.windows import HOUR_US, Events, Ints, Windows
+from selflow.discover.persistence import Labels
+from selflow.discover.windows import HOUR_US, Events, Windows, rows_of
 
 EVERYTHING = "everything"
 TERMS, NAME_TERMS, MEDOIDS = 20, 3, 5
@@ -22,7 +25,10 @@ class Pattern:
     typical windows.
 
     ``number`` is that of its model, -1 for everything; ``share`` is of all windows, ``hours`` of
-    its events by hour (UTC); ``agreement`` is J, None where it was not measured.
+    its events by hour (UTC), ``days`` those on which one of its windows began; ``agreement`` is J,
+    None where it was not measured, ``families`` the same by family; ``steps`` are those that the
+    model assigns to it; ``advantage`` is None where it was not measured; ``reason`` says why it
+    gets no agent.
     """
 
     number: int
@@ -34,6 +40,12 @@ class Pattern:
     agreement: float | None
     hours: tuple[float, ...]
     medoids: tuple[tuple[str, ...], ...]
+    days: int
+    steps: int = 0
+    families: Mapping[str, float] = field(default_factory=dict)
+    grade: Grade | None = None
+    advantage: Advantage | None = None
+    reason: str = ""
 
 
 def describe(
@@ -46,7 +58,7 @@ def describe(
     k = len(agreement)
     own = [*(np.flatnonzero(labels == number) for number in range(k)), np.arange(len(labels))]
     about = [*((number, float(agreement[number])) for number in range(k)), (-1, None)]
-    rows = [_rows(windows, members) for members in own]
+    rows = [rows_of(windows, members) for members in own]
     texts = [words(label_event(label)[1]) for label in events.labels]
     counts = [
         Counter(term for row in members for term in texts[events.label[row]]) for members in rows
@@ -69,7 +81,18 @@ def describe(
         )
         share = len(members) / max(1, len(labels))
         patterns.append(
-            Pattern(number, name, telling, len(members), len(row), share, j, hours, medoids)
+            Pattern(
+                number,
+                name,
+                telling,
+                len(members),
+                len(row),
+                share,
+                j,
+                hours,
+                medoids,
+                len(np.unique(windows.day[members])),
+            )
         )
     return tuple(patterns)
 
@@ -84,14 +107,6 @@ def unique(names: list[str], taken: set[str]) -> list[str]:
         tries = (plain, *(f"{plain}-{number}" for number in range(2, len(names) + len(taken) + 2)))
         given.append(next(name for name in tries if name not in taken and name not in given))
     return given
-
-
-def _rows(windows: Windows, own: Ints) -> Ints:
-    """Events that are in at least one of these windows."""
-    edges = np.zeros(windows.stop.max(initial=0) + 1, np.int64)
-    np.add.at(edges, windows.start[own], 1)
-    np.add.at(edges, windows.stop[own], -1)
-    return np.flatnonzero(np.cumsum(edges))
 
 
 def _telling(counts: list[Counter[str]]) -> list[Terms]:

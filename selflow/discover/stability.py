@@ -2,32 +2,44 @@
 see.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from zlib import crc32
 
 import numpy as np
-from numpy.typing import NDArray
 
-from selflow.discover.consensus import (
-    K_MAX,
-    K_MIN,
-    MicroClusters,
-    co_association,
-    consensus,
-    micro_clusters,
-)
-from selflow.discover.families import Families, Labels, Sample
+from selflow.discover.consensus import MicroClusters, micro_clusters, sparse_limit
+from selflow.discover.cut import K_MAX, Chosen, Votes, by_family, choose
+from selflow.discover.families import Families, Sample
 from selflow.discover.features import Blocks, Floats, columns_of, fit_axes, one_thread, stacked
+from selflow.discover.persistence import Labels, filled
 from selflow.discover.windows import Ints
 
 COLUMNS_FRACTION = 0.7
-"""Of each block, in one draw."""
+"""Of each block, in one draw ..."""
+MIN_COLUMNS = 8
+"""... but none is left out of a table with fewer: each may hold what no other does."""
 ROWS = 1000
 """Windows that a family sees in one draw: its cost grows with their square."""
 MOST_NOISE = 0.3
 """Of the mass: a partition that calls more of it noise finds nothing."""
+STREAM_KS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 19, K_MAX)
+"""Numbers of clusters that are tried on a stream."""
+TABLE_KS = (*range(2, 13), 14, 16, 18, 20, 22, K_MAX)
+"""The same of a table, whose groups may be two and are more often few than many."""
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is tried: ``bootstraps`` per family, at each of ``ks`` clusters, of which a cut has
+    at least ``k_min``; and what each block counts (``fit_axes``).
+    """
+
+    bootstraps: int
+    ks: tuple[int, ...] = STREAM_KS
+    k_min: int = 4
+    balance: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +48,21 @@ class Measured:
     what is agreed on.
 
     ``agreement`` (k,) is J: the mean over families and bootstraps of a cluster's Jaccard index on
-    days not seen; ``coverage`` the share of all windows that are in a cluster, ``s`` the sum over
-    clusters of that share times J. ``families`` holds k, AMI and ARI with the consensus by family,
-    and the type of the error by which a fit failed.
+    days not seen, ``jaccard`` (k) the same by family; ``coverage`` the share of all windows that
+    are in a cluster, ``s`` the sum over clusters of that share times J. ``families`` holds k, AMI
+    and ARI with the consensus by family, and the type of the error by which a fit failed.
+    ``radius`` (m,) is the distance within which a later window belongs to a micro-cluster: that of
+    99% of its cluster's windows, at least the median + 5 MAD of all.
     """
 
     mean: Floats
     axes: Floats
     micro: MicroClusters
+    radius: Floats
     groups: Labels
     labels: Labels
     agreement: Floats
+    jaccard: tuple[Mapping[str, float], ...]
     s: float
     coverage: float
     families: dict[str, dict[str, float | str]]
@@ -63,7 +79,7 @@ class _Draw:
     sample: Sample
     inside: Ints
     points: Floats
-    is_out: NDArray[np.bool_]
+    unseen: Floats
 
 
 class _Fits:
@@ -76,26 +92,26 @@ class _Fits:
         self._done = 0
         self.errors: dict[str, str] = {}
 
-    def labels(self, draw: _Draw, k: int) -> Labels:
-        """(m,): each micro-cluster's cluster; -1 outside of the draw and where a fit failed."""
-        labels = np.full(len(draw.points), -1, np.int32)
+    def labels(self, draw: _Draw, ks: Sequence[int]) -> Labels:
+        """(c, m): each micro-cluster's cluster for each number of them; -1 where the fit failed."""
+        labels = np.full((len(ks), len(draw.points)), -1, np.int32)
+        possible = [min(k, len(draw.inside) // 2) for k in ks]
         try:
-            labels[draw.inside] = self._families[draw.name](
-                draw.sample, min(k, len(draw.inside) // 2), draw.seed
-            )
+            labels[:, draw.inside] = self._families[draw.name](draw.sample, possible, draw.seed)
         except Exception as error:  # noqa: BLE001  (a failed fit counts 0 and the report names it)
             self.errors.setdefault(draw.name, type(error).__name__)
+            labels[:] = -1
         self._done += 1
         if self._progress:
             self._progress(self._done, self._planned)
-        return labels
+        return np.array([_filled(row, draw) for row in labels])
 
 
 @one_thread()
 def measured(
     blocks: Blocks,
     day: Ints,
-    bootstraps: int,
+    effort: Effort,
     seed: int,
     families: Families,
     progress: Progress | None = None,
@@ -105,50 +121,61 @@ def measured(
     Args:
         blocks: (n, width) each.
         day: (n,), the day on which each window's session began.
-        bootstraps: Draws per family.
+        effort: Draws per family, and numbers of clusters.
         seed: All draws depend on it, on the family's name and on the draw's number alone.
         families: By name.
         progress: Called with the fits done and those there are.
 
-    Each draw is fitted twice: with its own number of clusters for the consensus, with the shared
-    one for the agreement. A family that raises casts no vote, counts 0 and is named in the report.
+    Each draw is fitted once, at all numbers of clusters; what is kept is compared at its own number
+    with the fits at that number. A family that raises casts no vote, counts 0 and is named in the
+    report.
 
-    Cost: 2 x bootstraps fits per family. Source: Fred and Jain 2005 (consensus), Hennig 2007 (J);
+    Cost: ``bootstraps`` fits per family. Source: Fred and Jain 2005 (consensus), Hennig 2007 (J);
     here J is out of bag.
     """
-    mean, axes = fit_axes(blocks, np.ones(len(day)))
+    mean, axes = fit_axes(blocks, np.ones(len(day)), balance=effort.balance)
     micro = micro_clusters((stacked(blocks) - mean) @ axes, seed)
     draws = [
-        _draw(name, number, blocks, day, micro, seed)
+        _draw(name, number, blocks, day, micro, seed, effort.balance)
         for name in families
-        for number in range(bootstraps)
+        for number in range(effort.bootstraps)
     ]
-    fits = _Fits(families, 2 * len(draws), progress)
-    jitter = np.exp(
-        np.random.default_rng([seed, 2]).uniform(np.log(K_MIN), np.log(K_MAX + 1), len(draws))
-    ).astype(int)
-    together = co_association(
-        np.array([fits.labels(draw, int(k)) for draw, k in zip(draws, jitter, strict=True)])
+    fits = _Fits(families, len(draws), progress)
+    votes = Votes(
+        tuple(draw.name for draw in draws),
+        effort.ks,
+        np.array([fits.labels(draw, effort.ks) for draw in draws]),
+        np.array([draw.unseen for draw in draws]),
+        np.bincount(micro.home, minlength=len(micro.centroids)) / len(day),
     )
-    mass = np.bincount(micro.owner + 1, minlength=len(together) + 1)[1:] / len(day)
-    groups = consensus(together, mass)
-    labels = np.where(micro.is_near, groups[micro.owner], -1).astype(np.int32)
-    k = int(groups.max(initial=-1)) + 1
-    again = [(draw, _filled(fits.labels(draw, k), draw)[micro.owner]) for draw in draws if k]
-    jaccard = [_recovered(labels, theirs, draw.is_out, k) for draw, theirs in again]
-    agreement = np.mean(jaccard, axis=0) if k else np.zeros(0)
-    share = np.bincount(labels + 1, minlength=k + 1)[1:] / len(day)
-    own = {name: [theirs for draw, theirs in again if draw.name == name] for name in families}
-    reports = {
-        name: {**_likeness(labels, own[name]), "error": fits.errors.get(name, "")}
-        for name in families
-    }
-    s, coverage = float(share @ agreement), float(share.sum())
-    return Measured(mean, axes, micro, groups, labels, agreement, s, coverage, reports)
+    chosen = choose(votes, effort.k_min)
+    groups, agreement = chosen.groups, chosen.agreement
+    labels = _window_labels(groups, micro)
+    share = np.bincount(labels + 1, minlength=len(agreement) + 1)[1:] / len(day)
+    likeness = {name: _likeness(chosen, votes, micro, name) for name in families}
+    return Measured(
+        mean,
+        axes,
+        micro,
+        _radius(groups, labels, micro),
+        groups,
+        labels,
+        agreement,
+        tuple(by_family(chosen.jaccard, chosen.base.families)),
+        float(share @ agreement),
+        float(share.sum()),
+        {name: {**likeness[name], "error": fits.errors.get(name, "")} for name in families},
+    )
 
 
 def _draw(
-    name: str, number: int, blocks: Blocks, day: Ints, micro: MicroClusters, seed: int
+    name: str,
+    number: int,
+    blocks: Blocks,
+    day: Ints,
+    micro: MicroClusters,
+    seed: int,
+    balance: Mapping[str, float],
 ) -> _Draw:
     rng = np.random.default_rng([seed, crc32(name.encode()), number])
     days, day_index = np.unique(day, return_inverse=True)
@@ -156,11 +183,13 @@ def _draw(
     columns = columns_of(blocks)
     keep = np.zeros(sum(map(len, columns)), bool)
     for own in columns:
-        keep[rng.permutation(own)[: round(COLUMNS_FRACTION * len(own))]] = True
-    mean, axes = fit_axes(blocks, times.astype(float), keep)
+        kept = len(own) if len(keep) < MIN_COLUMNS else round(COLUMNS_FRACTION * len(own))
+        keep[rng.permutation(own)[:kept]] = True
+    mean, axes = fit_axes(blocks, times.astype(float), keep, balance)
     x = (stacked(blocks) - mean) @ axes
+    m = len(micro.centroids)
     weight = np.where(micro.owner >= 0, times, 0)
-    mass = np.asarray(np.bincount(micro.owner + 1, weight, len(micro.centroids) + 1), np.float64)
+    mass = np.asarray(np.bincount(micro.owner + 1, weight, m + 1), np.float64)
     # A group without a window on these days is placed by its other windows: it has no vote, but
     # will be compared.
     pull = np.where(mass[micro.owner + 1] > 0, weight, 1)
@@ -173,51 +202,55 @@ def _draw(
     sample = Sample(
         points[inside], mass[1:][inside], x[rows], np.searchsorted(inside, micro.owner[rows])
     )
-    return _Draw(name, int(rng.integers(2**31)), sample, inside, points, times == 0)
+    unseen = np.bincount(micro.home[times == 0], minlength=m).astype(float)
+    return _Draw(name, int(rng.integers(2**31)), sample, inside, points, unseen)
 
 
 def _filled(labels: Labels, draw: _Draw) -> Labels:
     """Noise takes the label of its nearest labelled neighbour; if it is over 30% of the mass, all
     becomes noise.
     """
-    has = np.flatnonzero(labels >= 0)
     if draw.sample.mass @ (labels[draw.inside] < 0) > MOST_NOISE * draw.sample.mass.sum():
         return np.full_like(labels, -1)
-    apart = ((draw.points[:, None] - draw.points[has]) ** 2).sum(2)
-    return np.where(labels < 0, labels[has[apart.argmin(1)]], labels)
+    return filled(labels, draw.points)
 
 
-def _recovered(labels: Labels, theirs: Labels, is_out: NDArray[np.bool_], k: int) -> Floats:
-    """How well one fit recovers each cluster on the days that it was not drawn from.
-
-    Args:
-        labels: (n,), the consensus; -1 is noise.
-        theirs: (n,), the fit's own labels.
-        is_out: (n,), whether a window's day was not drawn.
-        k: Clusters of the consensus.
-
-    Returns:
-        (k,), the best Jaccard index of each cluster with one of theirs. Cost: O(n + k k').
+def _window_labels(groups: Labels, micro: MicroClusters) -> Labels:
+    """(n,): the cluster of the nearest micro-cluster; -1 where a window is sparse among those of
+    its cluster.
     """
-    used = is_out & (labels >= 0) & (theirs >= 0)
-    both = np.zeros((k, theirs.max(initial=0) + 1))
-    np.add.at(both, (labels[used], theirs[used]), 1)
-    either = both.sum(1, keepdims=True) + both.sum(0) - both
-    best: Floats = (both / np.maximum(either, 1)).max(1)
-    return best
+    labels = groups[micro.home].copy()
+    for number in range(int(groups.max(initial=-1)) + 1):
+        own = np.flatnonzero(labels == number)
+        thinness = micro.thinness[own]
+        labels[own[thinness > sparse_limit(thinness)]] = -1
+    return labels
 
 
-def _likeness(labels: Labels, theirs: list[Labels]) -> dict[str, float | str]:
+def _radius(groups: Labels, labels: Labels, micro: MicroClusters) -> Floats:
+    """(m,): within which a later window belongs to the micro-cluster's cluster."""
+    middle = np.median(micro.distance)
+    usual = middle + 5 * np.median(np.abs(micro.distance - middle))
+    radius = np.full(len(groups), usual)
+    for number in range(int(groups.max(initial=-1)) + 1):
+        own = micro.distance[labels == number]
+        wide = np.quantile(own, 0.99) if len(own) else 0.0
+        radius[groups == number] = max(usual, wide)
+    return radius
+
+
+def _likeness(
+    chosen: Chosen, votes: Votes, micro: MicroClusters, name: str
+) -> dict[str, float | str]:
     """Mean number of clusters, AMI and ARI with the consensus on windows that are in a cluster; a
     failed fit is 0.
     """
     from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
-    used = labels >= 0
-    fits = [row[used] for row in theirs if row.max(initial=-1) >= 0]
+    ours = chosen.groups[micro.home]
+    used = ours >= 0
+    own = votes.labels[[family == name for family in votes.family], chosen.base.index]
+    fits = [row[micro.home][used] for row in own if row.max(initial=-1) >= 0]
     measures = (lambda _, row: len(np.unique(row)), adjusted_mutual_info_score, adjusted_rand_score)
-    means = [
-        sum(measure(labels[used], row) for row in fits) / max(1, len(theirs))
-        for measure in measures
-    ]
+    means = [sum(measure(ours[used], row) for row in fits) / len(own) for measure in measures]
     return dict(zip(("k", "ami", "ari"), map(float, means), strict=True))

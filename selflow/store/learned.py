@@ -15,7 +15,20 @@ from selflow.store.database import Database, find, put
 from selflow.store.records import Base, Cycle, Pattern, Stage, Trial
 from selflow.store.schema import TABLES
 
-_MEASURED = ("windows", "events", "share", "agreement", "terms", "hours", "medoids")
+_MEASURED = (
+    "windows",
+    "events",
+    "days",
+    "steps",
+    "share",
+    "agreement",
+    "families",
+    "grade",
+    "reason",
+    "terms",
+    "hours",
+    "medoids",
+)
 _TRIED = ("config", "state", "tune_bits", "seconds", "error")
 
 

@@ -259,7 +259,10 @@ class Stage(Row):
 
 @dataclass(frozen=True, slots=True)
 class Pattern(Row):
-    """A pattern as the cycle ``cycle_id`` saw it last; an ``agreement`` of None is undefined."""
+    """A pattern as the cycle ``cycle_id`` saw it last; an ``agreement`` of None is undefined, and
+    ``families`` holds the same by family of clusterings; ``reason`` says why it gets no agent,
+    empty if it may.
+    """
 
     table = "patterns"
     order = ("created_at_us",)
@@ -270,8 +273,13 @@ class Pattern(Row):
     created_at_us: int
     windows: int
     events: int
+    days: int
+    steps: int
     share: float
     agreement: float | None
+    families: Mapping[str, Json]
+    grade: str | None
+    reason: str
     terms: Sequence[tuple[str, float]]
     hours: Sequence[Json]
     medoids: Sequence[Json]

@@ -75,7 +75,8 @@ def serving_agent(root: Root) -> AgentVersion:
     run = LoraRun(base, data, LoraSettings(epochs=1), {}, seed=7, device="cpu")
     run.export(root.path / "planted_adapter")
     pattern = {"name": AGENT, "windows": 1, "events": 9, "share": 1.0, "agreement": None}
-    pattern |= {"terms": [], "hours": [], "medoids": []}
+    pattern |= {"terms": [], "hours": [], "medoids": [], "days": 1, "steps": 9}
+    pattern |= {"families": {}, "grade": None, "reason": ""}
     with closing(Catalog.open(root.catalog)) as catalog:
         cycle = catalog.cycles.begin(catalog.cycles.request("owner", now_us).id, 0, now_us)
 

@@ -44,6 +44,7 @@ SUMMARIES = {
     "shell": "Install the shell companion: finished commands, and suggestions while you type.",
     "events": "List stored events.",
     "learn": "Begin a learning cycle.",
+    "discover": "Find the clusters in a table that several families of clustering agree on.",
     "patterns": "List the current patterns, largest first.",
     "agents": "List the agents' versions with their verdicts, newest first.",
     "predict": "Predict the next step.",

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from selflow.discover.consensus import co_association, consensus, micro_clusters
+from selflow.discover.consensus import (
+    adjusted_rand,
+    by_mass,
+    co_association,
+    consensus_cuts,
+    contingency,
+    micro_clusters,
+)
 
 
 def slowly(labels: np.ndarray) -> np.ndarray:
@@ -42,34 +49,36 @@ def groups_of(truth: np.ndarray, noise: float, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("k", [4, 6, 12, 24])
-def test_the_cut_finds_how_many_groups_there_are(k: int) -> None:
+def test_the_consensus_of_many_wrong_partitions_is_right(k: int) -> None:
     truth = np.arange(5 * k) % k
-    found = consensus(groups_of(truth, 0.1, k), np.full(5 * k, 0.2 / k))
+    found = consensus_cuts(groups_of(truth, 0.1, k), [k])[0]
 
     assert adjusted_rand_score(truth, found) == 1
 
 
-def test_two_groups_are_no_consensus() -> None:
-    truth = np.arange(40) % 2
+def test_a_light_cluster_is_noise_and_the_others_are_numbered_by_their_mass() -> None:
+    groups = np.array([0, 1, 2, 3, 1, 2], np.int32)
+    mass = np.array([0.009, 0.2, 0.1, 0.3, 0.2, 0.191])
 
-    assert (consensus(groups_of(truth, 0, 1), np.full(40, 1 / 40)) == -1).all()
-
-
-def test_a_cluster_under_one_percent_is_noise() -> None:
-    truth = np.arange(50) % 5
-    mass = np.where(truth == 2, 0.0009, 0.0248)
-    found = consensus(groups_of(truth, 0.05, 1), mass)
-
-    assert (found[truth == 2] == -1).all()
-    assert set(found[truth != 2].tolist()) == {0, 1, 2, 3}
+    assert by_mass(groups, mass, 0.01).tolist() == [-1, 0, 2, 1, 0, 2]
 
 
-def test_clusters_are_numbered_by_their_mass() -> None:
-    truth = np.arange(50) % 5
-    mass = (1.0 + truth) / 150
-    found = consensus(groups_of(truth, 0.05, 1), mass)
+@pytest.mark.parametrize("seed", range(5))
+def test_agreement_by_mass_is_that_of_single_windows(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ours, theirs = rng.integers(0, 4, (2, 12)).astype(np.int32)
+    times = rng.integers(1, 6, 12)
+    one_by_one = adjusted_rand_score(np.repeat(ours, times), np.repeat(theirs, times))
 
-    assert found[:5].tolist() == [4, 3, 2, 1, 0]
+    assert adjusted_rand(contingency(ours, theirs, times.astype(float))) == pytest.approx(
+        one_by_one
+    )
+
+
+def test_one_cluster_of_everything_agrees_with_nothing() -> None:
+    one, mass = np.zeros(9, np.int32), np.ones(9)
+
+    assert adjusted_rand(contingency(one, one, mass)) == 0
 
 
 def test_windows_far_from_all_others_are_left_out_before_any_family() -> None:
@@ -77,6 +86,6 @@ def test_windows_far_from_all_others_are_left_out_before_any_family() -> None:
     x = np.vstack([rng.standard_normal((300, 16)), 60 + 60 * rng.standard_normal((6, 16))])
     micro = micro_clusters(x, 1)
 
-    assert not micro.is_near[300:].any()
-    assert micro.is_near[:300].mean() > 0.95
+    assert (micro.owner[300:] == -1).all()
+    assert (micro.owner[:300] >= 0).mean() > 0.95
     assert micro.owner[:300].max() == len(micro.centroids) - 1

@@ -1,7 +1,7 @@
 """The whole of discovery, on streams with known truth."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +11,27 @@ from sklearn.metrics import adjusted_rand_score
 from selflow.core.errors import ArtifactError
 from selflow.core.settings import DiscoverSettings
 from selflow.core.steps import Step
+from selflow.discover.admission import GATE_PER_TRAIN
 from selflow.discover.discover import (
     Clustered,
+    Discovery,
     NullScore,
     cluster,
     conclude,
     null_numbers,
     null_score,
 )
-from selflow.discover.families import FAMILIES, Labels, Sample
+from selflow.discover.families import FAMILIES, Sample
 from selflow.discover.model import ClusterModel
-from selflow.discover.stability import measured
+from selflow.discover.naming import Pattern
+from selflow.discover.persistence import Labels
+from selflow.discover.stability import Effort, measured
 from tests.unit.discover.worlds import ACTIVITIES, one_cloud, planted
 
 pytestmark = pytest.mark.slow
 
-SETTINGS = DiscoverSettings(bootstraps=2, null_sets=2, min_events=100)
+SETTINGS = DiscoverSettings(bootstraps=2, null_sets=2)
+GATE_STEPS = 40
 SEED = 1
 STEPS, TRUTH = planted(days=12)
 
@@ -43,12 +48,16 @@ def kept(files: Mapping[str, bytes], folder: Path) -> Path:
     return folder
 
 
-def raising(_sample: Sample, _k: int, _seed: int) -> Labels:
+def admitted(found: Discovery) -> list[Pattern]:
+    return [pattern for pattern in found.patterns if not pattern.reason]
+
+
+def raising(_sample: Sample, _ks: Sequence[int], _seed: int) -> Labels:
     raise ZeroDivisionError
 
 
 def test_planted_activities_are_found_and_named(clustered: Clustered) -> None:
-    found = conclude(clustered, [], SETTINGS)
+    found = conclude(clustered, [], SETTINGS, GATE_STEPS)
     words = [set(pattern.name.split("-")) for pattern in found.patterns]
     planted_words = [
         set("-".join(stems).replace("/", "-").split("-")) | {ext}
@@ -137,9 +146,8 @@ def test_a_family_that_raises_counts_nothing_and_is_named(clustered: Clustered) 
 
 
 def test_five_families_that_raise_leave_no_pattern() -> None:
-    found = conclude(
-        cluster(STEPS, SETTINGS, SEED, families=dict.fromkeys(FAMILIES, raising)), [], SETTINGS
-    )
+    blind = cluster(STEPS, SETTINGS, SEED, families=dict.fromkeys(FAMILIES, raising))
+    found = conclude(blind, [], SETTINGS, GATE_STEPS)
 
     assert [pattern.name for pattern in found.patterns] == ["everything"]
     assert found.report.s == 0
@@ -149,30 +157,32 @@ def test_five_families_that_raise_leave_no_pattern() -> None:
 def test_blocks_in_an_order_of_their_own_hold_no_pattern(clustered: Clustered) -> None:
     rng = np.random.default_rng(2)
     blocks = {name: rng.permutation(block) for name, block in clustered.blocks.items()}
-    found = measured(blocks, clustered.day, 2, SEED, FAMILIES)
+    found = measured(blocks, clustered.day, Effort(2), SEED, FAMILIES)
     patterns = [
         dataclasses.replace(clustered.patterns[0], agreement=float(j)) for j in found.agreement
     ]
     permuted = dataclasses.replace(clustered, patterns=(*patterns, clustered.patterns[-1]))
 
-    assert [pattern.name for pattern in conclude(permuted, [], SETTINGS).patterns] == ["everything"]
+    assert [pattern.name for pattern in admitted(conclude(permuted, [], SETTINGS, GATE_STEPS))] == [
+        "everything"
+    ]
 
 
 @pytest.mark.parametrize("outsiders", [0, 10], ids=["one cloud", "95 to 5"])
 def test_one_big_cluster_scores_nothing(clustered: Clustered, outsiders: int) -> None:
     blocks, day = one_cloud(200, outsiders)
-    found = measured(blocks, day, 2, SEED, FAMILIES)
+    found = measured(blocks, day, Effort(2), SEED, FAMILIES)
     report = dataclasses.replace(clustered.report, s=found.s, coverage=found.coverage)
     cloud = dataclasses.replace(clustered, blocks=blocks, day=day, report=report)
     nulls = [null_score(cloud, number) for number in range(2)]
 
-    assert conclude(cloud, nulls, SETTINGS).report.s_star == pytest.approx(0, abs=0.1)
+    assert conclude(cloud, nulls, SETTINGS, GATE_STEPS).report.s_star == pytest.approx(0, abs=0.1)
     assert found.agreement.max() < SETTINGS.min_agreement
 
 
 def test_planted_activities_agree_more_than_null_data(clustered: Clustered) -> None:
-    nulls = [null_score(clustered, number) for number in null_numbers(SETTINGS)]
-    report = conclude(clustered, nulls, SETTINGS).report
+    nulls = [null_score(clustered, number) for number in null_numbers(clustered, SETTINGS)]
+    report = conclude(clustered, nulls, SETTINGS, GATE_STEPS).report
 
     assert report.s_star is not None
     assert report.c_star is not None
@@ -181,7 +191,7 @@ def test_planted_activities_agree_more_than_null_data(clustered: Clustered) -> N
 
 
 def test_without_null_data_nothing_is_said_of_them(clustered: Clustered) -> None:
-    report = conclude(clustered, [], SETTINGS).report
+    report = conclude(clustered, [], SETTINGS, GATE_STEPS).report
 
     assert (report.s_null, report.s_star, report.c_star) == (None, None, None)
 
@@ -197,7 +207,7 @@ def test_the_null_score_is_taken_off(
     scored = dataclasses.replace(
         clustered, report=dataclasses.replace(clustered.report, s=s, coverage=1.0)
     )
-    report = conclude(scored, [NullScore(0, null, null)], SETTINGS).report
+    report = conclude(scored, [NullScore(0, null, null)], SETTINGS, GATE_STEPS).report
 
     assert report.s_star == pytest.approx(expected)
     assert report.c_star == pytest.approx(expected)
@@ -209,7 +219,7 @@ def test_the_null_score_is_taken_off(
 def test_too_little_is_not_clustered(days: int, events: int, why: str, tmp_path: Path) -> None:
     steps = planted(days, events)[0]
     few = Clustered.load(kept(cluster(steps, SETTINGS, SEED).files(), tmp_path))
-    found = conclude(few, [null_score(few, 0)], SETTINGS)
+    found = conclude(few, [null_score(few, 0)], SETTINGS, GATE_STEPS)
 
     assert why in found.report.note
     assert [(pattern.name, pattern.number, pattern.agreement) for pattern in found.patterns] == [
@@ -233,36 +243,45 @@ def test_every_family_is_fitted_to_as_many_bootstraps_as_are_asked_for(bootstrap
         {"ward": FAMILIES["ward"]},
     )
 
-    assert told == [(done, 2 * bootstraps) for done in range(1, 2 * bootstraps + 1)]
+    assert told == [(done, bootstraps) for done in range(1, bootstraps + 1)]
 
 
 @pytest.mark.setting("discover.null_sets")
-def test_as_many_null_data_sets_are_named_as_are_asked_for() -> None:
-    assert list(null_numbers(DiscoverSettings(null_sets=3))) == [0, 1, 2]
-    assert list(null_numbers(DiscoverSettings(null_sets=0))) == []
+def test_as_many_null_data_sets_are_named_as_are_asked_for(clustered: Clustered) -> None:
+    assert list(null_numbers(clustered, DiscoverSettings(null_sets=3))) == [0, 1, 2]
+    assert list(null_numbers(clustered, DiscoverSettings(null_sets=0))) == []
+
+
+def test_null_data_are_skipped_where_little_is_agreed_on(clustered: Clustered) -> None:
+    report = dataclasses.replace(clustered.report, s=0.49)
+
+    assert not null_numbers(dataclasses.replace(clustered, report=report), SETTINGS)
 
 
 @pytest.mark.setting("discover.min_agreement")
-def test_clusters_under_the_agreement_asked_for_are_no_patterns(clustered: Clustered) -> None:
+def test_clusters_under_the_agreement_asked_for_get_no_agent(clustered: Clustered) -> None:
     agreements = sorted(pattern.agreement or 0 for pattern in clustered.patterns[:-1])
     strict = SETTINGS.model_copy(update={"min_agreement": (agreements[0] + agreements[-1]) / 2})
+    found = conclude(clustered, [], strict, GATE_STEPS)
 
-    assert 0 < len(conclude(clustered, [], strict).patterns) < len(agreements)
+    assert 0 < len(admitted(found)) < len(agreements)
+    assert len(found.patterns) == len(agreements)
+    assert all("agreement" in pattern.reason for pattern in found.patterns if pattern.reason)
 
 
-@pytest.mark.setting("discover.min_events")
-def test_clusters_of_fewer_events_than_asked_for_are_no_patterns(clustered: Clustered) -> None:
-    most = max(pattern.events for pattern in clustered.patterns[:-1])
-    found = conclude(clustered, [], SETTINGS.model_copy(update={"min_events": most}))
+def test_clusters_that_the_gate_could_not_judge_get_no_agent(clustered: Clustered) -> None:
+    most = max(pattern.steps for pattern in clustered.patterns[:-1])
+    found = conclude(clustered, [], SETTINGS, int(most * GATE_PER_TRAIN))
 
-    assert {pattern.events for pattern in found.patterns} == {most}
-    everything = conclude(clustered, [], SETTINGS.model_copy(update={"min_events": most + 1}))
-    assert [pattern.name for pattern in everything.patterns] == ["everything"]
-    assert everything.patterns[0].share == 1
+    assert {pattern.steps for pattern in admitted(found)} == {most}
+    nothing = conclude(clustered, [], SETTINGS, int(most * GATE_PER_TRAIN) + 1)
+    assert [pattern.name for pattern in admitted(nothing)] == ["everything"]
+    assert nothing.patterns[0].share == 1
+    assert len(nothing.patterns) == len(clustered.patterns)
 
 
 def test_what_is_found_can_be_written_as_json(clustered: Clustered) -> None:
-    document = conclude(clustered, [NullScore(0, 0.1, 0.1)], SETTINGS).document()
+    document = conclude(clustered, [NullScore(0, 0.1, 0.1)], SETTINGS, GATE_STEPS).document()
 
     assert {
         "windows",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from selflow.discover.families import FAMILIES, Family
+from selflow.discover.families import BY_VALLEYS, FAMILIES, Family, Sample
 from tests.unit.discover.worlds import blobs
 
 each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
@@ -17,9 +17,9 @@ def test_there_are_five_families() -> None:
 @each_family
 def test_a_family_labels_every_micro_cluster(family: Family) -> None:
     sample, _ = blobs()
-    found = family(sample, 7, 1)
+    found = family(sample, (2, 7), 1)
 
-    assert found.shape == (len(sample.points),)
+    assert found.shape == (2, len(sample.points))
     assert found.dtype == np.int32
     assert found.min() >= -1
     assert found.max() < len(sample.points)
@@ -29,21 +29,21 @@ def test_a_family_labels_every_micro_cluster(family: Family) -> None:
 def test_a_family_finds_separated_groups(family: Family) -> None:
     sample, truth = blobs()
 
-    assert adjusted_rand_score(truth, family(sample, 4, 1)) >= 0.95
+    assert adjusted_rand_score(truth, family(sample, (4,), 1)[0]) >= 0.95
 
 
 @each_family
 def test_same_seed_same_answer(family: Family) -> None:
     sample, _ = blobs(seed=6)
 
-    assert np.array_equal(family(sample, 6, 3), family(sample, 6, 3))
+    assert np.array_equal(family(sample, (3, 6), 3), family(sample, (3, 6), 3))
 
 
 @each_family
 def test_a_family_leaves_its_input_alone(family: Family) -> None:
     sample, _ = blobs()
     before = [array.copy() for array in (sample.points, sample.mass, sample.rows, sample.owner)]
-    family(sample, 4, 1)
+    family(sample, (4,), 1)
 
     for array, copy in zip(
         (sample.points, sample.mass, sample.rows, sample.owner), before, strict=True
@@ -51,13 +51,29 @@ def test_a_family_leaves_its_input_alone(family: Family) -> None:
         assert np.array_equal(array, copy)
 
 
-def test_hdbscan_calls_what_belongs_nowhere_noise() -> None:
-    sample, _ = blobs()
-    rng = np.random.default_rng(2)
-    far = 200 * rng.standard_normal((len(sample.rows) // 8, 16))
-    rows = np.vstack([sample.rows[sample.owner >= 10], far[:80]])
-    owner = np.concatenate([sample.owner[sample.owner >= 10], np.arange(80) // 8])
-    found = FAMILIES["hdbscan"](type(sample)(sample.points, sample.mass, rows, owner), 4, 1)
+def two_rings() -> tuple[Sample, np.ndarray]:
+    """A ring inside of a ring: no centre and no normal distribution parts them."""
+    rng, turn = np.random.default_rng(2), np.linspace(0, 2 * np.pi, 60, endpoint=False)
+    ring = np.column_stack([np.cos(turn), np.sin(turn)])
+    points = np.vstack([ring, 3 * ring])
+    owner = np.repeat(np.arange(120), 5)
+    rows = points[owner] + 0.05 * rng.standard_normal((600, 2))
+    return Sample(points, np.full(120, 5.0), rows, owner), np.arange(120) // 60
 
-    assert (found[:10] == -1).all()
-    assert (found[10:] >= 0).all()
+
+@pytest.mark.parametrize("name", ["hdbscan", "density", "spectral"])
+def test_empty_space_parts_two_groups_of_any_shape(name: str) -> None:
+    sample, truth = two_rings()
+
+    assert adjusted_rand_score(truth, FAMILIES[name](sample, (2,), 1)[0]) == 1
+
+
+@pytest.mark.parametrize("name", sorted(BY_VALLEYS))
+def test_a_few_outsiders_are_no_group(name: str) -> None:
+    sample, truth = blobs()
+    rng = np.random.default_rng(2)
+    rows = np.vstack([sample.rows, 200 * rng.standard_normal((4, 16))])
+    owner = np.concatenate([sample.owner, [0, 0, 0, 0]])
+    found = FAMILIES[name](Sample(sample.points, sample.mass, rows, owner), (4,), 1)[0]
+
+    assert adjusted_rand_score(truth, found) >= 0.95

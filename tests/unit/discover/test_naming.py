@@ -28,7 +28,7 @@ def described(*paths: str) -> tuple[Pattern, ...]:
 
 def pattern(number: int, name: str, *terms: str) -> Pattern:
     return Pattern(
-        number, name, tuple((term, 1.0) for term in terms), 1, 1, 0.5, 1.0, (0.0,) * 24, ()
+        number, name, tuple((term, 1.0) for term in terms), 1, 1, 0.5, 1.0, (0.0,) * 24, (), 1
     )
 
 

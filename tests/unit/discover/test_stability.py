@@ -1,10 +1,13 @@
 """What agreement is, and what it is not fooled by."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
-from selflow.discover.families import FAMILIES, Labels, Sample
-from selflow.discover.stability import Measured, measured
+from selflow.discover.families import FAMILIES, Sample
+from selflow.discover.persistence import Labels
+from selflow.discover.stability import Effort, Measured, measured
 from tests.unit.discover.worlds import grouped
 
 DAYS = np.repeat(np.arange(20), 12)
@@ -18,7 +21,7 @@ def agreement_of(found: Measured, members: np.ndarray) -> float:
 
 
 def test_a_cluster_of_every_day_is_agreed_on() -> None:
-    found = measured(grouped(DAYS, GROUP), DAYS, 3, 1, FAMILIES)
+    found = measured(grouped(DAYS, GROUP), DAYS, Effort(3), 1, FAMILIES)
 
     assert len(found.agreement) == 5
     assert found.agreement.min() >= 0.9
@@ -26,31 +29,33 @@ def test_a_cluster_of_every_day_is_agreed_on() -> None:
 
 def test_a_cluster_of_one_day_alone_is_not_agreed_on() -> None:
     once = np.where(DAYS == 7, 5, GROUP)
-    found = measured(grouped(DAYS, once), DAYS, 3, 1, FAMILIES)
+    found = measured(grouped(DAYS, once), DAYS, Effort(3), 1, FAMILIES)
 
     assert agreement_of(found, once == 5) <= 0.5
     assert min(agreement_of(found, once == group) for group in range(5)) >= 0.75
 
 
-@pytest.mark.parametrize(("share", "expected"), [(0.1, 1.0), (0.6, 0.0)])
-def test_a_family_that_calls_much_noise_agrees_with_nothing(share: float, expected: float) -> None:
-    def shy(sample: Sample, k: int, seed: int) -> Labels:
-        found = FAMILIES["ward"](sample, k, seed)
-        found[np.random.default_rng(seed).random(len(found)) < share] = -1
+@pytest.mark.parametrize(("share", "expected"), [(0.1, [1.0] * 5), (0.6, [])])
+def test_a_family_that_calls_much_noise_finds_nothing(share: float, expected: list[float]) -> None:
+    def shy(sample: Sample, ks: Sequence[int], seed: int) -> Labels:
+        found = FAMILIES["ward"](sample, ks, seed)
+        found[:, np.random.default_rng(seed).random(len(sample.points)) < share] = -1
         return found
 
-    found = measured(grouped(DAYS, GROUP), DAYS, 8, 1, {"shy": shy})
+    found = measured(grouped(DAYS, GROUP), DAYS, Effort(8), 1, {"shy": shy})
 
-    assert found.agreement == pytest.approx(np.full(5, expected), abs=0.1)
+    assert found.agreement == pytest.approx(np.array(expected), abs=0.1)
 
 
 def test_the_order_of_blocks_changes_no_agreement() -> None:
     blocks = grouped(DAYS, GROUP)
-    one = measured(blocks, DAYS, 2, 1, {name: FAMILIES[name] for name in ("ward", "density")})
+    one = measured(
+        blocks, DAYS, Effort(2), 1, {name: FAMILIES[name] for name in ("ward", "density")}
+    )
     other = measured(
         dict(reversed(blocks.items())),
         DAYS,
-        2,
+        Effort(2),
         1,
         {name: FAMILIES[name] for name in ("ward", "density")},
     )
@@ -61,7 +66,7 @@ def test_the_order_of_blocks_changes_no_agreement() -> None:
 
 
 def test_a_family_that_finds_the_consensus_is_reported_so() -> None:
-    found = measured(grouped(DAYS, GROUP), DAYS, 2, 1, FAMILIES)
+    found = measured(grouped(DAYS, GROUP), DAYS, Effort(2), 1, FAMILIES)
 
     assert found.families["ward"] == pytest.approx(
         {"k": 5, "ami": 1, "ari": 1, "error": ""}, abs=0.05

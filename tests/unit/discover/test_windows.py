@@ -44,12 +44,12 @@ def test_a_gap_of_more_than_an_hour_ends_a_session() -> None:
     assert spans(windows_of(events_of(steps))) == [(0, 10), (10, 20)]
 
 
-def test_a_short_session_joins_its_neighbour_of_the_same_day() -> None:
+def test_a_short_session_joins_its_neighbour_of_the_same_day_or_is_left_out() -> None:
     steps = (
         burst(3, FIRST_US) + burst(4, FIRST_US + 4 * HOUR_US) + burst(2, FIRST_US + 30 * HOUR_US)
     )
 
-    assert spans(windows_of(events_of(steps))) == [(0, 7), (7, 9)]
+    assert spans(windows_of(events_of(steps))) == [(0, 7)]
 
 
 def test_windows_of_two_days_never_overlap() -> None:

@@ -166,6 +166,11 @@ class School:
             "terms": [],
             "hours": [],
             "medoids": [],
+            "days": 1,
+            "steps": 9,
+            "families": {},
+            "grade": None,
+            "reason": "",
         }
         pattern_id = self.catalog.patterns.record(cycle_id, [{"name": name, **found}], now_us)[name]
         opened = self.catalog.verdicts.open_gate(

@@ -13,7 +13,7 @@ from selflow.lm.data import select_targets
 from selflow.predict.steps import StepTable
 from selflow.store.records import AgentVersion, Stage
 
-PATTERNS = [{"name": name} for name in "abcdef"]
+PATTERNS = [{"name": name, "reason": ""} for name in "abcdef"]
 TRAIN, TUNE = (0, 100), (100, 160)
 STEPS = [Step(60_000_000 * i, (f"k\x1f{i % 7}", f"k\x1f{i % 3}")) for i in range(200)]
 
@@ -36,6 +36,13 @@ def test_a_cycle_grows_only_so_many_new_agents() -> None:
 def test_agents_that_serve_come_first_and_leave_room_for_fewer_new_ones() -> None:
     assert names({"d", "e"}, LearningSettings(keep_agents=3)) == "dea"
     assert names({"d", "e"}, LearningSettings(keep_agents=2)) == "de"
+
+
+def test_only_an_agent_that_serves_is_grown_again_on_a_cluster_that_may_have_none() -> None:
+    unsure = [{**pattern, "reason": "weak"} for pattern in PATTERNS]
+    chosen = choose_patterns([*unsure, {"name": "g", "reason": ""}], {"b"}, LearningSettings())
+
+    assert [pattern["name"] for pattern in chosen] == ["b", "g"]
 
 
 @pytest.mark.setting("learning.seed")
