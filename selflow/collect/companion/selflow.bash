@@ -140,6 +140,8 @@ _selflow_append() {
 _selflow_finish() {
   local status=$? ended=${EPOCHREALTIME/[.,]/} started=$_selflow_started LC_ALL=C
   _selflow_started=0
+  # bash-preexec puts itself before us, and keeps the status in a variable of its own
+  [[ ${PROMPT_COMMAND[0]-} != __bp_precmd_invoke_cmd* ]] || status=${__bp_last_ret_value:-$status}
   if ((started)) && [[ -d $_selflow_spool && -f $_selflow_script ]]; then
     { _selflow_append; } 2>/dev/null
   else

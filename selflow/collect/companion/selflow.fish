@@ -146,7 +146,11 @@ function _selflow_suggest
     end
 end
 
-set -q selflow_suggest_key; or set -g selflow_suggest_key -k nul
+# Ctrl-Space, by the names that fish 3 and fish 4 have for it
+if not set -q selflow_suggest_key
+    set -g selflow_suggest_key -k nul
+    string match -qr '^[0-3]\.' -- $version; or set -g selflow_suggest_key ctrl-space
+end
 for mode in default insert
     bind -M $mode $selflow_suggest_key _selflow_suggest
 end

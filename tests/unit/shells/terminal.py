@@ -6,6 +6,7 @@ import re
 import select
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from selflow.core.clock import SystemClock
@@ -26,12 +27,20 @@ class Terminal:
         if self.pid == 0:
             os.chdir(cwd)
             os.execvpe(command[0], command, {**environ, "TERM": "xterm-256color"})  # noqa: S606  (a shell of the test)
+        os.set_blocking(self._fd, False)
         self._clock = SystemClock()
         self._seen = b""
 
     def keys(self, text: str) -> None:
-        """As if somebody typed it."""
-        os.write(self._fd, text.encode())
+        """As if somebody typed it. A terminal takes little at once, and nothing while nobody reads
+        what it shows.
+        """
+        waiting = text.encode()
+        while waiting:
+            with suppress(BlockingIOError):
+                waiting = waiting[os.write(self._fd, waiting) :]
+            if waiting:
+                self._read(0.01)
 
     def expect(self, text: str, *, raw: bool = False) -> bytes:
         """Wait for a text among what is shown; returns what came up to its end.

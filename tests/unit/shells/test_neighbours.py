@@ -44,6 +44,34 @@ def test_a_debug_trap_of_bash_goes_on(at_home: Home) -> None:
     assert at_home.commands()[0] == "echo a"
 
 
+BEFORE_AND_AFTER = r"""
+__bp_precmd_invoke_cmd() { __bp_last_ret_value=$?; true; }
+__bp_interactive_mode() { mode=on; }
+PROMPT_COMMAND=$'__bp_precmd_invoke_cmd\n'$PROMPT_COMMAND$'\n__bp_interactive_mode'
+called() {
+  [[ $mode ]] || return 0
+  mode=
+  [[ $'\n'$PROMPT_COMMAND$'\n' == *$'\n'$1$'\n'* ]] || seen+="<$1>"
+}
+trap 'called "$BASH_COMMAND"' DEBUG
+"""
+"""What bash-preexec does when it is loaded: it stands around what was there."""
+
+
+def test_bash_preexec_sees_each_command_and_we_see_its_status(at_home: Home) -> None:
+    at_home.allow()
+    terminal = at_home.start("bash", after=BEFORE_AND_AFTER)
+    terminal.run("true")
+    terminal.run("(exit 7)")
+    terminal.run("")
+    terminal.run("true one")
+
+    assert _asked(terminal, 'printf %s "$seen"').startswith("<true>")
+    assert _asked(terminal, 'printf %s "$seen"').count("<true one>") == 1
+    assert "_selflow" not in _asked(terminal, 'printf %s "$seen"')
+    assert [record[4] for record in at_home.records()[:3]] == ["0", "7", "0"]
+
+
 def test_what_another_program_shows_before_a_command_is_still_shown(at_home: Home) -> None:
     at_home.allow()
     terminal = at_home.start("bash", "PS0='[start]'\n")
