@@ -10,6 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from selflow.collect.normalise import write_home
+from selflow.collect.secret_patterns import DECISION_ID
 from selflow.core.clock import Clock
 from selflow.core.errors import ApiError
 from selflow.core.events import Event, Json, Stored
@@ -184,17 +185,16 @@ class Suggestions:
             StoreError: Nothing was stored; asked again it will be.
         """
         said: Any = stored.event.data.get("suggestion")
-        if not isinstance(said, dict) or not isinstance(said.get("decision_id"), str):
+        if not isinstance(said, dict):
             return
-        outcome = said.get("outcome")
-        decision = (
-            self.decisions.settle(said["decision_id"])
-            if outcome in {"accepted", "edited"}
-            else None
-        )
-        if decision is None or decision.mode != MODE:
+        # Anybody may have written the event: what would fail here would fail at every start
+        decision_id, metric = str(said.get("decision_id")), str(said.get("outcome"))
+        if metric not in {"accepted", "edited"} or DECISION_ID.fullmatch(decision_id) is None:
             return
-        metric, value = str(outcome), _value(decision, stored.event, str(outcome))
+        decision = self.decisions.settle(decision_id)
+        if decision is None or decision.mode != MODE or not decision.predictions:
+            return
+        value = _value(decision, stored.event, metric)
         key = f"event {stored.seq} {decision.id} {metric}"
         now_us = self._clock.now_us()
         try:

@@ -453,6 +453,17 @@ def test_what_a_shell_reports_becomes_feedback_once(typing: World) -> None:
     assert words(typing) == once
 
 
+def test_nobody_can_have_edited_what_was_not_shown(typing: World) -> None:
+    silent = ask(typing, "zzz never typed ")["decision_id"]
+    predicted = typing.predict()["decision_id"]
+    report(typing, silent, "edited")
+    report(typing, predicted, "edited")
+    learn(typing)
+
+    assert (typing.replica.engine.text.last_error, words(typing)) == ("", [])
+    assert typing.replica.engine.text.cursor == 32
+
+
 def test_an_edited_suggestion_keeps_its_beginning_and_its_end(typing: World) -> None:
     shown = plain(typing, f"shell{US}~/work{US}git ch".encode()).text.partition("\t")[0]
     report(typing, shown, "edited", "git checkout develop")
@@ -461,7 +472,17 @@ def test_an_edited_suggestion_keeps_its_beginning_and_its_end(typing: World) -> 
     assert words(typing)[0].value == pytest.approx(len("git checkout ") / len(CHECKOUT))
 
 
-@pytest.mark.parametrize("said", ["text", {"decision_id": 5}, {"outcome": "accepted"}, {}])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "text",
+        {"decision_id": 5},
+        {"outcome": "accepted"},
+        {},
+        {"decision_id": "dec_00000000000000000000", "outcome": ["accepted"]},
+        {"decision_id": "dec_\x00", "outcome": "accepted"},
+    ],
+)
 def test_what_a_shell_says_amiss_changes_nothing(
     fixed: dict[str, bytes], tmp_path: Path, template: Template, said: Json
 ) -> None:
