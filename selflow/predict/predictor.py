@@ -62,8 +62,8 @@ class Predictor:
 
     A step of several labels counts as one step: ``p`` is the probability that a member drawn from
     the next step is that label. Memory is bounded: at most ``max_labels`` labels, 500 users and
-    30,000 rows per context; the label, user or row not used for longest goes first. Cost: about
-    2 ms per step learned, 1 ms per prediction.
+    30,000 rows per context; the label, user or row not used for longest goes first. Cost: 2 to
+    3 ms per step learned, 1 ms per prediction.
     """
 
     def __init__(
