@@ -21,7 +21,7 @@ MAX_LINES = 2_000
 def installed_base_sha256() -> str:
     """The hash of the language model that agents of lines are grown on; empty if there is none."""
     from selflow.core.errors import ArtifactError
-    from selflow.text.engine import shipped_base
+    from selflow.text.byte_model import shipped_base
 
     try:
         return shipped_base().sha256
@@ -55,7 +55,7 @@ def grow_line_agent(request: StageRequest, lines: "list[OwnLine]", upto_seq: int
     from selflow.core.errors import ArtifactError
     from selflow.judge.splits import LEAST_STEPS, split_by_time
     from selflow.text.agent import LineAgent
-    from selflow.text.engine import shipped_base
+    from selflow.text.byte_model import shipped_base
 
     step_back()
     if len(lines) < LEAST_STEPS:
@@ -79,7 +79,7 @@ def judge_line_agent(request: StageRequest, lines: "list[OwnLine]") -> Judged:
     """Enter the look in the ledger first, then compare the pool of text rules with the agent."""
     from actors.line_judging import GateLook, judge_lines
     from selflow.text.agent import LineAgent
-    from selflow.text.engine import shipped_base
+    from selflow.text.byte_model import shipped_base
 
     step_back()
     plan, candidate = request.plan, requested_candidate(request)

@@ -55,7 +55,7 @@ def judge_lines(
     """Open the lines that the agent does not know once, and judge it and each of its parts.
 
     Both sides have learned every line before; each line is judged before it is learned. The pool is
-    what completes lines without an agent (``selflow.text.engine``).
+    what completes lines without an agent (``serve.text_state.make_arms``).
 
     Args:
         plan: The session's.

@@ -27,7 +27,8 @@ from bench._texts import PEOPLE, Grades, show
 from bench.make_base import DEVELOPMENT, GAMES, read_corpus
 from selflow.lm.byte_adapter import ByteTuner
 from selflow.text.adapted_expert import in_random_order
-from selflow.text.engine import BASE, make_suggester, shipped_base
+from selflow.text.agent import mix_with
+from selflow.text.byte_model import BASE, shipped_base
 from selflow.text.evaluate import Models, Row, by_user, grade_lines
 from selflow.text.lines import line_bits
 from selflow.text.mixer import Mixer
@@ -102,7 +103,8 @@ def show_latency(rows: Sequence[Row]) -> bool:
     holds = True
     for name, budget_ms in (("rules", 10.0), ("with the model", 30.0)):
         before = process.memory_info().rss
-        suggester = Suggester(Mixer(shipped())) if name == "rules" else make_suggester()
+        mixer = Mixer(shipped()) if name == "rules" else mix_with(shipped_base())
+        suggester = Suggester(mixer)
         took = np.array(keystrokes(rows, suggester))
         held_mb = (process.memory_info().rss - before) / 1e6
         p50, p95, p99 = np.percentile(took[:, 1], [50, 95, 99])

@@ -15,7 +15,7 @@ from selflow.core.settings import LmSettings, PredictSettings, RouterSettings, S
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 from selflow.store.log import FillReader
-from selflow.text.engine import shipped_base
+from selflow.text.byte_model import shipped_base
 from selflow.web.bodies import App
 from serve.checkpoints import Checkpoints
 from serve.engine import Engine

@@ -115,7 +115,7 @@ def _type(client: Client, lines: Sequence[Typed]) -> tuple[list[float], int]:
 
 def _compare(lines: Sequence[Typed]) -> LinesFigures:
     """Every rule and the mixes on all lines, each judged before it is learned."""
-    from selflow.text.engine import shipped_base
+    from selflow.text.byte_model import shipped_base
     from selflow.text.evaluate import Models, evaluate_lines
 
     rows = [(line.ts_us, line.text.encode(), line.folder.encode(), "") for line in lines]
@@ -132,7 +132,7 @@ def _judge(lines: Sequence[Typed]) -> dict[str, Any]:
     from selflow.core.settings import GateSettings
     from selflow.judge.splits import split_by_time
     from selflow.text.agent import LineAgent
-    from selflow.text.engine import shipped_base
+    from selflow.text.byte_model import shipped_base
     from selflow.text.examples import OwnLine
 
     model = shipped_base()

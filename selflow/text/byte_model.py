@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ Float32s = NDArray[np.float32]
 Weights = Mapping[str, Float32s]
 """Tensors by the names that transformers gives a Llama's."""
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
+BASE = Path(str(files("selflow.text"))) / "base"
+"""The folder of the byte model that ships."""
 HIDDEN = np.float32(-1e9)
 """Added to the score of what a position may not see."""
 
@@ -315,3 +318,15 @@ def log_softmax(logits: Float32s) -> Floats:
     wide = logits.astype(np.float64)
     wide -= wide.max(axis=-1, keepdims=True)
     return np.asarray(wide - np.log(np.exp(wide).sum(axis=-1, keepdims=True)))
+
+
+@cache
+def shipped_base() -> ByteModel:
+    """The byte model that ships; its weights are read when it is first asked for.
+
+    Raises:
+        ArtifactError: It is missing or damaged.
+
+    Cost: bench/text.py prints time and memory.
+    """
+    return load_byte_model(BASE)

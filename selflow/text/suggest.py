@@ -166,12 +166,8 @@ def _lower_bound(right: int, shown: int) -> float:
 class Suggester:
     """Completes lines by one expert and learns from every finished line when to be silent."""
 
-    def __init__(
-        self, expert: TextExpert, *, min_precision: float = MIN_PRECISION, notice: str = ""
-    ) -> None:
+    def __init__(self, expert: TextExpert, *, min_precision: float = MIN_PRECISION) -> None:
         self._expert = expert
-        self.notice = notice
-        """What the owner should know of this expert, such as a model that cannot be read."""
         self._bound = PrecisionBound(min_precision)
 
     def suggest(self, prefix: bytes, context: bytes = b"") -> Suggestion | None:

@@ -160,7 +160,7 @@ def _models(call: Invocation, *, agents: bool) -> "Models | None":
     are judged alone.
     """
     from selflow.core.errors import ArtifactError
-    from selflow.text.engine import BASE, shipped_base
+    from selflow.text.byte_model import BASE, shipped_base
     from selflow.text.evaluate import Models
 
     try:

@@ -26,7 +26,7 @@ from selflow.core.settings import (
 )
 from selflow.store.catalog import Catalog
 from selflow.testing import ManualClock, MemoryLog
-from selflow.text.engine import shipped_base
+from selflow.text.byte_model import shipped_base
 from serve.replica import AppArgs, assemble
 from serve.text_state import LoadModel
 

@@ -8,7 +8,6 @@ import pytest
 from selflow.core.errors import ArtifactError
 from selflow.core.lora import LoraAdapter
 from selflow.testing.texts import bits_of, text_lines
-from selflow.text import engine
 from selflow.text.adapted_expert import EVERY_LINES, AdaptedExpert, in_random_order
 from selflow.text.byte_context import (
     FOLDER,
@@ -198,24 +197,6 @@ def test_a_model_that_cannot_be_read_is_named(damage: str, tmp_path: Path) -> No
     with pytest.raises(ArtifactError, match="byte model") as error:
         load_byte_model(folder)
     assert "install SelFlow again" in error.value.hint
-
-
-def test_without_the_model_the_rules_go_on_alone_and_say_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine, "BASE", tmp_path / "nothing")
-    engine.shipped_base.cache_clear()
-    try:
-        suggester = engine.make_suggester()
-    finally:
-        engine.shipped_base.cache_clear()
-    for _ in range(6):
-        suggester.learn(b"git push origin main")
-    suggestion = suggester.suggest(b"git ")
-
-    assert suggestion is not None
-    assert suggestion.line == b"git push origin main"
-    assert "the byte model in nothing cannot be read" in suggester.notice
 
 
 def test_what_was_learned_with_the_model_serves_without_it_and_back(model: ByteModel) -> None:

@@ -14,7 +14,7 @@ from selflow.testing.texts import (
 )
 from selflow.text import ppm
 from selflow.text.byte_expert import ByteExpert
-from selflow.text.engine import shipped_base
+from selflow.text.byte_model import shipped_base
 from selflow.text.history import MAX_LINES, History, LineCounts
 from selflow.text.lines import END, line_bits
 from selflow.text.mixer import Mixer
