@@ -29,8 +29,8 @@ SMALL = {
     "SELFLOW_SUPERVISOR__CHECK_INTERVAL_S": "0.5",
 }
 """A short cycle; all else is as a newcomer has it, the dashboard too."""
-ANSWERS = "n\nn\nn\ny\n"
-"""To ``selflow init``: of four kinds of source only the ingest."""
+ANSWERS = "n\nn\nn\ny\nn\n"
+"""To ``selflow init``: of five kinds of source only the ingest."""
 
 
 def block(heading: str, number: int) -> list[str]:
