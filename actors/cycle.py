@@ -101,7 +101,9 @@ class LearningCycle:
         self._retire_vanished()
         self._judge_waiting(base_sha256, snapshot, past)
         serving = {champion.agent for champion in self._catalog.agents.champions()}
-        for pattern in choose_patterns(_patterns(discovery), serving, self._plan.settings.learning):
+        hidden = self._catalog.patterns.hidden()
+        visible = [item for item in _patterns(discovery) if item["name"] not in hidden]
+        for pattern in choose_patterns(visible, serving, self._plan.settings.learning):
             candidate = self._candidate(
                 pattern, ids[pattern["name"]], discovery["artifact"], base_sha256
             )

@@ -99,12 +99,12 @@ class WholeTable:
         for name in by_name:
             values = [row.get(name) for row in self.rows if row]
             is_named = name.lower() in _TIMES
-            found = sum(
+            moments = sum(
                 _moment(value) is not None
                 for value in values
                 if is_named or (isinstance(value, str) and not math.isfinite(_number(value)))
             )
-            if 2 * found > len(values):
+            if 2 * moments > len(values):
                 return name
         raise UsageError(
             f"no column holds times; there are: {', '.join(self.columns) or 'none'}",

@@ -174,16 +174,16 @@ def _nothing(votes: Votes) -> Chosen:
 
 def _islands(cuts: Sequence[Cut], mass: Floats) -> list[tuple[float, Cut, int]]:
     """Clusters of any cut with J >= .75: by how far they exceed what everything together scores."""
-    found = []
+    islands = []
     for cut in cuts:
         agreement = cut.agreement
         for number in np.flatnonzero(agreement >= VALID).tolist():
             share = float(mass[cut.groups == number].sum())
             if share <= MAX_SHARE:
-                found.append(
+                islands.append(
                     (share * (float(agreement[number]) - share) / (1 - share), cut, number)
                 )
-    return found
+    return islands
 
 
 def by_family(jaccard: Floats, families: Sequence[str]) -> list[Mapping[str, float]]:

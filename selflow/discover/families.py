@@ -177,16 +177,16 @@ def ward(sample: Sample, ks: Sequence[int], _seed: int) -> Labels:
 FAMILIES: Families = {family.__name__: family for family in (hdbscan, spectral, gmm, density, ward)}
 
 
-def _by_majority(sample: Sample, found: Labels) -> Labels:
+def _by_majority(sample: Sample, of_rows: Labels) -> Labels:
     """(m,) from (r,): the label most of a micro-cluster's windows have, else its nearest one's."""
     from scipy.spatial import KDTree
 
-    votes = np.zeros((len(sample.points), found.max() + 1), np.int32)
-    np.add.at(votes, (sample.owner, found), 1)
+    votes = np.zeros((len(sample.points), of_rows.max() + 1), np.int32)
+    np.add.at(votes, (sample.owner, of_rows), 1)
     labels: Labels = votes.argmax(1).astype(np.int32)
     silent = np.flatnonzero(votes.sum(1) == 0)
     if len(silent):
-        labels[silent] = found[KDTree(sample.rows).query(sample.points[silent])[1]]
+        labels[silent] = of_rows[KDTree(sample.rows).query(sample.points[silent])[1]]
     return labels
 
 
@@ -200,13 +200,13 @@ def _neighbours(points: Floats) -> tuple[Floats, Ints]:
     return squared, near
 
 
-def _thinness(rows: Floats, places: Floats) -> Floats:
+def _thinness(rows: Floats, points: Floats) -> Floats:
     """(q,) log of the root mean square distance to the nearest fiftieth of the windows."""
     from scipy.spatial import KDTree
 
     count = min(max(round(NEAR_FRACTION * len(rows)), 8), len(rows))
-    distance, _ = KDTree(rows).query(places, count)
-    squared: Floats = (distance.reshape(len(places), -1) ** 2).mean(1)
+    distance, _ = KDTree(rows).query(points, count)
+    squared: Floats = (distance.reshape(len(points), -1) ** 2).mean(1)
     return np.log(squared + 1e-24) / 2
 
 

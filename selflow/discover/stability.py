@@ -183,8 +183,8 @@ def _draw(
     columns = columns_of(blocks)
     keep = np.zeros(sum(map(len, columns)), bool)
     for own in columns:
-        kept = len(own) if len(keep) < MIN_COLUMNS else round(COLUMNS_FRACTION * len(own))
-        keep[rng.permutation(own)[:kept]] = True
+        width = len(own) if len(keep) < MIN_COLUMNS else round(COLUMNS_FRACTION * len(own))
+        keep[rng.permutation(own)[:width]] = True
     mean, axes = fit_axes(blocks, times.astype(float), keep, balance)
     x = (stacked(blocks) - mean) @ axes
     m = len(micro.centroids)

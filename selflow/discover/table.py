@@ -1,13 +1,12 @@
 """Clusters of a table that stands alone: of rows of numbers, or of rows that are events."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from selflow.core.steps import Step
+from selflow.core.table_clusters import TableClusters
 from selflow.discover.discover import choose_balance, corrected, score_null, too_few
 from selflow.discover.families import FAMILIES
 from selflow.discover.features import Blocks, Floats, blocks_of, fit_encoder
@@ -23,17 +22,6 @@ LEAST_ROWS = 30
 """With fewer there are not ten micro-clusters of three rows."""
 
 
-@dataclass(frozen=True, slots=True)
-class TableClusters:
-    """``document`` is what ``selflow discover --json`` prints, ``labels`` (n,) the cluster of each
-    row, -1 for noise; ``note`` says why there are none, empty if there are.
-    """
-
-    document: Mapping[str, Any]
-    labels: Labels
-    note: str
-
-
 def discover_numbers(values: Floats, seed: int, progress: Progress | None = None) -> TableClusters:
     """Clusters of rows of numbers: every column counts alike, whatever its unit.
 
@@ -44,11 +32,12 @@ def discover_numbers(values: Floats, seed: int, progress: Progress | None = None
 
     Cost: 12 s for 3,000 rows of 16 columns on one core, null data sets included.
     """
+    if len(values) < LEAST_ROWS:
+        return _no_clusters(len(values), f"not enough rows: {len(values)} of {LEAST_ROWS}")
     spread = values.std(0)
+    if not (spread > 0).any():
+        return _no_clusters(len(values), "no column varies")
     used = (values[:, spread > 0] - values.mean(0)[spread > 0]) / spread[spread > 0]
-    if len(used) < LEAST_ROWS or not used.shape[1]:
-        few = f"not enough rows: {len(used)} of {LEAST_ROWS}"
-        return _no_clusters(len(used), few if len(used) < LEAST_ROWS else "no column varies")
     blocks, row = {"columns": used}, np.arange(len(used))
     effort = Effort(BOOTSTRAPS, TABLE_KS, 2)
     result = measured(blocks, row, effort, seed, FAMILIES, progress)
@@ -112,12 +101,14 @@ def _document(result: Measured, labels: Labels, nulls: Floats) -> TableClusters:
             for number, agreement in enumerate(result.agreement)
         ],
         "families": {
-            name: {figure: each[figure] for figure in ("k", "ami", "ari")}
-            for name, each in result.families.items()
+            name: {figure: figures[figure] for figure in ("k", "ami", "ari")}
+            for name, figures in result.families.items()
         },
     }
-    failed = [name for name, each in result.families.items() if each["error"]]
-    return TableClusters(document, labels, f"failed: {', '.join(failed)}" if failed else "")
+    failed = [name for name, figures in result.families.items() if figures["error"]]
+    return TableClusters(
+        document, labels.tolist(), f"failed: {', '.join(failed)}" if failed else ""
+    )
 
 
 def _no_clusters(n: int, note: str) -> TableClusters:
@@ -131,4 +122,4 @@ def _no_clusters(n: int, note: str) -> TableClusters:
         "clusters": [],
         "families": {name: dict(figures) for name in FAMILIES},
     }
-    return TableClusters(document, np.full(n, -1, np.int32), note)
+    return TableClusters(document, [-1] * n, note)

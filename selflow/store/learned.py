@@ -68,12 +68,33 @@ class Patterns:
                     (before.id, before.created_at_us) if before else (new_id("pat"), now_us)
                 )
                 values = {key: seen[key] for key in _MEASURED}
+                if before is not None:  # what its owner made of it stays
+                    values |= {"title": before.title, "is_hidden": before.is_hidden}
                 put(
                     connection,
                     Pattern(pattern_id, seen["name"], "alive", cycle_id, since_us, **values),
                 )
                 ids[seen["name"]] = pattern_id
             return ids
+
+    def edit(
+        self, pattern_id: str, *, title: str | None = None, is_hidden: bool | None = None
+    ) -> Pattern:
+        """The owner's title for a pattern, and whether it is hidden; None leaves it as it is."""
+        with self._database.write() as connection:
+            (pattern,) = find(connection, Pattern, id=pattern_id)
+            return put(
+                connection,
+                replace(
+                    pattern,
+                    title=pattern.title if title is None else title,
+                    is_hidden=pattern.is_hidden if is_hidden is None else is_hidden,
+                ),
+            )
+
+    def hidden(self) -> set[str]:
+        """Names of the patterns that their owner has hidden."""
+        return {item.name for item in self._database.records(Pattern, is_hidden=True)}
 
     def found_before(self, cycle_id: str) -> list[Any]:
         """The patterns that the newest finished discovery of another cycle found, as it journalled

@@ -261,7 +261,7 @@ class Stage(Row):
 class Pattern(Row):
     """A pattern as the cycle ``cycle_id`` saw it last; an ``agreement`` of None is undefined, and
     ``families`` holds the same by family of clusterings; ``reason`` says why it gets no agent,
-    empty if it may.
+    empty if it may. ``title`` and ``is_hidden`` are the owner's.
     """
 
     table = "patterns"
@@ -283,6 +283,8 @@ class Pattern(Row):
     terms: Sequence[tuple[str, float]]
     hours: Sequence[Json]
     medoids: Sequence[Json]
+    title: str = ""
+    is_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

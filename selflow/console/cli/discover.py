@@ -4,7 +4,7 @@ is asked for.
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,10 +13,11 @@ import typer
 from selflow.console.cli.progress import Show, progress
 from selflow.core.errors import UsageError
 from selflow.core.invocation import Invocation, printable, table
+from selflow.core.plugins import load_one
 
 if TYPE_CHECKING:
     from selflow.collect.whole_table import WholeTable
-    from selflow.discover.table import TableClusters
+    from selflow.core.table_clusters import TableClusters
 
 MAX_ROWS = 1_000_000
 """Rows are held in memory; clustering so many takes minutes."""
@@ -44,16 +45,16 @@ def discover(
     call: Invocation = ctx.obj
     whole = WholeTable.read(file, columns.split(",") if columns else (), MAX_ROWS)
     with progress(call, f"clustering {printable(file.name)}") as show:
-        find = _of_numbers if features == "numeric" else _of_events
-        found, labels = find(call, whole, seed, show)
-    if found.note:
-        call.note(found.note)
+        cluster = _of_numbers if features == "numeric" else _of_events
+        clusters, labels = cluster(call, whole, seed, show)
+    if clusters.note:
+        call.note(clusters.note)
     if labels_out is not None:
         _write(labels_out, labels)
-    document = found.document
+    document = clusters.document
     head = ", ".join(f"{name} {document[name]:.3f}" for name in ("s_star", "c_star", "coverage"))
-    rows = [[each["id"], each["size"], each["j"]] for each in document["clusters"]]
-    families = [[name, *each.values()] for name, each in document["families"].items()]
+    rows = [[item["id"], item["size"], item["j"]] for item in document["clusters"]]
+    families = [[name, *figures.values()] for name, figures in document["families"].items()]
     call.show(
         document,
         [
@@ -70,8 +71,6 @@ def _of_numbers(
     """A number that is missing takes the mean of its column; a row without any is noise."""
     import numpy as np
 
-    from selflow.discover.table import discover_numbers
-
     names, cells = whole.numbers()
     if not names:
         raise UsageError("no column holds numbers", "--features events clusters rows of texts")
@@ -82,25 +81,32 @@ def _of_numbers(
         call.note(f"{missing:,} cells without a number take the mean of their column")
     if left_out := [name for name in whole.columns if name not in names]:
         call.note(f"left out, as they hold no numbers: {printable(', '.join(left_out))}")
-    found = discover_numbers(np.where(np.isnan(used), np.nanmean(used, 0), used), seed, show)
+    whole_rows = np.where(np.isnan(used), np.nanmean(used, 0), used)
+    clusters: TableClusters = _clustering("numbers")(whole_rows, seed, show)
     labels = np.full(len(values), -1)
-    labels[has_any] = found.labels
-    return found, labels.tolist()
+    labels[has_any] = clusters.labels
+    return clusters, labels.tolist()
 
 
 def _of_events(
     call: Invocation, whole: "WholeTable", seed: int, show: Show
 ) -> "tuple[TableClusters, Sequence[int]]":
     """A row without a time is noise."""
-    from selflow.discover.table import discover_events
-
     steps = whole.steps()
     timed = [step for step in steps if step is not None]
     if len(timed) < len(steps):
         call.note(f"{len(steps) - len(timed):,} rows without a time are in no cluster")
-    found = discover_events(timed, seed, show)
-    of_timed = iter(found.labels.tolist())
-    return found, [-1 if step is None else next(of_timed) for step in steps]
+    clusters: TableClusters = _clustering("events")(timed, seed, show)
+    of_timed = iter(clusters.labels)
+    return clusters, [-1 if step is None else next(of_timed) for step in steps]
+
+
+def _clustering(rows: str) -> Callable[..., "TableClusters"]:
+    """It needs what the command line may not load, and comes in by the entry-point group
+    ``selflow.tables``.
+    """
+    cluster: Callable[..., TableClusters] = load_one("selflow.tables", rows, "clustering of")
+    return cluster
 
 
 def _write(path: Path, labels: Sequence[int]) -> None:

@@ -186,13 +186,52 @@ def test_patterns_are_listed_largest_first_and_an_undefined_agreement_is_said_so
     rows = [line.split() for line in cli("patterns").out.splitlines()]
 
     assert [row[0] for row in rows] == ["pattern", "everything", "writing"]
-    assert rows[1][4] == "undefined"
-    assert rows[2][3:] == ["0.250", "0.900", "docs"]
+    assert rows[1][5] == "undefined"
+    assert rows[2][3:] == ["6", "0.250", "0.900", "strong", "docs", "may", "have", "one"]
     items = cli("patterns", "--json").document["items"]
     assert [(each["name"], each["agreement"]) for each in items] == [
         ("everything", None),
         ("writing", 0.9),
     ]
+
+
+def test_a_cluster_without_an_agent_is_listed_with_the_reason(cli: Cli, catalog: Catalog) -> None:
+    unsure = {**PATTERN, "agreement": 0.5, "grade": "weak", "reason": "found again too seldom"}
+    catalog.patterns.record(begun(catalog).id, [unsure], 2)
+
+    assert "found again too seldom" in cli("patterns").out
+    assert cli("patterns", "--json").document["items"][0]["reason"] == "found again too seldom"
+
+
+def test_one_pattern_is_shown_with_its_families_and_typical_windows(
+    cli: Cli, catalog: Catalog
+) -> None:
+    catalog.patterns.record(begun(catalog).id, [PATTERN], 2)
+    shown = cli("patterns", "show", "writing").out
+
+    assert "ward 0.900, gmm 0.800" in shown
+    assert "file.modify docs/a.md" in shown
+    assert cli("patterns", "show", "writing", "--json").document["families"] == {
+        "ward": 0.9,
+        "gmm": 0.8,
+    }
+    assert cli("patterns", "show", "nothing").code == 2
+
+
+def test_the_owners_title_and_hiding_outlive_the_next_cycle(cli: Cli, catalog: Catalog) -> None:
+    first = begun(catalog)
+    catalog.patterns.record(first.id, [PATTERN], 2)
+    assert cli("patterns", "rename", "writing", "My letters").code == 0
+    assert cli("patterns", "hide", "writing").code == 0
+    catalog.cycles.finish(first.id, "done", "", 3)
+    catalog.patterns.record(begun(catalog).id, [PATTERN], 4)
+
+    assert cli("patterns", "--json").document["items"] == []
+    (listed,) = cli("patterns", "--all", "--json").document["items"]
+    assert (listed["title"], listed["is_hidden"]) == ("My letters", True)
+    assert catalog.patterns.hidden() == {"writing"}
+    assert cli("patterns", "unhide", "writing").code == 0
+    assert len(cli("patterns", "--json").document["items"]) == 1
 
 
 def test_nothing_learned_is_an_empty_answer_with_a_note(cli: Cli) -> None:

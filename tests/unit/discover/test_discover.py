@@ -13,9 +13,12 @@ from selflow.core.settings import DiscoverSettings
 from selflow.core.steps import Step
 from selflow.discover.admission import GATE_PER_TRAIN
 from selflow.discover.discover import (
+    BALANCE_DAYS,
+    BALANCES,
     Clustered,
     Discovery,
     NullScore,
+    choose_balance,
     cluster,
     conclude,
     null_numbers,
@@ -143,6 +146,30 @@ def test_a_family_that_raises_counts_nothing_and_is_named(clustered: Clustered) 
     )
     assert max(pattern.agreement or 0 for pattern in broken.patterns) <= 0.8 + 1e-9
     assert broken.report.s < clustered.report.s
+
+
+def test_nothing_after_the_first_70_percent_of_days_has_a_part_in_the_balance(
+    clustered: Clustered,
+) -> None:
+    rng, day = np.random.default_rng(3), np.arange(len(clustered.day)) // 4
+    late = day > np.quantile(np.unique(day), BALANCE_DAYS)
+    scrambled = {
+        name: np.where(late[:, None], rng.standard_normal(block.shape), block)
+        for name, block in clustered.blocks.items()
+    }
+    seen: list[list[bytes]] = []
+    for blocks in (clustered.blocks, scrambled):
+        rows: list[bytes] = []
+
+        def spy(sample: Sample, ks: Sequence[int], seed: int, rows: list[bytes] = rows) -> Labels:
+            rows.append(sample.rows.tobytes())
+            return FAMILIES["ward"](sample, ks, seed)
+
+        choose_balance(blocks, day, SEED, {"ward": spy})
+        seen.append(rows)
+
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == 2 * len(BALANCES)
 
 
 def test_five_families_that_raise_leave_no_pattern() -> None:
