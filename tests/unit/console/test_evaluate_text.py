@@ -8,7 +8,7 @@ import pytest
 
 from selflow.console.cli import evaluate
 from selflow.core.paths import Root
-from selflow.text import engine
+from selflow.text import byte_model
 from selflow.text.byte_model import load_byte_model
 from tests.unit.console.conftest import Cli
 from tests.unit.text.models import StepTuner, write_model
@@ -90,10 +90,10 @@ def test_text_evaluation_writes_nothing_below_the_root(cli: Cli, root: Root, tab
 def tiny_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A few random numbers in the place of the model that ships."""
     folder = write_model(tmp_path / "base")
-    monkeypatch.setattr(engine, "BASE", folder)
-    engine.shipped_base.cache_clear()
+    monkeypatch.setattr(byte_model, "BASE", folder)
+    byte_model.shipped_base.cache_clear()
     yield folder
-    engine.shipped_base.cache_clear()
+    byte_model.shipped_base.cache_clear()
 
 
 def test_with_agents_an_adapter_follows_each_user(
