@@ -23,7 +23,7 @@ from actors.shell import Pulse, ServiceRef, keep_trying, service
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import NotRunningError, SelFlowError, StoreError, public_text
 from selflow.core.health import Health
-from selflow.govern.supervise import Seen, Watch, waits
+from selflow.govern.supervise import Seen, Watch
 
 _BUFFER_LIMIT_S = 5.0
 _UNSETTLED_S = 0.5
@@ -42,7 +42,6 @@ class HealthChecks:
         self._serve = ServeService(plan, clock)
         self._actors = planned(plan)
         self._watches: dict[str, Watch] = {}
-        self._began_s = clock.monotonic_s()
         self._cycles = CycleScheduler(
             plan, self._catalog, clock, BufferLink(timeout_s=_BUFFER_LIMIT_S), CycleRunner(plan)
         )
@@ -53,12 +52,8 @@ class HealthChecks:
         Whether Serve is wanted is a fact of the catalog, so that it outlives the actor.
         """
         is_serving = self._catalog.facts.read().is_serving
-        services: Sequence[Service] = (self._serve, *self._actors) if is_serving else self._actors
-        settled: list[bool] = []
-        for managed in services:
-            since_s = self._clock.monotonic_s() - self._began_s
-            is_late = waits(managed.name, since_s, is_settled=all(settled))
-            settled.append(not is_late and self._check(managed))
+        services: Sequence[Service] = (*self._actors, self._serve) if is_serving else self._actors
+        settled = [self._check(managed) for managed in services]
         now_us = self._clock.now_us()
         self._catalog.services.put(own, 0, now_us)
         self._catalog.facts.set_processes(node_processes(), now_us)

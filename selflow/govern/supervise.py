@@ -17,9 +17,6 @@ Action = Literal["keep", "create", "replace", "retire"]
 gracefully.
 """
 
-BACKGROUND = frozenset({"clusterer", "trainer", "evaluator", "router"})
-"""Services that neither answer nor collect."""
-HEAD_START_S = 20.0
 FIRST_BACKOFF_S = 1.0
 LAST_BACKOFF_S = 60.0
 DEATHS_TO_DEGRADE = 5
@@ -88,17 +85,3 @@ class Watch:
     def _forget(self, now_s: float) -> None:
         while self.deaths_s and now_s - self.deaths_s[0] > DEATH_WINDOW_S:
             self.deaths_s.popleft()
-
-
-def waits(name: str, since_s: float, *, is_settled: bool) -> bool:
-    """Whether a service is left for a later round.
-
-    What answers and collects is brought up first: each process takes a core for one to two seconds,
-    and Ray starts as many at a time as there are cores, so that answers would wait for all.
-
-    Args:
-        name: The service.
-        since_s: Seconds since the supervisor began; after ``HEAD_START_S`` nobody waits.
-        is_settled: Whether all services before it are up.
-    """
-    return name in BACKGROUND and not is_settled and since_s < HEAD_START_S

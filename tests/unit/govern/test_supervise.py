@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from selflow.core.health import Health
-from selflow.govern.supervise import DEATHS_TO_DEGRADE, HEAD_START_S, LAST_BACKOFF_S, Watch, waits
+from selflow.govern.supervise import DEATHS_TO_DEGRADE, LAST_BACKOFF_S, Watch
 
 
 def health(version: str = "1", config_hash: str = "a") -> Health:
@@ -83,12 +83,3 @@ def test_old_deaths_are_forgotten() -> None:
         seen.observe("dead", t * 100.0)
 
     assert not seen.is_degraded(5_000.0)
-
-
-def test_what_learns_in_the_background_lets_answers_and_collecting_start_first() -> None:
-    names = ("serve", "buffer", "collector", "clusterer", "trainer", "evaluator", "router")
-    early = [name for name in names if waits(name, 5.0, is_settled=False)]
-
-    assert early == ["clusterer", "trainer", "evaluator", "router"]
-    assert not any(waits(name, 5.0, is_settled=True) for name in names)
-    assert not any(waits(name, HEAD_START_S, is_settled=False) for name in names)
