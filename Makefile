@@ -30,9 +30,10 @@ $(STAMP):
 demo: setup  ## replay real events, learn, serve, predict; leaves nothing running
 	@$(BIN)/selflow demo
 
-# Two files of tests at a time: they look at their own processes, ports and folders only.
+# Two files of tests at a time: they look at their own processes, ports and folders only. The cluster
+# comes before e2e: Ray decides at its first import whether it stays on loopback.
 test: setup floors unit  ## everything a change must pass, with the ten longest tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/e2e tests/cluster tests/lm
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/lm tests/cluster tests/e2e
 
 check: setup floors quick  ## lint, types, floors and the unit tests that are not slow
 
