@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from actors.line_agents import installed_base_sha256
 from selflow.core.codec import encode_record
 from selflow.core.events import SHELL_COMMAND, Event
 from selflow.core.paths import Root
@@ -54,6 +53,8 @@ def records() -> list[bytes]:
 def test_an_agent_of_lines_is_grown_judged_and_registered(
     compose: Callable[..., Any], root: Root
 ) -> None:
+    from actors.line_agents import installed_base_sha256  # imports Ray: not before its fixture
+
     compose(wanted=Settings.model_validate(SETTINGS))
     reader = CatalogReader(root.catalog)
     cycle_id = ask(root, records())
