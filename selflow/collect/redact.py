@@ -40,9 +40,7 @@ _REMEMBERED_TEXTS, _REMEMBERED_CHARS = 8_192, 128
 def _is_decision_id(key: str, value: Json) -> bool:
     """An id that ``core.ids`` draws looks like a secret and is none: feedback is joined by it."""
     return (
-        key == "decision_id"
-        and isinstance(value, str)
-        and re.fullmatch(r"dec_[0-9a-f]{20}", value) is not None
+        key == "decision_id" and isinstance(value, str) and DECISION_ID.fullmatch(value) is not None
     )
 
 
@@ -131,9 +129,6 @@ class SlotRedactor:
             number = 2
             while name in cleaned:
                 name, number = f"{base}#{number}", number + 1
-            if key == "decision_id" and isinstance(value, str) and DECISION_ID.fullmatch(value):
-                cleaned[name] = value  # ours, and what feedback is joined to its answer by
-                continue
             hides = SENSITIVE_NAME.search(key) or (names_secret and VALUE_KEY.fullmatch(key))
             is_hidden = is_secret or bool(hides)
             is_ours = not is_hidden and _is_decision_id(key, value)
