@@ -95,8 +95,10 @@ def test_a_server_that_keeps_the_connection_is_understood(
     at_home: Home, tool: Callable[[str], str], shell: str
 ) -> None:
     tool("curl")
-    at_home.serve(LINES, hangs_up=False)
+    server = at_home.serve(LINES, hangs_up=False)
     offer(at_home.start(shell), shell, "echo h", "ello")
+
+    assert f"{shell}|{at_home.path}|echo h" in server.asked
 
 
 @pytest.mark.parametrize("keys", [RIGHT, "\x1bOC", END, TAB])
