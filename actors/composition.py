@@ -1,5 +1,6 @@
 """The composition root, inside Ray: the catalog made ready, the plan, the supervisor."""
 
+import logging
 import time
 from contextlib import suppress
 from typing import Any
@@ -9,13 +10,13 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
 from actors.plan import Plan, gpu_share
 from actors.ray_head import RESOURCES
-from actors.services import RETIRE_LIMIT_S, withdraw
+from actors.services import RETIRE_LIMIT_S, deploy, withdraw
 from actors.shell import ServiceRef
 from actors.supervisor import SupervisorActor, SupervisorShell
 from selflow.core.catalog_location import locate_catalog, record_catalog
 from selflow.core.clock import SystemClock
 from selflow.core.config import by_reference
-from selflow.core.errors import NotRunningError, StoreError
+from selflow.core.errors import NotRunningError, SelFlowError, StoreError, public_text
 from selflow.core.paths import Root, write_private
 from selflow.core.settings import Settings
 from selflow.store.catalog import Catalog
@@ -55,6 +56,26 @@ def make_plan(root: Root, settings: Settings, version: str, inference_port: int)
     has_resources, share = set(RESOURCES) <= set(resources), gpu_share(settings, resources)
     plain = by_reference(settings)
     return Plan(root, plain, version, inference_port, has_resources, share)
+
+
+def open_serving(plan: Plan) -> str:
+    """Deploy the inference service from this process, on a cluster that was just started.
+
+    Deploying is the supervisor's work. But Serve's processes start one after another, and behind a
+    supervisor that starts six more at the same time answers come 10 s later. What fails here is
+    tried again by the supervisor, which finds no service.
+
+    Returns:
+        What failed, for the owner; empty if the service runs.
+    """
+    from ray import serve as ray_serve  # its import sets a logger up that writes to the terminal
+
+    logging.getLogger(ray_serve.__name__).setLevel(logging.WARNING)
+    try:
+        deploy(plan)
+    except (SelFlowError, RayError, RuntimeError, TimeoutError) as error:
+        return public_text(error)
+    return ""
 
 
 def ensure_supervisor(

@@ -41,14 +41,16 @@ from actors.plan import (
 )
 from actors.router import RouterActor, RouterShell
 from actors.shell import ServiceRef
-from selflow.core.clock import Clock
-from selflow.core.errors import NotRunningError
+from selflow.core.clock import Clock, SystemClock
+from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.health import Health
 from selflow.govern.serving import Reply, ServingWatch
 from selflow.govern.supervise import Seen
 
 T = TypeVar("T")
 RETIRE_LIMIT_S = 30.0
+DEPLOY_LIMIT_S = 120.0
+_DEPLOY_POLL_S = 0.1
 SERVE_APP = "selflow"
 
 
@@ -171,7 +173,7 @@ class ServeService:
     def create(self) -> None:
         """Deploy from a task that exits: no resident actor holds a Serve handle."""
         self._watch.forget()
-        self._deploying = deploy.remote(self._plan)
+        self._deploying = _deploy_apart.remote(self._plan)
 
     def retire(self) -> None:
         """Withdraw the application, so that its replica saves what it has learned."""
@@ -258,10 +260,12 @@ def _get_health(plan: Plan, timeout_s: float) -> tuple[Reply, dict[str, Any]]:
     return response.status, answer if is_healthy else {}
 
 
-@ray.remote(num_cpus=0, max_retries=0, max_calls=1)
 def deploy(plan: Plan) -> None:
-    """Start Ray Serve on loopback and deploy the application; returns without waiting for the
-    replica.
+    """Start Ray Serve on loopback, deploy the application, and wait until it runs.
+
+    Raises:
+        StoreError: It does not run after ``DEPLOY_LIMIT_S``, or Serve has given it up.
+        RayError: Serve has died.
     """
     from ray import serve as ray_serve
 
@@ -291,7 +295,28 @@ def deploy(plan: Plan) -> None:
         if plan.has_resources
         else None,
     )
-    ray_serve.run(build(args), name=SERVE_APP, route_prefix="/", blocking=False)
+    target = ray_serve.RunTarget(build(args), name=SERVE_APP, route_prefix="/")
+    ray_serve.run_many([target], wait_for_applications_running=False)
+    _wait_running(SystemClock())
+
+
+def _wait_running(clock: Clock) -> None:
+    from ray import serve as ray_serve
+    from ray.serve.schema import ApplicationStatus
+
+    deadline_s = clock.monotonic_s() + DEPLOY_LIMIT_S
+    while True:
+        status = ray_serve.status().applications[SERVE_APP].status
+        if status == ApplicationStatus.RUNNING:
+            return
+        if status == ApplicationStatus.DEPLOY_FAILED or clock.monotonic_s() > deadline_s:
+            detail = f"the inference service does not run: {status.value}"
+            raise StoreError(detail, "see selflow logs")
+        clock.sleep(_DEPLOY_POLL_S)
+
+
+_deploy_apart = ray.remote(num_cpus=0, max_retries=0, max_calls=1)(deploy)
+"""``deploy`` in a task that exits."""
 
 
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)

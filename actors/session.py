@@ -57,13 +57,14 @@ def bring_up(root: Root, request: SessionRequest, report: Report) -> "Plan":
     root.make()
     with _one_at_a_time(root, report):
         settings = request.settings(root)
-        session = read_ray_session(root)
+        session, is_new = read_ray_session(root), False
         if session is None or not ray_head.is_alive(session):
             _end_dead(root, session, report)
             _wipe_run(root)
             session = _open_ray(root, settings, report)
+            is_new = session.is_ours
         try:
-            return _compose(root, request, settings, session, report)
+            return _compose(root, request, settings, session, report, is_new=is_new)
         except NotRunningError:
             if not session.is_ours:
                 _wipe_run(root)  # nothing of ours is there: do not call it attached
@@ -91,11 +92,12 @@ def rebuild(root: Root, report: Report) -> None:
                 f"SelFlow did not start the Ray cluster at {session.address}: it is not rebuilt",
                 "start it again if it has ended, then: selflow up",
             )
-        if session is None or not ray_head.is_alive(session):
+        is_new = session is None or not ray_head.is_alive(session)
+        if session is None or is_new:
             _end_dead(root, session, report)
             report("starting Ray on loopback")
             session = _start_own(root, settings)
-        _compose(root, request, settings, session, report)
+        _compose(root, request, settings, session, report, is_new=is_new)
 
 
 def take_down(root: Root, report: Report) -> bool:
@@ -198,9 +200,10 @@ def _open_ray(root: Root, settings: Settings, report: Report) -> RaySession:
 
 def _start_own(root: Root, settings: Settings) -> RaySession:
     def preload() -> None:
-        """What the driver needs takes two seconds to import; Ray has a core of its own to start."""
+        """The driver's imports take three seconds; Ray has a core of its own to start."""
         ray_head.load_environment(root)
         import actors.composition  # noqa: F401
+        import serve.app  # noqa: F401
 
     return ray_head.start_own(root, settings.ray, preload)
 
@@ -211,9 +214,11 @@ def _compose(
     settings: Settings,
     session: RaySession,
     report: Report,
+    *,
+    is_new: bool,
 ) -> "Plan":
     with connected(root, session):
-        from actors.composition import ensure_supervisor, make_plan, prepare_catalog
+        from actors.composition import ensure_supervisor, make_plan, open_serving, prepare_catalog
 
         prepare_catalog(root, settings, serving=True)
         port = _inference_port(root, settings)
@@ -221,6 +226,8 @@ def _compose(
         report("starting the services")
         before = read_request(root)
         has_moved = before is not None and before.inference_port not in {0, port}
+        if is_new and (fault := open_serving(plan)):
+            report(f"note: {fault}; it is tried again")
         ensure_supervisor(plan, serving=True, has_moved=has_moved, limit_s=READY_LIMIT_S)
         write_request(root, replace(request, inference_port=port))
         write_endpoints(root, endpoints(root, plan, session))

@@ -204,3 +204,17 @@ def test_a_cycle_begins_by_itself_when_enough_is_new_and_the_owner_lets_it(
 
     assert (cycle.trigger, cycle.state, cycle.upto_seq) == ("size", "failed", 3)
     assert "too few steps" in cycle.error
+
+
+def test_a_deployment_that_fails_is_told_and_left_to_the_supervisor(
+    compose: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from actors import composition
+
+    def fail(plan: Any) -> None:
+        raise StoreError(f"port {plan.inference_port} is taken", "choose another")
+
+    plan = compose()
+    monkeypatch.setattr(composition, "deploy", fail)
+
+    assert composition.open_serving(plan).startswith(f"port {plan.inference_port} is taken")

@@ -118,6 +118,13 @@ def test_the_session_survives_the_kill_of_each_process_of_rays(default: World) -
         assert default.json("feedback", decision, "thumb", "true")["feedback_id"]
 
 
+def test_a_session_answers_before_the_services_that_learn_are_started(default: World) -> None:
+    """It was rebuilt by the keeper just now."""
+    (replica,), (supervisor,) = named(default, "ray::ServeRepl"), named(default, "ray::Superv")
+
+    assert replica.create_time() < supervisor.create_time()
+
+
 def test_a_killed_keeper_is_told_and_replaced_by_up(default: World) -> None:
     wait_until(lambda: default.state()["state"] == "running", 120)
     keeper = living_keeper(default.root)
