@@ -17,6 +17,7 @@ from selflow.core.settings import LoraSettings
 from selflow.lm.data import AgentData
 from selflow.lm.encoding import fill, windows
 from selflow.lm.loaded import MODULES, key, load_base, remove_adapter, write_adapter
+from selflow.lm.lower_layers import LowerLayers, can_hold
 from selflow.lm.scoring import bits, head_logits, score_targets
 from selflow.lm.training import Optimization
 
@@ -73,6 +74,8 @@ class LoraRun:
         self._encoded = self._loaded.encoder.encode(data.steps)
         self._truth = [self._loaded.encoder.members(step) for step in data.steps]
         self._windows = windows(self._encoded.starts, data.train, _CONTEXT)
+        self.lower = self._read_lower()
+        """What the layers below the adapter say, where that is the same in every epoch."""
         self.reset(config, seed)
 
     def reset(self, config: Config, seed: int) -> None:
@@ -85,15 +88,13 @@ class LoraRun:
             int(config.get("rank", lora.rank)),
             float(config.get("learning_rate", lora.learning_rate)),
         )
-        layers = loaded.model.config.num_hidden_layers
-        adapted = layers if lora.layers == "all" else max(1, layers // 3)
         adapter = LoraConfig(
             task_type="CAUSAL_LM",
             r=rank,
             lora_alpha=lora.alpha / lora.rank * rank,  # type: ignore[arg-type]
             lora_dropout=lora.dropout,
             target_modules=list(MODULES),
-            layers_to_transform=list(range(layers - adapted, layers)),
+            layers_to_transform=list(range(self._cut, loaded.model.config.num_hidden_layers)),
             layers_pattern="layers",
         )
         with torch.random.fork_rng(devices=()):
@@ -153,6 +154,20 @@ class LoraRun:
         """Write the adapter as PEFT reads it, with ``agent.json``."""
         write_adapter(self._loaded, _NAME, folder)
 
+    @property
+    def _cut(self) -> int:
+        """The first layer that is adapted."""
+        layers = int(self._loaded.model.config.num_hidden_layers)
+        return 0 if self._lora.layers == "all" else layers - max(1, layers // 3)
+
+    def _read_lower(self) -> LowerLayers | None:
+        """None where every epoch reads other tokens (members are shuffled), or too many."""
+        is_fixed = all(len(step.labels) == 1 for step in self._data.steps)
+        if not (is_fixed and self._cut and can_hold(self._loaded, len(self._windows))):
+            return None
+        size = self._lora.batch_size
+        return LowerLayers(self._loaded, self._cut, self._encoded, self._windows, size)
+
     def _loss(self, epoch: int, batch: int) -> torch.Tensor:
         """The loss of one batch of windows, by the very rule that scores them (``bits``).
 
@@ -162,18 +177,23 @@ class LoraRun:
 
         Returns:
             A scalar in nats: the mean over the batch's targets of the mean over a target's members
-            of -log p. Cost: one forward pass of (batch_size, WINDOW) tokens.
+            of -log p. Cost: one forward pass of (batch_size, WINDOW) tokens, of the adapted layers
+            alone where those below are held.
         """
         if epoch != self._epoch:
             rng = np.random.default_rng([self._seed, epoch])
             self._shuffled = self._loaded.encoder.encode(self._data.steps, rng)
             self._order, self._epoch = rng.permutation(len(self._windows)), epoch
         size = self._lora.batch_size
-        group = [self._windows[i] for i in self._order[batch * size : (batch + 1) * size]]
+        chosen = self._order[batch * size : (batch + 1) * size].tolist()
+        group = [self._windows[i] for i in chosen]
         ids, rows, columns = fill(self._shuffled, group, len(group))
         self._tokens += ids.size
-        hidden = self._loaded.hidden(torch.from_numpy(ids).to(self._loaded.device))[rows, columns]
-        log_p = torch.log_softmax(head_logits(self._loaded, hidden), -1)
+        if self.lower is not None:
+            hidden = self.lower.hidden(chosen)
+        else:
+            hidden = self._loaded.hidden(torch.from_numpy(ids).to(self._loaded.device))
+        log_p = torch.log_softmax(head_logits(self._loaded, hidden[rows, columns]), -1)
         truth = [self._truth[target] for window in group for target in window.targets]
         sizes = np.array([len(members) for members in truth])
         share = torch.from_numpy(1.0 / np.repeat(sizes, sizes) / len(truth)).to(log_p)

@@ -102,6 +102,32 @@ def test_a_run_that_stopped_goes_on_bit_for_bit(base: Path, tmp_path: Path) -> N
     assert exported(second, tmp_path / "second") == exported(whole, tmp_path / "whole")
 
 
+def test_layers_below_the_adapter_are_read_once_and_say_the_same(
+    planted: tuple[Path, list[Step]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, steps = planted
+    data = AgentData(steps[:400], range(300), range(300, 400))
+    held = LoraRun(base, data, LoraSettings(), FAST, 7)
+    with monkeypatch.context() as patch:
+        patch.setattr("selflow.lm.lower_layers.MAX_BYTES", 0)
+        read_anew = LoraRun(base, data, LoraSettings(), FAST, 7)
+    ends = held.advance(1.0), read_anew.advance(1.0)
+
+    assert held.lower is not None
+    assert read_anew.lower is None
+    assert ends[0].tune_bits == pytest.approx(ends[1].tune_bits, abs=1e-4)
+    assert LoraRun(base, data, LoraSettings(layers="all"), FAST, 7).lower is None
+
+
+def test_layers_are_read_anew_where_members_are_shuffled(base: Path) -> None:
+    several = [Step(step.ts_us, (*step.labels[:1], KNOWN[-1]), step.user) for step in STEPS]
+
+    assert (
+        LoraRun(base, AgentData(several, DATA.train, DATA.tune), LoraSettings(), {}, 7).lower
+        is None
+    )
+
+
 def test_a_rung_is_a_part_of_the_same_run(base: Path, tmp_path: Path) -> None:
     run, whole = (
         LoraRun(base, DATA, LoraSettings(), FAST, 7),
