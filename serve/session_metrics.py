@@ -16,8 +16,9 @@ from selflow.core import processes
 from selflow.core.catalog_location import CatalogLocation
 from selflow.core.histogram import cumulative
 from selflow.store.log import FillReader
+from selflow.store.pattern_records import Pattern
 from selflow.store.reading import CatalogReader
-from selflow.store.records import AgentVersion, Cycle, Pattern, Stage, Verdict
+from selflow.store.records import AgentVersion, Cycle, Stage, Verdict
 from selflow.store.session_facts import SessionFacts
 
 _RUNNING = frozenset({"requested", "running"})

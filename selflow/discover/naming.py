@@ -28,7 +28,8 @@ class Pattern:
     its events by hour (UTC), ``days`` those on which one of its windows began; ``agreement`` is J,
     None where it was not measured, ``families`` the same by family; ``steps`` are those that the
     model assigns to it; ``advantage`` is None where it was not measured; ``reason`` says why it
-    gets no agent.
+    gets no agent. ``alive_cycles`` counts the cycles in a row that have found it, None where it was
+    compared with none; ``parts`` names the patterns that their owner merged in it.
     """
 
     number: int
@@ -46,6 +47,8 @@ class Pattern:
     grade: Grade | None = None
     advantage: Advantage | None = None
     reason: str = ""
+    alive_cycles: int | None = None
+    parts: tuple[str, ...] = ()
 
 
 def describe(

@@ -8,7 +8,7 @@ import pytest
 from actors.messages import waiting_candidate
 from selflow.core.settings import LearningSettings
 from selflow.core.steps import Step
-from selflow.discover.candidates import choose_patterns
+from selflow.discover.candidates import MAX_ABSENCES, choose_patterns, why_retire
 from selflow.lm.data import select_targets
 from selflow.predict.steps import StepTable
 from selflow.store.records import AgentVersion, Stage
@@ -43,6 +43,12 @@ def test_only_an_agent_that_serves_is_grown_again_on_a_cluster_that_may_have_non
     chosen = choose_patterns([*unsure, {"name": "g", "reason": ""}], {"b"}, LearningSettings())
 
     assert [pattern["name"] for pattern in chosen] == ["b", "g"]
+
+
+def test_an_agent_retires_after_three_absences_or_once_its_pattern_is_a_part() -> None:
+    assert why_retire("a", MAX_ABSENCES - 1, {"b"}) == ""
+    assert why_retire("a", MAX_ABSENCES, {"b"}) == "its pattern was not found in 3 cycles"
+    assert why_retire("a", 0, {"a"}) == "its pattern was merged into another"
 
 
 @pytest.mark.setting("learning.seed")
