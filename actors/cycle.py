@@ -122,15 +122,7 @@ class LearningCycle:
         labels, days = len(snapshot.table.labels), snapshot.days
         is_asked = self._cycle.trigger == "owner"
         lacks = () if is_asked else lacking(labels, days, self._plan.settings.buffer)
-        numbers: dict[str, Json] = {
-            "steps": len(snapshot.table.ts_us),
-            "labels": labels,
-            "days": days,
-            "train": list(snapshot.train),
-            "tune": list(snapshot.tune),
-            "gate": list(snapshot.gate),
-            "lacking": list(lacks),
-        }
+        numbers: dict[str, Json] = {**snapshot.document(), "lacking": list(lacks)}
         self._stage("represent", lambda: StageResult(numbers))
         return lacks
 
