@@ -62,6 +62,7 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> StageResult:
     """Cluster the train part; the null data sets are tasks of their own, side by side."""
     from actors.pattern_history import conclude_with_history
     from selflow.discover.discover import cluster, null_numbers
+    from selflow.discover.usual import fit_usual
 
     step_back()
     section, seed = request.plan.settings.discover, request.plan.settings.learning.seed
@@ -71,6 +72,10 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> StageResult:
     numbers = null_numbers(clustered, section)
     nulls = ray.get([null_set.remote(folder, number) for number in numbers])
     files, document = conclude_with_history(request.plan, request.cycle_id, clustered, nulls, steps)
+    # What is usual is measured with later events alone, so all that came before may be known to it
+    usual = fit_usual(snapshot.table.steps(), seed)
+    if usual is not None:
+        files |= usual.files()
     return keep_artifact(request, "cluster-model", files, document)
 
 

@@ -66,7 +66,7 @@ def describe(
     counts = [
         Counter(term for row in members for term in texts[events.label[row]]) for members in rows
     ]
-    terms = [*_telling(counts[:k]), *_telling(counts[k:])]
+    terms = [*telling_terms(counts[:k]), *telling_terms(counts[k:])]
     joined = ["-".join(term for term, _ in own_terms[:NAME_TERMS]) for own_terms in terms[:k]]
     names = [*unique(joined, {EVERYTHING}), EVERYTHING]
     patterns = []
@@ -112,7 +112,7 @@ def unique(names: list[str], taken: set[str]) -> list[str]:
     return given
 
 
-def _telling(counts: list[Counter[str]]) -> list[Terms]:
+def telling_terms(counts: list[Counter[str]]) -> list[Terms]:
     """c-TF-IDF: a word's share of its cluster times log(1 + mean words of a cluster / its count in
     all).
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from selflow.core.clock import rfc3339
 from selflow.core.events import Json
 from selflow.store.row import Row
 
@@ -58,3 +59,31 @@ class Transition(Row):
     change: Literal["survived", "split", "absorbed", "disappeared", "emerged", "returned"]
     into: Sequence[str]
     likeness: float
+
+
+@dataclass(frozen=True, slots=True)
+class BehaviourChange(Row):
+    """What the events since the cycle ``cycle_id`` show that it did not know: ``new`` behaviour, in
+    so many unusual windows, or ``drift``; ``terms`` are its telling words.
+    """
+
+    table = "behaviour_changes"
+    order = ("noticed_at_us",)
+    id: str
+    cycle_id: str
+    kind: Literal["new", "drift"]
+    started_at_us: int
+    last_at_us: int
+    noticed_at_us: int
+    windows: int
+    terms: Sequence[str]
+
+    @property
+    def text(self) -> str:
+        """In a line for its owner."""
+        if self.kind == "drift":
+            return f"behaviour has drifted since the last cycle, noticed {rfc3339(self.last_at_us)}"
+        return (
+            f"new behaviour since {rfc3339(self.started_at_us)}: {', '.join(self.terms)} "
+            f"({self.windows:,} unusual windows, last {rfc3339(self.last_at_us)})"
+        )

@@ -227,7 +227,7 @@ class Cycle(Row):
     table = "cycles"
     order = ("requested_at_us",)
     id: str
-    trigger: Literal["owner", "size", "schedule"]
+    trigger: Literal["owner", "size", "drift", "schedule"]
     state: Literal["requested", "running", "done", "failed", "skipped", "cancelled"]
     """``done`` alone consumes the buffer; ``skipped``: nobody asked for it and too little came."""
     requested_at_us: int

@@ -95,6 +95,7 @@ TABLES: dict[type[Row], sa.Table] = {
     records.Stage: _table(records.Stage),
     pattern_records.Pattern: _table(pattern_records.Pattern, sa.UniqueConstraint("name")),
     pattern_records.Transition: _table(pattern_records.Transition),
+    pattern_records.BehaviourChange: _table(pattern_records.BehaviourChange),
     records.Base: _table(records.Base, _only_one("uq_bases_current", "is_current", "is_current")),
     records.Trial: _table(records.Trial),
     records.Opening: _table(records.Opening),

@@ -30,7 +30,7 @@ def patterns(
     Every cluster is listed, with the reason why it gets no agent. The agreement is that of several
     families of clusterings, from 0 to 1; of everything together it is undefined. The column change
     tells how a pattern came out of the cycle before, with its likeness to that, from 0 to 1; the
-    lines below, what that cycle had found and this one did not.
+    lines below, what that cycle had found and this one did not, and what has changed since.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -58,8 +58,15 @@ def patterns(
     ]
     columns = ["pattern", "windows", "events", "days", "share", "agreement", "grade", "terms"]
     lines = [*table([*columns, "change", "agent", "title"], rows), *_gone(changes)]
-    items = [document(pattern) for pattern in alive]
-    call.show({"items": items, "transitions": [*map(document, changes)], "next": None}, lines)
+    noticed = CatalogReader(call.catalog_location()).behaviour_changes()
+    lines += [printable(change.text) for change in noticed]
+    shown = {
+        "items": [document(pattern) for pattern in alive],
+        "transitions": [document(change) for change in changes],
+        "behaviour": [document(change) for change in noticed],
+        "next": None,
+    }
+    call.show(shown, lines)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from selflow.core.paths import Root
 from selflow.core.session_files import Endpoints, write_endpoints
 from selflow.store.catalog import Catalog
 from selflow.store.commands import learn as learning
+from selflow.store.records import Artifact
 from selflow.testing import ManualClock
 from tests.unit.console.conftest import Cli
 from tests.unit.store.worlds import PATTERN, begun, register
@@ -272,6 +273,33 @@ def test_a_merge_is_shown_until_it_is_undone(cli: Cli, catalog: Catalog) -> None
     assert "reading" in cli("patterns", "unmerge", "writing").out
     assert cli("patterns", "unmerge", "writing").code == 2
     assert "may have one" in cli("patterns", "show", "reading").out
+
+
+def test_new_behaviour_and_drift_are_shown_until_a_discovery_knows_them(
+    cli: Cli, catalog: Catalog
+) -> None:
+    new = {"kind": "new", "started_us": 1_000_000, "last_us": 2_000_000, "windows": 21}
+    drift = {"kind": "drift", "started_us": 4_000_000, "last_us": 4_000_000, "windows": 90}
+    for letter in "ac":
+        cycle, model = begun(catalog, ord(letter)), Artifact(letter * 64, "cluster-model", 1, {})
+        catalog.cycles.stage_done(cycle.id, "discover", model, [], {}, ord(letter))
+        catalog.cycles.finish(cycle.id, "done", "", ord(letter))
+        if letter == "a":
+            changes = [{**new, "terms": ["garden", "roses"]}, {**drift, "terms": []}]
+            catalog.behaviour.keep(cycle.id, changes, 5_000_000)
+            catalog.behaviour.keep(cycle.id, [{**changes[0], "windows": 1_500}], 9_000_000)
+            shown, told = cli("status", "--json").document, cli("status").out
+            listed = cli("patterns", "--json").document["behaviour"]
+
+            assert [item["kind"] for item in shown["behaviour"]] == ["drift", "new"]
+            assert [item["noticed_at"] for item in listed] == ["1970-01-01T00:00:05.000000Z"] * 2
+            for text in (told, cli("patterns").out):
+                assert "garden, roses (1,500 unusual windows" in text
+                assert "new behaviour since 1970-01-01T00:00:01" in text
+                assert "behaviour has drifted since the last cycle" in text
+        else:
+            assert cli("status", "--json").document["behaviour"] == []
+            assert cli("patterns", "--json").document["behaviour"] == []
 
 
 def test_nothing_learned_is_an_empty_answer_with_a_note(cli: Cli) -> None:
