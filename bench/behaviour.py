@@ -53,8 +53,7 @@ def _stationary() -> None:
 
 def _streams() -> None:
     for name in STREAMS:
-        path = DATA / "events" / f"{name}.csv.gz"
-        if not path.exists():
+        if not (DATA / f"{name}.csv.gz").exists():
             continue
         steps = _commits(name)
         for label, ordered in ((name, steps), (f"{name}, days shuffled", _shuffled(steps))):
@@ -143,7 +142,7 @@ def _watched(
 
 def _commits(name: str) -> list[Step]:
     """One step per commit, its paths as labels."""
-    with gzip.open(DATA / "events" / f"{name}.csv.gz", "rt") as file:
+    with gzip.open(DATA / f"{name}.csv.gz", "rt") as file:
         commits: dict[str, tuple[int, list[str]]] = {}
         for row in csv.DictReader(file):
             moment = int(row["ts"]) * 1_000_000
