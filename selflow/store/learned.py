@@ -129,10 +129,14 @@ class Patterns:
         that were merged until now are returned.
         """
         with self._database.write() as connection:
-            return [
-                put(connection, replace(item, merged_into=""))
+            merged = [
+                item
                 for item in find(connection, Pattern)
                 if item.merged_into and name in {item.name, item.merged_into}
+            ]
+            return [
+                put(connection, replace(item, merged_into=""))
+                for item in sorted(merged, key=lambda item: item.name)
             ]
 
     def merges(self) -> dict[str, str]:

@@ -178,7 +178,7 @@ def test_merges_lead_to_the_last_of_their_chain_and_can_be_undone(catalog: Catal
     assert catalog.patterns.merges() == {"a": "c", "b": "c", "d": "c"}
     with pytest.raises(UsageError, match="one pattern already"):
         catalog.patterns.merge("b", "c", None)
-    assert [each.name for each in catalog.patterns.unmerge("a")] == ["b", "a"]
+    assert [each.name for each in catalog.patterns.unmerge("a")] == ["a", "b"]
     assert catalog.patterns.merges() == {"d": "c"}
     assert catalog.patterns.unmerge("a") == []
 
