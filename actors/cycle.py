@@ -28,7 +28,7 @@ from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import NotRunningError, SelFlowError, StoreError, public_text
 from selflow.core.events import Json
 from selflow.core.surfaces import LINE_AGENT, SURFACES, Surface
-from selflow.discover.candidates import choose_patterns
+from selflow.discover.candidates import choose_patterns, why_retire
 from selflow.discover.trigger import lacking
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
@@ -42,8 +42,6 @@ meanwhile.
 """
 PATIENCE_S = 180.0
 """How long to wait for a service that is unavailable."""
-MAX_ABSENCES = 3
-"""Discoveries in a row that may miss the pattern of an agent that serves."""
 _POLL_S = 0.2
 _log = logging.getLogger(__name__)
 _CLUSTERER = ServiceRef("clusterer", ClustererShell)
@@ -96,7 +94,11 @@ class LearningCycle:
         discovery = self._stage("discover", lambda: self._ask(_CLUSTERER, "discover", (snapshot,)))
         base_sha256 = self._base(snapshot)
         ids = self._catalog.patterns.record(
-            self._cycle.id, _patterns(discovery), self._clock.now_us()
+            self._cycle.id,
+            _patterns(discovery),
+            self._clock.now_us(),
+            parts=discovery["parts"],
+            transitions=discovery["transitions"],
         )
         self._retire_vanished()
         self._judge_waiting(base_sha256, snapshot, past)
@@ -120,15 +122,7 @@ class LearningCycle:
         labels, days = len(snapshot.table.labels), snapshot.days
         is_asked = self._cycle.trigger == "owner"
         lacks = () if is_asked else lacking(labels, days, self._plan.settings.buffer)
-        numbers: dict[str, Json] = {
-            "steps": len(snapshot.table.ts_us),
-            "labels": labels,
-            "days": days,
-            "train": list(snapshot.train),
-            "tune": list(snapshot.tune),
-            "gate": list(snapshot.gate),
-            "lacking": list(lacks),
-        }
+        numbers: dict[str, Json] = {**snapshot.document(), "lacking": list(lacks)}
         self._stage("represent", lambda: StageResult(numbers))
         return lacks
 
@@ -190,17 +184,20 @@ class LearningCycle:
             self._judge(ready, f"judge:{LINE_AGENT}", "judge_lines", (lines,), "shell")
 
     def _retire_vanished(self) -> None:
-        """An agent whose pattern was not found for three cycles serves no longer."""
-        absences = self._catalog.patterns.absences()
+        """Agents whose patterns are gone serve no longer."""
+        absences, parts = self._catalog.patterns.absences(), self._catalog.patterns.parts()
         for champion in self._catalog.agents.champions():
-            if absences.get(champion.pattern_id or "", 0) >= MAX_ABSENCES:
-                reason = f"its pattern was not found in {MAX_ABSENCES} cycles"
+            missed = absences.get(champion.pattern_id or "", 0)
+            reason = why_retire(champion.agent, missed, parts)
+            if reason:
                 self._catalog.agents.retire(champion.agent, self._clock.now_us(), "cycle", reason)
 
     def _judge_waiting(self, base_sha256: str, snapshot: Any, past: Any) -> None:  # noqa: ANN401  (refs)
         """Judge the versions that got no verdict in an earlier cycle, by what has come since."""
+        parts = self._catalog.patterns.parts()
         for version in self._catalog.agents.waiting():
-            if version.base_sha256 == base_sha256 and version.cycle_id != self._cycle.id:
+            is_ours = version.cycle_id == self._cycle.id or version.agent in parts
+            if version.base_sha256 == base_sha256 and not is_ours:
                 discovery = self._catalog.cycles.stage(version.cycle_id, "discover")
                 split = self._catalog.cycles.stage(version.cycle_id, "represent")
                 candidate = waiting_candidate(version, discovery, split)

@@ -9,7 +9,7 @@ from actors.plan import Plan
 from selflow.core.clock import Clock
 from selflow.core.errors import StoreError
 from selflow.core.events import Fill
-from selflow.discover.trigger import Attempt, is_due
+from selflow.discover.trigger import Attempt, Reason, reason_to_start
 from selflow.store.catalog import Catalog
 from selflow.store.cycles import consumed_seq, last_unconsumed
 from selflow.store.records import Cycle
@@ -74,8 +74,9 @@ class CycleScheduler:
             return
         fill = self._look()
         cycle = self._catalog.cycles.open()
-        if cycle is None and fill is not None and self._is_due(fill):
-            cycle = self._catalog.cycles.request("size", self._clock.now_us())
+        reason = self._reason(fill) if cycle is None and fill is not None else None
+        if reason is not None:
+            cycle = self._catalog.cycles.request(reason, self._clock.now_us())
         if cycle is None:
             return
         if cycle.attempts >= MAX_ATTEMPTS:
@@ -120,12 +121,15 @@ class CycleScheduler:
             return None
         return fill
 
-    def _is_due(self, fill: Fill) -> bool:
+    def _reason(self, fill: Fill) -> Reason | None:
+        """Why a cycle starts by itself now."""
         if not self._plan.settings.learning.automatic:
-            return False
+            return None
         last = last_unconsumed(self._catalog.cycles.latest(_HISTORY_CYCLES))
         attempt = Attempt(last.upto_seq or 0, last.finished_at_us or 0) if last else None
-        return is_due(fill, attempt, self._plan.settings.buffer, self._clock.now_us())
+        has_drifted = self._catalog.behaviour.has_drifted()
+        limits, now_us = self._plan.settings.buffer, self._clock.now_us()
+        return reason_to_start(fill, attempt, limits, now_us, has_drifted=has_drifted)
 
     def _fail(self, cycle_id: str, why: str) -> None:
         self._catalog.cycles.finish(cycle_id, "failed", why, self._clock.now_us())

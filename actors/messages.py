@@ -32,6 +32,20 @@ class Snapshot:
     tune: Span
     gate: Span
 
+    def document(self) -> dict[str, Json]:
+        """What the journal holds of it. A version that must wait for its verdict is judged on what
+        came from ``gate_from_us`` on.
+        """
+        return {
+            "steps": len(self.table.ts_us),
+            "labels": len(self.table.labels),
+            "days": self.days,
+            "train": list(self.train),
+            "tune": list(self.tune),
+            "gate": list(self.gate),
+            "gate_from_us": int(self.table.ts_us[self.gate[0]]),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

@@ -3,9 +3,7 @@
 Rules and stores are imported inside: whoever only launches these tasks stays light.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,11 +60,9 @@ def pool_past(plan: Plan, snapshot: Snapshot) -> bytes:
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
 def find_patterns(request: StageRequest, snapshot: Snapshot) -> StageResult:
     """Cluster the train part; the null data sets are tasks of their own, side by side."""
-    from pydantic import TypeAdapter
-
-    from selflow.discover.discover import cluster, conclude, null_numbers
-    from selflow.discover.identity import identify
-    from selflow.discover.naming import Pattern
+    from actors.pattern_history import conclude_with_history
+    from selflow.discover.discover import cluster, null_numbers
+    from selflow.discover.usual import fit_usual
 
     step_back()
     section, seed = request.plan.settings.discover, request.plan.settings.learning.seed
@@ -75,18 +71,12 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> StageResult:
     folder = _write(request.folder("clustered"), clustered.files())
     numbers = null_numbers(clustered, section)
     nulls = ray.get([null_set.remote(folder, number) for number in numbers])
-    discovery = conclude(clustered, nulls, section, request.plan.settings.gate.min_events)
-    with request.plan.catalog() as catalog:
-        before = catalog.patterns.found_before(request.cycle_id)
-    discovery = replace(
-        discovery,
-        patterns=identify(discovery.patterns, TypeAdapter(list[Pattern]).validate_python(before)),
-    )
-    files = {
-        **discovery.model.files(),
-        "found.json": json.dumps(discovery.document(), sort_keys=True).encode(),
-    }
-    return keep_artifact(request, "cluster-model", files, discovery.document())
+    files, document = conclude_with_history(request.plan, request.cycle_id, clustered, nulls, steps)
+    # What is usual is measured with later events alone, so all that came before may be known to it
+    usual = fit_usual(snapshot.table.steps(), seed)
+    if usual is not None:
+        files |= usual.files()
+    return keep_artifact(request, "cluster-model", files, document)
 
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)

@@ -12,6 +12,7 @@ import psutil
 import ray
 from ray.exceptions import RayError
 
+from actors.behaviour import BehaviourFeed
 from actors.buffer import BufferLink
 from actors.collector import CollectorShell
 from actors.cycle import CycleRunner
@@ -42,9 +43,9 @@ class HealthChecks:
         self._serve = ServeService(plan, clock)
         self._actors = planned(plan)
         self._watches: dict[str, Watch] = {}
-        self._cycles = CycleScheduler(
-            plan, self._catalog, clock, BufferLink(timeout_s=_BUFFER_LIMIT_S), CycleRunner(plan)
-        )
+        buffer = BufferLink(timeout_s=_BUFFER_LIMIT_S)
+        self._behaviour = BehaviourFeed(plan, self._catalog, clock, buffer)
+        self._cycles = CycleScheduler(plan, self._catalog, clock, buffer, CycleRunner(plan))
 
     def once(self, own: Health) -> bool:
         """Check, act, write down; True if all is settled.
@@ -58,6 +59,7 @@ class HealthChecks:
         self._catalog.services.put(own, 0, now_us)
         self._catalog.facts.set_processes(node_processes(), now_us)
         self._record_ingested(now_us)
+        self._behaviour.once()
         self._cycles.once()
         return all(settled)
 

@@ -16,8 +16,9 @@ from selflow.core import processes
 from selflow.core.catalog_location import CatalogLocation
 from selflow.core.histogram import cumulative
 from selflow.store.log import FillReader
+from selflow.store.pattern_records import Pattern
 from selflow.store.reading import CatalogReader
-from selflow.store.records import AgentVersion, Cycle, Pattern, Stage, Verdict
+from selflow.store.records import AgentVersion, Cycle, Stage, Verdict
 from selflow.store.session_facts import SessionFacts
 
 _RUNNING = frozenset({"requested", "running"})
@@ -69,6 +70,13 @@ class SessionMetrics(Collector):
         yield _counted("selflow_verdict", "Verdicts of the gate.", "decision", decisions)
         alive = sum(record.state == "alive" for record in read(Pattern))
         yield GaugeMetricFamily("selflow_patterns", "Patterns that are alive.", value=alive)
+        changes = GaugeMetricFamily(
+            "selflow_behaviour_changes", "Changes that no cycle knows.", labels=["kind"]
+        )
+        noticed = Counter[str](change.kind for change in self._catalog.behaviour_changes())
+        for kind in ("new", "drift"):
+            changes.add_metric([kind], noticed[kind])
+        yield changes
         agents = GaugeMetricFamily("selflow_agents", "Agents' versions.", labels=["status"])
         for status, count in Counter(record.status for record in read(AgentVersion)).items():
             agents.add_metric([status], count)

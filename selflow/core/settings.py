@@ -202,6 +202,11 @@ class DiscoverSettings(Section):
     agreement for them to matter."""
     min_agreement: Annotated[float, Field(ge=0, le=1)] = 0.75
     """Agreement from which on a cluster may have an agent."""
+    min_cycles: Annotated[int, Field(ge=1, le=2)] = 2
+    """Cycles in a row that must have found a cluster before it may have an agent; in the first one
+    the halves of its days count as two."""
+    new_behaviour_windows: Annotated[int, Field(ge=5, le=1_000)] = 20
+    """Unusual windows within an hour that are shown as new behaviour."""
 
 
 class LmSettings(Section):

@@ -20,9 +20,11 @@ def why_not(
     agreement: float,
     steps: int,
     advantage: Advantage | None,
+    alive_cycles: int | None,
     *,
     min_agreement: float,
     min_gate_steps: int,
+    min_cycles: int,
 ) -> str:
     """The first reason why a cluster gets no agent, in words for its owner; empty if it may.
 
@@ -30,8 +32,10 @@ def why_not(
         agreement: J.
         steps: Of the train part, in the cluster.
         advantage: What its past is worth; None if that could not be measured.
+        alive_cycles: Cycles in a row that have found it; None where none was looked at.
         min_agreement: From which J on a cluster is a pattern.
         min_gate_steps: That the gate asks for: with fewer there would be no verdict.
+        min_cycles: In a row: what one cycle alone has found may be chance.
     """
     if agreement < min_agreement:
         return f"found again with agreement {agreement:.2f}; an agent needs {min_agreement:.2f}"
@@ -46,4 +50,6 @@ def why_not(
             f"its past predicts its future by {advantage.bits:.2f} bits per event better than "
             f"random windows; an agent needs {least:.2f}"
         )
+    if alive_cycles is not None and alive_cycles < min_cycles:
+        return f"alive {alive_cycles} of {min_cycles} cycles"
     return ""

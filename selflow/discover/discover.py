@@ -14,15 +14,17 @@ from selflow.discover.admission import grade, why_not
 from selflow.discover.advantage import advantage
 from selflow.discover.cut import VALID
 from selflow.discover.families import FAMILIES, Families
-from selflow.discover.features import Blocks, blocks_of, fit_encoder, stacked
+from selflow.discover.features import Blocks, Floats, blocks_of, fit_encoder, stacked
 from selflow.discover.model import ClusterModel, packed, unpacked
 from selflow.discover.naming import Pattern, describe
 from selflow.discover.persistence import Labels
-from selflow.discover.stability import Effort, Measured, Progress, measured
+from selflow.discover.stability import Effort, Progress, measured
 from selflow.discover.windows import Events, Ints, Windows, events_of, windows_of
 
 NULL_BOOTSTRAPS = 4
 """Per family, on a data set without patterns: fewer than on the real one, as there are many."""
+FOUND_AGAIN = 0.5
+"""Jaccard index from which on half of the days has found a cluster of all days."""
 LEAST_S = 0.5
 """Below it, no null data set is scored: what is left after their correction would be too little."""
 LEAST_DAYS, LEAST_WINDOWS = 10, 60
@@ -62,6 +64,8 @@ class Clustered:
     model: ClusterModel
     blocks: Blocks
     day: Ints
+    labels: Labels
+    """(n,), the cluster of each window; -1 is noise"""
     seed: int
     report: Report
     patterns: tuple[Pattern, ...]
@@ -69,7 +73,7 @@ class Clustered:
 
     def files(self) -> dict[str, bytes]:
         """Name to content, for ``load``."""
-        windows = packed({**self.blocks, "day": self.day})
+        windows = packed({**self.blocks, "day": self.day, "labels": self.labels})
         document = _DOCUMENT.dump_json((self.seed, self.report, self.patterns))
         return {**self.model.files(), "windows.npz": windows, "clustered.json": document}
 
@@ -80,7 +84,8 @@ class Clustered:
         """
         blocks = unpacked(folder / "windows.npz")
         document = _DOCUMENT.validate_json((folder / "clustered.json").read_bytes())
-        return cls(ClusterModel.load(folder), blocks, blocks.pop("day"), *document)
+        day, labels = blocks.pop("day"), blocks.pop("labels")
+        return cls(ClusterModel.load(folder), blocks, day, labels, *document)
 
 
 _DOCUMENT = TypeAdapter(tuple[int, Report, tuple[Pattern, ...]])
@@ -130,7 +135,7 @@ def cluster(
         patterns = describe(events, windows, no, np.zeros(n, np.int32), np.zeros(0))
         report = Report(n, days, 0, 0.0, 0.0, {}, few)
         model = ClusterModel(no, no, no, no, no, np.zeros(0), np.zeros(0, np.int32))
-        return Clustered(model, {}, windows.day, seed, report, patterns)
+        return Clustered(model, {}, windows.day, np.full(n, -1, np.int32), seed, report, patterns)
     encoder = fit_encoder(events, seed)
     blocks = blocks_of(encoder, events, windows)
     effort = Effort(
@@ -150,34 +155,70 @@ def cluster(
     patterns = describe(events, windows, x, result.labels, result.agreement)
     assigned = model.assign_before(steps)
     patterns = tuple(
-        _weighed(pattern, events, windows, result, assigned, seed) for pattern in patterns
+        replace(pattern, steps=len(assigned))
+        if pattern.agreement is None
+        else weighed(
+            replace(pattern, families=result.jaccard[pattern.number]),
+            events,
+            windows,
+            result.labels,
+            assigned,
+            seed,
+        )
+        for pattern in patterns
     )
     report = Report(
         n, days, len(patterns) - 1, result.s, result.coverage, result.families, "", effort.balance
     )
-    return Clustered(model, blocks, windows.day, seed, report, patterns)
+    return Clustered(model, blocks, windows.day, result.labels, seed, report, patterns)
 
 
-def _weighed(
-    pattern: Pattern,
-    events: Events,
-    windows: Windows,
-    result: Measured,
-    assigned: Labels,
-    seed: int,
+def weighed(
+    pattern: Pattern, events: Events, windows: Windows, labels: Labels, assigned: Labels, seed: int
 ) -> Pattern:
-    """With its steps, J by family, grade and, where it may count, what its past is worth."""
-    if pattern.agreement is None:
-        return replace(pattern, steps=len(assigned))
-    members = result.labels == pattern.number
-    is_valid = pattern.agreement >= VALID
+    """With its steps, grade and, where it may count, what its past is worth.
+
+    ``labels`` (n,) are the clusters of the windows, ``assigned`` those of the steps.
+    """
+    agreement = pattern.agreement or 0
+    members = labels == pattern.number
     return replace(
         pattern,
         steps=int((assigned == pattern.number).sum()),
-        families=result.jaccard[pattern.number],
-        grade=grade(pattern.agreement),
-        advantage=advantage(events, windows, members, seed) if is_valid else None,
+        grade=grade(agreement),
+        advantage=advantage(events, windows, members, seed) if agreement >= VALID else None,
     )
+
+
+def found_in_halves(clustered: Clustered, families: Families = FAMILIES) -> list[int]:
+    """In how many of the first and the second half of the days each cluster is found again, 0 to 2,
+    where neither half knows of the other.
+
+    It is found if one of the half's clusters has a Jaccard index of .5 with it on those windows of
+    the half that are in a cluster of all days. Source of .5: Hennig 2007, dissolved below.
+
+    Cost: two clusterings of half the windows, with four bootstraps per family.
+    """
+    k, day = len(clustered.patterns) - 1, clustered.day
+    times = np.zeros(k, np.int64)
+    if k:
+        effort = Effort(NULL_BOOTSTRAPS, balance=clustered.report.balance)
+        middle = np.median(np.unique(day))
+        for is_in in (day < middle, day >= middle):
+            half = {name: block[is_in] for name, block in clustered.blocks.items()}
+            again = measured(half, day[is_in], effort, clustered.seed, families).labels
+            times += _best_jaccard(clustered.labels[is_in], again, k) >= FOUND_AGAIN
+    return times.tolist()
+
+
+def _best_jaccard(ours: Labels, theirs: Labels, k: int) -> Floats:
+    """(k,) of each of our clusters with one of theirs, on windows that are in one of ours."""
+    used = ours >= 0
+    table = np.zeros((k, int(theirs.max(initial=-1)) + 2))
+    np.add.at(table, (ours[used], theirs[used] + 1), 1)
+    either = table.sum(1, keepdims=True) + table.sum(0) - table
+    best: Floats = (table / np.maximum(either, 1))[:, 1:].max(1, initial=0.0)
+    return best
 
 
 def too_few(day: Ints) -> str:
@@ -276,8 +317,10 @@ def conclude(
                 pattern.agreement or 0,
                 pattern.steps,
                 pattern.advantage,
+                pattern.alive_cycles,
                 min_agreement=settings.min_agreement,
                 min_gate_steps=min_gate_steps,
+                min_cycles=settings.min_cycles,
             ),
         )
         for pattern in clusters

@@ -155,12 +155,12 @@ def columns_of(blocks: Blocks) -> list[Ints]:
 def _hashed(labels: tuple[str, ...]) -> dict[str, Any]:
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    own = {"kinds": HashingVectorizer(analyzer=_parts, n_features=HASHES)}
+    own = {"kinds": HashingVectorizer(analyzer=label_parts, n_features=HASHES)}
     own["text"] = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 4), n_features=HASHES)
     return {name: vectorizer.transform(labels) for name, vectorizer in own.items()}
 
 
-def _parts(label: str) -> list[str]:
+def label_parts(label: str) -> list[str]:
     """Kind, last two folders, extension and name words, each marked as what it is."""
     kind, subject = label_event(label)
     *folders, name = subject.split("/")

@@ -28,7 +28,8 @@ class Pattern:
     its events by hour (UTC), ``days`` those on which one of its windows began; ``agreement`` is J,
     None where it was not measured, ``families`` the same by family; ``steps`` are those that the
     model assigns to it; ``advantage`` is None where it was not measured; ``reason`` says why it
-    gets no agent.
+    gets no agent. ``alive_cycles`` counts the cycles in a row that have found it, None where it was
+    compared with none; ``parts`` names the patterns that their owner merged in it.
     """
 
     number: int
@@ -46,6 +47,8 @@ class Pattern:
     grade: Grade | None = None
     advantage: Advantage | None = None
     reason: str = ""
+    alive_cycles: int | None = None
+    parts: tuple[str, ...] = ()
 
 
 def describe(
@@ -63,7 +66,7 @@ def describe(
     counts = [
         Counter(term for row in members for term in texts[events.label[row]]) for members in rows
     ]
-    terms = [*_telling(counts[:k]), *_telling(counts[k:])]
+    terms = [*telling_terms(counts[:k]), *telling_terms(counts[k:])]
     joined = ["-".join(term for term, _ in own_terms[:NAME_TERMS]) for own_terms in terms[:k]]
     names = [*unique(joined, {EVERYTHING}), EVERYTHING]
     patterns = []
@@ -109,7 +112,7 @@ def unique(names: list[str], taken: set[str]) -> list[str]:
     return given
 
 
-def _telling(counts: list[Counter[str]]) -> list[Terms]:
+def telling_terms(counts: list[Counter[str]]) -> list[Terms]:
     """c-TF-IDF: a word's share of its cluster times log(1 + mean words of a cluster / its count in
     all).
 

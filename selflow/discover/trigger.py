@@ -1,10 +1,12 @@
 """When a learning cycle starts by itself, and when one that came to nothing is tried again."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from selflow.core.events import Fill
 from selflow.core.settings import BufferSettings
 
+Reason = Literal["size", "drift"]
 RETRY_GROWTH = 1.1
 """After an attempt that consumed nothing, the buffer must have grown by a tenth ..."""
 RETRY_AFTER_US = 86_400_000_000
@@ -19,21 +21,33 @@ class Attempt:
     ended_at_us: int
 
 
-def is_due(fill: Fill, attempt: Attempt | None, limits: BufferSettings, now_us: int) -> bool:
-    """Whether a cycle starts by itself: the buffer is full enough, and another try is worthwhile.
+def reason_to_start(
+    fill: Fill,
+    attempt: Attempt | None,
+    limits: BufferSettings,
+    now_us: int,
+    *,
+    has_drifted: bool,
+) -> Reason | None:
+    """Why a cycle starts by itself: the buffer is full enough, or behaviour has drifted, and
+    another try is worthwhile. None if it does not.
 
     Args:
         fill: The buffer, as the log counts it.
         attempt: The last cycle since the buffer was consumed, if one ended without consuming it.
         limits: The settings ``buffer``.
         now_us: UTC microseconds.
+        has_drifted: Whether there was an alarm since the last discovery.
     """
     is_full = fill.size_bytes >= limits.trigger_fraction * limits.budget_bytes
-    if not is_full and fill.new_events < limits.trigger_events:
-        return False
-    if attempt is None or now_us - attempt.ended_at_us >= RETRY_AFTER_US:
-        return True
-    return fill.new_events >= RETRY_GROWTH * (attempt.upto_seq - fill.consumed_seq)
+    is_size = is_full or fill.new_events >= limits.trigger_events
+    if not (is_size or has_drifted):
+        return None
+    if attempt is not None and now_us - attempt.ended_at_us < RETRY_AFTER_US:
+        needed = RETRY_GROWTH * (attempt.upto_seq - fill.consumed_seq)
+        if fill.new_events < needed:
+            return None
+    return "size" if is_size else "drift"
 
 
 def lacking(labels: int, days: int, limits: BufferSettings) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from selflow.core.catalog_location import CatalogLocation
 from selflow.core.errors import StoreError
 from selflow.store.agents import Agents, Verdicts
 from selflow.store.audit import AuditLog
+from selflow.store.behaviour import BehaviourChanges
 from selflow.store.consents import Consents
 from selflow.store.cycles import Cycles
 from selflow.store.database import Database
@@ -36,6 +37,7 @@ class Catalog:
         self.audit = AuditLog(database)
         self.cycles = Cycles(database)
         self.patterns = Patterns(database)
+        self.behaviour = BehaviourChanges(database)
         self.bases = Bases(database)
         self.trials = Trials(database)
         self.verdicts = Verdicts(database)

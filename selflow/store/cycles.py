@@ -25,7 +25,7 @@ class Cycles:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def request(self, trigger: Literal["owner", "size", "schedule"], now_us: int) -> Cycle:
+    def request(self, trigger: Literal["owner", "size", "drift", "schedule"], now_us: int) -> Cycle:
         """Ask for a cycle; if one is open, that one is the answer."""
         with self._database.write() as connection:
             for cycle in find(connection, Cycle, state=_OPEN):

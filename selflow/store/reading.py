@@ -15,6 +15,7 @@ from selflow.core.catalog_location import CatalogLocation, name_of
 from selflow.core.clock import rfc3339
 from selflow.core.errors import StoreError
 from selflow.store import postgresql
+from selflow.store.pattern_records import BehaviourChange
 from selflow.store.records import (
     Beliefs,
     Consent,
@@ -95,6 +96,18 @@ class CatalogReader:
         order = ", ".join((*kind.order, *kind.key))
         query = f"SELECT * FROM {kind.table} WHERE {wanted} ORDER BY {order}"  # noqa: S608  (ours)
         return [from_row(kind, row) for row in self._rows(query, *equal.values())]
+
+    def behaviour_changes(self) -> list[BehaviourChange]:
+        """New behaviour and drift that the newest finished discovery did not know."""
+        query = (
+            "SELECT cycle_id FROM stages WHERE name = 'discover' AND finished_at_us IS NOT NULL "
+            "AND sha256 IS NOT NULL ORDER BY started_at_us DESC LIMIT 1"
+        )
+        return [
+            change
+            for row in self._rows(query)
+            for change in self.learned(BehaviourChange, cycle_id=row["cycle_id"])
+        ]
 
     def _rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         if isinstance(self._location, Path):

@@ -1,6 +1,6 @@
 """What the catalog's rows mean, for those who write them (``catalog``) and those who only read
-(``reading``). The catalog is defined here alone: ``schema`` makes a table of each record, a column
-of each field.
+(``reading``). The catalog is defined here and in ``pattern_records``: ``schema`` makes a table of
+each record, a column of each field.
 
 Moments are UTC microseconds since 1970.
 """
@@ -227,7 +227,7 @@ class Cycle(Row):
     table = "cycles"
     order = ("requested_at_us",)
     id: str
-    trigger: Literal["owner", "size", "schedule"]
+    trigger: Literal["owner", "size", "drift", "schedule"]
     state: Literal["requested", "running", "done", "failed", "skipped", "cancelled"]
     """``done`` alone consumes the buffer; ``skipped``: nobody asked for it and too little came."""
     requested_at_us: int
@@ -255,36 +255,6 @@ class Stage(Row):
     finished_at_us: int | None
     sha256: str | None
     result: Mapping[str, Json]
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern(Row):
-    """A pattern as the cycle ``cycle_id`` saw it last; an ``agreement`` of None is undefined, and
-    ``families`` holds the same by family of clusterings; ``reason`` says why it gets no agent,
-    empty if it may. ``title`` and ``is_hidden`` are the owner's.
-    """
-
-    table = "patterns"
-    order = ("created_at_us",)
-    id: str
-    name: str
-    state: Literal["alive", "absent"]
-    cycle_id: str
-    created_at_us: int
-    windows: int
-    events: int
-    days: int
-    steps: int
-    share: float
-    agreement: float | None
-    families: Mapping[str, Json]
-    grade: str | None
-    reason: str
-    terms: Sequence[tuple[str, float]]
-    hours: Sequence[Json]
-    medoids: Sequence[Json]
-    title: str = ""
-    is_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from selflow.core.errors import StoreError
-from selflow.store import records
+from selflow.store import pattern_records, records
 from selflow.store.row import Row, holds
 
 HEAD = "0004"
@@ -93,7 +93,9 @@ TABLES: dict[type[Row], sa.Table] = {
     records.AuditHead: _table(records.AuditHead),
     records.Cycle: _table(records.Cycle),
     records.Stage: _table(records.Stage),
-    records.Pattern: _table(records.Pattern, sa.UniqueConstraint("name")),
+    pattern_records.Pattern: _table(pattern_records.Pattern, sa.UniqueConstraint("name")),
+    pattern_records.Transition: _table(pattern_records.Transition),
+    pattern_records.BehaviourChange: _table(pattern_records.BehaviourChange),
     records.Base: _table(records.Base, _only_one("uq_bases_current", "is_current", "is_current")),
     records.Trial: _table(records.Trial),
     records.Opening: _table(records.Opening),

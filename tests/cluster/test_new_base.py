@@ -76,7 +76,7 @@ def serving_agent(root: Root) -> AgentVersion:
     run.export(root.path / "planted_adapter")
     pattern = {"name": AGENT, "windows": 1, "events": 9, "share": 1.0, "agreement": None}
     pattern |= {"terms": [], "hours": [], "medoids": [], "days": 1, "steps": 9}
-    pattern |= {"families": {}, "grade": None, "reason": ""}
+    pattern |= {"families": {}, "grade": None, "reason": "", "alive_cycles": 1, "parts": []}
     with closing(Catalog.open(root.catalog)) as catalog:
         cycle = catalog.cycles.begin(catalog.cycles.request("owner", now_us).id, 0, now_us)
 

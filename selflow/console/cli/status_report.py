@@ -99,6 +99,9 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
             "created_at": rfc3339(champion.created_at_us),
         },
         "cycle": as_document(cycles[-1]) if cycles else None,
+        "behaviour": [
+            {**as_document(change), "text": change.text} for change in catalog.behaviour_changes()
+        ],
         "agents": [item.id for item in catalog.learned(AgentVersion, status="champion")],
         "router": router_beliefs(catalog),
         "consents": [
@@ -280,6 +283,7 @@ def _lines(call: Invocation, document: dict[str, Any]) -> Iterator[str]:
     if champion := document["champion"]:
         yield f"predictor: {champion['id']}, learned up to event {champion['upto_seq']:,}"
     yield from _learning(document["cycle"], document["agents"])
+    yield from (printable(change["text"]) for change in document["behaviour"])
     if arms := document["router"]["items"]:
         held = [f"{a['arm']} {a['success']:.2f} ({a['low']:.2f} to {a['high']:.2f})" for a in arms]
         yield f"router: {printable('; '.join(held))}"

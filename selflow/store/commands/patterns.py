@@ -8,8 +8,8 @@ from selflow.core.errors import UsageError
 from selflow.core.invocation import Invocation, printable, table
 from selflow.core.steps import label_event
 from selflow.store.commands.opening import open_catalog
+from selflow.store.pattern_records import Pattern, Transition
 from selflow.store.reading import CatalogReader
-from selflow.store.records import Pattern
 from selflow.store.row import document
 
 _SHOWN_TERMS = 5
@@ -28,12 +28,16 @@ def patterns(
     """List the current patterns, largest first.
 
     Every cluster is listed, with the reason why it gets no agent. The agreement is that of several
-    families of clusterings, from 0 to 1; of everything together it is undefined.
+    families of clusterings, from 0 to 1; of everything together it is undefined. The column change
+    tells how a pattern came out of the cycle before, with its likeness to that, from 0 to 1; the
+    lines below, what that cycle had found and this one did not, and what has changed since.
     """
     if ctx.invoked_subcommand is not None:
         return
     call: Invocation = ctx.obj
-    alive = [item for item in _alive(call) if with_hidden or not item.is_hidden]
+    current = _alive(call)
+    changes = _changes(call, current)
+    alive = [item for item in current if with_hidden or not item.is_hidden]
     if not alive:
         call.note("no patterns yet; to find some: selflow learn")
     rows = [
@@ -46,14 +50,23 @@ def patterns(
             _agreement(pattern),
             pattern.grade or "-",
             ", ".join(str(term) for term, _ in pattern.terms[:_SHOWN_TERMS]),
+            _change(pattern, changes),
             _agent(pattern),
             printable(pattern.title),
         ]
         for pattern in alive
     ]
     columns = ["pattern", "windows", "events", "days", "share", "agreement", "grade", "terms"]
-    lines = table([*columns, "agent", "title"], rows)
-    call.show({"items": [document(pattern) for pattern in alive], "next": None}, lines)
+    lines = [*table([*columns, "change", "agent", "title"], rows), *_gone(changes)]
+    noticed = CatalogReader(call.catalog_location()).behaviour_changes()
+    lines += [printable(change.text) for change in noticed]
+    shown = {
+        "items": [document(pattern) for pattern in alive],
+        "transitions": [document(change) for change in changes],
+        "behaviour": [document(change) for change in noticed],
+        "next": None,
+    }
+    call.show(shown, lines)
 
 
 @app.command()
@@ -61,7 +74,8 @@ def show(ctx: typer.Context, name: _Name) -> None:
     """Show a pattern with its agreement by family, its words and typical windows."""
     call: Invocation = ctx.obj
     pattern = _named(call, name)
-    call.show(document(pattern), _all_of(pattern))
+    changes = _changes(call, [pattern])
+    call.show(document(pattern), _all_of(pattern, _change(pattern, changes)))
 
 
 @app.command()
@@ -86,6 +100,51 @@ def unhide(ctx: typer.Context, name: _Name) -> None:
     _edit(ctx.obj, name, is_hidden=False)
 
 
+@app.command()
+def merge(
+    ctx: typer.Context,
+    name: _Name,
+    other: Annotated[
+        str, typer.Argument(metavar="OTHER", help="The pattern that becomes a part of it.")
+    ],
+    *,
+    title: Annotated[str, typer.Option("--name", help="What both are called together.")] = "",
+) -> None:
+    """Take two patterns for one, with one agent, from the next learning cycle on and in all later
+    ones.
+    """
+    call: Invocation = ctx.obj
+    whole, part = _named(call, name), _named(call, other)
+    if None in {whole.agreement, part.agreement}:
+        raise UsageError("the whole stream cannot be merged", "name two other patterns")
+    with open_catalog(call) as catalog:
+        root = catalog.patterns.merge(part.name, whole.name, title or None)
+    call.show(
+        document(root),
+        [f"{part.name} is a part of {root.name} from the next cycle on: selflow learn"],
+    )
+
+
+@app.command()
+def unmerge(ctx: typer.Context, name: _Name) -> None:
+    """Make the parts of a merged pattern, or one part, patterns of their own again, from the next
+    learning cycle on.
+    """
+    call: Invocation = ctx.obj
+    with open_catalog(call) as catalog:
+        freed = catalog.patterns.unmerge(name)
+    if not freed:
+        raise UsageError(
+            f"nothing is merged into {printable(name)}, nor is it into anything",
+            "selflow patterns show NAME lists the parts of a pattern",
+        )
+    names = [item.name for item in freed]
+    call.show(
+        {"items": [document(item) for item in freed]},
+        [f"patterns of their own from the next cycle on: {', '.join(names)}"],
+    )
+
+
 def _alive(call: Invocation) -> list[Pattern]:
     alive = CatalogReader(call.catalog_location()).learned(Pattern, state="alive")
     return sorted(alive, key=lambda pattern: -pattern.windows)
@@ -106,10 +165,44 @@ def _edit(
     pattern = _named(call, name)
     with open_catalog(call) as catalog:
         edited = catalog.patterns.edit(pattern.id, title=title, is_hidden=is_hidden)
-    call.show(document(edited), _all_of(edited))
+    call.show(document(edited), _all_of(edited, _change(edited, _changes(call, [edited]))))
+
+
+def _changes(call: Invocation, current: list[Pattern]) -> list[Transition]:
+    """What became of all patterns in the cycle that found these."""
+    reader = CatalogReader(call.catalog_location())
+    cycles = {pattern.cycle_id for pattern in current}
+    return [item for cycle in cycles for item in reader.learned(Transition, cycle_id=cycle)]
+
+
+def _change(pattern: Pattern, changes: list[Transition]) -> str:
+    """How a pattern came out of the cycle before."""
+    names = {pattern.name, *pattern.parts}
+    phrases = []
+    for change in changes:
+        if names.isdisjoint(change.into):
+            continue
+        if change.change == "split":
+            phrases.append(f"from {change.pattern}, which split ({change.likeness:.2f})")
+        elif change.change == "absorbed":
+            phrases.append(f"absorbed {change.pattern} ({change.likeness:.2f})")
+        else:
+            phrases.append(f"{change.change} ({change.likeness:.2f})")
+    return "; ".join(phrases) or "-"
+
+
+def _gone(changes: list[Transition]) -> list[str]:
+    """The patterns that the cycle did not find again."""
+    return [
+        f"{change.pattern} disappeared (at most {change.likeness:.2f} like one of these)"
+        for change in changes
+        if change.change == "disappeared"
+    ]
 
 
 def _agent(pattern: Pattern) -> str:
+    if pattern.merged_into:
+        return f"a part of {pattern.merged_into} from the next cycle on"
     return "hidden" if pattern.is_hidden else pattern.reason or "may have one"
 
 
@@ -117,7 +210,7 @@ def _agreement(pattern: Pattern) -> str:
     return "undefined" if pattern.agreement is None else f"{pattern.agreement:.3f}"
 
 
-def _all_of(pattern: Pattern) -> list[str]:
+def _all_of(pattern: Pattern, change: str) -> list[str]:
     families = [f"{name} {value:.3f}" for name, value in pattern.families.items()]
     lines = [
         f"title      {printable(pattern.title) or '-'}",
@@ -125,6 +218,8 @@ def _all_of(pattern: Pattern) -> list[str]:
         f"families   {', '.join(families) or '-'}",
         f"size       {pattern.windows:,} windows, {pattern.events:,} events, {pattern.days:,} days",
         f"terms      {printable(', '.join(str(term) for term, _ in pattern.terms))}",
+        f"cycles     {pattern.alive_cycles or 0} in a row; {change}",
+        f"parts      {', '.join(pattern.parts) or '-'}",
         f"agent      {_agent(pattern)}",
     ]
     for window in pattern.medoids:

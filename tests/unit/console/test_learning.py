@@ -10,6 +10,7 @@ from selflow.core.paths import Root
 from selflow.core.session_files import Endpoints, write_endpoints
 from selflow.store.catalog import Catalog
 from selflow.store.commands import learn as learning
+from selflow.store.records import Artifact
 from selflow.testing import ManualClock
 from tests.unit.console.conftest import Cli
 from tests.unit.store.worlds import PATTERN, begun, register
@@ -187,7 +188,7 @@ def test_patterns_are_listed_largest_first_and_an_undefined_agreement_is_said_so
 
     assert [row[0] for row in rows] == ["pattern", "everything", "writing"]
     assert rows[1][5] == "undefined"
-    assert rows[2][3:] == ["6", "0.250", "0.900", "strong", "docs", "may", "have", "one"]
+    assert rows[2][3:] == ["6", "0.250", "0.900", "strong", "docs", "-", "may", "have", "one"]
     items = cli("patterns", "--json").document["items"]
     assert [(each["name"], each["agreement"]) for each in items] == [
         ("everything", None),
@@ -232,6 +233,73 @@ def test_the_owners_title_and_hiding_outlive_the_next_cycle(cli: Cli, catalog: C
     assert catalog.patterns.hidden() == {"writing"}
     assert cli("patterns", "unhide", "writing").code == 0
     assert len(cli("patterns", "--json").document["items"]) == 1
+
+
+def test_the_list_says_what_became_of_the_patterns_of_the_last_cycle(
+    cli: Cli, catalog: Catalog
+) -> None:
+    found = [{**PATTERN, "name": name} for name in ("writing", "letters", "garden")]
+    transitions = [
+        {"pattern": "writing", "change": "split", "into": ["writing", "letters"], "likeness": 0.7},
+        {"pattern": "lawn", "change": "absorbed", "into": ["garden"], "likeness": 0.4},
+        {"pattern": "thesis", "change": "disappeared", "into": [], "likeness": 0.123},
+    ]
+    catalog.patterns.record(begun(catalog).id, found, 2, transitions=transitions)
+    text, document = cli("patterns").out, cli("patterns", "--json").document
+
+    assert text.count("from writing, which split (0.70)") == 2
+    assert "absorbed lawn (0.40)" in text
+    assert "thesis disappeared (at most 0.12 like one of these)" in text
+    assert [item["change"] for item in document["transitions"]] == [
+        "absorbed",
+        "disappeared",
+        "split",
+    ]
+    assert document["items"][0]["alive_cycles"] == 2
+    assert "2 in a row; from writing" in cli("patterns", "show", "letters").out
+
+
+def test_a_merge_is_shown_until_it_is_undone(cli: Cli, catalog: Catalog) -> None:
+    everything = {**PATTERN, "name": "everything", "agreement": None}
+    found = [PATTERN, {**PATTERN, "name": "reading"}, everything]
+    catalog.patterns.record(begun(catalog).id, found, 2)
+    ended = cli("patterns", "merge", "writing", "reading", "--name", "Letters")
+
+    assert ended.out == "reading is a part of writing from the next cycle on: selflow learn\n"
+    assert "a part of writing from the next cycle on" in cli("patterns", "show", "reading").out
+    assert "Letters" in cli("patterns", "show", "writing").out
+    assert cli("patterns", "merge", "reading", "writing").code == 2
+    assert cli("patterns", "merge", "writing", "everything").code == 2
+    assert "reading" in cli("patterns", "unmerge", "writing").out
+    assert cli("patterns", "unmerge", "writing").code == 2
+    assert "may have one" in cli("patterns", "show", "reading").out
+
+
+def test_new_behaviour_and_drift_are_shown_until_a_discovery_knows_them(
+    cli: Cli, catalog: Catalog
+) -> None:
+    new = {"kind": "new", "started_us": 1_000_000, "last_us": 2_000_000, "windows": 21}
+    drift = {"kind": "drift", "started_us": 4_000_000, "last_us": 4_000_000, "windows": 90}
+    for letter in "ac":
+        cycle, model = begun(catalog, ord(letter)), Artifact(letter * 64, "cluster-model", 1, {})
+        catalog.cycles.stage_done(cycle.id, "discover", model, [], {}, ord(letter))
+        catalog.cycles.finish(cycle.id, "done", "", ord(letter))
+        if letter == "a":
+            changes = [{**new, "terms": ["garden", "roses"]}, {**drift, "terms": []}]
+            catalog.behaviour.keep(cycle.id, changes, 5_000_000)
+            catalog.behaviour.keep(cycle.id, [{**changes[0], "windows": 1_500}], 9_000_000)
+            shown, told = cli("status", "--json").document, cli("status").out
+            listed = cli("patterns", "--json").document["behaviour"]
+
+            assert [item["kind"] for item in shown["behaviour"]] == ["drift", "new"]
+            assert [item["noticed_at"] for item in listed] == ["1970-01-01T00:00:05.000000Z"] * 2
+            for text in (told, cli("patterns").out):
+                assert "garden, roses (1,500 unusual windows" in text
+                assert "new behaviour since 1970-01-01T00:00:01" in text
+                assert "behaviour has drifted since the last cycle" in text
+        else:
+            assert cli("status", "--json").document["behaviour"] == []
+            assert cli("patterns", "--json").document["behaviour"] == []
 
 
 def test_nothing_learned_is_an_empty_answer_with_a_note(cli: Cli) -> None:

@@ -12,8 +12,15 @@ from tests.unit.discover.worlds import FIRST_US, HOUR_US
 USEFUL = Advantage(0.4, 0.1)
 
 
-def reason(agreement: float = 0.9, steps: int = 2000, worth: Advantage | None = USEFUL) -> str:
-    return why_not(agreement, steps, worth, min_agreement=0.75, min_gate_steps=300)
+def reason(
+    agreement: float = 0.9,
+    steps: int = 2000,
+    worth: Advantage | None = USEFUL,
+    alive: int | None = 2,
+) -> str:
+    return why_not(
+        agreement, steps, worth, alive, min_agreement=0.75, min_gate_steps=300, min_cycles=2
+    )
 
 
 def test_grades_are_named_after_the_agreement() -> None:
@@ -30,6 +37,8 @@ def test_the_first_reason_against_an_agent_is_given() -> None:
     assert "too few later events" in reason(worth=None)
     assert "0.09 bits" in reason(worth=Advantage(0.09, 0.0))
     assert "0.50" in reason(worth=Advantage(0.4, 0.5))
+    assert reason(alive=1) == "alive 1 of 2 cycles"
+    assert reason(alive=None) == ""
 
 
 def two_habits(days: int = 40) -> tuple[list[Step], np.ndarray]:

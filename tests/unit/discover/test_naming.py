@@ -1,4 +1,4 @@
-"""Names of patterns, now and from cycle to cycle."""
+"""Names of patterns."""
 
 import re
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from selflow.core.steps import Step, event_label
-from selflow.discover.identity import identify
 from selflow.discover.naming import Pattern, describe, unique
 from selflow.discover.windows import events_of, windows_of
 from tests.unit.discover.worlds import FIRST_US, HOUR_US
@@ -23,12 +22,6 @@ def described(*paths: str) -> tuple[Pattern, ...]:
     n = len(paths)
     return describe(
         events, windows_of(events), np.zeros((n, 16)), np.arange(n, dtype=np.int32), np.ones(n)
-    )
-
-
-def pattern(number: int, name: str, *terms: str) -> Pattern:
-    return Pattern(
-        number, name, tuple((term, 1.0) for term in terms), 1, 1, 0.5, 1.0, (0.0,) * 24, (), 1
     )
 
 
@@ -64,42 +57,3 @@ def test_names_differ() -> None:
         "a-b-3",
         "everything-2",
     ]
-
-
-def test_a_pattern_keeps_its_name_by_its_words() -> None:
-    before = [
-        pattern(0, "old-parser", "parser", "token"),
-        pattern(1, "old-garden", "garden", "roses"),
-    ]
-    now = [pattern(0, "roses-garden", "garden", "roses"), pattern(1, "thesis", "thesis", "figure")]
-
-    assert names(identify(now, before)) == ["old-garden", "thesis"]
-
-
-def test_steps_decide_where_words_are_half_alike() -> None:
-    before, now = [pattern(0, "old", "parser", "token")], [pattern(3, "new", "parser", "lexer")]
-    same = (np.array([3, 3, -1, 5]), np.array([0, 0, 0, 1]))
-    other = (np.array([3, 3, 5, 5]), np.array([1, 1, 0, 0]))
-
-    assert names(identify(now, before, same)) == ["old"]
-    assert names(identify(now, before, other)) == ["new"]
-
-
-def test_two_patterns_never_keep_one_name() -> None:
-    before = [pattern(0, "parser", "parser")]
-    now = [pattern(0, "parser", "parser"), pattern(1, "parser", "parser")]
-
-    assert names(identify(now, before)) == ["parser", "parser-2"]
-
-
-def test_everything_is_nothing_but_itself() -> None:
-    whole, part = pattern(-1, "everything", "parser"), pattern(0, "parser", "parser")
-
-    assert names(identify([whole], [part])) == ["everything"]
-    assert names(identify([part], [whole])) == ["parser"]
-    assert names(identify([whole], [whole])) == ["everything"]
-
-
-def test_a_first_cycle_has_no_names_to_keep() -> None:
-    assert names(identify([pattern(0, "parser", "parser")], [])) == ["parser"]
-    assert identify([], [pattern(0, "parser", "parser")]) == ()

@@ -7,7 +7,7 @@ import pytest
 
 from selflow.core.events import Fill
 from selflow.core.settings import BufferSettings
-from selflow.discover.trigger import Attempt, is_due, lacking
+from selflow.discover.trigger import Attempt, lacking, reason_to_start
 
 LIMITS = BufferSettings(budget_bytes=1_000_000)
 HOUR_US = 3_600_000_000
@@ -19,7 +19,7 @@ def fill(new_events: int = 20_000, size: int = 0, consumed: int = 0) -> Fill:
 
 
 def due(limits: BufferSettings = LIMITS, events: int = 20_000, size: int = 0) -> bool:
-    return is_due(fill(events, size), None, limits, 0)
+    return reason_to_start(fill(events, size), None, limits, 0, has_drifted=False) is not None
 
 
 @pytest.mark.setting("buffer.trigger_fraction")
@@ -49,7 +49,19 @@ def test_a_vain_attempt_is_repeated_after_growth_or_a_day(
     attempt = Attempt(upto_seq=70_000, ended_at_us=5)
     now_us = 5 + hours * HOUR_US
 
-    assert is_due(fill(events, consumed=50_000), attempt, LIMITS, now_us) is wanted
+    full = fill(events, consumed=50_000)
+    for has_drifted in (False, True):
+        reason = reason_to_start(full, attempt, LIMITS, now_us, has_drifted=has_drifted)
+
+        assert reason == ("size" if wanted else None)
+
+
+def test_drift_is_enough_in_place_of_many_events_but_repeats_no_vain_attempt() -> None:
+    few, attempt = fill(300, consumed=50_000), Attempt(upto_seq=50_290, ended_at_us=0)
+
+    assert reason_to_start(few, None, LIMITS, 1, has_drifted=True) == "drift"
+    assert reason_to_start(few, attempt, LIMITS, 1, has_drifted=True) is None
+    assert reason_to_start(few, attempt, LIMITS, 24 * HOUR_US, has_drifted=True) == "drift"
 
 
 @pytest.mark.setting("buffer.min_templates")

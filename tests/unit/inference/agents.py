@@ -165,6 +165,8 @@ class School:
             "agreement": None,
             "terms": [],
             "hours": [],
+            "alive_cycles": 2,
+            "parts": [],
             "medoids": [],
             "days": 1,
             "steps": 9,

@@ -23,6 +23,7 @@ NAMES = {
     "selflow_cycle_stage_seconds_count",
     "selflow_verdict_total",
     "selflow_patterns",
+    "selflow_behaviour_changes",
     "selflow_agents",
     "selflow_requests_total",
     "selflow_request_seconds_count",
@@ -76,6 +77,7 @@ def test_every_metric_with_a_subject_is_there(school: School) -> None:
         'selflow_agents{status="champion"} 1.0',
         'selflow_verdict_total{decision="passed"} 1.0',
         "selflow_patterns 1.0",
+        'selflow_behaviour_changes{kind="new"} 0.0',
         'selflow_tokens_total{direction="in"} 3.0',
         'selflow_decisions_total{agent="base",explored="0"} 1.0',
     } <= lines

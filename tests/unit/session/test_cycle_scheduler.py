@@ -16,7 +16,7 @@ from selflow.core.settings import BufferSettings, LearningSettings, Settings
 from selflow.store.catalog import Catalog
 from selflow.store.cycles import End
 from selflow.store.log import EventLog
-from selflow.store.records import Cycle
+from selflow.store.records import Artifact, Cycle
 from selflow.testing import ManualClock
 
 TRIGGER_EVENTS = 10
@@ -206,6 +206,27 @@ def test_a_cycle_whose_process_keeps_dying_fails(world: World) -> None:
 
     assert len(world.runner.started) == MAX_ATTEMPTS
     assert (cycle.state, cycle.error) == ("failed", f"its process died {MAX_ATTEMPTS} times")
+
+
+def test_drift_starts_a_cycle_by_itself_until_a_discovery_knows_it(world: World) -> None:
+    world.bring(1)
+    drift = {"kind": "drift", "started_us": 5, "last_us": 5, "windows": 90, "terms": []}
+    asked = world.catalog.cycles.request("owner", 1)
+    assert world.rounds() == 1
+    made = Artifact("a" * 64, "cluster-model", 1, {})
+    world.catalog.cycles.stage_done(asked.id, "discover", made, [], {}, world.clock.now_us())
+    world.end("done")
+    assert len(world.runner.started) == 1
+    world.bring(1)
+    world.catalog.behaviour.keep(asked.id, [drift], world.clock.now_us())
+
+    assert world.rounds() == 2
+    second = world.runner.started[-1]
+    assert second.trigger == "drift"
+    known = Artifact("b" * 64, "cluster-model", 1, {})
+    world.catalog.cycles.stage_done(second.id, "discover", known, [], {}, world.clock.now_us())
+    world.end("done")
+    assert world.rounds() == 2
 
 
 @pytest.mark.setting("learning.automatic")

@@ -5,10 +5,10 @@ travel.
 import numpy as np
 import pytest
 
-from actors.messages import waiting_candidate
+from actors.messages import Snapshot, waiting_candidate
 from selflow.core.settings import LearningSettings
 from selflow.core.steps import Step
-from selflow.discover.candidates import choose_patterns
+from selflow.discover.candidates import MAX_ABSENCES, choose_patterns, why_retire
 from selflow.lm.data import select_targets
 from selflow.predict.steps import StepTable
 from selflow.store.records import AgentVersion, Stage
@@ -43,6 +43,12 @@ def test_only_an_agent_that_serves_is_grown_again_on_a_cluster_that_may_have_non
     chosen = choose_patterns([*unsure, {"name": "g", "reason": ""}], {"b"}, LearningSettings())
 
     assert [pattern["name"] for pattern in chosen] == ["b", "g"]
+
+
+def test_an_agent_retires_after_three_absences_or_once_its_pattern_is_a_part() -> None:
+    assert why_retire("a", MAX_ABSENCES - 1, {"b"}) == ""
+    assert why_retire("a", MAX_ABSENCES, {"b"}) == "its pattern was not found in 3 cycles"
+    assert why_retire("a", 0, {"a"}) == "its pattern was merged into another"
 
 
 @pytest.mark.setting("learning.seed")
@@ -81,13 +87,14 @@ def test_a_version_that_waits_is_a_candidate_by_what_its_own_cycle_journalled() 
     found = journalled(
         "discover", patterns=[{"name": "b", "number": 1}, {"name": "a", "number": 4}]
     )
-    split = journalled("represent", gate_from_us=123)
+    snapshot = Snapshot(StepTable.of(STEPS), 200, 1, TRAIN, TUNE, (170, 200))
+    split = journalled("represent", **snapshot.document())
 
     again = waiting_candidate(version, found, split)
 
     assert again is not None
     assert (again.agent, again.number, again.model_sha256) == ("a", 4, "m" * 64)
     assert (again.adapter_sha256, again.base_sha256) == ("s" * 64, "b" * 64)
-    assert again.gate_from_us == 123
+    assert again.gate_from_us == STEPS[170].ts_us
     assert waiting_candidate(version, journalled("discover", patterns=[]), split) is None
     assert waiting_candidate(version, found, None) is None

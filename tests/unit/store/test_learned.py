@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from selflow.core.errors import StoreError
+from selflow.core.errors import StoreError, UsageError
 from selflow.store.catalog import Catalog
+from selflow.store.pattern_records import Pattern, Transition
 from selflow.store.reading import CatalogReader
 from selflow.store.records import (
     Artifact,
@@ -13,7 +14,6 @@ from selflow.store.records import (
     Beliefs,
     Cycle,
     Decision,
-    Pattern,
     Stage,
     Trial,
 )
@@ -157,13 +157,43 @@ def test_a_document_says_moments_as_the_api_does(catalog: Catalog) -> None:
     assert not any(name.endswith("_us") for name in told)
 
 
-def test_what_the_cycle_before_found_is_found_again_and_not_what_this_one_finds(
-    catalog: Catalog,
-) -> None:
+def test_the_last_discovery_is_that_of_the_cycle_before(catalog: Catalog) -> None:
     first = begun(catalog)
     catalog.cycles.stage_done(first.id, "discover", None, [], {"patterns": [PATTERN]}, 1)
-    assert catalog.patterns.found_before(first.id) == []
+    assert catalog.patterns.last_discovery(first.id) is None
     catalog.cycles.finish(first.id, "done", "", 2)
-    second = begun(catalog)
+    last = catalog.patterns.last_discovery(begun(catalog).id)
 
-    assert catalog.patterns.found_before(second.id) == [PATTERN]
+    assert last is not None
+    assert last.result["patterns"] == [PATTERN]
+
+
+def test_merges_lead_to_the_last_of_their_chain_and_can_be_undone(catalog: Catalog) -> None:
+    found = [{**PATTERN, "name": name} for name in "abcd"]
+    catalog.patterns.record(begun(catalog).id, found, 1)
+    catalog.patterns.merge("b", "a", "both")
+    catalog.patterns.merge("a", "c", None)
+    catalog.patterns.merge("d", "b", None)
+
+    assert catalog.patterns.merges() == {"a": "c", "b": "c", "d": "c"}
+    with pytest.raises(UsageError, match="one pattern already"):
+        catalog.patterns.merge("b", "c", None)
+    assert [each.name for each in catalog.patterns.unmerge("a")] == ["a", "b"]
+    assert catalog.patterns.merges() == {"d": "c"}
+    assert catalog.patterns.unmerge("a") == []
+
+
+def test_a_part_is_recorded_as_such_and_keeps_its_id(catalog: Catalog, tmp_path: Path) -> None:
+    cycle, other = begun(catalog), {**PATTERN, "name": "reading"}
+    ids = catalog.patterns.record(cycle.id, [PATTERN, other], 1)
+    change = {"pattern": "reading", "change": "survived", "into": ["reading"], "likeness": 0.9}
+    again = catalog.patterns.record(
+        cycle.id, [PATTERN], 2, parts=[PATTERN, other], transitions=[change]
+    )
+    reader = CatalogReader(tmp_path / "catalog.db")
+
+    assert again == ids
+    assert catalog.patterns.parts() == {"reading"}
+    assert catalog.patterns.absences() == {}
+    assert reader.learned(Transition) == [Transition(cycle.id, **change)]
+    assert catalog.patterns.words()["reading"] == (("docs", 0.5),)

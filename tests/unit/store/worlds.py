@@ -31,6 +31,8 @@ PATTERN = {
     "families": {"ward": 0.9, "gmm": 0.8},
     "grade": "strong",
     "reason": "",
+    "alive_cycles": 2,
+    "parts": [],
     "windows": 40,
     "events": 800,
     "share": 0.25,
