@@ -19,6 +19,7 @@ from selflow.text.lines import (
     MAX_AHEAD_LINES,
     MAX_LINE_BYTES,
     Cursor,
+    Distribution,
     Floats,
     Packed,
     TextExpert,
@@ -204,7 +205,7 @@ def _symbol(line: bytes, index: int) -> int:
 class HistoryCursor:
     """The lines that still match what was typed."""
 
-    __slots__ = ("_ahead", "_beneath", "_depth", "_history", "_next", "_p", "mass", "matching")
+    __slots__ = ("_ahead", "_beneath", "_depth", "_history", "_next", "_said", "mass", "matching")
 
     def __init__(
         self,
@@ -217,15 +218,20 @@ class HistoryCursor:
         self.matching = matching
         """The lines and their weights."""
         self.mass = sum(weight for _, weight in matching)
-        self._p: Floats | None = None
+        self._said: Distribution | None = None
         self._ahead: Sequence[bytes] | None = None
         self._next: dict[int, HistoryCursor] = {}
 
     @property
     def p(self) -> Floats:
-        if self._p is None:
-            self._p = self._beneath.p if not self.mass else self._with_lines()
-        return self._p
+        return self.distribution.p
+
+    @property
+    def distribution(self) -> Distribution:
+        if self._said is None:
+            beneath = self._beneath.distribution
+            self._said = self._with_lines(beneath.p) if self.mass else beneath
+        return self._said
 
     def step(self, byte: int) -> "HistoryCursor":
         cursor = self._next.get(byte)
@@ -245,11 +251,11 @@ class HistoryCursor:
             self._ahead = [line[lo:] for line, _ in heaviest]
         return self._ahead
 
-    def _with_lines(self) -> Floats:
+    def _with_lines(self, beneath: Floats) -> Distribution:
         escape = self._history.escape(self._depth, self.mass)
-        p = escape * self._beneath.p
+        p = escape * beneath
         scale = (1.0 - escape) / self.mass
         depth = self._depth
         for line, weight in self.matching:
             p[line[depth] if depth < len(line) else END] += weight * scale
-        return p
+        return Distribution(p)
