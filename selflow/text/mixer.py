@@ -14,7 +14,7 @@ import numpy as np
 
 from selflow.text.byte_expert import ByteCursor, ByteExpert
 from selflow.text.history import History, HistoryCursor
-from selflow.text.lines import END, MAX_LINE_BYTES, SYMBOLS, Distribution, Floats, Packed
+from selflow.text.lines import END, MAX_LINE_BYTES, SYMBOLS, Cursor, Distribution, Floats, Packed
 from selflow.text.ppm import ByteCounts, Ppm, PpmCursor
 from selflow.text.shared_text import SharedText
 
@@ -162,11 +162,11 @@ def _start_weights(models: int) -> list[Floats]:
 
 
 def _mix(weights: Sequence[Floats], rows: tuple[int, int], logs: Floats) -> Floats:
-    scores = (weights[0][rows[0]] + weights[1][rows[1]]).dot(logs)
+    scores: Floats = (weights[0][rows[0]] + weights[1][rows[1]]).dot(logs)
     scores -= _max(scores)
-    p = np.exp(scores, out=scores)
-    p /= _sum(p)
-    return p
+    np.exp(scores, out=scores)
+    scores /= _sum(scores)
+    return scores
 
 
 _max, _sum = np.maximum.reduce, np.add.reduce
@@ -233,7 +233,8 @@ class MixCursor:
             models: What the models say here, (257,) log probabilities each.
         """
         logs = np.empty((len(self._rules) + len(models), SYMBOLS))
-        for row, cursor in enumerate(self._rules):
+        rules: tuple[Cursor, ...] = self._rules
+        for row, cursor in enumerate(rules):
             logs[row] = cursor.distribution.log_p
         for row, log_p in enumerate(models, start=len(self._rules)):
             logs[row] = log_p

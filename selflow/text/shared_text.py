@@ -74,7 +74,7 @@ class SharedText:
         self._contexts, first = np.unique(codes >> _SYMBOL_BITS, return_index=True)
         self._starts = [*first.tolist(), len(codes)]
         self._symbols = (codes & ((1 << _SYMBOL_BITS) - 1)).astype(np.int16)
-        self._counts = counts**DAMPING
+        self._counts = np.asarray(counts**DAMPING, np.float64)
 
     def counts(self, context: bytes) -> Counts | None:
         """Which symbols followed a context, and how often; None if it never came."""

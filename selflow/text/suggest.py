@@ -28,7 +28,7 @@ certain, and a threshold that is too high can still fall.
 """
 KNOWN_LINES = 2
 """Lines of the past whose probability is computed whatever the search finds."""
-FIRST_READ_BYTES = 4
+FIRST_READ_BYTES = 32
 """That models read of a completion before it is looked at again."""
 MAX_STEPS = 32
 """Bytes that one search may look at beyond those that an earlier one did."""
@@ -101,11 +101,13 @@ def _judged(cursor: Cursor, rests: Sequence[bytes], floor: float) -> dict[bytes,
     most fall within the first ones.
     """
     judgements = [_Judgement(rest, cursor) for rest in rests]
-    ahead = 0
+    ahead = FIRST_READ_BYTES
+    if rests and isinstance(cursor, MixCursor) and not cursor.is_read:
+        cursor.read_on([b""])
     while pending := [judgement for judgement in judgements if judgement.goes_on(floor)]:
         if isinstance(cursor, MixCursor):
             cursor.read_on([each.rest[: each.index + ahead] for each in pending])
-        ahead = 2 * ahead or FIRST_READ_BYTES
+        ahead *= 2
     return {each.rest: each.p for each in judgements if each.p >= floor}
 
 
