@@ -4,7 +4,7 @@ loaded base.
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from selflow.core.errors import ArtifactError, ShapeError
 from selflow.core.settings import LoraSettings
 from selflow.lm.data import AgentData
 from selflow.lm.encoding import fill, windows
-from selflow.lm.loaded import MODULES, key, load_base, remove_adapter, write_adapter
+from selflow.lm.loaded import MODULES, LoadedBase, key, load_base, remove_adapter, write_adapter
 from selflow.lm.scoring import bits, head_logits, score_targets
 from selflow.lm.training import Optimization
 
-_CONTEXT = 64
+TRAINING_CONTEXT = 64
 """Tokens before the first target of a window in training; fewer than in scoring, so that less is
 read twice.
 """
@@ -72,7 +72,7 @@ class LoraRun:
         self._data, self._lora = data, lora
         self._encoded = self._loaded.encoder.encode(data.steps)
         self._truth = [self._loaded.encoder.members(step) for step in data.steps]
-        self._windows = windows(self._encoded.starts, data.train, _CONTEXT)
+        self._windows = windows(self._encoded.starts, data.train, TRAINING_CONTEXT)
         self.reset(config, seed)
 
     def reset(self, config: Config, seed: int) -> None:
@@ -154,15 +154,14 @@ class LoraRun:
         write_adapter(self._loaded, _NAME, folder)
 
     def _loss(self, epoch: int, batch: int) -> torch.Tensor:
-        """The loss of one batch of windows, by the very rule that scores them (``bits``).
+        """The loss of one batch of windows.
 
         Args:
             epoch: Counted from 0; each shuffles members and windows by a seed of its own.
             batch: Counted from 0 within the epoch.
 
         Returns:
-            A scalar in nats: the mean over the batch's targets of the mean over a target's members
-            of -log p. Cost: one forward pass of (batch_size, WINDOW) tokens.
+            That of ``targets_loss``. Cost: one forward pass of (batch_size, WINDOW) tokens.
         """
         if epoch != self._epoch:
             rng = np.random.default_rng([self._seed, epoch])
@@ -173,10 +172,24 @@ class LoraRun:
         ids, rows, columns = fill(self._shuffled, group, len(group))
         self._tokens += ids.size
         hidden = self._loaded.hidden(torch.from_numpy(ids).to(self._loaded.device))[rows, columns]
-        log_p = torch.log_softmax(head_logits(self._loaded, hidden), -1)
         truth = [self._truth[target] for window in group for target in window.targets]
-        sizes = np.array([len(members) for members in truth])
-        share = torch.from_numpy(1.0 / np.repeat(sizes, sizes) / len(truth)).to(log_p)
-        return -(
-            log_p[np.repeat(np.arange(len(truth)), sizes), np.concatenate(truth)] * share
-        ).sum()
+        return targets_loss(self._loaded, hidden, truth)
+
+
+def targets_loss(
+    loaded: LoadedBase, hidden: torch.Tensor, truth: Sequence[Sequence[int]]
+) -> torch.Tensor:
+    """The loss of some targets, by the very rule that scores them (``bits``).
+
+    Args:
+        loaded: A base of L labels.
+        hidden: (k, D), of the last layer, where the targets' labels begin.
+        truth: k steps' members as ``StepEncoder.members`` gives them.
+
+    Returns:
+        A scalar in nats: the mean over the targets of the mean over a target's members of -log p.
+    """
+    log_p = torch.log_softmax(head_logits(loaded, hidden), -1)
+    sizes = np.array([len(members) for members in truth])
+    share = torch.from_numpy(1.0 / np.repeat(sizes, sizes) / len(truth)).to(log_p)
+    return -(log_p[np.repeat(np.arange(len(truth)), sizes), np.concatenate(truth)] * share).sum()
