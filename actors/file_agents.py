@@ -123,7 +123,7 @@ class _Grower:
             return None
         config: Any = result.result["config"]
         self._won[growth.owner, candidate.agent] = config
-        note(f"{candidate.agent} predicts, then learns, {growth.asked:,} steps")
+        note(f"{candidate.agent} predicts, then learns, {growth.predicted_steps:,} steps")
         grown = replace(candidate, adapter_sha256=result.sha256)
         return _answers(request.plan, grown, growth, float(config["learning_rate"]))
 

@@ -32,8 +32,8 @@ class Growth:
     """Agents are grown from the steps before it and asked from it on."""
 
     @property
-    def asked(self) -> int:
-        """Steps that the agents are asked about."""
+    def predicted_steps(self) -> int:
+        """Steps that the agents predict."""
         return len(self.steps) - self.first
 
 
@@ -73,47 +73,47 @@ def grow_by_owner(steps: Sequence[Step], grow: Grow) -> Grown:
     Raises:
         UsageError: Nobody has enough steps.
     """
-    places = _places(steps)
+    indices = _indices(steps)
     is_judged = [False] * len(steps)
-    for own in places:
-        for place in own[int(len(own) * GROWN_FRACTIONS[0]) :]:
-            is_judged[place] = True
+    for own in indices:
+        for index in own[int(len(own) * GROWN_FRACTIONS[0]) :]:
+            is_judged[index] = True
     said: dict[str, dict[int, LabelScores]] = {}
-    for growth, own in _growths(steps, [own for own in places if len(own) >= LEAST_STEPS]):
+    for growth, own in _growths(steps, [own for own in indices if len(own) >= LEAST_STEPS]):
         for answers in grow(growth):
-            by_place = said.setdefault(answers.name, {})
-            by_place.update(zip(own[growth.first :], answers.said, strict=False))
+            by_index = said.setdefault(answers.name, {})
+            by_index.update(zip(own[growth.first :], answers.said, strict=False))
     first = is_judged.index(True)
     agents = [
-        VersionedExpert(name, [by_place.get(place) for place in range(first, len(steps))])
-        for name, by_place in said.items()
+        VersionedExpert(name, [by_index.get(index) for index in range(first, len(steps))])
+        for name, by_index in said.items()
     ]
     return Grown(is_judged, agents)
 
 
-def _places(steps: Sequence[Step]) -> list[list[int]]:
-    """Each user's places in the stream.
+def _indices(steps: Sequence[Step]) -> list[list[int]]:
+    """Each user's indices in the stream.
 
     Raises:
         UsageError: Nobody has enough of them.
     """
-    places: dict[str, list[int]] = {}
-    for place, step in enumerate(steps):
-        places.setdefault(step.user, []).append(place)
-    most = max(map(len, places.values()), default=0)
+    indices: dict[str, list[int]] = {}
+    for index, step in enumerate(steps):
+        indices.setdefault(step.user, []).append(index)
+    most = max(map(len, indices.values()), default=0)
     if most < LEAST_STEPS:
         raise UsageError(
             f"{most:,} steps of one user are too few to grow agents from",
             f"agents need {LEAST_STEPS:,}; leave out --agents",
         )
-    return list(places.values())
+    return list(indices.values())
 
 
 def _growths(
     steps: Sequence[Step], owners: Sequence[list[int]]
 ) -> Iterator[tuple[Growth, list[int]]]:
-    for owner, places in enumerate(owners):
-        own = [steps[place] for place in places]
+    for owner, indices in enumerate(owners):
+        own = [steps[index] for index in indices]
         points = [int(len(own) * fraction) for fraction in GROWN_FRACTIONS]
         for first, last in zip(points, [*points[1:], len(own)], strict=True):
-            yield Growth(owner, len(owners), own[:last], first), places
+            yield Growth(owner, len(owners), own[:last], first), indices

@@ -120,7 +120,7 @@ def grade_lines(
 ) -> Iterator[dict[str, LineGrade]]:
     """One user's lines, each by every expert before anybody learns it.
 
-    Cost: bench/typing.py.
+    Cost: bench/typing_cost.py.
     """
     contest = Contest(shared, models)
     for _, line, context, _ in rows:

@@ -106,9 +106,9 @@ def _judged(cursor: Cursor, rests: Sequence[bytes], floor: float) -> dict[bytes,
         cursor.read_on([b""])
     while pending := [judgement for judgement in judgements if judgement.goes_on(floor)]:
         if isinstance(cursor, MixCursor):
-            cursor.read_on([each.rest[: each.index + ahead] for each in pending])
+            cursor.read_on([judged.rest[: judged.index + ahead] for judged in pending])
         ahead *= 2
-    return {each.rest: each.p for each in judgements if each.p >= floor}
+    return {judged.rest: judged.p for judged in judgements if judged.p >= floor}
 
 
 @dataclass(slots=True)

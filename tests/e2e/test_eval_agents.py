@@ -19,7 +19,7 @@ ENVIRON = {
 
 
 def test_agents_of_each_user_join_and_are_grown_again(idle: World, tmp_path: Path) -> None:
-    steps = [(step.ts_us // 1_000_000, step.labels[0][9:]) for step in planted_steps(400, seed=7)]
+    steps = [(step.ts_us // 1_000_000, step.labels[0][9:]) for step in planted_steps(300, seed=7)]
     rows = [(ts, label, "ann") for ts, label in steps]
     rows += [(ts + 1, label, "bob") for ts, label in steps[-60:]]
     file = tmp_path / "stream.csv"
@@ -32,8 +32,8 @@ def test_agents_of_each_user_join_and_are_grown_again(idle: World, tmp_path: Pat
     experts = json.loads(done.stdout)["experts"]
 
     assert {"pool", "pool_counts", "rrf", "agent:everything"} <= set(experts)
-    assert {each["steps"] for each in experts.values()} == {200 + 30}
-    for growth in ("200 steps", "280 steps", "340 steps"):
+    assert {each["steps"] for each in experts.values()} == {150 + 30}
+    for growth in ("150 steps", "210 steps", "255 steps"):
         assert f"{growth}: training the base" in done.stderr
     assert list(marked("SELFLOW_HOME", idle.environ["SELFLOW_HOME"])) == []
     assert list(idle.root.path.glob("selflow-eval-*")) == []

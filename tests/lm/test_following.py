@@ -63,7 +63,7 @@ def test_each_step_is_predicted_before_it_is_learned(folders: tuple[Path, Path])
 
 
 def test_following_a_new_habit_saves_bits(folders: tuple[Path, Path]) -> None:
-    habit = single([NAMES[place % 3] for place in range(160)])
+    habit = single([NAMES[index % 3] for index in range(160)])
     steps = [*planted_steps(FIRST, 7), *habit]
     loaded, p = followed(folders, steps)
     frozen, _ = score_steps(loaded, "stands", steps, FIRST, len(steps))

@@ -82,7 +82,7 @@ def test_an_evaluation_with_agents_judges_everybody_where_they_enter() -> None:
         mode="all",
         has_users=False,
         prior=shipped(),
-        grow=lambda steps: Grown([place >= 25 for place in range(len(steps))], [recorded(15)]),
+        grow=lambda steps: Grown([index >= 25 for index in range(len(steps))], [recorded(15)]),
         progress=lambda done, _: told.append(done),
     )
     counts = Predictor(prior=shipped())

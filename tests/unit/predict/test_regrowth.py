@@ -25,8 +25,8 @@ def stream(*users: str, each: int = LEAST_STEPS, seed: int = 1) -> list[Step]:
     """Steps of some users in turn, any label each."""
     rng = np.random.default_rng(seed)
     return [
-        Step(place * 1_000_000, (LABELS[rng.integers(len(LABELS))],), users[place % len(users)])
-        for place in range(each * len(users))
+        Step(index * 1_000_000, (LABELS[rng.integers(len(LABELS))],), users[index % len(users)])
+        for index in range(each * len(users))
     ]
 
 
@@ -48,10 +48,10 @@ def counting(seen: list[Growth] | None = None) -> Grow:
 
 
 def scrambled(steps: list[Step], since: int) -> list[Step]:
-    """Other labels from a place on; everything before it as it was."""
+    """Other labels from a index on; everything before it as it was."""
     return [
-        step if place < since else Step(step.ts_us, (LABELS[(place * 7) % 5],), step.user)
-        for place, step in enumerate(steps)
+        step if index < since else Step(step.ts_us, (LABELS[(index * 7) % 5],), step.user)
+        for index, step in enumerate(steps)
     ]
 
 
@@ -104,8 +104,8 @@ def test_later_steps_change_nothing_that_was_said_before() -> None:
 
     assert isinstance(before, VersionedExpert)
     assert isinstance(after, VersionedExpert)
-    for place in range(since - first):
-        mine, theirs = before.said_at(place), after.said_at(place)
+    for index in range(since - first):
+        mine, theirs = before.said_at(index), after.said_at(index)
         assert mine is not None
         assert theirs is not None
         assert mine.p.tobytes() == theirs.p.tobytes()
