@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from selflow.core.errors import UsageError
 from selflow.core.scores import LabelScores
 from selflow.core.steps import Step
-from selflow.predict.agents import AgentExpert, VersionedExpert
+from selflow.predict.agents import VersionedExpert
+from selflow.predict.experts import Expert
 
 GROWN_FRACTIONS = (0.5, 0.7, 0.85)
 """Shares of an owner's steps after which agents are grown; the first is where judging begins."""
@@ -51,7 +52,7 @@ class Grown:
 
     is_judged: Sequence[bool]
     """By step; the first one is where agents enter."""
-    agents: Sequence[AgentExpert]
+    agents: Sequence[Expert]
 
 
 Grow = Callable[[Growth], Sequence[Answers]]
