@@ -15,13 +15,14 @@ from selflow.core.scores import HISTORY_STEPS
 from selflow.core.steps import Step
 from selflow.lm.encoding import fill, windows
 from selflow.lm.loaded import LoadedBase, key
-from selflow.lm.lora import TRAINING_CONTEXT, targets_loss
-from selflow.lm.scoring import BATCH, Floats, score_steps
+from selflow.lm.scoring import BATCH, Floats, score_steps, targets_loss
 
 EVERY_STEPS = BATCH
 """Steps between two times that it learns; one pass of the model scores them."""
 RATE_FRACTION = 0.1
 """Of the learning rate that won the search: small steps."""
+_CONTEXT = 64
+"""Tokens before the first step that is learned from, as in a whole training."""
 
 
 def follow(
@@ -101,7 +102,7 @@ def _loss(
     """The loss on these steps behind what came before them, in nats per step."""
     since = max(0, own[0] - HISTORY_STEPS)
     encoded = loaded.encoder.encode(steps[since : own[-1] + 1])
-    group = windows(encoded.starts, [index - since for index in own], TRAINING_CONTEXT)
+    group = windows(encoded.starts, [index - since for index in own], _CONTEXT)
     ids, rows, columns = fill(encoded, group, len(group))
     tokens = torch.from_numpy(ids).to(loaded.device)
     hidden = loaded.hidden(tokens, [adapter] * len(group))[rows, columns]

@@ -4,7 +4,7 @@ loaded base.
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from selflow.core.errors import ArtifactError, ShapeError
 from selflow.core.settings import LoraSettings
 from selflow.lm.data import AgentData
 from selflow.lm.encoding import fill, windows
-from selflow.lm.loaded import MODULES, LoadedBase, key, load_base, remove_adapter, write_adapter
-from selflow.lm.scoring import bits, head_logits, score_targets
+from selflow.lm.loaded import MODULES, key, load_base, remove_adapter, write_adapter
+from selflow.lm.scoring import bits, score_targets, targets_loss
 from selflow.lm.training import Optimization
 
-TRAINING_CONTEXT = 64
+_CONTEXT = 64
 """Tokens before the first target of a window in training; fewer than in scoring, so that less is
 read twice.
 """
@@ -72,7 +72,7 @@ class LoraRun:
         self._data, self._lora = data, lora
         self._encoded = self._loaded.encoder.encode(data.steps)
         self._truth = [self._loaded.encoder.members(step) for step in data.steps]
-        self._windows = windows(self._encoded.starts, data.train, TRAINING_CONTEXT)
+        self._windows = windows(self._encoded.starts, data.train, _CONTEXT)
         self.reset(config, seed)
 
     def reset(self, config: Config, seed: int) -> None:
@@ -161,7 +161,8 @@ class LoraRun:
             batch: Counted from 0 within the epoch.
 
         Returns:
-            That of ``targets_loss``. Cost: one forward pass of (batch_size, WINDOW) tokens.
+            A scalar in nats: the mean over the batch's targets of the mean over a target's members
+            of -log p. Cost: one forward pass of (batch_size, WINDOW) tokens.
         """
         if epoch != self._epoch:
             rng = np.random.default_rng([self._seed, epoch])
@@ -174,22 +175,3 @@ class LoraRun:
         hidden = self._loaded.hidden(torch.from_numpy(ids).to(self._loaded.device))[rows, columns]
         truth = [self._truth[target] for window in group for target in window.targets]
         return targets_loss(self._loaded, hidden, truth)
-
-
-def targets_loss(
-    loaded: LoadedBase, hidden: torch.Tensor, truth: Sequence[Sequence[int]]
-) -> torch.Tensor:
-    """The loss of some targets, by the very rule that scores them (``bits``).
-
-    Args:
-        loaded: A base of L labels.
-        hidden: (k, D), of the last layer, where the targets' labels begin.
-        truth: k steps' members as ``StepEncoder.members`` gives them.
-
-    Returns:
-        A scalar in nats: the mean over the targets of the mean over a target's members of -log p.
-    """
-    log_p = torch.log_softmax(head_logits(loaded, hidden), -1)
-    sizes = np.array([len(members) for members in truth])
-    share = torch.from_numpy(1.0 / np.repeat(sizes, sizes) / len(truth)).to(log_p)
-    return -(log_p[np.repeat(np.arange(len(truth)), sizes), np.concatenate(truth)] * share).sum()

@@ -107,6 +107,7 @@ class History:
         self._last: tuple[bytes, bytes] = (b"", b"")
         self._escapes: dict[int, tuple[float, float]] = {}
         self._started: tuple[bytes, HistoryCursor] | None = None
+        self._known_shares: tuple[bytes, list[dict[bytes, float]]] | None = None
 
     def start(self, context: bytes = b"") -> "HistoryCursor":
         if self._started is None or self._started[0] != context:
@@ -134,7 +135,7 @@ class History:
         self._last = (self._last[1], line)
         if self._learns_beneath:
             self._beneath.learn(line, context)
-        self._started = None
+        self._started = self._known_shares = None
 
     def escape(self, depth: int, mass: float) -> float:
         """The probability that a line which has matched so far goes on as none of the past."""
@@ -149,7 +150,7 @@ class History:
 
     def load_state(self, state: Packed) -> None:
         (weights, last, escapes, counts), beneath = state
-        self._started = None
+        self._started = self._known_shares = None
         self._weights, self._last = list(weights), (last[0], last[1])
         self._escapes = {bucket: (escaped, tries) for bucket, escaped, tries in escapes}
         for rule, saved in zip(self._counts, counts, strict=True):
@@ -162,8 +163,10 @@ class History:
         return (b"", b"", self._last[1], two, context, _SEPARATOR.join((context, self._last[1])))
 
     def _shares(self, context: bytes) -> list[dict[bytes, float]]:
-        keys = self._keys(context)
-        return [rule.shares(key) for rule, key in zip(self._counts, keys, strict=True)]
+        if self._known_shares is None or self._known_shares[0] != context:
+            pairs = zip(self._counts, self._keys(context), strict=True)
+            self._known_shares = context, [rule.shares(key) for rule, key in pairs]
+        return self._known_shares[1]
 
     def _learn_weights(self, line: bytes, context: bytes) -> None:
         """Rules that know their context are weighted by what they said of the line."""
