@@ -9,107 +9,170 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selflow.core.clock import SystemClock
 from selflow.core.config import by_reference
-from selflow.core.errors import UsageError
 from selflow.core.paths import Root
 from selflow.core.settings import Settings
 from selflow.core.steps import Step
 
 if TYPE_CHECKING:
-    from selflow.predict.agents import RecordedExpert
+    from actors.messages import Candidate, StageRequest
+    from actors.plan import Plan
+    from selflow.predict.regrowth import Answers, Grown, Growth
 
-GROWN_FRACTION = 0.5
-"""Agents are grown from this part of the stream and measured on the rest."""
 Note = Callable[[str], None]
 
 
-def grow(
-    steps: Sequence[Step], settings: Settings, note: Note
-) -> "tuple[int, list[RecordedExpert]]":
-    """Agents grown from the first half of a stream, and what each says of every later step before
-    it came.
-
-    Returns:
-        The index of the first step that they are asked for, and one expert per agent.
+def grow(steps: Sequence[Step], settings: Settings, note: Note) -> "Grown":
+    """What agents said of each later step of a stream before it came: each owner's, grown again at
+    fixed points from that owner's steps before (``selflow/predict/regrowth.py``), and learning
+    online from each step after they said something of it.
 
     Raises:
-        UsageError: The stream is one of several users, or too short. SelFlowError: No agent could
-        be grown.
+        UsageError: Nobody has enough steps. SelFlowError: A base could not be made, or the tasks
+        that do it failed.
 
-    Cost: discovery, a base and a search: minutes for 10,000 steps.
+    Cost: for each owner and growth discovery and a base, minutes for 10,000 steps; one search per
+    agent, in whose place later growths train with what won.
     """
-    if any(step.user for step in steps):
-        raise UsageError(
-            "agents are grown from one person's stream", "leave out --user, or --agents"
-        )
-    first = int(len(steps) * GROWN_FRACTION)
+    from selflow.predict.regrowth import grow_by_owner
+
     with (
         tempfile.TemporaryDirectory(prefix="selflow-eval-") as folder,
         _private_ray(Path(folder)) as root,
     ):
-        return first, _grow(root, list(steps), first, settings, note)
+        return grow_by_owner(steps, _Grower(root, settings, note))
 
 
-def _grow(
-    root: Root, steps: list[Step], first: int, settings: Settings, note: Note
-) -> "list[RecordedExpert]":
+class _Grower:
+    """Grows one owner's agents, each growth in a folder of its own that is then removed."""
+
+    def __init__(self, root: Root, settings: Settings, note: Note) -> None:
+        self._root, self._settings, self._note = root, settings, note
+        self._won: dict[tuple[int, str], Mapping[str, Any]] = {}
+        """By owner and name, the configuration that an earlier growth's search chose."""
+
+    def __call__(self, growth: "Growth") -> "list[Answers]":
+        share = f"{growth.first:,} steps"
+        of = f"owner {growth.owner + 1} of {growth.owners}, " if growth.owners > 1 else ""
+        with tempfile.TemporaryDirectory(dir=self._root.path, prefix="growth-") as folder:
+            root = Root(Path(folder), Path(folder))
+            root.make()
+            plan = self._plan(root)
+            return list(self._grow(plan, growth, lambda what: self._note(f"{of}{share}: {what}")))
+
+    def _plan(self, root: Root) -> "Plan":
+        import ray
+
+        from actors.plan import Plan, gpu_share
+
+        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        share = gpu_share(self._settings, resources)
+        settings = by_reference(self._settings)
+        return Plan(root, settings, "eval", 0, has_resources=False, gpu_share=share)
+
+    def _grow(self, plan: "Plan", growth: "Growth", note: Note) -> "Iterator[Answers]":
+        from actors.messages import Candidate, StageRequest
+        from actors.stages import find_patterns, make_base
+        from selflow.discover.candidates import choose_patterns
+
+        cycle_id, snapshot = _begin(plan, growth)
+        note("finding patterns")
+        request = StageRequest(plan, cycle_id)
+        discovery = _result(find_patterns.remote(request, snapshot))
+        note("training the base")
+        base = _result(make_base.options(**plan.accelerated()).remote(request, snapshot, ""))
+        patterns: Any = discovery.result["patterns"]
+        for pattern in choose_patterns(patterns, (), plan.settings.learning):
+            name = str(pattern["name"])
+            number = int(pattern["number"])
+            candidate = Candidate(name, "", number, discovery.sha256, base.sha256)
+            note(f"growing an agent for {name}")
+            answers = self._agent(request, candidate, snapshot, growth, note)
+            if answers is not None:
+                yield answers
+
+    def _agent(
+        self,
+        request: "StageRequest",
+        candidate: "Candidate",
+        snapshot: Any,  # noqa: ANN401  (an object ref)
+        growth: "Growth",
+        note: Note,
+    ) -> "Answers | None":
+        from actors.messages import Failure
+        from actors.stages import grow_agent
+
+        won = self._won.get((growth.owner, candidate.agent))
+        if won is not None:
+            settings = request.plan.settings
+            once = settings.model_copy(
+                update={"tune": settings.tune.model_copy(update={"num_samples": 1})}
+            )
+            request = replace(request, plan=replace(request.plan, settings=once))
+            candidate = replace(candidate, warm=(won,))
+        result = _result(grow_agent.remote(replace(request, candidate=candidate), snapshot))
+        if isinstance(result, Failure):
+            note(f"{candidate.agent}: {result.reason}")
+            return None
+        config: Any = result.result["config"]
+        self._won[growth.owner, candidate.agent] = config
+        note(f"{candidate.agent} predicts, then learns, {growth.predicted_steps:,} steps")
+        grown = replace(candidate, adapter_sha256=result.sha256)
+        return _answers(request.plan, grown, growth, float(config["learning_rate"]))
+
+
+def _begin(plan: "Plan", growth: "Growth") -> tuple[str, Any]:
+    """A cycle in the catalog for the stages to report to, and the owner's past as an object ref."""
     import ray
 
-    from actors.judging import recorder
-    from actors.messages import Candidate, Failure, Snapshot, StageRequest, StageResult
-    from actors.plan import Plan, gpu_share
-    from actors.stages import find_patterns, grow_agent, make_base
-    from selflow.discover.candidates import choose_patterns
+    from actors.messages import Snapshot
     from selflow.judge.splits import split_by_time
     from selflow.predict.steps import StepTable
 
-    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    plan = Plan(
-        root,
-        by_reference(settings),
-        "eval",
-        0,
-        has_resources=False,
-        gpu_share=gpu_share(settings, resources),
-    )
-    past = steps[:first]
-    split = split_by_time(past)
+    past = growth.steps[: growth.first]
+    split, n = split_by_time(past), len(past)
     # What the gate would judge on is past too: nobody judges here, the pool's weights do.
-    snapshot = ray.put(
-        Snapshot(
-            StepTable.of(past), len(past), 0, split.train, (split.tune[0], first), (first, first)
-        )
-    )
+    tune = (split.tune[0], n)
+    snapshot = ray.put(Snapshot(StepTable.of(past), n, 0, split.train, tune, (n, n)))
     with plan.catalog() as catalog:
         cycle = catalog.cycles.request("owner", SystemClock().now_us())
-        catalog.cycles.begin(cycle.id, len(past), SystemClock().now_us())
-    note("finding patterns")
-    discovery: StageResult = _result(find_patterns.remote(StageRequest(plan, cycle.id), snapshot))
-    note("training the base")
-    base: StageResult = _result(
-        make_base.options(**plan.accelerated()).remote(StageRequest(plan, cycle.id), snapshot, "")
+        catalog.cycles.begin(cycle.id, n, SystemClock().now_us())
+    return cycle.id, snapshot
+
+
+def _answers(plan: "Plan", candidate: "Candidate", growth: "Growth", rate: float) -> "Answers":
+    """What a new agent says of each step until the next growth, while it follows its owner."""
+    from actors.judging import slices
+    from selflow.core.scores import LabelScores
+    from selflow.lm.base import device_of
+    from selflow.lm.following import follow
+    from selflow.lm.loaded import add_adapter, load_base
+    from selflow.predict.regrowth import Answers
+    from selflow.store.artifacts import ArtifactStore
+
+    store = ArtifactStore(plan.root.artifacts)
+    loaded = load_base(store.get(candidate.base_sha256), device_of(plan.settings.lm.device))
+    add_adapter(loaded, candidate.agent, store.get(candidate.adapter_sha256))
+    is_own = slices(plan, candidate, growth.steps)
+    p, other_p = follow(
+        loaded,
+        candidate.agent,
+        growth.steps,
+        is_own,
+        growth.first,
+        learning_rate=rate,
+        seed=plan.settings.learning.seed,
     )
-    grown: list[tuple[str, str]] = []
-    patterns: Any = discovery.result["patterns"]
-    for pattern in choose_patterns(patterns, (), settings.learning):
-        name = str(pattern["name"])
-        note(f"growing an agent for {name}")
-        candidate = Candidate(name, "", int(pattern["number"]), discovery.sha256, base.sha256)
-        result = _result(
-            grow_agent.remote(StageRequest(plan, cycle.id, candidate=candidate), snapshot)
-        )
-        if isinstance(result, Failure):
-            note(f"{name}: {result.reason}")
-        else:
-            grown.append((name, result.sha256))
-    record = recorder(plan, steps)
-    return [record(name, base.sha256, sha256, first) for name, sha256 in grown]
+    labels = loaded.vocabulary.labels
+    said = [LabelScores(labels, *row) for row in zip(p, other_p.tolist(), strict=True)]
+    return Answers(candidate.agent, said)
 
 
 def _result(ref: Any) -> Any:  # noqa: ANN401  (a ref, and what its task returned)

@@ -18,7 +18,7 @@ from selflow.lm.data import AgentData
 from selflow.lm.encoding import fill, windows
 from selflow.lm.loaded import MODULES, key, load_base, remove_adapter, write_adapter
 from selflow.lm.lower_layers import LowerLayers, can_hold
-from selflow.lm.scoring import bits, head_logits, score_targets
+from selflow.lm.scoring import bits, score_targets, targets_loss
 from selflow.lm.training import Optimization
 
 _CONTEXT = 64
@@ -169,7 +169,7 @@ class LoraRun:
         return LowerLayers(self._loaded, self._cut, self._encoded, self._windows, size)
 
     def _loss(self, epoch: int, batch: int) -> torch.Tensor:
-        """The loss of one batch of windows, by the very rule that scores them (``bits``).
+        """The loss of one batch of windows.
 
         Args:
             epoch: Counted from 0; each shuffles members and windows by a seed of its own.
@@ -193,10 +193,5 @@ class LoraRun:
             hidden = self.lower.hidden(chosen)
         else:
             hidden = self._loaded.hidden(torch.from_numpy(ids).to(self._loaded.device))
-        log_p = torch.log_softmax(head_logits(self._loaded, hidden[rows, columns]), -1)
         truth = [self._truth[target] for window in group for target in window.targets]
-        sizes = np.array([len(members) for members in truth])
-        share = torch.from_numpy(1.0 / np.repeat(sizes, sizes) / len(truth)).to(log_p)
-        return -(
-            log_p[np.repeat(np.arange(len(truth)), sizes), np.concatenate(truth)] * share
-        ).sum()
+        return targets_loss(self._loaded, hidden[rows, columns], truth)

@@ -184,5 +184,24 @@ def bits(p: Floats, other_p: Floats, truth: Sequence[Sequence[int]]) -> NDArray[
     return np.array([-np.log2(row[own]).mean() for row, own in zip(every, truth, strict=True)])
 
 
+def targets_loss(
+    loaded: LoadedBase, hidden: torch.Tensor, truth: Sequence[Sequence[int]]
+) -> torch.Tensor:
+    """The loss of some targets, by the very rule that scores them (``bits``).
+
+    Args:
+        loaded: A base of L labels.
+        hidden: (k, D), of the last layer, where the targets' labels begin.
+        truth: k steps' members as ``StepEncoder.members`` gives them.
+
+    Returns:
+        A scalar in nats: the mean over the targets of the mean over a target's members of -log p.
+    """
+    log_p = torch.log_softmax(head_logits(loaded, hidden), -1)
+    sizes = np.array([len(members) for members in truth])
+    share = torch.from_numpy(1.0 / np.repeat(sizes, sizes) / len(truth)).to(log_p)
+    return -(log_p[np.repeat(np.arange(len(truth)), sizes), np.concatenate(truth)] * share).sum()
+
+
 def _probabilities(loaded: LoadedBase, hidden: torch.Tensor) -> Floats:
     return torch.softmax(head_logits(loaded, hidden).double(), -1).float().cpu().numpy()

@@ -131,6 +131,37 @@ class RecordedExpert(AgentExpert):
         super().load_state(counts)
 
 
+class VersionedExpert(AgentExpert):
+    """An agent that is grown again and again, for several owners: at each step it says what the
+    version of that step's owner said beforehand.
+
+    ``said`` has one entry per step, in the order of learning; None where nobody has such an agent.
+    """
+
+    def __init__(self, name: str, said: Sequence[LabelScores | None]) -> None:
+        super().__init__(name)
+        self._said = said
+        self._row = 0
+
+    def said_at(self, row: int) -> LabelScores | None:
+        """What was said of a step, counted from where it entered."""
+        return self._said[row]
+
+    def ask(self, view: View) -> "AgentAnswer":
+        return AgentAnswer(self.said_at(self._row) or _SILENCE, self, view.vocabulary)
+
+    def learn(self, view: View, members: Sequence[int], n_new: int) -> None:
+        super().learn(view, members, n_new)
+        self._row += 1
+
+    def state(self) -> Packed:
+        return [*super().state(), self._row]
+
+    def load_state(self, packed: Packed) -> None:
+        *counts, self._row = packed
+        super().load_state(counts)
+
+
 class AgentAnswer:
     """One agent's forecast at one moment, over the L labels of its base and all known ones.
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from selflow.text.byte_context import ContextWindow, folder_tokens, line_tokens, plain_folder
 from selflow.text.byte_model import HIDDEN, ByteModel, KeyValues, Visible, log_softmax
-from selflow.text.lines import END, MAX_LINE_BYTES, Floats, Packed
+from selflow.text.lines import END, MAX_LINE_BYTES, Distribution, Floats, Packed
 
 _ROOM = 64
 """Slots of a line's tree at first."""
@@ -128,22 +128,24 @@ class _Tree:
         self._cache = prefix.copy(prefix.length, _ROOM)
         self._before = prefix.length if before is None else before
 
-    def evaluate(self, cursor: "ByteCursor") -> None:
-        """Log probabilities of this cursor and of those that lead to it, in one pass."""
-        pending = cursor.unread()
+    def evaluate(self, ends: "Sequence[ByteCursor]") -> None:
+        """Log probabilities of these cursors and of those that lead to them, in one pass."""
+        pending = list(dict.fromkeys(cursor for end in ends for cursor in end.unread()))
+        if not pending:
+            return
         slots = self._cache.take(len(pending))
         for unread, slot in zip(pending, slots, strict=True):
             unread.enter(slot)
         paths = [unread.slots for unread in pending]
         positions = np.array([self._before + len(path) - 1 for path in paths])
-        visible = _visible(self._before, paths)
+        visible = (_path if len(ends) == 1 else _branches)(self._before, paths)
         tokens = [unread.token for unread in pending]
         logits = self._model.forward(tokens, positions, self._cache, slots, visible)
         for unread, log_p in zip(pending, log_softmax(logits), strict=True):
             unread.fill(log_p)
 
 
-def _visible(before: int, paths: Sequence[Slots]) -> Visible:
+def _path(before: int, paths: Sequence[Slots]) -> Visible:
     """What each position of a path reads: the prefix, and the path up to itself.
 
     Args:
@@ -158,6 +160,16 @@ def _visible(before: int, paths: Sequence[Slots]) -> Visible:
         return Visible(columns, None)
     mask = np.zeros((n, before + len(path)), np.float32)
     mask[:, -n:][~np.tri(n, dtype=bool)] = HIDDEN
+    return Visible(columns, mask)
+
+
+def _branches(before: int, paths: Sequence[Slots]) -> Visible:
+    """The same for positions on several paths: each reads its own."""
+    columns = _columns(before, np.unique(np.concatenate(paths)))
+    mask = np.full((len(paths), len(columns)), HIDDEN, np.float32)
+    mask[:, :before] = 0.0
+    for row, path in enumerate(paths):
+        mask[row, np.searchsorted(columns, path)] = 0.0
     return Visible(columns, mask)
 
 
@@ -183,7 +195,7 @@ class ByteCursor:
     def log_p(self) -> Floats:
         """(257,) before the next byte."""
         if self._log_p is None:
-            self._tree.evaluate(self)
+            self._tree.evaluate([self])
         return cast("Floats", self._log_p)
 
     @property
@@ -193,7 +205,21 @@ class ByteCursor:
 
     @property
     def p(self) -> Floats:
-        return np.asarray(np.exp(self.log_p))
+        return self.distribution.p
+
+    @property
+    def distribution(self) -> Distribution:
+        return Distribution(np.asarray(np.exp(self.log_p)))
+
+    def read_on(self, texts: Sequence[bytes]) -> None:
+        """Compute the cursors along all these ways to go on in one pass."""
+        ends = []
+        for text in texts:
+            cursor = self
+            for byte in text:
+                cursor = cursor.step(byte)
+            ends.append(cursor)
+        self._tree.evaluate([end for end in ends if not end.is_read])
 
     def step(self, byte: int) -> "ByteCursor":
         cursor = self._next.get(byte)

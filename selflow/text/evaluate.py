@@ -120,32 +120,49 @@ def grade_lines(
 ) -> Iterator[dict[str, LineGrade]]:
     """One user's lines, each by every expert before anybody learns it.
 
-    Cost: bench/text.py.
+    Cost: bench/typing_cost.py.
     """
-    mix = Mixer(shared)
-    mixers = {} if models is None else models.mixers(mix.rules)
-    rules: dict[str, TextExpert] = {"history": mix.rules.history, "ppm": mix.rules.primed}
-    experts: dict[str, TextExpert] = {**rules, "mix": mix, **mixers}
-    bounds = {name: PrecisionBound() for name in experts}
-    counts = LineCounts(FREQUENT_HALF_LIFE_LINES)
+    contest = Contest(shared, models)
     for _, line, context, _ in rows:
+        yield contest.grade(line, context)
+        contest.learn(line, context)
+
+
+class Contest:
+    """All experts side by side on one user's lines."""
+
+    def __init__(self, shared: SharedText, models: Models | None = None) -> None:
+        self._mix = Mixer(shared)
+        self._mixers = {} if models is None else models.mixers(self._mix.rules)
+        self._controls = () if models is None else tuple(models.controls)
+        rules = self._mix.rules
+        ranking: dict[str, TextExpert] = {"history": rules.history, "ppm": rules.primed}
+        self._experts = {**ranking, "mix": self._mix, **self._mixers}
+        self._bounds = {name: PrecisionBound() for name in self._experts}
+        self._counts = LineCounts(FREQUENT_HALF_LIFE_LINES)
+
+    def grade(self, line: bytes, context: bytes) -> dict[str, LineGrade]:
+        """What each of them would have said of a line; thresholds of completions learn from it."""
+        counts = self._counts
         shares = counts.shares(b"")
         ranked = {"fish": counts.newest(), "frecency": sorted(shares, key=lambda x: -shares[x])}
         grades = {name: _grade_rule(line, lines) for name, lines in ranked.items()}
-        for mixer in mixers.values():
+        for mixer in self._mixers.values():
             mixer.read_ahead(line, context)
-        for name, expert in experts.items():
+        for name, expert in self._experts.items():
             start = expert.start(context)
-            is_control = models is not None and name in models.controls
             grades[name] = (
                 LineGrade(len(line), line_bits(start, line), None, 0, 0)
-                if is_control
-                else _grade_expert(line, start, bounds[name])
+                if name in self._controls
+                else _grade_expert(line, start, self._bounds[name])
             )
-        counts.learn(b"", line)
-        for mixer in (*mixers.values(), mix):
+        return grades
+
+    def learn(self, line: bytes, context: bytes) -> None:
+        """The line came."""
+        self._counts.learn(b"", line)
+        for mixer in (*self._mixers.values(), self._mix):
             mixer.learn(line, context)
-        yield grades
 
 
 def _grade_rule(line: bytes, ranked: Sequence[bytes]) -> LineGrade:

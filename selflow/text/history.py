@@ -19,6 +19,7 @@ from selflow.text.lines import (
     MAX_AHEAD_LINES,
     MAX_LINE_BYTES,
     Cursor,
+    Distribution,
     Floats,
     Packed,
     TextExpert,
@@ -106,6 +107,7 @@ class History:
         self._last: tuple[bytes, bytes] = (b"", b"")
         self._escapes: dict[int, tuple[float, float]] = {}
         self._started: tuple[bytes, HistoryCursor] | None = None
+        self._known_shares: tuple[bytes, list[dict[bytes, float]]] | None = None
 
     def start(self, context: bytes = b"") -> "HistoryCursor":
         if self._started is None or self._started[0] != context:
@@ -133,7 +135,7 @@ class History:
         self._last = (self._last[1], line)
         if self._learns_beneath:
             self._beneath.learn(line, context)
-        self._started = None
+        self._started = self._known_shares = None
 
     def escape(self, depth: int, mass: float) -> float:
         """The probability that a line which has matched so far goes on as none of the past."""
@@ -148,7 +150,7 @@ class History:
 
     def load_state(self, state: Packed) -> None:
         (weights, last, escapes, counts), beneath = state
-        self._started = None
+        self._started = self._known_shares = None
         self._weights, self._last = list(weights), (last[0], last[1])
         self._escapes = {bucket: (escaped, tries) for bucket, escaped, tries in escapes}
         for rule, saved in zip(self._counts, counts, strict=True):
@@ -161,8 +163,10 @@ class History:
         return (b"", b"", self._last[1], two, context, _SEPARATOR.join((context, self._last[1])))
 
     def _shares(self, context: bytes) -> list[dict[bytes, float]]:
-        keys = self._keys(context)
-        return [rule.shares(key) for rule, key in zip(self._counts, keys, strict=True)]
+        if self._known_shares is None or self._known_shares[0] != context:
+            pairs = zip(self._counts, self._keys(context), strict=True)
+            self._known_shares = context, [rule.shares(key) for rule, key in pairs]
+        return self._known_shares[1]
 
     def _learn_weights(self, line: bytes, context: bytes) -> None:
         """Rules that know their context are weighted by what they said of the line."""
@@ -204,7 +208,7 @@ def _symbol(line: bytes, index: int) -> int:
 class HistoryCursor:
     """The lines that still match what was typed."""
 
-    __slots__ = ("_ahead", "_beneath", "_depth", "_history", "_next", "_p", "mass", "matching")
+    __slots__ = ("_ahead", "_beneath", "_depth", "_history", "_next", "_said", "mass", "matching")
 
     def __init__(
         self,
@@ -217,15 +221,20 @@ class HistoryCursor:
         self.matching = matching
         """The lines and their weights."""
         self.mass = sum(weight for _, weight in matching)
-        self._p: Floats | None = None
+        self._said: Distribution | None = None
         self._ahead: Sequence[bytes] | None = None
         self._next: dict[int, HistoryCursor] = {}
 
     @property
     def p(self) -> Floats:
-        if self._p is None:
-            self._p = self._beneath.p if not self.mass else self._with_lines()
-        return self._p
+        return self.distribution.p
+
+    @property
+    def distribution(self) -> Distribution:
+        if self._said is None:
+            beneath = self._beneath.distribution
+            self._said = self._with_lines(beneath.p) if self.mass else beneath
+        return self._said
 
     def step(self, byte: int) -> "HistoryCursor":
         cursor = self._next.get(byte)
@@ -245,11 +254,11 @@ class HistoryCursor:
             self._ahead = [line[lo:] for line, _ in heaviest]
         return self._ahead
 
-    def _with_lines(self) -> Floats:
+    def _with_lines(self, beneath: Floats) -> Distribution:
         escape = self._history.escape(self._depth, self.mass)
-        p = escape * self._beneath.p
+        p = escape * beneath
         scale = (1.0 - escape) / self.mass
         depth = self._depth
         for line, weight in self.matching:
             p[line[depth] if depth < len(line) else END] += weight * scale
-        return p
+        return Distribution(p)

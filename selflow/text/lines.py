@@ -13,12 +13,46 @@ Packed = Any
 END = 256
 """The symbol after a line's last byte."""
 SYMBOLS = 257
+BYTES = tuple(bytes((byte,)) for byte in range(256))
+"""Each byte as a string."""
 MAX_LINE_BYTES = 1_024
 """Longer lines are pasted, not typed: they are left out everywhere, and counted."""
 
 
 MAX_AHEAD_BYTES, MAX_AHEAD_LINES = 96, 5
 """Bounds of what a cursor says of the lines ahead."""
+
+
+LEAST_LIKELY = 0.02
+"""Symbols below this probability are no candidates of a search."""
+
+
+class Distribution:
+    """Probabilities of the next symbol, and what follows from them once somebody asks for it."""
+
+    __slots__ = ("_likely", "_log_p", "p")
+
+    def __init__(self, p: Floats) -> None:
+        self.p = p
+        """(257,), positive, sums to 1."""
+        self._log_p: Floats | None = None
+        self._likely: list[tuple[float, int]] | None = None
+
+    @property
+    def log_p(self) -> Floats:
+        """(257,) natural logarithms."""
+        if self._log_p is None:
+            self._log_p = np.log(self.p)
+        return self._log_p
+
+    @property
+    def likely(self) -> list[tuple[float, int]]:
+        """(probability, symbol) of all of at least ``LEAST_LIKELY``, the likeliest first."""
+        if self._likely is None:
+            symbols = (self.p >= LEAST_LIKELY).nonzero()[0]
+            pairs = zip(self.p[symbols].tolist(), symbols.tolist(), strict=True)
+            self._likely = sorted(pairs, reverse=True)
+        return self._likely
 
 
 class Cursor(Protocol):
@@ -29,6 +63,10 @@ class Cursor(Protocol):
     @property
     def p(self) -> Floats:
         """(257,): the probability of each byte and of END here; positive, sums to 1."""
+
+    @property
+    def distribution(self) -> Distribution:
+        """``p``, and what follows from it."""
 
     def step(self, byte: int) -> "Cursor":
         """The cursor after one more byte."""

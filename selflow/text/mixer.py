@@ -7,13 +7,14 @@ by gradient descent on the log-loss of each byte, after the line is finished: wi
 stand still, so that the probabilities of all lines sum to 1.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
 
 from selflow.text.byte_expert import ByteCursor, ByteExpert
 from selflow.text.history import History, HistoryCursor
-from selflow.text.lines import END, MAX_LINE_BYTES, Floats, Packed
+from selflow.text.lines import END, MAX_LINE_BYTES, SYMBOLS, Cursor, Distribution, Floats, Packed
 from selflow.text.ppm import ByteCounts, Ppm, PpmCursor
 from selflow.text.shared_text import SharedText
 
@@ -21,7 +22,7 @@ RATES = (0.002, 0.001, 0.001)
 """Of the gradient descent, in weight per nat, by the number of models."""
 _DEPTHS = (1, 2, 4, 8, 16)
 _MATCHES = 4
-_CONFIDENCES = np.log((0.3, 0.6, 0.9))
+_CONFIDENCES = np.log((0.3, 0.6, 0.9)).tolist()
 _LEVELS = len(_CONFIDENCES) + 1
 START_WEIGHTS = (
     ((0.2, 0.3, 0.5), (0.2, 0.3, 0.5)),
@@ -161,33 +162,39 @@ def _start_weights(models: int) -> list[Floats]:
 
 
 def _mix(weights: Sequence[Floats], rows: tuple[int, int], logs: Floats) -> Floats:
-    scores = (weights[0][rows[0]] + weights[1][rows[1]]) @ logs
-    p = np.exp(scores - scores.max())
-    return np.asarray(p / p.sum())
+    scores: Floats = (weights[0][rows[0]] + weights[1][rows[1]]).dot(logs)
+    scores -= _max(scores)
+    np.exp(scores, out=scores)
+    scores /= _sum(scores)
+    return scores
+
+
+_max, _sum = np.maximum.reduce, np.add.reduce
 
 
 class MixCursor:
     """The experts' cursors, side by side."""
 
-    __slots__ = ("_depth", "_inputs", "_models", "_next", "_p", "_rules", "_weights")
+    __slots__ = ("_depth", "_models", "_next", "_rules", "_said", "_weights")
 
     def __init__(
         self, weights: Sequence[Floats], rules: "_Rules", models: "_Models", depth: int
     ) -> None:
         self._weights, self._depth = weights, depth
         self._rules, self._models = rules, models
-        self._inputs: tuple[Floats, tuple[int, int]] | None = None
-        self._p: Floats | None = None
+        self._said: Distribution | None = None
         self._next: dict[int, MixCursor] = {}
 
     @property
     def p(self) -> Floats:
-        if self._p is None:
-            if self._inputs is None:
-                self._inputs = self.inputs([model.log_p for model in self._models])
-            logs, rows = self._inputs
-            self._p = _mix(self._weights, rows, logs)
-        return self._p
+        return self.distribution.p
+
+    @property
+    def distribution(self) -> Distribution:
+        if self._said is None:
+            logs, rows = self.inputs([model.log_p for model in self._models])
+            self._said = Distribution(_mix(self._weights, rows, logs))
+        return self._said
 
     def step(self, byte: int) -> "MixCursor":
         cursor = self._next.get(byte)
@@ -207,14 +214,17 @@ class MixCursor:
         """Where to look for completions that the models then judge; None without models."""
         return self._rules[2] if self._models else None
 
-    def read_on(self, text: bytes) -> None:
-        """Let the models read these bytes in one pass; it changes nothing but the cost."""
+    @property
+    def is_read(self) -> bool:
+        """Whether the models computed what they say here."""
+        return all(model.is_read for model in self._models)
+
+    def read_on(self, texts: Sequence[bytes]) -> None:
+        """Let the models read all these ways to go on in one pass; it changes nothing but the cost
+        and the last bits of what they say.
+        """
         for model in self._models:
-            cursor = model
-            for byte in text:
-                cursor = cursor.step(byte)
-            if not cursor.is_read:
-                cursor.log_p  # noqa: B018  (computes all that lead to it)
+            model.read_on(texts)
 
     def inputs(self, models: Sequence[Floats]) -> tuple[Floats, tuple[int, int]]:
         """(experts, 257) log probabilities, and which vector of each table has a say.
@@ -222,12 +232,15 @@ class MixCursor:
         Args:
             models: What the models say here, (257,) log probabilities each.
         """
-        logs = np.log(np.stack([cursor.p for cursor in self._rules]))
-        if models:
-            logs = np.concatenate([logs, models])
+        logs = np.empty((len(self._rules) + len(models), SYMBOLS))
+        rules: tuple[Cursor, ...] = self._rules
+        for row, cursor in enumerate(rules):
+            logs[row] = cursor.distribution.log_p
+        for row, log_p in enumerate(models, start=len(self._rules)):
+            logs[row] = log_p
         confidence = 0
-        for level in np.searchsorted(_CONFIDENCES, logs[:_CONFIDENT].max(axis=1)).tolist():
-            confidence = confidence * _LEVELS + level
+        for highest in _max(logs[:_CONFIDENT], axis=1).tolist():
+            confidence = confidence * _LEVELS + bisect_left(_CONFIDENCES, highest)
         mass = self._rules[2].mass
         match = 0 if not mass else 1 if mass < 0.02 else 2 if mass < 0.2 else 3
         position = sum(self._depth >= start for start in _DEPTHS)

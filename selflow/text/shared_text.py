@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selflow.core.errors import ShapeError
-from selflow.text.lines import END, SYMBOLS, Floats
+from selflow.text.lines import END, Floats
 
 SHARED_SCHEMA = "selflow.text.shared_lines/1"
 SHARED_FILE = "shared_lines.msgpack"
@@ -27,6 +27,8 @@ DAMPING = 0.4
 about what one person types than the tenth.
 """
 _SYMBOL_BITS, _BYTE_BITS = 9, 8
+Counts = tuple[NDArray[np.intp], Floats]
+"""Symbols and how often each came, (symbols,) both."""
 
 
 def encode_lines(lines: Sequence[bytes], note: str) -> bytes:
@@ -72,23 +74,16 @@ class SharedText:
         self._contexts, first = np.unique(codes >> _SYMBOL_BITS, return_index=True)
         self._starts = [*first.tolist(), len(codes)]
         self._symbols = (codes & ((1 << _SYMBOL_BITS) - 1)).astype(np.int16)
-        self._counts = counts**DAMPING
+        self._counts = np.asarray(counts**DAMPING, np.float64)
 
-    def counts(self, tail: bytes) -> list[Floats | None]:
-        """(257,) counts for each of the contexts of 0, 1, ... ``len(tail)`` last bytes; None for
-        one that never came.
-        """
-        keys = [_key(tail[len(tail) - order :]) for order in range(len(tail) + 1)]
-        indices = np.searchsorted(self._contexts, np.array(keys, np.int64)).tolist()
-        return [self._dense(index, key) for index, key in zip(indices, keys, strict=True)]
-
-    def _dense(self, index: int, key: int) -> Floats | None:
+    def counts(self, context: bytes) -> Counts | None:
+        """Which symbols followed a context, and how often; None if it never came."""
+        key = _key(context)
+        index = int(self._contexts.searchsorted(key))
         if index == len(self._contexts) or self._contexts[index] != key:
             return None
-        counts = np.zeros(SYMBOLS)
         start, stop = self._starts[index], self._starts[index + 1]
-        counts[self._symbols[start:stop]] = self._counts[start:stop]
-        return counts
+        return self._symbols[start:stop].astype(np.intp), self._counts[start:stop]
 
 
 def _key(context: bytes) -> int:

@@ -14,13 +14,13 @@ from heapq import heappop, heappush
 from itertools import groupby
 from operator import itemgetter
 
-from selflow.text.lines import END, MAX_LINE_BYTES, Cursor, Packed, TextExpert
+from selflow.text.lines import BYTES, END, LEAST_LIKELY, MAX_LINE_BYTES, Cursor, Packed, TextExpert
 from selflow.text.mixer import MixCursor
 
 MIN_PRECISION = 0.05
 PRICE_KEYS = 0.25
 """What a wrong completion costs its reader, in keys."""
-SEARCH_FLOOR = 0.02
+SEARCH_FLOOR = LEAST_LIKELY
 """Completions below this probability are not looked for; no threshold is lower."""
 FLOOR_OF_THRESHOLD = 0.25
 """Of the threshold: below it no completion is looked for, so that a search is short where little is
@@ -28,6 +28,8 @@ certain, and a threshold that is too high can still fall.
 """
 KNOWN_LINES = 2
 """Lines of the past whose probability is computed whatever the search finds."""
+FIRST_READ_BYTES = 32
+"""That models read of a completion before it is looked at again."""
 MAX_STEPS = 32
 """Bytes that one search may look at beyond those that an earlier one did."""
 MAX_TYPED_BYTES = 256
@@ -61,11 +63,9 @@ def completions(
     known = list(cursor.lines_ahead()[:KNOWN_LINES])
     guide = cursor.guide if isinstance(cursor, MixCursor) else None
     searched = _search(cursor if guide is None else guide, count, floor, max_steps)
-    judged = known if guide is None else [*known, *searched]
     completed = {} if guide is not None else searched
-    for rest in judged:
-        if rest not in completed and (p := _probability(cursor, rest, floor)) >= floor:
-            completed[rest] = p
+    judged = dict.fromkeys(rest for rest in (*known, *searched) if rest not in completed)
+    completed.update(_judged(cursor, list(judged), floor))
     return sorted(completed.items(), key=itemgetter(1), reverse=True)[:count]
 
 
@@ -77,31 +77,61 @@ def _search(cursor: Cursor, count: int, floor: float, max_steps: int) -> dict[by
     heap: list[tuple[float, bytes, bool, Cursor]] = [(-1.0, b"", False, cursor)]
     steps = 0
     while heap and len(completed) < count and steps < max_steps:
-        p, text, is_whole, at = heappop(heap)
+        p, text, is_whole, before = heappop(heap)
         if is_whole:
             completed[text] = -p
             continue
         steps += 1
-        for symbol in (at.p >= floor / -p).nonzero()[0].tolist():
-            likely = p * float(at.p[symbol])
+        at = before.step(text[-1]) if text else before
+        least = floor / -p
+        for share, symbol in at.distribution.likely:
+            if share < least:
+                break
             if symbol == END:
-                heappush(heap, (likely, text, True, at))
+                heappush(heap, (p * share, text, True, at))
             elif len(text) < MAX_TYPED_BYTES:
-                heappush(heap, (likely, text + bytes((symbol,)), False, at.step(symbol)))
+                heappush(heap, (p * share, text + BYTES[symbol], False, at))
     return completed
 
 
-def _probability(cursor: Cursor, rest: bytes, floor: float) -> float:
-    """Of exactly this rest, or 0 as soon as it is below ``floor``."""
-    if isinstance(cursor, MixCursor):
-        cursor.read_on(rest)
-    p, at = 1.0, cursor
-    for symbol in rest:
-        p *= float(at.p[symbol])
-        if p < floor:
-            return 0.0
-        at = at.step(symbol)
-    return p * float(at.p[END])
+def _judged(cursor: Cursor, rests: Sequence[bytes], floor: float) -> dict[bytes, float]:
+    """The probability of exactly each of these rests, without those below ``floor``.
+
+    Models read some bytes of all that are still likely enough in one pass, then twice as many:
+    most fall within the first ones.
+    """
+    judgements = [_Judgement(rest, cursor) for rest in rests]
+    ahead = FIRST_READ_BYTES
+    if rests and isinstance(cursor, MixCursor) and not cursor.is_read:
+        cursor.read_on([b""])
+    while pending := [judgement for judgement in judgements if judgement.goes_on(floor)]:
+        if isinstance(cursor, MixCursor):
+            cursor.read_on([judged.rest[: judged.index + ahead] for judged in pending])
+        ahead *= 2
+    return {judged.rest: judged.p for judged in judgements if judged.p >= floor}
+
+
+@dataclass(slots=True)
+class _Judgement:
+    """How far the probability of a rest is known."""
+
+    rest: bytes
+    at: Cursor
+    index: int = 0
+    p: float = 1.0
+
+    def goes_on(self, floor: float) -> bool:
+        """Multiply what is computed; whether there is more to compute."""
+        while self.p >= floor and self.index <= len(self.rest):
+            if isinstance(self.at, MixCursor) and not self.at.is_read:
+                return True
+            if self.index == len(self.rest):
+                self.p *= float(self.at.p[END])
+            else:
+                self.p *= float(self.at.p[self.rest[self.index]])
+                self.at = self.at.step(self.rest[self.index]) if self.p >= floor else self.at
+            self.index += 1
+        return False
 
 
 def first_guesses(start: Cursor, count: int, floor: float) -> list[bytes]:

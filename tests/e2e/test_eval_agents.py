@@ -1,4 +1,4 @@
-"""``selflow eval stream --agents``: agents from a file's own past, in a Ray of their own, and
+"""``selflow eval stream --agents``: agents from each user's own past, in a Ray of their own, and
 nothing left behind.
 """
 
@@ -18,43 +18,22 @@ ENVIRON = {
 }
 
 
-def test_agents_join_as_experts_in_the_second_half_of_a_file(idle: World, tmp_path: Path) -> None:
-    steps = planted_steps(600, seed=7)
+def test_agents_of_each_user_join_and_are_grown_again(idle: World, tmp_path: Path) -> None:
+    steps = [(step.ts_us // 1_000_000, step.labels[0][9:]) for step in planted_steps(300, seed=7)]
+    rows = [(ts, label, "ann") for ts, label in steps]
+    rows += [(ts + 1, label, "bob") for ts, label in steps[-60:]]
     file = tmp_path / "stream.csv"
-    file.write_text(
-        "ts,label\n"
-        + "".join(f"{step.ts_us // 1_000_000},{step.labels[0][9:]}\n" for step in steps)
-    )
+    file.write_text("ts,label,who\n" + "".join(f"{ts},{label},{who}\n" for ts, label, who in rows))
+    columns = ("--time", "ts", "--label", "label", "--user", "who")
 
     idle.environ["TMPDIR"] = str(idle.root.path)
-    done = idle.run(
-        "--json",
-        "--quiet",
-        "eval",
-        "stream",
-        str(file),
-        "--time",
-        "ts",
-        "--label",
-        "label",
-        "--agents",
-        limit_s=400,
-    )
+    done = idle.run("--json", "eval", "stream", str(file), *columns, "--agents", limit_s=400)
     assert done.returncode == 0, done.stderr
     experts = json.loads(done.stdout)["experts"]
 
     assert {"pool", "pool_counts", "rrf", "agent:everything"} <= set(experts)
-    assert {each["steps"] for each in experts.values()} == {300}
+    assert {each["steps"] for each in experts.values()} == {150 + 30}
+    for growth in ("150 steps", "210 steps", "255 steps"):
+        assert f"{growth}: training the base" in done.stderr
     assert list(marked("SELFLOW_HOME", idle.environ["SELFLOW_HOME"])) == []
     assert list(idle.root.path.glob("selflow-eval-*")) == []
-
-
-def test_agents_of_several_users_are_refused_with_what_to_do(idle: World, tmp_path: Path) -> None:
-    file = tmp_path / "stream.csv"
-    file.write_text("ts,label,user\n" + "".join(f"{n},l{n % 3},u{n % 2}\n" for n in range(300)))
-    columns = ("--time", "ts", "--label", "label", "--user", "user")
-
-    done = idle.run("eval", "stream", str(file), *columns, "--agents")
-
-    assert done.returncode == 2
-    assert "leave out --user, or --agents" in done.stderr

@@ -15,7 +15,7 @@ from selflow.core.plugins import load_one
 
 if TYPE_CHECKING:
     from selflow.collect.progress import Progress
-    from selflow.predict.evaluate import Grow, Row
+    from selflow.predict.evaluate import GrowAgents, Row
     from selflow.text.evaluate import Models
     from selflow.text.evaluate import Row as LineRow
 
@@ -68,7 +68,9 @@ def stream(  # noqa: PLR0913  (one parameter for each option)
     agents: Annotated[
         bool,
         typer.Option(
-            "--agents", help="Grow agents from the first half; they join as experts in the second."
+            "--agents",
+            help="Grow agents from the first half; as experts in the second they adapt online and "
+            "are grown again after 70 and 85 %; each user has their own.",
         ),
     ] = False,
 ) -> None:
@@ -176,7 +178,7 @@ def _models(call: Invocation, *, agents: bool) -> "Models | None":
     return Models(base, lambda: make_tuner(BASE))
 
 
-def _grower(call: Invocation) -> "Grow":
+def _grower(call: Invocation) -> "GrowAgents":
     """Agents need what the command line may not load: they come in by the entry-point group
     ``selflow.growers``.
     """

@@ -1,14 +1,18 @@
 """With and without: the same pool, the same steps, begun in the same state."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from selflow.core.errors import ShapeError, UsageError
+from selflow.core.steps import Step
 from selflow.predict.evaluate import evaluate_rows, evaluate_steps
 from selflow.predict.grades import Tally
 from selflow.predict.paired import PairedBaseline
 from selflow.predict.predictor import Predictor
 from selflow.predict.prior import shipped
+from selflow.predict.regrowth import Grown
 from selflow.testing.streams import single, work
 from tests.unit.predict.agents import knowing, recorded
 from tests.unit.predict.worlds import noise, rows_of
@@ -78,7 +82,7 @@ def test_an_evaluation_with_agents_judges_everybody_where_they_enter() -> None:
         mode="all",
         has_users=False,
         prior=shipped(),
-        grow=lambda steps: (25, [recorded(len(steps) - 25)]),
+        grow=lambda steps: Grown([index >= 25 for index in range(len(steps))], [recorded(15)]),
         progress=lambda done, _: told.append(done),
     )
     counts = Predictor(prior=shipped())
@@ -95,13 +99,13 @@ def test_an_evaluation_with_agents_judges_everybody_where_they_enter() -> None:
 def test_agents_are_grown_from_the_steps_that_are_judged() -> None:
     seen: list[int] = []
 
-    def grow(steps: object) -> tuple[int, list[object]]:
-        seen.append(len(steps))  # type: ignore[arg-type]
-        return 0, []
+    def grow(steps: Sequence[Step]) -> Grown:
+        seen.append(len(steps))
+        return Grown([True] * len(steps), [])
 
-    found = evaluate_rows(rows_of(single(["a", "a", "b", "b"])), mode="switch", grow=grow)  # type: ignore[arg-type]
+    found = evaluate_rows(rows_of(single(["a", "a", "b", "b"])), mode="switch", grow=grow)
     with pytest.raises(UsageError):
-        evaluate_rows([], grow=grow)  # type: ignore[arg-type]
+        evaluate_rows([], grow=grow)
 
     assert seen == [2]
     assert found["experts"]["pool_counts"] == found["experts"]["pool"]
