@@ -17,7 +17,7 @@ from bench._streams import DATA, require
 from bench._texts import show
 from bench.text import CONTROL
 from selflow.lm.byte_adapter import ByteTuner
-from selflow.text.adapted_expert import in_random_order
+from selflow.text.adapter_rows import in_random_order
 from selflow.text.byte_model import BASE, shipped_base
 from selflow.text.evaluate import Models, Row, grade_lines
 from selflow.text.shared_text import shipped

@@ -26,7 +26,7 @@ from bench._streams import DATA, require
 from bench._texts import PEOPLE, Grades, show
 from bench.make_base import DEVELOPMENT, GAMES, read_corpus
 from selflow.lm.byte_adapter import ByteTuner
-from selflow.text.adapted_expert import in_random_order
+from selflow.text.adapter_rows import in_random_order
 from selflow.text.agent import mix_with
 from selflow.text.byte_model import BASE, shipped_base
 from selflow.text.evaluate import Models, Row, by_user, grade_lines
