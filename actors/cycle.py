@@ -182,12 +182,18 @@ class LearningCycle:
 
     def _grow_line_agents(self, upto_seq: int) -> None:
         """The agents of lines, each unless one on the installed language model serves."""
-        installed = installed_base_sha256()
+        installed, agents = installed_base_sha256(), self._catalog.agents
+        wanted = [
+            surface
+            for surface in LINE_SURFACES
+            if all(champion.base_sha256 != installed for champion in agents.champions(surface))
+        ]
+        if not wanted:
+            return
         read: Any = read_lines.remote(upto_seq)  # one ref for each value
         counts, *refs = read
         for surface, lines in zip(LINE_SURFACES, refs, strict=True):
-            serving = self._catalog.agents.champions(surface)
-            if all(champion.base_sha256 != installed for champion in serving):
+            if surface in wanted:
                 self._grow_lines(surface, lines, ray.get(counts)[surface], upto_seq)
 
     def _grow_lines(self, surface: LineSurface, lines: Any, count: int, upto_seq: int) -> None:  # noqa: ANN401  (a ref)

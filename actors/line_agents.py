@@ -137,7 +137,7 @@ def adapt_line_agent(request: StageRequest, lines: "list[OwnLine]") -> StageResu
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
 def go_on_adapted(
-    request: StageRequest, lines: "list[OwnLine]", found: Path, result: Mapping[str, Json]
+    request: StageRequest, lines: "list[OwnLine]", best: Path, result: Mapping[str, Json]
 ) -> StageResult:
     """The agent as it was before the tune part, with an adapter from there on: so the mix learns
     how far to trust it by lines that it has not learned.
@@ -149,7 +149,7 @@ def go_on_adapted(
     step_back()
     without = requested_candidate(request).adapter_sha256
     upto_us = LineAgent.load(store_of(request.plan).get(without)).upto_us
-    adapter = unpack_adapter((found / ADAPTER_FILE).read_bytes())
+    adapter = unpack_adapter((best / ADAPTER_FILE).read_bytes())
     before = LineAgent.load(_folder(request, "before")).with_adapter(adapter)
     agent = before.go_on(lines, upto_us, shipped_base())
     return keep_artifact(request, "line-agent", agent.files(), result, (without,))

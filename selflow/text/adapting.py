@@ -22,7 +22,7 @@ from selflow.text.examples import OwnLine
 from selflow.text.lines import END
 from selflow.text.mixer import START_WEIGHTS, Mixer
 
-LINES_FILE = "lines.msgpack"
+_LINES_FILE = "lines.msgpack"
 _SAID_FILE = "said.npy"
 _SHARE = START_WEIGHTS[2][0][-1]
 """The weight of an adapted model in a mix that begins: half of what the base had alone."""
@@ -89,7 +89,7 @@ class LineData:
         lines = [[_packed(line) for line in part] for part in (self.train, self.tune)]
         said = BytesIO()
         np.save(said, self.said, allow_pickle=False)
-        return {LINES_FILE: msgpack.packb(lines), _SAID_FILE: said.getvalue()}
+        return {_LINES_FILE: msgpack.packb(lines), _SAID_FILE: said.getvalue()}
 
     @classmethod
     def load(cls, folder: Path) -> "LineData":
@@ -99,7 +99,7 @@ class LineData:
             ArtifactError: The folder does not hold them.
         """
         try:
-            train, tune = msgpack.unpackb((folder / LINES_FILE).read_bytes())
+            train, tune = msgpack.unpackb((folder / _LINES_FILE).read_bytes())
             said = np.load(folder / _SAID_FILE, allow_pickle=False)
             return cls([OwnLine(*row) for row in train], [OwnLine(*row) for row in tune], said)
         except (OSError, ValueError, TypeError, msgpack.UnpackException) as error:
