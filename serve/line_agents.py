@@ -88,7 +88,7 @@ class LineAgents:
             version.surface,
             version.agent,
             version.version,
-            version.base_sha256,
+            agent.base_sha256,
             suggester,
             agent.adapter,
         )
