@@ -5,13 +5,19 @@ goes on with it.
 import logging
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError, WorkerCrashedError
 
 from actors.launchers import ClustererShell, EvaluatorShell, TrainerShell
-from actors.line_agents import installed_base_sha256, read_lines
+from actors.line_agents import (
+    LEAST_ADAPTED_LINES,
+    installed_base_sha256,
+    lacking_lines,
+    read_lines,
+)
 from actors.messages import (
     Candidate,
     Failure,
@@ -27,7 +33,7 @@ from actors.stages import pool_past, represent
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import NotRunningError, SelFlowError, StoreError, public_text
 from selflow.core.events import Json
-from selflow.core.surfaces import LINE_AGENT, SURFACES, Surface
+from selflow.core.surfaces import LINE_AGENTS, LINE_SURFACES, SURFACES, LineSurface, Surface
 from selflow.discover.candidates import choose_patterns, why_retire
 from selflow.discover.trigger import lacking
 from selflow.store.artifacts import ArtifactStore
@@ -110,7 +116,7 @@ class LearningCycle:
                 pattern, ids[pattern["name"]], discovery["artifact"], base_sha256
             )
             self._grow_and_judge(candidate, snapshot, past)
-        self._grow_and_judge_lines(upto_seq)
+        self._grow_line_agents(upto_seq)
         agents = self._catalog.agents
         serving_ids: Json = [one.id for name in SURFACES for one in agents.champions(name)]
         self._stage("serve", lambda: StageResult({"champions": serving_ids}))
@@ -168,20 +174,52 @@ class LearningCycle:
         )
         self._judge(ready, f"judge:{candidate.agent}", "judge", (snapshot, past))
 
-    def _grow_and_judge_lines(self, upto_seq: int) -> None:
-        """The agent of the shell's lines, unless one on the installed language model serves."""
-        installed = installed_base_sha256()
-        serving = self._catalog.agents.champions("shell")
-        if any(champion.base_sha256 == installed for champion in serving):
+    def _grow_line_agents(self, upto_seq: int) -> None:
+        """The agents of lines, each unless one on the installed language model serves."""
+        installed, agents = installed_base_sha256(), self._catalog.agents
+        wanted = [
+            surface
+            for surface in LINE_SURFACES
+            if all(champion.base_sha256 != installed for champion in agents.champions(surface))
+        ]
+        if not wanted:
             return
-        lines = read_lines.remote(upto_seq)
+        read: Any = read_lines.remote(upto_seq)  # one ref for each value
+        counts, *refs = read
+        for surface, lines in zip(LINE_SURFACES, refs, strict=True):
+            if surface in wanted:
+                self._grow_lines(surface, lines, ray.get(counts)[surface], upto_seq)
+
+    def _grow_lines(self, surface: LineSurface, lines: Any, count: int, upto_seq: int) -> None:  # noqa: ANN401  (a ref)
+        """The agent of a surface, with an adapter too where there is enough to search one; the gate
+        says which of the two serves.
+        """
+        name, lacking = LINE_AGENTS[surface], lacking_lines(count)
+        ready = Candidate(name, None, -1, "", "")
         grown = self._stage(
-            f"grow:{LINE_AGENT}", lambda: self._ask(_TRAINER, "grow_lines", (lines, upto_seq))
+            f"grow:{name}",
+            lambda: lacking or self._ask(_TRAINER, "grow_lines", (lines, upto_seq), ready),
         )
-        if grown["artifact"] is not None:
-            base_sha256, sha256 = str(grown["base_sha256"]), str(grown["artifact"])
-            ready = Candidate(LINE_AGENT, None, -1, "", base_sha256, adapter_sha256=sha256)
-            self._judge(ready, f"judge:{LINE_AGENT}", "judge_lines", (lines,), "shell")
+        if grown["artifact"] is None:
+            return
+        ready = replace(ready, base_sha256=grown["base_sha256"], adapter_sha256=grown["artifact"])
+        if count >= LEAST_ADAPTED_LINES:
+            warm = tuple(self._catalog.trials.winners(name))
+            wanted = replace(ready, warm=warm)
+            adapted = self._stage(
+                f"adapt:{name}",
+                lambda: self._ask(_TRAINER, "adapt_lines", (lines,), wanted),
+                wanted,
+            )
+            ready = replace(ready, adapted_sha256=adapted["artifact"] or "")
+        self._judge(ready, f"judge:{name}", "judge_lines", (lines,), surface)
+        self._drop_unjudged({ready.adapter_sha256, ready.adapted_sha256} - {""})
+
+    def _drop_unjudged(self, artifacts: set[str]) -> None:
+        """Remove those that no version is known by."""
+        known = {version.sha256 for version in self._catalog.agents.versions()}
+        for sha256 in artifacts - known:
+            ArtifactStore(self._plan.root.artifacts).remove(sha256)
 
     def _retire_vanished(self) -> None:
         """Agents whose patterns are gone serve no longer."""
@@ -222,7 +260,7 @@ class LearningCycle:
         now_us = self._clock.now_us()
         self._catalog.agents.register(
             agent=candidate.agent,
-            sha256=candidate.adapter_sha256,
+            sha256=judged.sha256 or candidate.adapter_sha256,
             base_sha256=candidate.base_sha256,
             pattern_id=candidate.pattern_id,
             cycle_id=self._cycle.id,

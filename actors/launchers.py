@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import ray
 
-from actors.line_agents import grow_line_agent, judge_line_agent
+from actors.line_agents import adapt_line_agent, grow_line_agent, judge_line_agent
 from actors.messages import Failure, Judged, StageRequest, StageResult
 from actors.plan import LearnerSection
 from actors.shell import Pulse, service
@@ -96,9 +96,17 @@ class TrainerShell(LauncherShell):
 
     @ray.method(concurrency_group="work")
     def grow_lines(self, request: StageRequest) -> StageResult:
-        """The agent of the shell's lines (refs: the lines, the watermark)."""
+        """An agent of lines (refs: the lines, the watermark)."""
         result: StageResult = self._run(
             f"grow-lines/{request.key}", lambda: grow_line_agent.remote(request, *request.refs)
+        )
+        return result
+
+    @ray.method(concurrency_group="work")
+    def adapt_lines(self, request: StageRequest) -> StageResult | Failure:
+        """The same with the best adapter that the search finds (refs: the lines)."""
+        result: StageResult | Failure = self._run(
+            f"adapt-lines/{request.key}", lambda: adapt_line_agent.remote(request, *request.refs)
         )
         return result
 
@@ -122,7 +130,7 @@ class EvaluatorShell(LauncherShell):
 
     @ray.method(concurrency_group="work")
     def judge_lines(self, request: StageRequest) -> Judged:
-        """The verdict on the agent of the shell's lines (refs: the lines)."""
+        """The verdict on an agent of lines (refs: the lines)."""
         result: Judged = self._run(
             f"judge-lines/{request.key}", lambda: judge_line_agent.remote(request, *request.refs)
         )

@@ -2,10 +2,10 @@
 and by that pool with the agent's parts.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,31 +45,53 @@ class GateLook:
     catalog: Catalog
 
 
+@dataclass(frozen=True, slots=True)
+class LineCandidate:
+    """An agent of lines that may come, and the same with an adapter of its model, if there is one;
+    both know the same lines.
+    """
+
+    agent: "LineAgent"
+    adapted: "LineAgent | None"
+    sha256: str
+    """The artifact of ``agent``."""
+    adapted_sha256: str
+
+    @property
+    def whole_sha256(self) -> str:
+        """The artifact that has all parts."""
+        return self.adapted_sha256 or self.sha256
+
+
 def judge_lines(
     plan: Plan,
     who: GateLook,
-    agent: "LineAgent",
+    candidate: LineCandidate,
     model: "ByteModel",
     lines: "Sequence[OwnLine]",
 ) -> Judged:
     """Open the lines that the agent does not know once, and judge it and each of its parts.
 
     Both sides have learned every line before; each line is judged before it is learned. The pool is
-    what completes lines without an agent (``serve.text_state.make_arms``).
+    what completes lines without an agent (``serve.text_state.make_arms``). The adapter is asked
+    last, and only for a place in an agent that has passed without it (decision 0035): one that
+    does not earn it is left out, and the agent serves without.
 
     Args:
         plan: The session's.
         who: Whose look it is.
-        agent: What is in the artifact.
+        candidate: What is in the artifacts.
         model: What the agent stands on.
         lines: The owner's newest lines, oldest first, with those that the agent knows.
 
     Cost: bench/text.py prints what a line costs; the gate part is judged once by the pool, the
-    agent and the agent without each part, and the pool learns the lines before it.
+    agent, the agent with its adapter and without each other part, and the pool learns the lines
+    before it.
     """
     from selflow.judge.gate import too_few
     from selflow.judge.ledger import OPENINGS, gate_set_id, next_opening
 
+    agent = candidate.agent
     past = [line for line in lines if agent.knows(line)]
     gate = [line for line in lines if not agent.knows(line)]
     ts_us = np.array([line.ts_us for line in gate], np.int64)
@@ -85,40 +107,88 @@ def judge_lines(
     if look is None:
         reason = f"More than half of the {len(gate):,} gate lines were opened {OPENINGS} times."
         return Judged("no_verdict", (reason,), {"gate_steps": len(gate)})
-    return _judged(agent.replay(past, gate, model), ts_us, look, plan)
+    bench = _GateBench(ts_us, look, _settings(plan), plan.settings.learning.seed)
+    replayed = agent.replay(past, gate, model)
+    judged = bench.judge(replayed, candidate.sha256)
+    if candidate.adapted is None:
+        return judged
+    adapted = replace(replayed, whole=candidate.adapted.outcomes(gate, model))
+    return bench.with_adapter(judged, replayed, adapted, candidate.adapted_sha256)
 
 
-def _judged(replayed: "Replayed", ts_us: "NDArray[np.int64]", look: Opening, plan: Plan) -> Judged:
-    """The verdict on the whole, and what it says of each part."""
-    from selflow.judge.gate import Evidence, judge
-    from selflow.judge.ledger import alpha_at
-    from selflow.judge.parts import judge_parts
+@dataclass(frozen=True, slots=True)
+class _GateBench:
+    """The gate's demands on one opening of lines."""
 
-    settings, seed = _settings(plan), plan.settings.learning.seed
-    alpha = alpha_at(settings, look.opening)
-    pool, whole = replayed.pool, replayed.whole
-    in_slice = np.ones(len(ts_us), np.bool_)
-    evidence = Evidence(ts_us, in_slice, _outcomes(pool), _outcomes(whole))
-    verdict = judge(evidence, settings, look.opening, seed)
-    without_bits = {name: part.bits for name, part in replayed.without.items()}
-    parts = judge_parts(ts_us, whole.bits, without_bits, settings, alpha, seed)
-    figures: dict[str, Json] = {
-        "parts": {name: asdict(part) for name, part in parts.items()},
-        "lines": {
-            "pool": _figures(pool),
-            "agent": _figures(whole),
-            **{f"agent without {name}": _figures(part) for name, part in replayed.without.items()},
-        },
-    }
-    return Judged(
-        verdict.decision,
-        verdict.reasons,
-        verdict.numbers,
-        look.gate_set,
-        look.opening,
-        alpha,
-        figures,
-    )
+    ts_us: "NDArray[np.int64]"
+    look: Opening
+    settings: "GateSettings"
+    seed: int
+
+    def judge(self, replayed: "Replayed", sha256: str) -> Judged:
+        """The verdict on a whole, and what it says of each part."""
+        from selflow.judge.gate import Evidence, judge
+
+        in_slice = np.ones(len(self.ts_us), np.bool_)
+        pool, whole = _outcomes(replayed.pool), _outcomes(replayed.whole)
+        evidence = Evidence(self.ts_us, in_slice, pool, whole)
+        verdict = judge(evidence, self.settings, self.look.opening, self.seed)
+        figures: dict[str, Json] = {
+            "parts": self._parts(replayed.whole, replayed.without),
+            "lines": {
+                "pool": _figures(replayed.pool),
+                "agent": _figures(replayed.whole),
+                **{
+                    f"agent without {name}": _figures(part)
+                    for name, part in replayed.without.items()
+                },
+            },
+        }
+        return Judged(
+            verdict.decision,
+            verdict.reasons,
+            verdict.numbers,
+            self.look.gate_set,
+            self.look.opening,
+            self._alpha,
+            figures,
+            sha256,
+        )
+
+    def with_adapter(
+        self, judged: Judged, replayed: "Replayed", adapted: "Replayed", sha256: str
+    ) -> Judged:
+        """The verdict on the agent with its adapter, where the agent has passed without it and the
+        adapter earns its place there; else that on the agent without, with the adapter's figures.
+        """
+        adapter = self._parts(adapted.whole, {"adapter": replayed.whole})
+        if judged.decision == "passed" and adapter["adapter"]["is_met"]:
+            with_it = replace(adapted, without={**adapted.without, "adapter": replayed.whole})
+            whole = self.judge(with_it, sha256)
+            if whole.decision == "passed":
+                return whole
+        lines: Any = judged.figures["lines"]
+        parts: Any = judged.figures["parts"]
+        figures: dict[str, Json] = {
+            "parts": {**parts, **adapter},
+            "lines": {**lines, "agent with adapter": _figures(adapted.whole)},
+        }
+        return replace(judged, figures=figures)
+
+    def _parts(
+        self, whole: "LineOutcomes", without: Mapping[str, "LineOutcomes"]
+    ) -> dict[str, Any]:
+        from selflow.judge.parts import judge_parts
+
+        bits = {name: part.bits for name, part in without.items()}
+        verdicts = judge_parts(self.ts_us, whole.bits, bits, self.settings, self._alpha, self.seed)
+        return {name: asdict(verdict) for name, verdict in verdicts.items()}
+
+    @property
+    def _alpha(self) -> float:
+        from selflow.judge.ledger import alpha_at
+
+        return alpha_at(self.settings, self.look.opening)
 
 
 def _settings(plan: Plan) -> "GateSettings":

@@ -62,6 +62,10 @@ class Candidate:
     warm: tuple[Mapping[str, Json], ...] = ()
     """Settings that won before; the search tries them first."""
     adapter_sha256: str = ""
+    adapted_sha256: str = ""
+    """Of an agent that completes lines, the same with an adapter of its model; the gate says which
+    of the two serves.
+    """
     gate_from_us: int | None = None
     """Its own gate part began then, where it waited for later events; None is this cycle's."""
 
@@ -146,3 +150,5 @@ class Judged:
     alpha: float | None = None
     """None: the gate part was not looked at."""
     figures: Mapping[str, Json] = field(default_factory=dict)
+    sha256: str = ""
+    """The artifact that was judged, where a candidate consists of several."""

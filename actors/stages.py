@@ -68,7 +68,7 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> StageResult:
     section, seed = request.plan.settings.discover, request.plan.settings.learning.seed
     steps = snapshot.table.steps()[slice(*snapshot.train)]
     clustered = cluster(steps, section, seed, _progress(request, "discover"))
-    folder = _write(request.folder("clustered"), clustered.files())
+    folder = write_files(request.folder("clustered"), clustered.files())
     numbers = null_numbers(clustered, section)
     nulls = ray.get([null_set.remote(folder, number) for number in numbers])
     files, document = conclude_with_history(request.plan, request.cycle_id, clustered, nulls, steps)
@@ -141,7 +141,7 @@ def grow_agent(request: StageRequest, snapshot: Snapshot) -> StageResult | Failu
         gpu_share=plan.gpu_share,
     )
     try:
-        best = search(job, _trials(request, candidate.agent))
+        best = search(job, report_trials(request, f"grow:{candidate.agent}"))
     except SelFlowError as error:
         return Failure(str(error))
     result: dict[str, Json] = {
@@ -199,8 +199,9 @@ def _progress(request: StageRequest, stage: str) -> Any:  # noqa: ANN401  (a cal
     return report
 
 
-def _trials(request: StageRequest, agent: str) -> Any:  # noqa: ANN401  (a callback of one report)
-    show, wanted = _progress(request, f"grow:{agent}"), request.plan.settings.tune.num_samples
+def report_trials(request: StageRequest, stage: str) -> Any:  # noqa: ANN401  (a callback of one report)
+    """Shows how many trials of a search have ended."""
+    show, wanted = _progress(request, stage), request.plan.settings.tune.num_samples
     done = [0]
 
     def report(_: object) -> None:
@@ -224,7 +225,8 @@ def keep_artifact(
     return StageResult(result, sha256, size_bytes, kind, parents)
 
 
-def _write(folder: Path, files: Mapping[str, bytes]) -> Path:
+def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """Write files into a folder of a cycle, for a later stage of it."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)

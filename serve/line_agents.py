@@ -9,7 +9,7 @@ from selflow.core.ports import EventFeed
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.records import AgentVersion
 from selflow.text.agent import LineAgent
-from selflow.text.examples import shell_line
+from selflow.text.examples import own_line
 from serve.log_follower import READ_EVENTS
 from serve.text_state import LoadModel, SeatedAgent
 
@@ -18,7 +18,7 @@ RETRY_S = 30.0
 
 
 class LineAgents:
-    """The agents that the catalog wants on the shell's lines. For one thread.
+    """The agents that the catalog wants on the surfaces of lines. For one thread.
 
     Args:
         champions: Those that have passed, as the catalog says now.
@@ -81,9 +81,14 @@ class LineAgents:
             if not events:
                 break
             read = events[-1].seq
-            for line in filter(None, map(shell_line, events)):
-                if line.seq <= cursor and not agent.knows(line):
+            for surface, line in filter(None, map(own_line, events)):
+                if surface == version.surface and line.seq <= cursor and not agent.knows(line):
                     suggester.learn(line.text, line.context)
         return SeatedAgent(
-            version.surface, version.agent, version.version, version.base_sha256, suggester
+            version.surface,
+            version.agent,
+            version.version,
+            agent.base_sha256,
+            suggester,
+            agent.adapter,
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,11 @@ from selflow.core.grants import Grant
 from selflow.core.paths import Root
 from selflow.core.ports import EventFeed, Redactor
 from selflow.core.settings import LmSettings, PredictSettings, RouterSettings, ServeSettings
+from selflow.core.surfaces import LINE_SURFACES
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 from selflow.store.log import FillReader
+from selflow.store.records import AgentVersion
 from selflow.text.byte_model import shipped_base
 from selflow.web.bodies import App
 from serve.checkpoints import Checkpoints
@@ -135,7 +136,10 @@ def _text_engine(
     clock: Clock,
 ) -> TextEngine:
     artifacts = ArtifactStore(args.root.artifacts)
-    champions = partial(catalog.agents.champions, "shell")
+
+    def champions() -> list[AgentVersion]:
+        return [one for surface in LINE_SURFACES for one in catalog.agents.champions(surface)]
+
     agents = LineAgents(champions, artifacts, args.feed, load_model, clock)
     return TextEngine(args.feed, suggestions, agents, clock, args.predict.checkpoint_steps)
 

@@ -9,7 +9,9 @@ import msgpack
 
 from selflow.core.errors import ArtifactError, ShapeError
 from selflow.core.events import Stored
+from selflow.core.lora import LoraAdapter
 from selflow.route.arms import MIX
+from selflow.text.adapter_file import pack_adapter, unpack_adapter
 from selflow.text.agent import mix_with
 from selflow.text.byte_model import ByteModel
 from selflow.text.examples import COMMIT, SHELL, example_of
@@ -17,7 +19,7 @@ from selflow.text.mixer import Mixer
 from selflow.text.shared_text import shipped
 from selflow.text.suggest import Suggester, Suggestion
 
-TEXT_SCHEMA = "selflow.serve.text/1"
+TEXT_SCHEMA = "selflow.serve.text/2"
 """Raise the number with whatever ``make_arms`` makes or ``example_of`` takes: what was learned
 before is then learned again from the log.
 """
@@ -48,6 +50,7 @@ class SeatedAgent:
     version: str
     base_sha256: str
     suggester: Suggester
+    adapter: LoraAdapter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class TextState:
     def __init__(self) -> None:
         self.cursor = 0
         self.agents: tuple[SeatedAgent, ...] = ()
-        self._surfaces = {SHELL: make_arms(), COMMIT: make_arms()}
+        self._surfaces: dict[str, Arms] = {SHELL: make_arms(), COMMIT: make_arms()}
         self._asked_since_learned = dict.fromkeys(self._surfaces, 0)
 
     @property
@@ -127,7 +130,14 @@ class TextState:
         """The state as it is now. Cost: 0.1 s for 900 shell lines on 2 shared cores."""
         states = {surface: arms[MIX].state() for surface, arms in self._surfaces.items()}
         agents = [
-            [one.surface, one.name, one.version, one.base_sha256, one.suggester.state()]
+            [
+                one.surface,
+                one.name,
+                one.version,
+                one.base_sha256,
+                _packed(one.adapter),
+                one.suggester.state(),
+            ]
             for one in self.agents
         ]
         packed = msgpack.packb([TEXT_SCHEMA, self.cursor, states, agents])
@@ -166,13 +176,17 @@ class TextState:
         self.cursor = cursor
 
 
+def _packed(adapter: LoraAdapter | None) -> bytes:
+    return b"" if adapter is None else pack_adapter(adapter)
+
+
 def _seated(agents: Sequence[Any], load_model: LoadModel) -> Iterator[SeatedAgent]:
-    for surface, name, version, base_sha256, learned in agents:
+    for surface, name, version, base_sha256, packed, learned in agents:
         try:
-            model = load_model()
+            model, adapter = load_model(), unpack_adapter(packed) if packed else None
         except ArtifactError:  # who brings up agents says so
             return
         if model.sha256 == base_sha256:
-            suggester = Suggester(mix_with(model))
+            suggester = Suggester(mix_with(model, adapter))
             suggester.load_state(learned)
-            yield SeatedAgent(surface, name, version, base_sha256, suggester)
+            yield SeatedAgent(surface, name, version, base_sha256, suggester, adapter)

@@ -121,12 +121,28 @@ def search_space(job: SearchJob) -> tuple[list[_Values], _Values]:
     """The configurations to try first, each once, and the space; it holds them whatever the owner
     set.
     """
-    points = [tuple(point[knob] for knob in KNOBS) for point in (*job.warm, job.lora.model_dump())]
-    rates, ranks = zip(*points, strict=True)
-    return [dict(zip(KNOBS, point, strict=True)) for point in dict.fromkeys(points)], {
-        "learning_rate": ray_tune.loguniform(min(1e-4, *rates), max(3e-3, *rates)),
+    points = [_point(job, point) for point in (*job.warm, job.lora.model_dump())]
+    rates, ranks = ({point[index] for point in points} for index in range(len(KNOBS)))
+    lowest, highest = job.rates
+    return [dict(zip(job.knobs, point, strict=True)) for point in dict.fromkeys(points)], {
+        "learning_rate": ray_tune.loguniform(min(lowest, *rates), max(highest, *rates)),
         "rank": ray_tune.choice(sorted({4, 8, 16, *ranks})),
+        **{knob: ray_tune.choice(list(values)) for knob, values in job.choices.items()},
     }
+
+
+def _point(job: SearchJob, config: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A configuration to try first; a choice that it lacks, or that is none any more, is the first
+    one.
+    """
+    chosen = {knob: config.get(knob) for knob in job.choices}
+    return (
+        *(config[knob] for knob in KNOBS),
+        *(
+            value if value in job.choices[knob] else job.choices[knob][0]
+            for knob, value in chosen.items()
+        ),
+    )
 
 
 def _fit(

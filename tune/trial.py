@@ -21,7 +21,7 @@ from selflow.core.settings import LoraSettings, TuneSettings
 EIGHTHS = 8
 """Steps of a whole run; after the first one trials are compared."""
 KNOBS = ("learning_rate", "rank")
-"""What is searched; alpha keeps its ratio to the rank."""
+"""What every search is about; alpha keeps its ratio to the rank."""
 _PROGRESS = "progress.json"
 _CLOCK = SystemClock()
 
@@ -77,6 +77,15 @@ class SearchJob:
     """Of a GPU, for each trial; 0 asks for none."""
     make_run: Callable[..., TrainingRun] = field(default=lora_run, repr=False)
     """A function of a module: (base, data, lora, config, seed, device) to a run."""
+    rates: tuple[float, float] = (1e-4, 3e-3)
+    """Between which the learning rate is searched."""
+    choices: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """What is searched besides ``KNOBS``, by name; the first value is tried first."""
+
+    @property
+    def knobs(self) -> tuple[str, ...]:
+        """What a configuration consists of."""
+        return (*KNOBS, *self.choices)
 
     @property
     def key(self) -> str:
@@ -115,7 +124,7 @@ class Track:
     """
 
     def __init__(self, job: SearchJob, config: Mapping[str, Any]) -> None:
-        self.config = {knob: config[knob] for knob in KNOBS}
+        self.config = {knob: config[knob] for knob in job.knobs}
         self.folder = (
             job.folder / sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()[:12]
         )

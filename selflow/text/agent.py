@@ -1,29 +1,33 @@
 """What an agent that completes lines is: the mix of the text rules and a language model, with all
-that it has learned of its owner's lines.
+that it has learned of its owner's lines, and an adapter of the model where that earns its place.
 
-Without it the text rules complete lines alone (``docs/decisions/0034-agents-of-lines.md``).
+Without it the text rules complete lines alone (``docs/decisions/0034-agents-of-lines.md``); of the
+adapter ``docs/decisions/0035-adapters-in-agents-of-lines.md`` tells.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgpack
 
 from selflow.core.errors import ArtifactError
+from selflow.core.lora import LoraAdapter
+from selflow.text.adapter_file import ADAPTER_FILE, pack_adapter, unpack_adapter
 from selflow.text.byte_expert import ByteExpert
 from selflow.text.byte_model import ByteModel
 from selflow.text.examples import OwnLine
 from selflow.text.lines import Packed
-from selflow.text.mixer import Mixer
+from selflow.text.mixer import Mixer, with_adapted_model
 from selflow.text.paired import LineOutcomes, replay
 from selflow.text.shared_text import shipped
 from selflow.text.suggest import Suggester
 
 AGENT_SCHEMA = "selflow.text.agent/1"
 _DOCUMENT, _STATE = "agent.json", "state.msgpack"
+_BEFORE_ALL_US = -(2**63)
 _NUMBERS = ("watermark_seq", "upto_us", "unknown_from_seq", "lines")
 
 
@@ -38,9 +42,15 @@ class Replayed:
     without: Mapping[str, LineOutcomes]
 
 
-def mix_with(model: ByteModel) -> Mixer:
-    """The experts of an agent, which have learned nothing of its owner."""
-    return Mixer(shipped(), [ByteExpert(model)])
+def mix_with(model: ByteModel, adapter: LoraAdapter | None = None) -> Mixer:
+    """The experts of an agent, which have learned nothing of its owner: the adapted model stands
+    beside the bare one, never in its place.
+
+    Raises:
+        ArtifactError: The adapter was trained on another model.
+    """
+    adapted = [] if adapter is None else [ByteExpert(model.adapted(adapter))]
+    return Mixer(shipped(), [ByteExpert(model), *adapted])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,8 @@ class LineAgent:
     """The language model that it stands on."""
     state: Packed
     """Of its suggester: counts, histories, mixer weights and the threshold."""
+    adapter: LoraAdapter | None = None
+    """Of the model, as it was when it was judged; numpy computes it."""
 
     @classmethod
     def grow(
@@ -73,15 +85,35 @@ class LineAgent:
 
         Cost: bench/text.py prints what a line costs.
         """
-        suggester = Suggester(mix_with(model))
-        known = [line for line in lines if line.ts_us < upto_us]
-        for line in known:
+        state = Suggester(mix_with(model)).state()
+        nothing = cls(watermark_seq, _BEFORE_ALL_US, 0, 0, model.sha256, state)
+        return nothing.go_on(lines, upto_us, model)
+
+    def go_on(self, lines: Sequence[OwnLine], upto_us: int, model: ByteModel) -> "LineAgent":
+        """It, when it has learned what came up to a later moment too.
+
+        Args:
+            lines: All lines up to the watermark, oldest first.
+            upto_us: The moment.
+            model: What it stands on.
+        """
+        suggester = self.suggester(model)
+        new = [line for line in lines if line.ts_us < upto_us and not self.knows(line)]
+        for line in new:
             suggester.learn(line.text, line.context)
-        unknown = min(
-            (line.seq for line in lines if line.ts_us >= upto_us), default=watermark_seq + 1
+        unknown = [line.seq for line in lines if line.ts_us >= upto_us]
+        return replace(
+            self,
+            upto_us=upto_us,
+            unknown_from_seq=min(unknown, default=self.watermark_seq + 1),
+            lines=self.lines + len(new),
+            state=suggester.state(),
         )
-        state = suggester.state()
-        return cls(watermark_seq, upto_us, unknown, len(known), model.sha256, state)
+
+    def with_adapter(self, adapter: LoraAdapter) -> "LineAgent":
+        """It, which had none, with an adapter beside its model: what it has learned stays."""
+        mixer, bound = self.state
+        return replace(self, adapter=adapter, state=[with_adapted_model(mixer), bound])
 
     def knows(self, line: OwnLine) -> bool:
         """Whether it has learned a line."""
@@ -99,14 +131,24 @@ class LineAgent:
                 f"{model.sha256[:12]} is installed",
                 "the next selflow learn grows one on that",
             )
-        suggester = Suggester(mix_with(model))
+        suggester = Suggester(mix_with(model, self.adapter))
         suggester.load_state(self.state)
         return suggester
+
+    def mixer(self, model: ByteModel) -> Mixer:
+        """Its experts, with all that they have learned."""
+        mixer = mix_with(model, self.adapter)
+        mixer.load_state(self.state[0])
+        return mixer
+
+    def outcomes(self, gate: Sequence[OwnLine], model: ByteModel) -> LineOutcomes:
+        """How it does on later lines, each judged before it is learned. Cost: bench/text.py."""
+        return _outcomes(self.mixer(model), gate)
 
     def replay(
         self, past: Sequence[OwnLine], gate: Sequence[OwnLine], model: ByteModel
     ) -> Replayed:
-        """Judge later lines before each is learned. Cost: bench/text.py.
+        """The same beside the pool, and without each part but the adapter. Cost: bench/text.py.
 
         Args:
             past: What the agent knows; the pool learns it now.
@@ -119,11 +161,9 @@ class LineAgent:
         of_pool = _outcomes(pool, gate)
         without = {
             "model": of_pool,
-            "memory": _outcomes(mix_with(model), gate, learns=False),
+            "memory": _outcomes(mix_with(model, self.adapter), gate, learns=False),
         }
-        whole = mix_with(model)
-        whole.load_state(self.state[0])
-        return Replayed(of_pool, _outcomes(whole, gate), without)
+        return Replayed(of_pool, self.outcomes(gate, model), without)
 
     def files(self) -> dict[str, bytes]:
         """As the files of an artifact."""
@@ -132,9 +172,11 @@ class LineAgent:
             "base_sha256": self.base_sha256,
             **{name: getattr(self, name) for name in _NUMBERS},
         }
+        adapter = {} if self.adapter is None else {ADAPTER_FILE: pack_adapter(self.adapter)}
         return {
             _DOCUMENT: json.dumps(document, sort_keys=True).encode(),
             _STATE: msgpack.packb(self.state),
+            **adapter,
         }
 
     @classmethod
@@ -150,7 +192,11 @@ class LineAgent:
             if document["schema"] != AGENT_SCHEMA:
                 raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the files)
             numbers = {name: int(document[name]) for name in _NUMBERS}
-            return cls(**numbers, base_sha256=str(document["base_sha256"]), state=state)
+            packed = folder / ADAPTER_FILE
+            adapter = unpack_adapter(packed.read_bytes()) if packed.is_file() else None
+            return cls(
+                **numbers, base_sha256=str(document["base_sha256"]), state=state, adapter=adapter
+            )
         except (OSError, ValueError, KeyError, TypeError, msgpack.UnpackException) as error:
             raise ArtifactError(
                 f"artifact {folder.name} is not an agent of lines ({AGENT_SCHEMA})",

@@ -8,7 +8,8 @@ from operator import itemgetter
 
 from selflow.core.errors import UsageError
 from selflow.core.ports import TextTuner
-from selflow.text.adapted_expert import AdaptedExpert, Disturb, as_it_came
+from selflow.text.adapted_expert import AdaptedExpert
+from selflow.text.adapter_rows import AdapterRows, Disturb, as_it_came
 from selflow.text.byte_expert import ByteExpert
 from selflow.text.byte_model import ByteModel
 from selflow.text.history import FREQUENT_HALF_LIFE_LINES, LineCounts
@@ -110,7 +111,8 @@ class Models:
         mixers = {BASE_NAME: Mixer(models=[ByteExpert(self.base)], rules=rules)}
         if self.make_tuner is not None:
             for name, disturb in {AGENTS_NAME: as_it_came, **self.controls}.items():
-                adapted = AdaptedExpert(self.base, self.make_tuner(), disturb)
+                rows = AdapterRows(disturb=disturb)
+                adapted = AdaptedExpert(self.base, self.make_tuner(), rows)
                 mixers[name] = Mixer(models=[ByteExpert(self.base), adapted], rules=rules)
         return mixers
 

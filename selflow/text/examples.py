@@ -4,9 +4,15 @@ import re
 from dataclasses import dataclass
 
 from selflow.core.events import COMMIT_MESSAGE, SHELL_COMMAND, Event, Stored
+from selflow.core.surfaces import LineSurface
 from selflow.text.lines import MAX_LINE_BYTES
 
-SHELL, COMMIT = "shell", "commit"
+SHELL: LineSurface = "shell"
+COMMIT: LineSurface = "commit"
+FEEDBACK_WEIGHT = 2.0
+"""What an adapter learns from a line counts so much where the owner took a suggestion for it, as it
+was or corrected: this is the line that should have been shown.
+"""
 _SLOT = re.compile(r"<[A-Z]{3,6}>")
 """The slots of redaction, and whatever looks like one."""
 
@@ -18,7 +24,7 @@ def is_presentable(text: str) -> bool:
     return text.isprintable() and _SLOT.search(text) is None
 
 
-def example_of(event: Event) -> tuple[str, bytes, bytes] | None:
+def example_of(event: Event) -> tuple[LineSurface, bytes, bytes] | None:
     """What an event teaches: surface, line and context; None if it teaches none.
 
     Left out are lines that may not be suggested, those of more than ``MAX_LINE_BYTES``, and those
@@ -47,11 +53,17 @@ class OwnLine:
     ts_us: int
     text: bytes
     context: bytes
+    weight: float = 1.0
+    """How much it counts where an adapter learns it."""
 
 
-def shell_line(stored: Stored) -> OwnLine | None:
-    """The line of the shell that an event of the log teaches."""
+def own_line(stored: Stored) -> tuple[LineSurface, OwnLine] | None:
+    """The surface and the line that an event of the log teaches."""
     example = example_of(stored.event)
-    if example is None or example[0] != SHELL:
+    if example is None:
         return None
-    return OwnLine(stored.seq, stored.event.ts_us, *example[1:])
+    surface, text, context = example
+    said = stored.event.data.get("suggestion")
+    outcome = said.get("outcome") if isinstance(said, dict) else ""
+    weight = FEEDBACK_WEIGHT if outcome in {"accepted", "edited"} else 1.0
+    return surface, OwnLine(stored.seq, stored.event.ts_us, text, context, weight)

@@ -161,6 +161,16 @@ def _start_weights(models: int) -> list[Floats]:
     return [np.tile(by_match, (len(_DEPTHS) + 1, 1)), np.zeros((sure, len(new)))]
 
 
+def with_adapted_model(state: Packed) -> Packed:
+    """The state of a mix with one model, for one that has an adapted model beside that: it has read
+    the same, and gets half of the other's weight. So an adapter that changes nothing changes
+    nothing here.
+    """
+    own, history, weights, (base,) = state
+    wider = [[[*row[:-1], row[-1] / 2.0, row[-1] / 2.0] for row in table] for table in weights]
+    return [own, history, wider, [base, base]]
+
+
 def _mix(weights: Sequence[Floats], rows: tuple[int, int], logs: Floats) -> Floats:
     scores: Floats = (weights[0][rows[0]] + weights[1][rows[1]]).dot(logs)
     scores -= _max(scores)

@@ -10,10 +10,10 @@ from selflow.core.codec import encode_record
 from selflow.core.events import SHELL_COMMAND, Event
 from selflow.core.paths import Root
 from selflow.core.settings import Settings
-from selflow.core.surfaces import LINE_AGENT
+from selflow.core.surfaces import LINE_AGENTS
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.reading import CatalogReader
-from selflow.store.records import AgentVersion, Cycle, Stage, Verdict
+from selflow.store.records import AgentVersion, Cycle, Stage, Trial, Verdict
 from selflow.text.agent import LineAgent
 from selflow.text.shared_text import SHARED_FILE, decode_lines
 from tests.cluster.conftest import QUICK
@@ -21,11 +21,12 @@ from tests.cluster.test_cycle import MINUTE_US, ask
 from tests.waiting import wait_until
 
 LINES = 520
+SHELL_AGENT, COMMIT_AGENT = LINE_AGENTS["shell"], LINE_AGENTS["commit"]
 SETTINGS = {
     "discover": {"bootstraps": 2, "null_sets": 0},
     "lm": {"base": "tiny", "base_epochs": 1},
     "lora": {"epochs": 1},
-    "tune": {"num_samples": 1},
+    "tune": {"num_samples": 1, "time_budget_s": 20.0},
     "supervisor": QUICK.model_dump(),
 }
 
@@ -58,10 +59,10 @@ def test_an_agent_of_lines_is_grown_judged_and_registered(
     compose(wanted=Settings.model_validate(SETTINGS))
     reader = CatalogReader(root.catalog)
     cycle_id = ask(root, records())
-    wait_until(lambda: bool(reader.learned(Cycle, id=cycle_id)[0].finished_at_us), 240)
+    wait_until(lambda: bool(reader.learned(Cycle, id=cycle_id)[0].finished_at_us), 480)
     (cycle,) = reader.learned(Cycle)
     stages = {stage.name: stage for stage in reader.learned(Stage, cycle_id=cycle_id)}
-    (version,) = reader.learned(AgentVersion, agent=LINE_AGENT)
+    (version,) = reader.learned(AgentVersion, agent=SHELL_AGENT)
     (verdict,) = reader.learned(Verdict, version_id=version.id)
 
     assert (cycle.state, cycle.error) == ("done", "")
@@ -71,7 +72,19 @@ def test_an_agent_of_lines_is_grown_judged_and_registered(
     assert verdict.numbers["parts"]["model"]["is_met"]
     assert version.id in stages["serve"].result["champions"]
 
+    grown, adapted = stages[f"grow:{SHELL_AGENT}"], stages[f"adapt:{SHELL_AGENT}"]
+    tried = reader.learned(Trial, cycle_id=cycle_id, agent=SHELL_AGENT)
+    assert {trial.config["start"] for trial in tried} == {"base"}
+    assert adapted.result["tune_bits"] == min(trial.tune_bits or 99.0 for trial in tried)
+    is_adapted = adapted.result["tune_bits"] < adapted.result["tune_bits_without"]
+    assert (adapted.sha256 is not None) == is_adapted
+    assert ("adapter" in verdict.numbers["parts"]) == is_adapted
+    assert stages[f"grow:{COMMIT_AGENT}"].result == {"lines": 0, "lacking": "100 lines"}
+
+    served = adapted.sha256 if verdict.numbers["parts"].get("adapter", {}).get("is_met") else None
+    assert version.sha256 == (served or grown.sha256)
     agent = LineAgent.load(ArtifactStore(root.artifacts).get(version.sha256))
-    assert agent.lines == stages[f"grow:{LINE_AGENT}"].result["learned"]
+    assert (agent.adapter is not None) == (served is not None)
+    assert agent.lines == grown.result["learned"]
     assert agent.watermark_seq == LINES
     assert agent.lines + verdict.numbers["gate_steps"] == LINES

@@ -23,6 +23,7 @@ def test_every_station_of_the_demo_works(idle: World) -> None:
                 "grow:everything",
                 "judge:everything",
                 "grow:shell-lines",
+                "grow:commit-lines",
             ),
             *("serve", "predict", "route", "type", "lines", "compare", "end"),
         ],

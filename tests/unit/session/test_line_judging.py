@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actors.line_judging import GateLook, judge_lines
+from actors.line_judging import GateLook, LineCandidate, judge_lines
 from actors.messages import Judged
 from actors.plan import Plan
+from selflow.core.lora import LoraAdapter
 from selflow.core.paths import Root
 from selflow.core.settings import Settings
 from selflow.store.catalog import Catalog
@@ -18,10 +19,12 @@ from selflow.store.records import Opening
 from selflow.text.agent import LineAgent, Replayed
 from selflow.text.byte_model import ByteModel
 from selflow.text.examples import OwnLine
+from selflow.text.paired import LineOutcomes
 from tests.unit.store.worlds import begun
-from tests.unit.text.models import random_model
+from tests.unit.text.models import QUERY, WIDTH, random_model
 
 PAST, GATE = 50, 110
+BARE, ADAPTED = "a" * 64, "b" * 64
 WORDS = (b"ls", b"cd a", b"make", b"vi b")
 LINES = [
     OwnLine(seq, seq * 600_000_000, WORDS[seq % 3 if seq % 7 else 3], b"~")
@@ -47,6 +50,23 @@ class Rote(LineAgent):
         whole = replace(pool, bits=pool.bits - saved)
         return Replayed(pool, whole, {"model": pool, "memory": replace(pool, bits=whole.bits + 0)})
 
+    def outcomes(self, gate: Sequence[OwnLine], model: ByteModel) -> LineOutcomes:
+        if len(gate) == 20 or self.adapter is None:
+            return super().outcomes(gate, model)
+        ((_, up),) = self.adapter.factors.values()
+        whole = self.replay([], gate, model).whole
+        return replace(whole, bits=whole.bits - float(up.max()))
+
+
+class Useless(Rote):
+    """The same, no better than the pool without its adapter."""
+
+    def replay(
+        self, past: Sequence[OwnLine], gate: Sequence[OwnLine], model: ByteModel
+    ) -> Replayed:
+        replayed = super().replay(past, gate, model)
+        return replace(replayed, whole=replayed.pool)
+
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Catalog]:
@@ -60,14 +80,21 @@ def judge(
     folder: Path,
     kind: type[LineAgent] = LineAgent,
     lines: Sequence[OwnLine] = LINES,
+    adapter_bits: float | None = None,
     **gate: float,
 ) -> Judged:
     model = random_model(folder / "model")
     agent = kind.grow(LINES, LINES[-1].seq, LINES[PAST].ts_us, model)
     settings = Settings.model_validate({"gate": gate})
     plan = Plan(Root(folder, folder), settings, "1", 0, has_resources=False, gpu_share=0.0)
-    look = GateLook(begun(catalog).id, "a" * 64, catalog)
-    return judge_lines(plan, look, agent, model, lines)
+    adapted = None
+    if adapter_bits is not None:
+        up = np.full((WIDTH, 1), adapter_bits, np.float32)
+        down = np.ones((1, WIDTH), np.float32)
+        adapted = agent.with_adapter(LoraAdapter(model.sha256, {QUERY: (down, up)}))
+    candidate = LineCandidate(agent, adapted, BARE, ADAPTED if adapted else "")
+    look = GateLook(begun(catalog).id, candidate.whole_sha256, catalog)
+    return judge_lines(plan, look, candidate, model, lines)
 
 
 def openings(folder: Path) -> list[Opening]:
@@ -100,6 +127,48 @@ def test_a_model_that_knows_nothing_is_rejected_and_the_memory_is_what_helps(
     assert not parts["model"]["is_met"]
     assert parts["memory"]["is_met"]
     assert parts["memory"]["gain_bits"] > 1.0
+
+
+def test_an_adapter_that_saves_bits_serves_with_its_agent(catalog: Catalog, tmp_path: Path) -> None:
+    judged = judge(catalog, tmp_path, Rote, adapter_bits=1.0)
+    parts = judged.figures["parts"]
+
+    assert (judged.decision, judged.sha256) == ("passed", ADAPTED)
+    assert parts["adapter"]["is_met"]
+    assert parts["adapter"]["gain_bits"] == pytest.approx(1.0)
+    assert parts["model"]["gain_bits"] == pytest.approx(3.0, abs=0.3)
+    assert len(openings(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("bits", [0.0, -1.0])
+def test_an_adapter_that_saves_nothing_is_left_out_of_an_agent_that_passes(
+    catalog: Catalog, tmp_path: Path, bits: float
+) -> None:
+    judged = judge(catalog, tmp_path, Rote, adapter_bits=bits)
+
+    assert (judged.decision, judged.sha256) == ("passed", BARE)
+    assert not judged.figures["parts"]["adapter"]["is_met"]
+    assert judged.figures["parts"]["adapter"]["gain_bits"] == pytest.approx(bits)
+    assert judged.figures["parts"]["model"]["is_met"]
+
+
+def test_no_adapter_brings_an_agent_into_service_that_fails_without_it(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    judged = judge(catalog, tmp_path, Useless, adapter_bits=1.0)
+
+    assert (judged.decision, judged.sha256) == ("rejected", BARE)
+    assert judged.figures["parts"]["adapter"]["is_met"]
+
+
+def test_an_adapter_of_zeros_changes_no_bit_and_is_left_out(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    judged = judge(catalog, tmp_path, adapter_bits=0.0)
+
+    assert judged.sha256 == BARE
+    assert not judged.figures["parts"]["adapter"]["is_met"]
+    assert judged.figures["parts"]["adapter"]["gain_bits"] < 0.05
 
 
 @pytest.mark.setting("gate.min_lines")

@@ -8,7 +8,8 @@ import pytest
 from selflow.core.errors import ArtifactError
 from selflow.core.lora import LoraAdapter
 from selflow.testing.texts import bits_of, text_lines
-from selflow.text.adapted_expert import EVERY_LINES, AdaptedExpert, in_random_order
+from selflow.text.adapted_expert import AdaptedExpert
+from selflow.text.adapter_rows import EVERY_LINES, in_random_order
 from selflow.text.byte_context import (
     FOLDER,
     MAX_CONTEXT_LINE_BYTES,

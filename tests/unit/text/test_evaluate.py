@@ -3,7 +3,7 @@
 import pytest
 
 from selflow.core.errors import UsageError
-from selflow.text.adapted_expert import in_random_order
+from selflow.text.adapter_rows import in_random_order
 from selflow.text.evaluate import NAMES, Models, Row, evaluate_lines
 from selflow.text.shared_text import SharedText
 from tests.unit.text.models import StepTuner, tiny_model
