@@ -131,7 +131,7 @@ def cluster(
         report = Report(n, days, 0, 0.0, 0.0, {}, few)
         model = ClusterModel(no, no, no, no, no, np.zeros(0), np.zeros(0, np.int32))
         return Clustered(model, {}, windows.day, seed, report, patterns)
-    encoder = fit_encoder(events, seed)
+    encoder = fit_encoder(events, windows, seed)
     blocks = blocks_of(encoder, events, windows)
     effort = Effort(
         settings.bootstraps, balance=choose_balance(blocks, windows.day, seed, families)

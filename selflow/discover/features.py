@@ -3,13 +3,16 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selflow.core.steps import label_event
 from selflow.discover.windows import DAY_US, HOUR_US, Events, Ints, Windows
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Floats = NDArray[np.float64]
 Blocks = Mapping[str, Floats]
@@ -22,6 +25,10 @@ DIMENSIONS = 16
 """Of the projection in which windows are clustered."""
 MOST_OF_ONE_LABEL = 0.05
 """Of all events: what one label counts at most, so that it alone does not turn the directions."""
+MOST_WINDOWS = 20_000
+"""From which the directions are taken, evenly chosen: more would not turn them further."""
+CHUNK = 4096
+"""Windows that are encoded at once: their hashed words and letter groups fill memory."""
 _ALPHANUMERIC = re.compile(r"[^\W_]+")
 
 
@@ -43,40 +50,50 @@ def one_thread() -> Iterator[None]:
 
 
 @one_thread()
-def fit_encoder(events: Events, seed: int) -> dict[str, Floats]:
-    """Inverse document frequency of hashed words and letter groups, then their main directions.
+def fit_encoder(events: Events, windows: Windows, seed: int) -> dict[str, Floats]:
+    """Inverse document frequency of hashed words and letter groups, then their main directions;
+    each window is a document.
 
     Args:
-        events: e rows over l different labels.
+        events: e rows.
+        windows: n runs of those rows.
         seed: Of the decomposition and of the random turn.
 
     Returns:
-        Block to (4096, width): a label's hashed features times this are its columns.
+        Block to (4096, width): the square roots of a window's hashed features times this point in
+        its direction.
 
-    A label counts as often as it happened, but never over 5% of all. The directions are turned at
+    A window counts less where its labels are over 5% of all events. The directions are turned at
     random, so that each column carries the same share of its block: to leave out a column is not to
     leave out its signal.
 
     Source: latent semantic analysis, Deerwester et al. 1990; randomised SVD, Halko et al. 2011.
     """
+    from sklearn.preprocessing import normalize
     from sklearn.utils.extmath import randomized_svd
 
     rng = np.random.default_rng([seed, 1])
     counts = np.bincount(events.label)
-    weight = np.sqrt(np.minimum(counts, MOST_OF_ONE_LABEL * counts.sum()))[:, None]
+    usual = np.minimum(1, MOST_OF_ONE_LABEL * counts.sum() / np.maximum(counts, 1))[events.label]
+    n = len(windows.start)
+    chosen = np.unique(np.linspace(0, n - 1, min(n, MOST_WINDOWS)).astype(np.int64))
+    pool = _pool(windows.start[chosen], windows.stop[chosen], len(events.step))
+    size = np.maximum(windows.stop - windows.start, 1)[chosen]
+    weight = np.sqrt(pool @ usual / size)[:, None]
     encoder = {}
     for name, hashed in _hashed(events.labels).items():
-        idf = np.log((1 + len(counts)) / (1 + np.bincount(hashed.indices, minlength=HASHES))) + 1
-        axes = randomized_svd(
-            hashed.multiply(idf).multiply(weight).tocsr(), WIDTHS[name], random_state=seed
-        )[2]
+        document = np.sqrt(pool @ hashed[events.label])
+        idf = np.log((1 + n) / (1 + np.bincount(document.indices, minlength=HASHES))) + 1
+        rows = normalize(document.multiply(idf)).multiply(weight).tocsr()
+        axes = randomized_svd(rows, WIDTHS[name], random_state=seed)[2]
         turn, _ = np.linalg.qr(rng.standard_normal((len(axes), len(axes))))
         encoder[name] = idf[:, None] * (axes.T @ turn)
     return encoder
 
 
 def blocks_of(encoder: Mapping[str, Floats], events: Events, windows: Windows) -> dict[str, Floats]:
-    """The mean of each column over the events of each window. It looks at nothing else.
+    """Hours and counts as means over the events of each window; what was done as the mean of two
+    directions, that of the window and that of its session. It looks at nothing else.
 
     Args:
         encoder: From ``fit_encoder``.
@@ -87,22 +104,45 @@ def blocks_of(encoder: Mapping[str, Floats], events: Events, windows: Windows) -
         Block to (n, width): ``time`` 6, ``counts`` 3, ``kinds`` 32, ``text`` 24; zeros for an empty
         window.
 
-    Cost: about 20 us per event.
+    Two windows of one session are likelier of one activity than two others, and a few events say
+    less than many. The square root of a count: the tenth time says less than the first.
+
+    Cost: about 20 us per event. Source: the square root of term frequencies as in Hellinger's
+    distance; salience of long and short context is ours.
     """
+    spans = np.column_stack([windows.first, windows.last])
+    sessions, session = np.unique(spans, axis=0, return_inverse=True)
+    size = np.maximum(windows.stop - windows.start, 1)[:, None]
+    pool = _pool(windows.start, windows.stop, len(events.step))
+    columns = {"time": _time(events.ts_us), "counts": _counts(events)}
+    blocks: dict[str, Floats] = {name: pool @ values / size for name, values in columns.items()}
+    for name, hashed in _hashed(events.labels).items():
+        rows = hashed[events.label]
+        own = _directions(rows, encoder[name], windows.start, windows.stop)
+        whole = _directions(rows, encoder[name], sessions[:, 0], sessions[:, 1])
+        blocks[name] = (own + whole[session.ravel()]) / 2
+    return blocks
+
+
+def _directions(hashed: "csr_array", axes: Floats, start: Ints, stop: Ints) -> Floats:
+    """(n, width) of length 1, or 0 where nothing is: the direction of each run of rows."""
+    rows = []
+    for at in range(0, len(start), CHUNK):
+        pool = _pool(start[at : at + CHUNK], stop[at : at + CHUNK], hashed.shape[0])
+        rows.append(np.sqrt(pool @ hashed) @ axes)
+    found = np.vstack([np.zeros((0, axes.shape[1])), *rows])
+    length = np.linalg.norm(found, axis=1, keepdims=True)
+    return np.divide(found, length, out=np.zeros_like(found), where=length > 1e-12)
+
+
+def _pool(start: Ints, stop: Ints, rows: int) -> "csr_array":
+    """(n, rows) sparse: 1 for each row of a run."""
     from scipy.sparse import csr_array
 
-    size = windows.stop - windows.start
+    size = stop - start
     ends = np.concatenate([[0], np.cumsum(size)])
-    rows = np.arange(ends[-1]) - np.repeat(ends[:-1] - windows.start, size)
-    pool = csr_array(
-        (np.repeat(1 / np.maximum(size, 1), size), rows, ends), shape=(len(size), len(events.step))
-    )
-    columns = {"time": _time(events.ts_us), "counts": _counts(events)}
-    columns |= {
-        name: (hashed @ encoder[name])[events.label]
-        for name, hashed in _hashed(events.labels).items()
-    }
-    return {name: pool @ values for name, values in columns.items()}
+    index = np.arange(ends[-1]) - np.repeat(ends[:-1] - start, size)
+    return csr_array((np.ones(len(index)), index, ends), shape=(len(size), rows))
 
 
 def fit_axes(
@@ -152,17 +192,27 @@ def columns_of(blocks: Blocks) -> list[Ints]:
     return np.split(np.arange(ends[-1]), ends[:-1])
 
 
-def _hashed(labels: tuple[str, ...]) -> dict[str, Any]:
+def _hashed(labels: tuple[str, ...]) -> "dict[str, csr_array]":
+    """Block to (l, 4096) sparse, not negative: of each label of length 1."""
+    from scipy.sparse import csr_array
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    own = {"kinds": HashingVectorizer(analyzer=_parts, n_features=HASHES)}
-    own["text"] = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 4), n_features=HASHES)
-    return {name: vectorizer.transform(labels) for name, vectorizer in own.items()}
+    own = {
+        "kinds": HashingVectorizer(analyzer=_parts, n_features=HASHES, alternate_sign=False),
+        "text": HashingVectorizer(
+            analyzer="char_wb", ngram_range=(3, 4), n_features=HASHES, alternate_sign=False
+        ),
+    }
+    return {name: csr_array(vectorizer.transform(labels)) for name, vectorizer in own.items()}
 
 
 def _parts(label: str) -> list[str]:
-    """Kind, last two folders, extension and name words, each marked as what it is."""
+    """Of a path: kind, last two folders, extension and name words, each marked as what it is; of a
+    line of text: kind and words.
+    """
     kind, subject = label_event(label)
+    if not kind.startswith("file.") and len(subject.split()) > 1:
+        return [f"kind:{kind}", *(f"word:{term}" for term in words(subject))]
     *folders, name = subject.split("/")
     stem, _, extension = name.rpartition(".")
     marked = [f"kind:{kind}", f"ext:{extension if stem else ''}", f"under:{'/'.join(folders[-2:])}"]
