@@ -288,8 +288,12 @@ def test_as_many_null_data_sets_are_named_as_are_asked_for(clustered: Clustered)
 
 def test_null_data_are_skipped_where_little_is_agreed_on(clustered: Clustered) -> None:
     report = dataclasses.replace(clustered.report, s=0.49)
+    doubtful = dataclasses.replace(clustered, report=report)
+    found = conclude(doubtful, [], SETTINGS, GATE_STEPS).report
 
-    assert not null_numbers(dataclasses.replace(clustered, report=report), SETTINGS)
+    assert not null_numbers(doubtful, SETTINGS)
+    assert found.s_star is None
+    assert "S is 0.49; below 0.50 no null data set is scored" in found.note
 
 
 @pytest.mark.setting("discover.min_agreement")
