@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
 from selflow.core.steps import Step, label_event
-from selflow.discover.features import Floats, words
-from selflow.discover.hashing import label_vector
+from selflow.discover.features import words
+from selflow.discover.hashing import HashedLabel, hashed_label
 from selflow.discover.naming import telling_terms
 from selflow.discover.usual import UsualBehaviour
 from selflow.discover.windows import (
@@ -79,8 +77,8 @@ class BehaviourWatch:
         """Watch, with ``least_windows`` unusual windows within an hour as new behaviour."""
         self._usual = usual
         self._least_windows = least_windows
-        self._points: dict[str, Floats] = {}
-        self._window: deque[Floats] = deque(maxlen=WINDOW_EVENTS)
+        self._points: dict[str, HashedLabel] = {}
+        self._window: deque[HashedLabel] = deque(maxlen=WINDOW_EVENTS)
         self._since_last = 0
         self._ts_us = 0
         self._unusual: deque[Step] = deque()
@@ -117,7 +115,7 @@ class BehaviourWatch:
             self._unusual.popleft()
         if len(self._window) < LEAST_EVENTS:
             return []
-        distance = self._usual.distance(np.array(self._window))
+        distance = self._usual.distance(self._window)
         changes = [self._as_new(step, is_unusual=distance > self._usual.limit)]
         if self._since_last >= STRIDE_EVENTS:
             self._since_last = 0
@@ -149,18 +147,18 @@ class BehaviourWatch:
 
     def _as_drift(self, step: Step, distance: float) -> Change | None:
         """Once: what has drifted stays so until the next cycle learns it."""
-        away = (distance - self._usual.mean) / max(self._usual.deviation, 1e-9)
+        away = (distance - self._usual.average) / max(self._usual.deviation, 1e-9)
         if not self._drift.add(min(away, MOST_DEVIATIONS)) or self._has_drifted:
             return None
         self._has_drifted = True
         return Change("drift", step.ts_us, step.ts_us, self._drift.count, ())
 
-    def _point(self, label: str) -> Floats:
+    def _point(self, label: str) -> HashedLabel:
         point = self._points.get(label)
         if point is None:
             if len(self._points) >= KEPT_LABELS:
                 self._points.clear()
-            point = self._points[label] = label_vector(label, self._usual.kinds, self._usual.text)
+            point = self._points[label] = hashed_label(label)
         return point
 
     def _terms(self) -> tuple[str, ...]:

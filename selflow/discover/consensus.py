@@ -14,6 +14,10 @@ SPARSE_DEVIATIONS = 6
 this is noise. A normal distribution in two dimensions has 3% beyond 6.
 """
 NEIGHBOUR = 10
+REFERENCE = 10_000
+"""Windows that neighbours are taken from, drawn where there are more: the distance to the tenth of
+them tells the sparse from the rest as well, and not all pairs need be looked at.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +47,16 @@ def micro_clusters(x: Floats, seed: int) -> MicroClusters:
         The groups, without those of which more than half of the windows are sparse among all. This
         looks at the geometry of ``x`` alone, before any family.
 
-    Cost: O(n m d) per pass of k-means, O(n^2 d) at most for the neighbours.
+    Cost: O(n m d) per pass of k-means, 10,000 n d at most for the neighbours.
     Source: mini-batch k-means, Sculley 2010, as scikit-learn implements it.
     """
     from scipy.spatial import KDTree
     from sklearn.cluster import MiniBatchKMeans
-    from sklearn.neighbors import NearestNeighbors
 
     m = min(max(round(4 * len(x) ** 0.5), 200), len(x) // 3, 2000)
     means = MiniBatchKMeans(m, random_state=seed, n_init=3, batch_size=4096).fit(x)
     owner, centroids = means.labels_, means.cluster_centers_
-    tenth = NearestNeighbors(n_neighbors=NEIGHBOUR + 1).fit(x).kneighbors(x)[0][:, -1]
+    tenth = _tenth(x, seed)
     thinness = np.log(tenth + 0.1 * tenth.mean() + 1e-12)
     is_sparse = thinness > sparse_limit(thinness)
     size = np.bincount(owner, minlength=m)
@@ -61,6 +64,18 @@ def micro_clusters(x: Floats, seed: int) -> MicroClusters:
     index = np.where(is_dense, np.cumsum(is_dense) - 1, -1)
     distance, home = KDTree(centroids[is_dense]).query(x)
     return MicroClusters(centroids[is_dense], index[owner], home, distance, thinness)
+
+
+def _tenth(x: Floats, seed: int) -> Floats:
+    """(n,) distance to the tenth neighbour among 10,000 windows, itself left out."""
+    from sklearn.neighbors import NearestNeighbors
+
+    rng = np.random.default_rng([seed, 2])
+    chosen = np.sort(rng.permutation(len(x))[:REFERENCE])
+    apart = NearestNeighbors(n_neighbors=NEIGHBOUR + 1).fit(x[chosen]).kneighbors(x)[0]
+    is_chosen = np.isin(np.arange(len(x)), chosen)
+    tenth: Floats = np.where(is_chosen, apart[:, NEIGHBOUR], apart[:, NEIGHBOUR - 1])
+    return tenth
 
 
 def sparse_limit(thinness: Floats) -> float:

@@ -26,6 +26,10 @@ MAX_SHARE = 0.6
 """Of all windows, for a cluster that is kept for its own sake, whatever lies around it."""
 VALID = 0.75
 """Jaccard index from which on a cluster counts as found again. Source: Hennig 2007."""
+LEVEL = 0.1
+"""A finer cut may be found again by so much less than the best one: the step from .75 to .85 that
+Hennig 2007 calls highly stable.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +125,14 @@ def proposals(votes: Votes) -> list[Cut]:
 
 
 def choose(votes: Votes, k_min: int) -> Chosen:
-    """The finest valid cut, and of what is not valid in it each cluster of another cut that is.
+    """The finest valid cut that is nearly as sure as the surest one, and of what is not valid in it
+    each cluster of another cut that is.
 
-    A cut is valid if the families that look for valleys find each of its clusters again, J >= .75
-    in their mean. If none is valid, the one that most families agree with (median of the adjusted
-    Rand index) is taken. Then each of its clusters with J < .75 in all families gives way to
-    disjoint clusters of any cut, of at most 60% of the windows, with J >= .75, those first that
-    exceed most what a single cluster of everything would score.
+    A cut is as sure as the families that look for valleys find the worst of its clusters again, in
+    their mean; it is valid from .75 on. If none is valid, the one that most families agree with
+    (median of the adjusted Rand index) is taken. Then each of its clusters with J < .75 in all
+    families gives way to disjoint clusters of any cut, of at most 60% of the windows, with J >=
+    .75, those first that exceed most what a single cluster of everything would score.
 
     If no cut has ``k_min`` to 24 clusters, everything is noise.
 
@@ -138,9 +143,11 @@ def choose(votes: Votes, k_min: int) -> Chosen:
     usable = [cut for cut in cuts if k_min <= cut.jaccard.shape[1] <= K_MAX]
     if not usable:
         return _nothing(votes)
-    valid = [cut for cut in usable if cut.valley >= VALID]
-    if valid:
-        base = max(valid, key=lambda cut: (cut.jaccard.shape[1], cut.valley))
+    surest = max(cut.valley for cut in usable)
+    if surest >= VALID:
+        least = max(VALID, surest - LEVEL)
+        near = [cut for cut in usable if cut.valley >= least]
+        base = max(near, key=lambda cut: (cut.jaccard.shape[1], cut.valley))
         return Chosen(base.groups, base.jaccard, base)
     base = max(usable, key=lambda cut: float(np.median(cut.rand)))
     return _with_valid_clusters(base, cuts, votes)

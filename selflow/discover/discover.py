@@ -136,7 +136,7 @@ def cluster(
         report = Report(n, days, 0, 0.0, 0.0, {}, few)
         model = ClusterModel(no, no, no, no, no, np.zeros(0), np.zeros(0, np.int32))
         return Clustered(model, {}, windows.day, np.full(n, -1, np.int32), seed, report, patterns)
-    encoder = fit_encoder(events, seed)
+    encoder = fit_encoder(events, windows, seed)
     blocks = blocks_of(encoder, events, windows)
     effort = Effort(
         settings.bootstraps, balance=choose_balance(blocks, windows.day, seed, families)
@@ -305,6 +305,9 @@ def conclude(
         min_gate_steps: Steps of its own that the gate asks of a candidate.
     """
     report = clustered.report
+    if report.k and report.s < LEAST_S:
+        why = f"S is {report.s:.2f}; below {LEAST_S:.2f} no null data set is scored, S* is left out"
+        report = replace(report, note=why)
     if nulls and report.k:
         s_null, c_null = np.percentile([(null.s, null.c) for null in nulls], 95, axis=0).tolist()
         c_star = corrected(report.s / max(report.coverage, 1e-12), c_null)
@@ -328,7 +331,8 @@ def conclude(
     reasoned.sort(key=lambda pattern: (pattern.reason != "", -pattern.windows))
     if not any(pattern.reason == "" for pattern in reasoned):
         best = max((pattern.agreement or 0 for pattern in clusters), default=0)
-        why = report.note or f"none of {report.k} clusters may have an agent (best J {best:.2f})"
+        none = f"none of {report.k} clusters may have an agent (best J {best:.2f})"
+        why = "; ".join(filter(None, (report.note, none if report.k else "")))
         report = replace(report, note=f"{why}; the whole stream is the one pattern")
         reasoned = [everything, *reasoned]
     return Discovery(clustered.model, tuple(reasoned), report)

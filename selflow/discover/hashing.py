@@ -3,39 +3,54 @@ for processes that never load scikit-learn.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selflow.discover.features import HASHES, Floats, label_parts
+from selflow.discover.features import EPSILON, HASHES, Floats, label_parts
 
 NGRAMS = (3, 4)
 _MASK = 0xFFFFFFFF
 _MOST_NEGATIVE = -(2**31)
 
 
-def label_vector(label: str, kinds: Floats, text: Floats) -> Floats:
-    """(w,): the label's normed hashed parts times ``kinds`` (4096, w), and its letter groups times
-    ``text`` (4096, w), added up.
-
-    Cost: about 3 us per letter.
+@dataclass(frozen=True, slots=True)
+class HashedLabel:
+    """Columns of a label's parts and of its letter groups, and the counts there, each normed to
+    length 1.
     """
-    vector = np.zeros(kinds.shape[1])
-    for features, axes in ((label_parts(label), kinds), (_letter_groups(label), text)):
-        columns, values = _hashed(features)
-        if len(columns):
-            vector += values @ axes[columns]
-    return vector
+
+    kinds: tuple[NDArray[np.int64], Floats]
+    text: tuple[NDArray[np.int64], Floats]
+
+
+def hashed_label(label: str) -> HashedLabel:
+    """One label's place. Cost: about 3 us per letter."""
+    return HashedLabel(_hashed(label_parts(label)), _hashed(_letter_groups(label)))
+
+
+def place(parts: Sequence[tuple[NDArray[np.int64], Floats]], axes: Floats) -> Floats:
+    """(w,): where the window of these labels lies by ``axes`` (4096, w); one row of
+    ``features.content_of``.
+    """
+    counts = np.bincount(
+        np.concatenate([columns for columns, _ in parts]),
+        np.concatenate([values for _, values in parts]),
+    )
+    (present,) = counts.nonzero()
+    found: Floats = np.sqrt(counts[present]) @ axes[present] / np.sqrt(max(counts.sum(), EPSILON))
+    return found
 
 
 def _hashed(features: Iterable[str]) -> tuple[NDArray[np.int64], Floats]:
-    """Columns and values: signed counts, normed to length 1."""
+    """Columns and values: counts, normed to length 1."""
     counts: Counter[int] = Counter()
     for feature in features:
         code = murmur3(feature.encode())
         column = (2**31 - 1 - (HASHES - 1)) if code == _MOST_NEGATIVE else abs(code)
-        counts[column % HASHES] += 1 if code >= 0 else -1
+        counts[column % HASHES] += 1
     values = np.array([*counts.values()], float)
     norm = float(np.linalg.norm(values))
     return np.array([*counts], np.int64), values / norm if norm else values

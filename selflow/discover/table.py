@@ -61,7 +61,7 @@ def discover_events(
     windows = windows_of(events)
     if few := too_few(windows.day):
         return _no_clusters(len(steps), few)
-    blocks = blocks_of(fit_encoder(events, seed), events, windows)
+    blocks = blocks_of(fit_encoder(events, windows, seed), events, windows)
     balance = choose_balance(blocks, windows.day, seed, FAMILIES)
     effort = Effort(BOOTSTRAPS, balance=balance)
     result = measured(blocks, windows.day, effort, seed, FAMILIES, progress)

@@ -1,6 +1,6 @@
 """What is usual, kept from a cycle: later windows are measured by it without scikit-learn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -9,7 +9,15 @@ import numpy as np
 
 from selflow.core.steps import Step
 from selflow.discover.consensus import micro_clusters
-from selflow.discover.features import Floats, blocks_of, fit_axes, fit_encoder, one_thread, stacked
+from selflow.discover.features import (
+    Floats,
+    content_of,
+    fit_axes,
+    fit_encoder,
+    one_thread,
+    stacked,
+)
+from selflow.discover.hashing import HashedLabel, place
 from selflow.discover.model import packed, unpacked
 from selflow.discover.windows import (
     LEAST_EVENTS,
@@ -31,29 +39,31 @@ LEAST_STEPS = 200
 class UsualBehaviour:
     """Where windows of a cycle's events lie by their content, and how far from the nearest middle.
 
-    ``kinds`` (4096, 16) and ``text`` (4096, 16) place a label's hashed features, ``centre`` (16,)
-    is taken off the mean place of a window's labels, ``middles`` (m, 16) are those of small groups
-    of windows. ``limit``, ``mean`` and ``deviation`` are of the distances: their quantile .99, and
-    what drift is measured in.
+    ``kinds`` (4096, 32) and ``text`` (4096, 24) place a window's hashed features,
+    of which ``mean`` (56,) is taken off and ``axes`` (56, 16) make its place; ``middles`` (m, 16)
+    are those of small groups of windows. ``limit``, ``average`` and ``deviation`` are of the
+    distances: their quantile .99, and what drift is measured in.
 
     Hours and counts have no part in it: in a month that has not been seen before all is far away.
     """
 
     kinds: Floats
     text: Floats
-    centre: Floats
+    mean: Floats
+    axes: Floats
     middles: Floats
     limit: float
-    mean: float
+    average: float
     deviation: float
 
-    def distance(self, window: Floats) -> float:
-        """From the nearest middle, of the window of the labels at these places (n, 16).
+    def distance(self, window: Sequence[HashedLabel]) -> float:
+        """From the nearest middle, of the window of these labels.
 
-        The mean of few labels strays farther, so the distance is multiplied by sqrt(n / 16). Cost:
-        O(m).
+        Few labels stray farther, so the distance is multiplied by sqrt(n / 16). Cost: O(m).
         """
-        apart = self.middles - (window.mean(0) - self.centre)
+        kinds = place([label.kinds for label in window], self.kinds)
+        text = place([label.text for label in window], self.text)
+        apart = self.middles - (np.concatenate([kinds, text]) - self.mean) @ self.axes
         return float(np.sqrt((apart**2).sum(1).min() * len(window) / WINDOW_EVENTS))
 
     def files(self) -> dict[str, bytes]:
@@ -67,8 +77,8 @@ class UsualBehaviour:
         """
         values = unpacked(folder / FILE)
         return cls(
-            *(values[name] for name in ("kinds", "text", "centre", "middles")),
-            *(float(values[name]) for name in ("limit", "mean", "deviation")),
+            *(values[name] for name in ("kinds", "text", "mean", "axes", "middles")),
+            *(float(values[name]) for name in ("limit", "average", "deviation")),
         )
 
 
@@ -83,29 +93,25 @@ def fit_usual(steps: Sequence[Step], seed: int) -> UsualBehaviour | None:
         return None
     events = events_of(steps)
     windows = windows_of(events)
-    encoder = fit_encoder(events, seed)
-    blocks = _content(blocks_of(encoder, events, windows))
+    encoder = fit_encoder(events, windows, seed)
+    blocks = content_of(encoder, events, windows)
     mean, axes = fit_axes(blocks, np.ones(len(windows.day)))
     middles = micro_clusters((stacked(blocks) - mean) @ axes, seed).centroids
     before = windows_before(events, len(steps))
-    x = (stacked(_content(blocks_of(encoder, events, before))) - mean) @ axes
+    x = (stacked(content_of(encoder, events, before)) - mean) @ axes
     size = before.stop - before.start
     distances = _nearest(x, middles) * np.sqrt(size / WINDOW_EVENTS)
     distances = distances[size >= LEAST_EVENTS]
-    width = blocks["kinds"].shape[1]
     return UsualBehaviour(
-        encoder["kinds"] @ axes[:width],
-        encoder["text"] @ axes[width:],
-        mean @ axes,
+        encoder["kinds"],
+        encoder["text"],
+        mean,
+        axes,
         middles,
         float(np.quantile(distances, RARE)),
         float(distances.mean()),
         float(distances.std()),
     )
-
-
-def _content(blocks: Mapping[str, Floats]) -> dict[str, Floats]:
-    return {name: blocks[name] for name in ("kinds", "text")}
 
 
 def _nearest(x: Floats, middles: Floats) -> Floats:

@@ -16,6 +16,8 @@ HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 SHORT_EVENTS, WINDOW_EVENTS, STRIDE_EVENTS = 8, 16, 8
 """Half windows overlap, so that what a cut divides stands whole in the next window."""
+SESSION_EVENTS = 64
+"""Of a session so far: what a step is told by, so that its cost does not grow with the session."""
 LEAST_EVENTS = 4
 """Of a window: the mean of fewer says more of chance than of what was done."""
 
@@ -37,12 +39,14 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """n runs of rows, (n,) each: from ``start`` to before ``stop``; a ``day`` (UTC, counted from
-    1970) is the one on which their session began.
+    """n runs of rows, (n,) each: from ``start`` to before ``stop``, of a session from ``first`` to
+    before ``last``; a ``day`` (UTC, counted from 1970) is the one on which their session began.
     """
 
     start: Ints
     stop: Ints
+    first: Ints
+    last: Ints
     day: Ints
 
 
@@ -69,16 +73,17 @@ def windows_of(events: Events) -> Windows:
     neighbour of the same day, and left out if it still has under 4. Cost: O(events).
     """
     rows = [
-        (start, min(start + WINDOW_EVENTS, stop), events.ts_us[first] // DAY_US)
+        (start, min(start + WINDOW_EVENTS, stop), first, stop, events.ts_us[first] // DAY_US)
         for first, stop in _sessions(events)
         if stop - first >= LEAST_EVENTS
         for start in range(first, max(first + 1, stop - SHORT_EVENTS), STRIDE_EVENTS)
     ]
-    return Windows(*np.array(rows, np.int64).reshape(-1, 3).T)
+    return Windows(*np.array(rows, np.int64).reshape(-1, 5).T)
 
 
 def windows_before(events: Events, steps: int) -> Windows:
-    """For each step the at most 16 events of its user before it, of the session of the last one.
+    """For each step the at most 16 events of its user before it, of the session of the last one;
+    and of that session so far at most 64.
 
     Args:
         events: Of those steps.
@@ -87,14 +92,15 @@ def windows_before(events: Events, steps: int) -> Windows:
     Returns:
         One window per step, empty where nothing came before; ``day`` is not set. Cost: O(events).
     """
-    start, stop = np.zeros((2, steps), np.int64)
+    start, stop, first = np.zeros((3, steps), np.int64)
     index, row = np.unique(events.step, return_index=True)
     cuts = np.concatenate([[0], _cuts(events)])
     begin = cuts[np.searchsorted(cuts, row - 1, "right") - 1]
     known = (row > 0) & (events.user[row] == events.user[row - 1])
     stop[index] = np.where(known, row, 0)
     start[index] = np.where(known, np.maximum(begin, row - WINDOW_EVENTS), 0)
-    return Windows(start, stop, start)
+    first[index] = np.where(known, np.maximum(begin, row - SESSION_EVENTS), 0)
+    return Windows(start, stop, first, stop, start)
 
 
 def rows_of(windows: Windows, own: Ints) -> Ints:

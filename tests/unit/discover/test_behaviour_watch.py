@@ -10,8 +10,8 @@ import pytest
 
 from selflow.core.steps import Step, event_label
 from selflow.discover.behaviour_watch import BehaviourWatch, Change, PageHinkley
-from selflow.discover.features import blocks_of
-from selflow.discover.hashing import label_vector
+from selflow.discover.features import content_of
+from selflow.discover.hashing import hashed_label, place
 from selflow.discover.usual import UsualBehaviour, fit_usual
 from selflow.discover.windows import DAY_US, HOUR_US, Events, Windows
 from tests.unit.discover.worlds import planted
@@ -139,18 +139,22 @@ def test_a_label_lies_where_scikit_learn_puts_it() -> None:
     encoder = {"kinds": rng.standard_normal((4096, 5)), "text": rng.standard_normal((4096, 5))}
     rows = np.arange(len(labels))
     events = Events(labels, rows, rows * DAY_US, 0 * rows, rows)
-    blocks = blocks_of(encoder, events, Windows(rows, rows + 1, rows))
-
-    for index, label in enumerate(labels):
-        expected = blocks["kinds"][index] + blocks["text"][index]
-        assert label_vector(label, encoder["kinds"], encoder["text"]) == pytest.approx(expected)
+    first = np.maximum(rows - 2, 0)
+    for start in (rows, first):
+        windows = Windows(start, rows + 1, start, rows + 1, rows)
+        content = content_of(encoder, events, windows)
+        for index in rows.tolist():
+            hashed = [hashed_label(label) for label in labels[start[index] : index + 1]]
+            for name, expected in content.items():
+                parts = [getattr(label, name) for label in hashed]
+                assert place(parts, encoder[name]) == pytest.approx(expected[index])
 
 
 def test_kept_files_measure_alike(tmp_path: Path) -> None:
     known = usual(11)
     for name, content in known.files().items():
         (tmp_path / name).write_bytes(content)
-    window = np.random.default_rng(2).standard_normal((9, 16))
+    window = [hashed_label(event_label("file.change", f"a/b{n}.py")) for n in range(9)]
 
     assert UsualBehaviour.load(tmp_path).distance(window) == known.distance(window)
     assert UsualBehaviour.load(tmp_path).files() == known.files()

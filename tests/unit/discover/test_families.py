@@ -1,54 +1,34 @@
 """The laws of a family, for each of the five."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from selflow.discover.families import BY_VALLEYS, FAMILIES, Family, Sample
-from tests.unit.discover.worlds import blobs
+from selflow.discover.persistence import Labels
+from selflow.testing import CLUSTERER_LAWS, check_clusterer
+from selflow.testing.clusterers import separated
 
-each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
 
-
-def test_there_are_five_families() -> None:
+def test_there_are_five_families_and_seven_laws() -> None:
     assert list(FAMILIES) == ["hdbscan", "spectral", "gmm", "density", "ward"]
+    assert len(CLUSTERER_LAWS) == 7
 
 
-@each_family
-def test_a_family_labels_every_micro_cluster(family: Family) -> None:
-    sample, _ = blobs()
-    found = family(sample, (2, 7), 1)
-
-    assert found.shape == (2, len(sample.points))
-    assert found.dtype == np.int32
-    assert found.min() >= -1
-    assert found.max() < len(sample.points)
+@pytest.mark.parametrize("law", CLUSTERER_LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
+def test_every_family_keeps_every_law(family: Family, law: Callable[[Family], None]) -> None:
+    law(family)
 
 
-@each_family
-def test_a_family_finds_separated_groups(family: Family) -> None:
-    sample, truth = blobs()
+def test_a_family_that_breaks_a_law_is_told_which() -> None:
+    def one_cluster(sample: Sample, ks: Sequence[int], _seed: int) -> Labels:
+        return np.zeros((len(ks), len(sample.points)), np.int32)
 
-    assert adjusted_rand_score(truth, family(sample, (4,), 1)[0]) >= 0.95
-
-
-@each_family
-def test_same_seed_same_answer(family: Family) -> None:
-    sample, _ = blobs(seed=6)
-
-    assert np.array_equal(family(sample, (3, 6), 3), family(sample, (3, 6), 3))
-
-
-@each_family
-def test_a_family_leaves_its_input_alone(family: Family) -> None:
-    sample, _ = blobs()
-    before = [array.copy() for array in (sample.points, sample.mass, sample.rows, sample.owner)]
-    family(sample, (4,), 1)
-
-    for array, copy in zip(
-        (sample.points, sample.mass, sample.rows, sample.owner), before, strict=True
-    ):
-        assert np.array_equal(array, copy)
+    with pytest.raises(AssertionError, match="groups far apart are kept apart"):
+        check_clusterer(one_cluster)
 
 
 def two_rings() -> tuple[Sample, np.ndarray]:
@@ -70,7 +50,7 @@ def test_empty_space_parts_two_groups_of_any_shape(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(BY_VALLEYS))
 def test_a_few_outsiders_are_no_group(name: str) -> None:
-    sample, truth = blobs()
+    sample, truth = separated()
     rng = np.random.default_rng(2)
     rows = np.vstack([sample.rows, 200 * rng.standard_normal((4, 16))])
     owner = np.concatenate([sample.owner, [0, 0, 0, 0]])

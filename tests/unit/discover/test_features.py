@@ -8,11 +8,17 @@ from selflow.discover.windows import Windows, events_of, windows_of
 from tests.unit.discover.worlds import FIRST_US, HOUR_US, planted
 
 
+def alone(count: int) -> Windows:
+    """Windows of one event each."""
+    n = np.arange(count)
+    return Windows(n, n + 1, n, n + 1, n)
+
+
 def at(*moments_us: int) -> np.ndarray:
     """The time block of windows that hold one event each."""
     events = events_of([Step(FIRST_US + moment, ("file",)) for moment in moments_us])
-    n = np.arange(len(moments_us))
-    return blocks_of(fit_encoder(events, 1), events, Windows(n, n + 1, n))["time"]
+    windows = alone(len(moments_us))
+    return blocks_of(fit_encoder(events, windows, 1), events, windows)["time"]
 
 
 def test_a_minute_before_and_after_midnight_are_adjacent() -> None:
@@ -23,7 +29,8 @@ def test_a_minute_before_and_after_midnight_are_adjacent() -> None:
 
 def test_the_order_of_blocks_changes_nothing() -> None:
     events = events_of(planted(days=3)[0])
-    blocks = blocks_of(fit_encoder(events, 1), events, windows_of(events))
+    windows = windows_of(events)
+    blocks = blocks_of(fit_encoder(events, windows, 1), events, windows)
     turned = dict(reversed(blocks.items()))
     weight = np.ones(len(blocks["time"]))
 
@@ -64,8 +71,8 @@ def test_like_labels_lie_near_each_other() -> None:
         "photos/mountain.jpg",
     ]
     events = events_of([Step(FIRST_US, (event_label("file.change", path),)) for path in paths])
-    n = np.arange(4)
-    blocks = blocks_of(fit_encoder(events, 1), events, Windows(n, n + 1, n))
+    windows = alone(4)
+    blocks = blocks_of(fit_encoder(events, windows, 1), events, windows)
 
     for name in ("kinds", "text"):
         apart = np.linalg.norm(blocks[name][:, None] - blocks[name], axis=2)
@@ -75,8 +82,43 @@ def test_like_labels_lie_near_each_other() -> None:
 def test_a_window_is_encoded_from_its_own_past_alone() -> None:
     steps = planted(days=2)[0]
     events, half = events_of(steps), events_of(steps[: len(steps) // 2])
-    encoder = fit_encoder(half, 1)
     windows = windows_of(half)
+    encoder = fit_encoder(half, windows, 1)
     early, late = blocks_of(encoder, half, windows), blocks_of(encoder, events, windows)
 
     assert all(np.allclose(early[name], late[name], atol=1e-12) for name in early)
+
+
+def test_the_words_of_a_command_count_whatever_slashes_it_holds() -> None:
+    lines = ["/root nmap 10.1.26.0/24", "/home/ann/src nmap 10.1.26.9", "/root ssh -l bob/x 9"]
+    events = events_of([Step(FIRST_US, (event_label("shell.command", line),)) for line in lines])
+    windows = alone(3)
+    kinds = blocks_of(fit_encoder(events, windows, 1), events, windows)["kinds"]
+
+    assert kinds[0] @ kinds[1] > kinds[0] @ kinds[2]
+
+
+def test_windows_of_one_session_lie_nearer_for_being_of_it() -> None:
+    names = [f"{activity}/{kind}{n}" for activity in "ab" for kind in "xy" for n in range(8)]
+    events = events_of([Step(FIRST_US, (event_label("file.change", name),)) for name in names])
+    start = np.arange(0, 32, 8)
+    apart = Windows(start, start + 8, start, start + 8, start)
+    joined = Windows(start, start + 8, start // 16 * 16, start // 16 * 16 + 16, start)
+    encoder = fit_encoder(events, joined, 1)
+    alone_text, text = (blocks_of(encoder, events, each)["text"] for each in (apart, joined))
+
+    assert np.linalg.norm(text[0] - text[1]) < np.linalg.norm(alone_text[0] - alone_text[1])
+    assert np.linalg.norm(text[0] - text[2]) > np.linalg.norm(text[0] - text[1])
+
+
+def test_ten_times_the_same_says_little_more_than_once() -> None:
+    events = events_of(
+        [Step(FIRST_US, (name,)) for name in ["make"] * 10 + ["git", "make", "git", "make"]]
+    )
+    start, stop = np.array([0, 10, 12, 9]), np.array([11, 12, 14, 10])
+    windows = Windows(start, stop, start, stop, start)
+    kinds = blocks_of(fit_encoder(events, windows, 1), events, windows)["kinds"]
+    often, once, again, only = kinds
+
+    assert np.allclose(once, again)
+    assert np.linalg.norm(often - once) < np.linalg.norm(only - once)

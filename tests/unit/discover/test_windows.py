@@ -97,6 +97,23 @@ def test_what_comes_before_a_step_is_of_the_session_of_the_last_event() -> None:
     ]
 
 
+def test_a_step_is_told_by_64_events_of_its_session_at_most() -> None:
+    steps = [*burst(20, FIRST_US), *burst(90, FIRST_US + 5 * HOUR_US)]
+    before = windows_before(events_of(steps), len(steps))
+
+    assert before.first[[1, 20, 21, 84, 85, 109]].tolist() == [0, 0, 20, 20, 21, 45]
+    assert before.last[1:].tolist() == before.stop[1:].tolist()
+
+
+def test_a_window_knows_its_whole_session() -> None:
+    windows = windows_of(events_of([*burst(20, FIRST_US), *burst(40, FIRST_US + 5 * HOUR_US)]))
+
+    assert set(zip(windows.first.tolist(), windows.last.tolist(), strict=True)) == {
+        (0, 20),
+        (20, 60),
+    }
+
+
 def test_no_steps_give_no_windows() -> None:
     events = events_of([])
 

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selflow.core.steps import Step, event_label
-from selflow.discover.families import Sample
 
 HOUR_US = 3_600_000_000
 FIRST_US = 1_700_006_400_000_000
@@ -34,19 +33,6 @@ def planted(days: int = 24, events: int = 24, seed: int = 3) -> tuple[list[Step]
                 steps.append(Step(ts_us, (label,)))
                 truth.append(name)
     return steps, truth
-
-
-def blobs(groups: int = 4, seed: int = 5) -> tuple[Sample, NDArray[np.int64]]:
-    """Well separated groups in 16 dimensions as a family sees them; and the group of each
-    micro-cluster.
-    """
-    rng = np.random.default_rng(seed)
-    truth = np.repeat(np.arange(groups), 20)
-    middles = 12 * np.eye(groups, 16)
-    points = middles[truth] + rng.standard_normal((len(truth), 16))
-    owner = np.repeat(np.arange(len(truth)), 8)
-    rows = points[owner] + 0.5 * rng.standard_normal((len(owner), 16))
-    return Sample(points, np.full(len(truth), 8.0), rows, owner), truth
 
 
 def one_cloud(
