@@ -130,9 +130,11 @@ def _directions(hashed: "csr_array", axes: Floats, start: Ints, stop: Ints) -> F
     for at in range(0, len(start), CHUNK):
         pool = _pool(start[at : at + CHUNK], stop[at : at + CHUNK], hashed.shape[0])
         rows.append(np.sqrt(pool @ hashed) @ axes)
-    found = np.vstack([np.zeros((0, axes.shape[1])), *rows])
-    length = np.linalg.norm(found, axis=1, keepdims=True)
-    unit: Floats = np.divide(found, length, out=np.zeros_like(found), where=length > 1e-12)
+    directions = np.vstack([np.zeros((0, axes.shape[1])), *rows])
+    length = np.linalg.norm(directions, axis=1, keepdims=True)
+    unit: Floats = np.divide(
+        directions, length, out=np.zeros_like(directions), where=length > 1e-12
+    )
     return unit
 
 
