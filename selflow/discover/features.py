@@ -136,20 +136,20 @@ def content_of(
     content = {}
     for name, hashed in _hashed(events.labels).items():
         rows = hashed[events.label]
-        places, mass = _places(rows, encoder[name], windows.start, windows.stop)
-        content[name] = places / np.sqrt(np.maximum(mass, EPSILON))[:, None]
+        points, mass = _project(rows, encoder[name], windows.start, windows.stop)
+        content[name] = points / np.sqrt(np.maximum(mass, EPSILON))[:, None]
     return content
 
 
 def _directions(hashed: "csr_array", axes: Floats, start: Ints, stop: Ints) -> Floats:
     """(n, width) of length 1, or 0 where nothing is: the direction of each run of rows."""
-    places, _ = _places(hashed, axes, start, stop)
-    length = np.linalg.norm(places, axis=1, keepdims=True)
-    unit: Floats = np.divide(places, length, out=np.zeros_like(places), where=length > EPSILON)
+    points, _ = _project(hashed, axes, start, stop)
+    length = np.linalg.norm(points, axis=1, keepdims=True)
+    unit: Floats = np.divide(points, length, out=np.zeros_like(points), where=length > EPSILON)
     return unit
 
 
-def _places(hashed: "csr_array", axes: Floats, start: Ints, stop: Ints) -> tuple[Floats, Floats]:
+def _project(hashed: "csr_array", axes: Floats, start: Ints, stop: Ints) -> tuple[Floats, Floats]:
     """(n, width): the square roots of each run's features times ``axes``; (n,): their sum."""
     rows, masses = [np.zeros((0, axes.shape[1]))], [np.zeros(0)]
     for at in range(0, len(start), CHUNK):

@@ -27,11 +27,11 @@ class HashedLabel:
 
 
 def hashed_label(label: str) -> HashedLabel:
-    """One label's place. Cost: about 3 us per letter."""
+    """The features of one label. Cost: about 3 us per letter."""
     return HashedLabel(_hashed(label_parts(label)), _hashed(_letter_groups(label)))
 
 
-def place(parts: Sequence[tuple[NDArray[np.int64], Floats]], axes: Floats) -> Floats:
+def project(parts: Sequence[tuple[NDArray[np.int64], Floats]], axes: Floats) -> Floats:
     """(w,): where the window of these labels lies by ``axes`` (4096, w); one row of
     ``features.content_of``.
     """
@@ -40,8 +40,8 @@ def place(parts: Sequence[tuple[NDArray[np.int64], Floats]], axes: Floats) -> Fl
         np.concatenate([values for _, values in parts]),
     )
     (present,) = counts.nonzero()
-    found: Floats = np.sqrt(counts[present]) @ axes[present] / np.sqrt(max(counts.sum(), EPSILON))
-    return found
+    point: Floats = np.sqrt(counts[present]) @ axes[present] / np.sqrt(max(counts.sum(), EPSILON))
+    return point
 
 
 def _hashed(features: Iterable[str]) -> tuple[NDArray[np.int64], Floats]:

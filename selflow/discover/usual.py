@@ -17,7 +17,7 @@ from selflow.discover.features import (
     one_thread,
     stacked,
 )
-from selflow.discover.hashing import HashedLabel, place
+from selflow.discover.hashing import HashedLabel, project
 from selflow.discover.model import packed, unpacked
 from selflow.discover.windows import (
     LEAST_EVENTS,
@@ -61,8 +61,8 @@ class UsualBehaviour:
 
         Few labels stray farther, so the distance is multiplied by sqrt(n / 16). Cost: O(m).
         """
-        kinds = place([label.kinds for label in window], self.kinds)
-        text = place([label.text for label in window], self.text)
+        kinds = project([label.kinds for label in window], self.kinds)
+        text = project([label.text for label in window], self.text)
         apart = self.middles - (np.concatenate([kinds, text]) - self.mean) @ self.axes
         return float(np.sqrt((apart**2).sum(1).min() * len(window) / WINDOW_EVENTS))
 

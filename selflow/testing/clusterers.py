@@ -45,12 +45,12 @@ def check_clusterer(family: Family) -> None:
 
 def every_micro_cluster_has_a_label(family: Family) -> None:
     sample, _ = separated()
-    found = family(sample, KS, 1)
-    holds(found.shape == (len(KS), len(sample.points)), "there is one row of labels per number")
-    holds(found.dtype == np.int32, "labels are 32-bit numbers")
-    holds(bool(found.min() >= -1), "-1 is noise, and nothing is below it")
+    labels = family(sample, KS, 1)
+    holds(labels.shape == (len(KS), len(sample.points)), "there is one row of labels per number")
+    holds(labels.dtype == np.int32, "labels are 32-bit numbers")
+    holds(bool(labels.min() >= -1), "-1 is noise, and nothing is below it")
     holds(
-        all(len(np.unique(row[row >= 0])) <= k for row, k in zip(found, KS, strict=True)),
+        all(len(np.unique(row[row >= 0])) <= k for row, k in zip(labels, KS, strict=True)),
         "there are at most as many clusters as are asked for",
     )
 
@@ -77,8 +77,8 @@ def its_input_stays_as_it_is(family: Family) -> None:
 def the_order_of_the_points_means_nothing(family: Family) -> None:
     sample, group = separated()
     order = np.random.default_rng(8).permutation(len(group))
-    place = np.argsort(order)
-    turned = Sample(sample.points[order], sample.mass[order], sample.rows, place[sample.owner])
+    index = np.argsort(order)
+    turned = Sample(sample.points[order], sample.mass[order], sample.rows, index[sample.owner])
     holds(
         _is_same(family(turned, KS, 1)[AT_FOUR], group[order]), "groups do not depend on the order"
     )
@@ -98,14 +98,14 @@ def two_lone_pairs_are_clustered(family: Family) -> None:
     owner = np.repeat(np.arange(4), 3)
     wobble = 0.01 * np.random.default_rng(2).standard_normal((12, 2))
     sample = Sample(points, np.full(4, 3.0), points[owner] + wobble, owner)
-    found = family(sample, (2,), 1)
-    holds(found.shape == (1, 4), "four micro-clusters are enough to ask for two")
+    labels = family(sample, (2,), 1)
+    holds(labels.shape == (1, 4), "four micro-clusters are enough to ask for two")
 
 
-def _is_same(found: Labels, group: Labels) -> bool:
+def _is_same(labels: Labels, group: Labels) -> bool:
     """Whether the partitions are one and the same, whatever their numbers."""
-    pairs = {(int(one), int(other)) for one, other in zip(found, group, strict=True)}
-    return len(pairs) == len(np.unique(group)) == len(np.unique(found))
+    pairs = {(int(one), int(other)) for one, other in zip(labels, group, strict=True)}
+    return len(pairs) == len(np.unique(group)) == len(np.unique(labels))
 
 
 CLUSTERER_LAWS: tuple[Law, ...] = (

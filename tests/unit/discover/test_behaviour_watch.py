@@ -11,7 +11,7 @@ import pytest
 from selflow.core.steps import Step, event_label
 from selflow.discover.behaviour_watch import BehaviourWatch, Change, PageHinkley
 from selflow.discover.features import content_of
-from selflow.discover.hashing import hashed_label, place
+from selflow.discover.hashing import hashed_label, project
 from selflow.discover.usual import UsualBehaviour, fit_usual
 from selflow.discover.windows import DAY_US, HOUR_US, Events, Windows
 from tests.unit.discover.worlds import planted
@@ -147,7 +147,7 @@ def test_a_label_lies_where_scikit_learn_puts_it() -> None:
             hashed = [hashed_label(label) for label in labels[start[index] : index + 1]]
             for name, expected in content.items():
                 parts = [getattr(label, name) for label in hashed]
-                assert place(parts, encoder[name]) == pytest.approx(expected[index])
+                assert project(parts, encoder[name]) == pytest.approx(expected[index])
 
 
 def test_kept_files_measure_alike(tmp_path: Path) -> None:
