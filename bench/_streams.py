@@ -1,4 +1,6 @@
-"""The development streams: no part of the repository, ``BENCH_DATA`` names their folder."""
+"""The development streams: no part of the repository, ``BENCH_DATA`` names their folder; a stream
+lies in it or in a folder of it.
+"""
 
 import csv
 import gzip
@@ -29,9 +31,15 @@ RULES = ("pool", "rrf", "ipam", "markov1", "markov2", "most_recent", "most_frequ
 Experts = dict[str, dict[str, float]]
 
 
+def stream_file(name: str) -> Path:
+    """Where a stream is, or would be."""
+    places = (DATA / name, *sorted(DATA.glob(f"*/{name}")))
+    return next((place for place in places if place.is_file()), DATA / name)
+
+
 def require(names: Sequence[str]) -> None:
     """End the measurement unless every stream is there."""
-    missing = [name for name in names if not (DATA / name).is_file()]
+    missing = [name for name in names if not stream_file(name).is_file()]
     if missing:
         print(f"not in the folder that BENCH_DATA names: {', '.join(missing)}")
         sys.exit(NO_DATA)
@@ -39,7 +47,7 @@ def require(names: Sequence[str]) -> None:
 
 def shell_rows(*, whole_lines: bool) -> Iterable[Row]:
     """Commands as the product stores them, or their programs."""
-    with gzip.open(DATA / SHELL, "rt", encoding="utf-8") as file:
+    with gzip.open(stream_file(SHELL), "rt", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             text = row["cmd"] if whole_lines else program_of(row["cmd"])
             ts_us = round(datetime.fromisoformat(row["ts"]).timestamp() * 1e6)
@@ -48,7 +56,7 @@ def shell_rows(*, whole_lines: bool) -> Iterable[Row]:
 
 def file_rows(name: str) -> Iterable[Row]:
     """Paths by commit."""
-    with gzip.open(DATA / f"{name}.csv.gz", "rt", encoding="utf-8") as file:
+    with gzip.open(stream_file(f"{name}.csv.gz"), "rt", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             yield int(row["ts"]) * 1_000_000, row["path"], row["commit"], ""
 

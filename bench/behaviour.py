@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench._streams import DATA
+from bench._streams import stream_file
 from selflow.core.settings import DiscoverSettings
 from selflow.core.steps import Step, event_label
 from selflow.discover.behaviour_watch import BehaviourWatch, Change
@@ -53,7 +53,7 @@ def _stationary() -> None:
 
 def _streams() -> None:
     for name in STREAMS:
-        if not (DATA / f"{name}.csv.gz").exists():
+        if not stream_file(f"{name}.csv.gz").exists():
             continue
         steps = _commits(name)
         for label, ordered in ((name, steps), (f"{name}, days shuffled", _shuffled(steps))):
@@ -142,7 +142,7 @@ def _watched(
 
 def _commits(name: str) -> list[Step]:
     """One step per commit, its paths as labels."""
-    with gzip.open(DATA / f"{name}.csv.gz", "rt") as file:
+    with gzip.open(stream_file(f"{name}.csv.gz"), "rt") as file:
         commits: dict[str, tuple[int, list[str]]] = {}
         for row in csv.DictReader(file):
             moment = int(row["ts"]) * 1_000_000

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from actors.demo.sample import load
-from bench._streams import DATA, NO_DATA
+from bench._streams import SHELL, require, stream_file
 from bench.planted import mixture
 from selflow.core.clock import parse_ts_us
 from selflow.core.settings import DiscoverSettings
@@ -33,14 +33,14 @@ GUIDE_S = 90.0
 """Of the demo, for clustering and 5 null data sets; in seconds of one core."""
 LEAST_MEAN_ARI, MOST_BELOW = 0.80, 0.10
 LEAST_SESSION_ARI = 0.64
+SHAPES = "clusters_dev.tar.xz"
 TABLE_ROWS, TABLE_COLUMNS, TABLE_S = 3_000, 16, 30.0
 GATE_STEPS = 300
 
 
 def main() -> int:
     """Print all tables; 1 if a bound that stands above is missed."""
-    if not (DATA / "clustering").is_dir():
-        return NO_DATA
+    require([SHAPES, SHELL])
     kept = [part() for part in (_shapes, _sessions, _table, _bundled)]
     return int(not all(kept))
 
@@ -78,7 +78,7 @@ def _shapes() -> bool:
 
 
 def _sets() -> Iterator[tuple[str, Floats, Labels]]:
-    with tarfile.open(DATA / "clustering" / "clusters_dev.tar.xz") as archive:
+    with tarfile.open(stream_file(SHAPES)) as archive:
         for name in sorted(member for member in archive.getnames() if member.endswith("data.gz")):
             stem = name.removesuffix(".data.gz")
             values, truth = (_numbers(archive, stem + end) for end in (".data.gz", ".labels0.gz"))
@@ -117,7 +117,7 @@ def _rand(truth: Labels, labels: Labels) -> float:
 
 def _sessions() -> bool:
     """Each person's session against its game, which is not among the columns."""
-    with gzip.open(DATA / "events" / "shell_training_other.csv.gz", "rt") as file:
+    with gzip.open(stream_file(SHELL), "rt") as file:
         rows = list(csv.DictReader(file))
     steps = [
         Step(

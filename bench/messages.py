@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from bench._streams import DATA, interval, require
+from bench._streams import interval, require, stream_file
 from bench.text import CONTROL
 from selflow.core.settings import LoraSettings
 from selflow.lm.byte_adapter import ByteTuner
@@ -47,7 +47,7 @@ Bits = list[dict[str, float]]
 
 def message_rows() -> Iterable[Row]:
     """Commit messages with the paths that they change."""
-    with gzip.open(DATA / MESSAGES, "rt", encoding="utf-8", newline="") as file:
+    with gzip.open(stream_file(MESSAGES), "rt", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             yield int(row["ts"]) * 1_000_000, row["message"].encode(), row["paths"].encode(), ""
 

@@ -24,7 +24,7 @@ from datetime import datetime
 from itertools import islice, product
 from pathlib import Path
 
-from bench._streams import DATA, NO_DATA, interval, require
+from bench._streams import NO_DATA, interval, require, stream_file
 from selflow.core.paths import Root
 from selflow.text.evaluate import NAMES, LineGrade, Row, by_user, grade_lines
 from selflow.text.history import LineCounts
@@ -49,7 +49,7 @@ SAVE, ACCEPT, ASK, LEARN = "\x18", "\x05", "\x14", "\x07"
 
 def people() -> Iterator[list[Row]]:
     """The first lines of each person, those that are typed on one line of printable characters."""
-    with gzip.open(DATA / SHELL, "rt", encoding="utf-8", newline="") as file:
+    with gzip.open(stream_file(SHELL), "rt", encoding="utf-8", newline="") as file:
         rows = [
             (
                 round(datetime.fromisoformat(row["ts"]).timestamp() * 1e6),

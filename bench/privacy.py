@@ -10,13 +10,13 @@ path; the other half is for the rates.
 import csv
 import gzip
 import math
-import os
 import random
 import string
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from bench._streams import stream_file
 from selflow.collect.entropy import (
     BITS_PER_CODE,
     DIGIT,
@@ -27,7 +27,6 @@ from selflow.collect.entropy import (
 )
 from selflow.collect.redact import SlotRedactor
 
-DATA = Path(os.environ.get("BENCH_DATA", "."))
 PACKAGES = Path("/var/lib/dpkg/info")
 COLUMNS = {
     "git_pandoc.csv.gz": "path",
@@ -54,7 +53,7 @@ SEED = 7
 
 def texts(name: str) -> list[str]:
     """The distinct values of a stream's column; none if the file is not on this machine."""
-    for path in sorted(DATA.rglob(name)):
+    if (path := stream_file(name)).is_file():
         with gzip.open(path, "rt", encoding="utf-8", errors="replace") as file:
             values = {row[COLUMNS[name]] for row in csv.DictReader(file)}
         return sorted(value.replace("{{", "").replace("}}", "") for value in values if value)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from unittest.mock import patch
 
-from bench._streams import DATA, SHELL, file_rows, judge, require, shell_rows, show
+from bench._streams import SHELL, file_rows, judge, require, shell_rows, show, stream_file
 from selflow.predict.crosses import Crosses
 from selflow.predict.evaluate import Row
 from selflow.predict.grades import Tally
@@ -74,7 +74,7 @@ def main() -> int:
     """Print a table for each stream, and one of the parts."""
     require(list(STREAMS))
     for name, options in STREAMS.items():
-        show(name, *judge(DATA / name, options))
+        show(name, *judge(stream_file(name), options))
     print("### What the rankers' parts add: probabilities for 200 more labels (wide), crosses\n")
     print("| stream | parts | hit@1 | hit@5 | log-loss bits | ece | ms of CPU per step |")
     print("|---|---|---|---|---|---|---|")

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from bench._streams import DATA, require
+from bench._streams import require, stream_file
 from selflow.collect.redact import make_redactor
 from selflow.core.codec import encode_record
 from selflow.core.errors import ApiError
@@ -124,7 +124,7 @@ class Bench:
 
 def shell_lines(count: int) -> Lines:
     """Lines and folders of the people on whom no constant was chosen."""
-    with gzip.open(DATA / SHELL, "rt", encoding="utf-8", newline="") as file:
+    with gzip.open(stream_file(SHELL), "rt", encoding="utf-8", newline="") as file:
         rows = (row for row in csv.DictReader(file) if row["user"][0] not in DEVELOPMENT)
         return [(row["cmd"], row["cwd"]) for row in islice(rows, count)]
 

@@ -22,7 +22,7 @@ from datetime import datetime
 import numpy as np
 import psutil
 
-from bench._streams import DATA, require
+from bench._streams import require, stream_file
 from bench._texts import PEOPLE, Grades, show
 from bench.make_base import DEVELOPMENT, GAMES, read_corpus
 from selflow.lm.byte_adapter import ByteTuner
@@ -43,7 +43,7 @@ def shell_rows(*, are_known: bool) -> Iterable[Row]:
     """Command lines of the people who are scored, with their folders: of the games that the model
     learned from other people, or of all others.
     """
-    with gzip.open(DATA / SHELL, "rt", encoding="utf-8", newline="") as file:
+    with gzip.open(stream_file(SHELL), "rt", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if row["user"][0] not in DEVELOPMENT and (row["game"] in GAMES) == are_known:
                 ts_us = round(datetime.fromisoformat(row["ts"]).timestamp() * 1e6)
@@ -75,7 +75,7 @@ def with_exercises() -> SharedText:
     """The shipped lines and the exercises that the base learned from: what the rules gain from the
     same text.
     """
-    people = read_corpus(DATA / PAGES, DATA / SHELL).people
+    people = read_corpus(stream_file(PAGES), stream_file(SHELL)).people
     lines = decode_lines((BASE.parent / SHARED_FILE).read_bytes())[1]
     return SharedText([*lines, *(line for entries in people for _, line in entries)])
 

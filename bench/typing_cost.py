@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from itertools import islice
 
-from bench._streams import DATA, require
+from bench._streams import require, stream_file
 from selflow.text.agent import mix_with
 from selflow.text.byte_model import shipped_base
 from selflow.text.evaluate import Contest, Models
@@ -32,7 +32,7 @@ Lines = Sequence[tuple[bytes, bytes]]
 
 def read(file: str, text: str, context: str) -> Lines:
     """The first lines of a stream in its order, with what surrounds each."""
-    with gzip.open(DATA / file, "rt", encoding="utf-8", newline="") as rows:
+    with gzip.open(stream_file(file), "rt", encoding="utf-8", newline="") as rows:
         pairs = ((row[text].encode(), row[context].encode()) for row in csv.DictReader(rows))
         return list(islice((pair for pair in pairs if len(pair[0]) <= MAX_LINE_BYTES), LINES))
 
