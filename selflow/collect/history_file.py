@@ -151,9 +151,10 @@ class HistoryFile:
                 is_still = seen == self._seen
                 self._seen = seen
                 if not self._is_cut and self._is_continued(file.fileno()):
-                    return shell, self._appended(file.fileno(), shell)
+                    return shell, self._appended(file.fileno(), status.st_size, shell)
                 file.seek(0)
-                return shell, self._aligned(file.read(), shell, is_still=is_still)
+                content = file.read(status.st_size)
+                return shell, self._aligned(content, shell, is_still=is_still)
         except FileNotFoundError:
             self._offset_bytes, self._tail, self._seen = 0, b"", _UNREAD
             self._digests, self._is_cut = [], False
@@ -165,8 +166,10 @@ class HistoryFile:
         there = os.pread(descriptor, self._offset_bytes - start, start)
         return _digest(there) == self._tail if self._offset_bytes else not self._digests
 
-    def _appended(self, descriptor: int, shell: Shell) -> list[Command]:
-        size_bytes = os.fstat(descriptor).st_size
+    def _appended(self, descriptor: int, size_bytes: int, shell: Shell) -> list[Command]:
+        """What comes later than the size that was seen waits for the next look: which shell writes
+        was told before it.
+        """
         commands = self._take(
             os.pread(descriptor, size_bytes - self._offset_bytes, self._offset_bytes), shell
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from selflow.collect.history_file import HistoryFile, added
+from selflow.collect.importers.shell import Shell, shell_of
 
 
 def texts(file: HistoryFile) -> list[str]:
@@ -111,6 +112,25 @@ def test_a_long_history_cut_at_its_front_is_aligned_exactly(file: HistoryFile, p
     write(path, [*(f"old {number}" for number in range(10, 5_000)), "new"])
 
     assert texts(file) == ["new"]
+
+
+def test_what_is_written_during_a_look_waits_for_the_next(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first bytes say which shell writes it, and they had not been there."""
+
+    def written_meanwhile(head: bytes) -> Shell:
+        if not head:
+            path.write_text(": 1700000000:0;make check\n")
+        return shell_of(head)
+
+    path.touch()
+    file = HistoryFile(path)
+    monkeypatch.setattr("selflow.collect.history_file.shell_of", written_meanwhile)
+
+    assert file.new_commands() == ("bash", [])
+    shell, commands = file.new_commands()
+    assert (shell, [command.text for command in commands]) == ("zsh", ["make check"])
 
 
 def test_a_time_waits_for_its_command(file: HistoryFile, path: Path) -> None:
