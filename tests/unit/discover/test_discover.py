@@ -218,8 +218,10 @@ def test_planted_activities_agree_more_than_null_data(clustered: Clustered) -> N
     nulls = [null_score(clustered, number) for number in null_numbers(clustered, SETTINGS)]
     report = conclude(clustered, nulls, SETTINGS, GATE_STEPS).report
 
+    assert report.s_null is not None
     assert report.s_star is not None
     assert report.c_star is not None
+    assert report.s_null <= 0.6
     assert 0.7 <= report.s_star <= report.s
     assert report.c_star >= 0.8
 
