@@ -42,7 +42,7 @@ model in the user's cache changes nothing; all else is as an owner has it.
 """
 _STAGE_FACTS = {
     "represent": ("steps", "labels", "train", "tune", "gate"),
-    "discover": ("windows", "k", "s", "s_star", "c_star", "coverage", "note"),
+    "discover": ("windows", "k", "s", "s_star", "c_star", "coverage"),
     "base": ("name", "parameters", "tokens", "epochs", "loss_first", "loss_last"),
     "grow": ("train_steps", "tune_steps", "config", "tune_bits", "lines", "lacking"),
     "judge": ("decision",),

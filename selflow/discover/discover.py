@@ -306,7 +306,7 @@ def conclude(
     """
     report = clustered.report
     if report.k and report.s < LEAST_S:
-        why = f"S is {report.s:.2f}; below {LEAST_S:.2f} no null data set is scored, S* is left out"
+        why = f"S is {report.s:.3f}; below {LEAST_S} no null data set is scored, S* is left out"
         report = replace(report, note=why)
     if nulls and report.k:
         s_null, c_null = np.percentile([(null.s, null.c) for null in nulls], 95, axis=0).tolist()

@@ -295,7 +295,7 @@ def test_null_data_are_skipped_where_little_is_agreed_on(clustered: Clustered) -
 
     assert not null_numbers(doubtful, SETTINGS)
     assert found.s_star is None
-    assert "S is 0.49; below 0.50 no null data set is scored" in found.note
+    assert "S is 0.490; below 0.5 no null data set is scored" in found.note
 
 
 @pytest.mark.setting("discover.min_agreement")
