@@ -21,7 +21,7 @@ from selflow.discover.windows import (
 USUAL_STEPS = 500
 """Steps that new behaviour is compared with, to name what is telling of it."""
 KEPT_LABELS = 20_000
-"""Places of labels that are remembered; then they are computed again."""
+"""Labels whose hashed features are remembered; then they are computed again."""
 SHOWN_TERMS, SHARED_TERMS = 5, 3
 """Words of new behaviour; from so many in common on, what comes on another day is the same."""
 SLACK, ALARM = 0.25, 30.0
@@ -77,7 +77,7 @@ class BehaviourWatch:
         """Watch, with ``least_windows`` unusual windows within an hour as new behaviour."""
         self._usual = usual
         self._least_windows = least_windows
-        self._points: dict[str, HashedLabel] = {}
+        self._hashed: dict[str, HashedLabel] = {}
         self._window: deque[HashedLabel] = deque(maxlen=WINDOW_EVENTS)
         self._since_last = 0
         self._ts_us = 0
@@ -109,7 +109,7 @@ class BehaviourWatch:
             self._since_last = 0
         self._ts_us = step.ts_us
         labels = step.labels[:LABELS_PER_STEP]
-        self._window.extend(self._point(label) for label in labels)
+        self._window.extend(self._hash(label) for label in labels)
         self._since_last += len(labels)
         while self._unusual and step.ts_us - self._unusual[0].ts_us > HOUR_US:
             self._unusual.popleft()
@@ -153,13 +153,13 @@ class BehaviourWatch:
         self._has_drifted = True
         return Change("drift", step.ts_us, step.ts_us, self._drift.count, ())
 
-    def _point(self, label: str) -> HashedLabel:
-        point = self._points.get(label)
-        if point is None:
-            if len(self._points) >= KEPT_LABELS:
-                self._points.clear()
-            point = self._points[label] = hashed_label(label)
-        return point
+    def _hash(self, label: str) -> HashedLabel:
+        hashed = self._hashed.get(label)
+        if hashed is None:
+            if len(self._hashed) >= KEPT_LABELS:
+                self._hashed.clear()
+            hashed = self._hashed[label] = hashed_label(label)
+        return hashed
 
     def _terms(self) -> tuple[str, ...]:
         """The words of the unusual steps that the others lack, most telling first."""

@@ -86,7 +86,26 @@ class ModelExpert(AgentExpert):
         return AgentAnswer(scores, self, view.vocabulary)
 
 
-class RecordedExpert(AgentExpert):
+class _RowExpert(AgentExpert):
+    """An agent whose answers were computed beforehand, one row per step; it knows its row."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._row = 0
+
+    def learn(self, view: View, members: Sequence[int], n_new: int) -> None:
+        super().learn(view, members, n_new)
+        self._row += 1
+
+    def state(self) -> Packed:
+        return [*super().state(), self._row]
+
+    def load_state(self, packed: Packed) -> None:
+        *counts, self._row = packed
+        super().load_state(counts)
+
+
+class RecordedExpert(_RowExpert):
     """An agent whose scores were computed beforehand, in batches: one row per step, in the order of
     learning.
 
@@ -102,7 +121,6 @@ class RecordedExpert(AgentExpert):
     ) -> None:
         super().__init__(name)
         self._record = name, labels, p, other_p
-        self._row = 0
 
     def rewound(self) -> "RecordedExpert":
         """A copy at the first row of the record, without counts."""
@@ -119,19 +137,8 @@ class RecordedExpert(AgentExpert):
             LabelScores(labels, p[self._row], float(other_p[self._row])), self, view.vocabulary
         )
 
-    def learn(self, view: View, members: Sequence[int], n_new: int) -> None:
-        super().learn(view, members, n_new)
-        self._row += 1
 
-    def state(self) -> Packed:
-        return [*super().state(), self._row]
-
-    def load_state(self, packed: Packed) -> None:
-        *counts, self._row = packed
-        super().load_state(counts)
-
-
-class VersionedExpert(AgentExpert):
+class VersionedExpert(_RowExpert):
     """An agent that is grown again and again, for several owners: at each step it says what the
     version of that step's owner said beforehand.
 
@@ -141,7 +148,6 @@ class VersionedExpert(AgentExpert):
     def __init__(self, name: str, said: Sequence[LabelScores | None]) -> None:
         super().__init__(name)
         self._said = said
-        self._row = 0
 
     def said_at(self, row: int) -> LabelScores | None:
         """What was said of a step, counted from where it entered."""
@@ -149,17 +155,6 @@ class VersionedExpert(AgentExpert):
 
     def ask(self, view: View) -> "AgentAnswer":
         return AgentAnswer(self.said_at(self._row) or _SILENCE, self, view.vocabulary)
-
-    def learn(self, view: View, members: Sequence[int], n_new: int) -> None:
-        super().learn(view, members, n_new)
-        self._row += 1
-
-    def state(self) -> Packed:
-        return [*super().state(), self._row]
-
-    def load_state(self, packed: Packed) -> None:
-        *counts, self._row = packed
-        super().load_state(counts)
 
 
 class AgentAnswer:
