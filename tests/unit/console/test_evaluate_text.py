@@ -43,6 +43,7 @@ def test_the_table_has_a_dash_where_a_rule_has_no_distribution(cli: Cli, table: 
     assert first.split()[:4] == ["fish", "24", "-", "-"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", [["--user", "who"], ["--context", "where,who"]])
 def test_each_option_changes_the_figures(cli: Cli, table: str, option: list[str]) -> None:
     plain = cli("eval", "text", table, *COLUMNS, "--json").document

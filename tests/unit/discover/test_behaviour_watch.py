@@ -107,6 +107,7 @@ def test_half_of_the_sessions_on_other_files_are_drift(seed: int) -> None:
     assert 10 <= (drift[0].last_us - steps[0].ts_us) / DAY_US <= 15
 
 
+@pytest.mark.slow
 def test_what_comes_later_changes_nothing_that_was_said() -> None:
     steps = world(11)[2]
     rng = np.random.default_rng(8)

@@ -131,6 +131,7 @@ def test_a_prior_survives_its_file() -> None:
         decode_prior(b"abc")
 
 
+@pytest.mark.slow
 def test_a_forgotten_label_is_graded_as_known_not_as_new() -> None:
     ring = single([f"r{i % 200}" for i in range(600)])
 

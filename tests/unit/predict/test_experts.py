@@ -97,6 +97,7 @@ def test_what_depends_on_three_steps_together_is_known_to_order_three() -> None:
     assert bits["order2.100"] > 1.5
 
 
+@pytest.mark.slow
 def test_the_planted_rule_is_beyond_all_experts_that_count() -> None:
     """Uniform guesses over 12 labels cost 3.58 bits; whoever knows the rule pays 0.8."""
     grades = [*map(Predictor().learn, planted_steps(1_200, 7))][600:]

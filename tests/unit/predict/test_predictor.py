@@ -56,6 +56,7 @@ def test_everybody_gives_the_known_labels_and_new_a_whole_distribution(known: in
     )
 
 
+@pytest.mark.slow
 def test_a_label_that_is_no_candidate_has_its_part_too() -> None:
     labels = [f"file{i}" for i in range(72)]
     predictor = learned([Step(at(i), tuple(labels[i : i + 9])) for i in range(0, 72, 9)])

@@ -111,6 +111,7 @@ def test_later_steps_change_nothing_that_was_said_before() -> None:
         assert mine.p.tobytes() == theirs.p.tobytes()
 
 
+@pytest.mark.slow
 def test_figures_of_a_stream_with_agents_of_two_owners() -> None:
     steps = stream("ann", "bob")
     told: list[tuple[int, int]] = []

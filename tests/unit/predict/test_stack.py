@@ -63,6 +63,7 @@ def test_whom_else_one_asks_for_changes_no_probability() -> None:
         assert alone[:, 0].tolist() == pytest.approx(whole[:, i].tolist(), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_label_that_is_due_is_likelier_than_its_count_says_also_among_the_many() -> None:
     """Each of 120 labels comes once before any comes again: what came last is least likely."""
     rng = np.random.default_rng(3)

@@ -1,6 +1,7 @@
 """A candidate before the gate, with scores that are known: what is opened, and what is credited."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -45,11 +46,15 @@ class Gate:
         self.snapshot = snapshot(STEPS)
 
     def judge(self, candidate: Candidate, record: Recorder) -> Judged:
-        first = self.snapshot.gate[0]
-        past = PairedBaseline.learn(STEPS[:first]).save()
+        past = baseline(self.snapshot.gate[0])
         return judge_on_gate(
             self.plan, self.cycle_id, candidate, self.snapshot, past, self.catalog, record
         )
+
+
+@cache
+def baseline(first: int) -> bytes:
+    return PairedBaseline.learn(STEPS[:first]).save()
 
 
 def snapshot(steps: list[Step]) -> Snapshot:
@@ -80,13 +85,22 @@ def openings(folder: Path) -> list[Opening]:
     return CatalogReader(folder / "catalog.db").learned(Opening)
 
 
-def test_an_agent_that_knows_what_comes_is_credited(catalog: Catalog, tmp_path: Path) -> None:
+def test_an_agent_that_knows_what_comes_is_credited_beside_counts_and_base(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     judged = Gate(catalog, tmp_path).judge(candidate(), by_hash(a=SURE, b=IGNORANT))
 
     assert judged.numbers["slice_is_met"], judged.reasons
     assert (judged.opening, judged.alpha) == (1, 0.05)
     (opening,) = openings(tmp_path)
     assert (opening.first_us, opening.last_us) == (STEPS[180].ts_us, STEPS[-1].ts_us)
+
+    bits = {name: figures["log_loss_bits"] for name, figures in judged.figures.items()}
+    assert list(bits) == ["pool", "without", "with"]
+    assert abs(bits["pool"] - bits["without"]) < 0.05
+    assert bits["without"] - bits["with"] == pytest.approx(
+        judged.numbers["slice_gain_bits"], abs=1e-6
+    )
 
 
 def test_too_few_steps_are_left_unopened_and_cost_no_level(
@@ -142,19 +156,7 @@ def test_an_adapter_that_says_what_its_base_says_is_credited_with_nothing(
     assert bits["pool"] - bits["without"] > 0.5, "the base itself is what helps"
 
 
-def test_the_figures_show_counts_alone_with_the_base_and_with_the_agent(
-    catalog: Catalog, tmp_path: Path
-) -> None:
-    judged = Gate(catalog, tmp_path).judge(candidate(), by_hash(a=SURE, b=IGNORANT))
-    bits = {name: judged.figures[name]["log_loss_bits"] for name in judged.figures}
-
-    assert list(bits) == ["pool", "without", "with"]
-    assert abs(bits["pool"] - bits["without"]) < 0.05
-    assert bits["without"] - bits["with"] == pytest.approx(
-        judged.numbers["slice_gain_bits"], abs=1e-6
-    )
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stands_on", "expected"), [("o", "pool"), (BASE, "without")], ids=["old base", "this base"]
 )
@@ -171,6 +173,7 @@ def test_a_champion_is_compared_with_the_base_that_it_stands_on(
     assert bits["champion"] == pytest.approx(bits[expected], abs=0.05)
 
 
+@pytest.mark.slow
 def test_an_agent_on_the_new_base_keeps_that_base_beside_a_champion(
     catalog: Catalog, tmp_path: Path
 ) -> None:
