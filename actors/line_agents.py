@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -142,16 +143,16 @@ def go_on_adapted(
     """The agent as it was before the tune part, with an adapter from there on: so the mix learns
     how far to trust it by lines that it has not learned.
     """
-    from selflow.text.adapter_file import ADAPTER_FILE, unpack_adapter
     from selflow.text.agent import LineAgent
     from selflow.text.byte_model import shipped_base
+    from tune.line_run import exported
 
     step_back()
     without = requested_candidate(request).adapter_sha256
     upto_us = LineAgent.load(store_of(request.plan).get(without)).upto_us
-    adapter = unpack_adapter((best / ADAPTER_FILE).read_bytes())
-    before = LineAgent.load(_folder(request, "before")).with_adapter(adapter)
-    agent = before.go_on(lines, upto_us, shipped_base())
+    before = LineAgent.load(_folder(request, "before")).with_adapter(*exported(best))
+    agent = replace(before, adapter_learns=request.plan.settings.lm.adapter_learns)
+    agent = agent.go_on(lines, upto_us, shipped_base())
     return keep_artifact(request, "line-agent", agent.files(), result, (without,))
 
 
@@ -221,9 +222,11 @@ def judge_line_agent(request: StageRequest, lines: "list[OwnLine]") -> Judged:
 
 
 def _load(request: StageRequest, sha256: str) -> "LineAgent":
+    """An agent as it will serve."""
     from selflow.text.agent import LineAgent
 
-    return LineAgent.load(store_of(request.plan).get(sha256))
+    agent = LineAgent.load(store_of(request.plan).get(sha256))
+    return replace(agent, adapter_learns=request.plan.settings.lm.adapter_learns)
 
 
 def _folder(request: StageRequest, name: str) -> Path:

@@ -20,8 +20,6 @@ from pathlib import Path
 from bench._streams import interval, require, stream_file
 from bench.text import CONTROL
 from selflow.core.settings import LoraSettings
-from selflow.lm.byte_adapter import ByteTuner
-from selflow.text.adapter_file import ADAPTER_FILE, unpack_adapter
 from selflow.text.adapter_rows import as_it_came, in_random_order
 from selflow.text.adapting import LineData
 from selflow.text.agent import mix_with
@@ -31,7 +29,7 @@ from selflow.text.examples import OwnLine
 from selflow.text.lines import line_bits
 from selflow.text.mixer import Mixer, with_adapted_model
 from selflow.text.shared_text import shipped
-from tune.line_run import FROM_BASE, LINE_CHOICES, LINE_PLAN, LineRun
+from tune.line_run import FROM_BASE, LINE_CHOICES, LINE_PLAN, LineRun, exported
 
 MESSAGES = "git_pandoc_messages.csv.gz"
 SIZES, GROWN, BLOCK = (100, 1_000), 500, 20
@@ -55,7 +53,7 @@ def message_rows() -> Iterable[Row]:
 def online_bits(rows: Sequence[Row]) -> Bits:
     """Each message by every arm before anybody learns it."""
     mix = Mixer(shipped())
-    models = Models(shipped_base(), lambda: ByteTuner(BASE), {CONTROL: in_random_order})
+    models = Models(shipped_base(), adapts=True, controls={CONTROL: in_random_order})
     mixers, grades = models.mixers(mix.rules), []
     for _, line, context, _ in rows:
         for mixer in mixers.values():
@@ -89,9 +87,9 @@ def grown_bits(rows: Sequence[Row]) -> Bits:
             run = LineRun(BASE, folder, LoraSettings(), config, 1, "cpu", disturb)
             run.advance(1.0, lambda: False)
             run.export(folder / arm)
-            adapter = unpack_adapter((folder / arm / ADAPTER_FILE).read_bytes())
+            adapter, state = exported(folder / arm)
             arms[arm] = mix_with(model, adapter)
-            arms[arm].load_state(with_adapted_model(learned))
+            arms[arm].load_state(with_adapted_model(learned, state))
             for line in lines[tune:gate]:
                 arms[arm].learn(line.text, line.context)
     return [_judge(arms, line) for line in lines[gate:]]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event as Flag
 
 from selflow.core.clock import Clock
@@ -23,6 +24,7 @@ QUIET_S, POLL_S, MAX_PAUSES = 0.3, 0.05, 40
 """Behind a keystroke for which nothing is learned, looks at whether it has passed, and how many of
 them a line waits at most: 2 s.
 """
+_END = object()
 
 
 class TextEngine:
@@ -46,7 +48,9 @@ class TextEngine:
         self._stopping = Flag()
         self._clock = clock
         self._checkpoint_lines = checkpoint_lines
-        self._unsaved_lines = 0
+        self._saved_lines = 0
+        self._learning: Iterator[None] = iter(())
+        self._pauses = 0
         self._waiting = 0
         self._last_asked_s = float("-inf")
         self._saved: TextSnapshot | None = None
@@ -117,12 +121,19 @@ class TextEngine:
         return self._state.cursor if self._state else 0
 
     def learn(self, events: Sequence[Stored]) -> None:
-        """Learn these, and let requests in after each line; while somebody types, lines wait."""
+        """Learn these, and let requests in after each line and each step of an adapter; while
+        somebody types, they wait.
+        """
         for portion in portions(events):
+            self._pauses = 0
             if not self._wait_for_quiet():
                 return
-            self._worker.submit(self._learn, portion).result()
-        if self._unsaved_lines >= self._checkpoint_lines and self._save is not None:
+            self._worker.submit(self._begin, portion).result()
+            while self._worker.submit(self._go_on).result():
+                if not self._wait_for_quiet():
+                    return
+        unsaved = self._state.lines - self._saved_lines if self._state else 0
+        if unsaved >= self._checkpoint_lines and self._save is not None:
             self._save(self._worker.submit(self._snapshot).result())
 
     def _tidy_learner(self) -> "TextEngine | None":
@@ -134,8 +145,9 @@ class TextEngine:
 
     def _wait_for_quiet(self) -> bool:
         """False if there is nothing more to learn before the end."""
-        for _ in range(MAX_PAUSES):
-            if self._is_quiet() or not self._follower.pause(POLL_S):
+        while self._pauses < MAX_PAUSES and not self._is_quiet():
+            self._pauses += 1
+            if not self._follower.pause(POLL_S):
                 break
         return self._follower.pause(0.0)
 
@@ -146,7 +158,8 @@ class TextEngine:
         """Itself, once there is a state to go on from."""
         if self._state is None and self._saved is not None:
             load_model = self._agents.load_model
-            restored = self._worker.submit(TextState.restore, self._saved, load_model)
+            restore = partial(TextState.restore, adapter_learns=self._agents.adapter_learns)
+            restored = self._worker.submit(restore, self._saved, load_model)
             self._state = restored.result()
         if self._state is None:
             return None
@@ -155,15 +168,24 @@ class TextEngine:
             self._worker.submit(self._state.seat, agents).result()
         return self
 
-    def _learn(self, events: Sequence[Stored]) -> None:
+    def _begin(self, events: Sequence[Stored]) -> None:
         state = self._state
         if state is not None:
             self._suggestions.rate(events[-1])
-            self._unsaved_lines += state.learn(events)
+            self._learning = state.learn_in_pieces(events)
+
+    def _go_on(self) -> bool:
+        """Learn one more piece; False if there was none."""
+        return next(self._learning, _END) is not _END
 
     def _snapshot(self) -> TextSnapshot:
-        self._unsaved_lines = 0
-        return self._state.snapshot() if self._state else TextSnapshot()
+        """What is learned; what was begun is learned first."""
+        while self._go_on():
+            pass
+        if self._state is None:
+            return TextSnapshot()
+        self._saved_lines = self._state.lines
+        return self._state.snapshot()
 
     def _keep(self) -> None:
         if self._state is not None and self._save is not None:

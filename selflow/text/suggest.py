@@ -8,14 +8,14 @@ the lower end of Wilson's interval (1927).
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import groupby
 from operator import itemgetter
 
-from selflow.text.lines import BYTES, END, LEAST_LIKELY, MAX_LINE_BYTES, Cursor, Packed, TextExpert
-from selflow.text.mixer import MixCursor
+from selflow.text.lines import BYTES, END, LEAST_LIKELY, MAX_LINE_BYTES, Cursor, Packed
+from selflow.text.mixer import MixCursor, Mixer
 
 MIN_PRECISION = 0.05
 PRICE_KEYS = 0.25
@@ -196,7 +196,7 @@ def _lower_bound(right: int, shown: int) -> float:
 class Suggester:
     """Completes lines by one expert and learns from every finished line when to be silent."""
 
-    def __init__(self, expert: TextExpert, *, min_precision: float = MIN_PRECISION) -> None:
+    def __init__(self, expert: Mixer, *, min_precision: float = MIN_PRECISION) -> None:
         self._expert = expert
         self._bound = PrecisionBound(min_precision)
 
@@ -213,16 +213,26 @@ class Suggester:
         best = best_completion(cursor, prefix, self._bound.floor)
         return best if best is not None and best.p >= self._bound.threshold else None
 
-    def learn(self, line: bytes, context: bytes = b"") -> "Shown":
+    def learn(self, line: bytes, context: bytes = b"", weight: float = 1.0) -> "Shown":
         """A line was finished: what would have been shown while it was typed, by the threshold of
         that time. Then both threshold and expert learn it.
         """
         if len(line) > MAX_LINE_BYTES:
             return Shown(0, 0)
-        start = self._expert.start(context)
-        shown = follow(line, completer(start, self._bound.floor), self._bound)
-        self._expert.learn(line, context)
+        shown = self._follow(line, context)
+        self._expert.learn(line, context, weight)
         return shown
+
+    def learn_in_pieces(self, line: bytes, context: bytes, weight: float) -> Iterator[None]:
+        """The same, as ``Mixer.learn_in_pieces``."""
+        if len(line) <= MAX_LINE_BYTES:
+            self._follow(line, context)
+            yield
+            yield from self._expert.learn_in_pieces(line, context, weight)
+
+    def _follow(self, line: bytes, context: bytes) -> "Shown":
+        start = self._expert.start_anew(context)
+        return follow(line, completer(start, self._bound.floor), self._bound)
 
     def state(self) -> Packed:
         return [self._expert.state(), self._bound.state()]

@@ -105,8 +105,8 @@ class Fixed(Suggester):
     def suggest(self, prefix: bytes, context: bytes = b"") -> Suggestion:
         return Suggestion(prefix + self._rest, 0.9, 4.5)
 
-    def learn(self, line: bytes, context: bytes = b"") -> Any:
-        return None
+    def learn_in_pieces(self, line: bytes, context: bytes, weight: float) -> Iterator[None]:
+        yield
 
     def state(self) -> Any:
         return [self._rest]

@@ -20,8 +20,8 @@ from selflow.text.agent import LineAgent, Replayed
 from selflow.text.byte_model import ByteModel
 from selflow.text.examples import OwnLine
 from selflow.text.paired import LineOutcomes
-from tests.unit.store.worlds import begun
-from tests.unit.text.models import QUERY, WIDTH, random_model
+from tests.unit.store.worlds import begun as begun_cycle
+from tests.unit.text.models import QUERY, WIDTH, begun, random_model
 
 PAST, GATE = 50, 110
 BARE, ADAPTED = "a" * 64, "b" * 64
@@ -91,9 +91,10 @@ def judge(
     if adapter_bits is not None:
         up = np.full((WIDTH, 1), adapter_bits, np.float32)
         down = np.ones((1, WIDTH), np.float32)
-        adapted = agent.with_adapter(LoraAdapter(model.sha256, {QUERY: (down, up)}))
+        adapter = LoraAdapter(model.sha256, {QUERY: (down, up)})
+        adapted = agent.with_adapter(adapter, begun(model, adapter))
     candidate = LineCandidate(agent, adapted, BARE, ADAPTED if adapted else "")
-    look = GateLook(begun(catalog).id, candidate.whole_sha256, catalog)
+    look = GateLook(begun_cycle(catalog).id, candidate.whole_sha256, catalog)
     return judge_lines(plan, look, candidate, model, lines)
 
 
