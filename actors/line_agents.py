@@ -80,9 +80,10 @@ def lacking_lines(lines: int) -> StageResult | None:
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
 def grow_line_agent(request: StageRequest, lines: "list[OwnLine]", upto_seq: int) -> StageResult:
     """An agent without an adapter that knows all but the gate part; no artifact where no language
-    model is installed. What an adapter can be searched on stays in the cycle's folder.
+    model is installed, or too little came since the one that serves was judged. What an adapter can
+    be searched on stays in the cycle's folder.
     """
-    from actors.line_judging import line_steps
+    from actors.line_judging import lacking_later_lines, line_steps
     from selflow.judge.splits import split_by_time
     from selflow.text.adapting import LineData
     from selflow.text.agent import LineAgent
@@ -94,6 +95,9 @@ def grow_line_agent(request: StageRequest, lines: "list[OwnLine]", upto_seq: int
     except ArtifactError as error:
         return StageResult({"lines": len(lines), "lacking": str(error)})
     split = split_by_time(line_steps(lines))
+    serving = _serving(request)
+    if serving and (lacking := lacking_later_lines(serving, lines[slice(*split.gate)])):
+        return StageResult({"lines": len(lines), "lacking": lacking})
     before = LineAgent.grow(lines, upto_seq, lines[split.tune[0]].ts_us, model)
     agent = before.go_on(lines, lines[split.gate[0]].ts_us, model)
     result: dict[str, Json] = {
@@ -183,20 +187,24 @@ def _search_adapter(request: StageRequest) -> "SearchResult":
 
 
 def _write_starts(request: StageRequest, candidate: Candidate, data: Path) -> tuple[str, ...]:
-    """What an adapter may start from: the base, or that of an agent that serves other lines."""
+    """What an adapter may start from: the base, or that of an agent that serves, unless that one
+    knows a line by which adapters are compared.
+    """
     from selflow.text.adapter_file import pack_adapter
+    from selflow.text.adapting import LineData
     from selflow.text.agent import LineAgent
     from tune.line_run import FROM_BASE, start_file
 
     names = [FROM_BASE]
-    store = store_of(request.plan)
+    store, compared = store_of(request.plan), LineData.load(data).tune
     with request.plan.catalog() as catalog:
         serving = [one for surface in LINE_SURFACES for one in catalog.agents.champions(surface)]
     for version in serving:
-        if version.agent == candidate.agent or version.base_sha256 != candidate.base_sha256:
+        if version.base_sha256 != candidate.base_sha256:
             continue
-        adapter = LineAgent.load(store.get(version.sha256)).adapter
-        if adapter is not None:
+        agent = LineAgent.load(store.get(version.sha256))
+        adapter, is_same = agent.adapter, version.agent == candidate.agent
+        if adapter is not None and not (is_same and any(map(agent.knows, compared))):
             (data / start_file(version.id)).write_bytes(pack_adapter(adapter))
             names.append(version.id)
     return tuple(names)
@@ -204,7 +212,9 @@ def _write_starts(request: StageRequest, candidate: Candidate, data: Path) -> tu
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
 def judge_line_agent(request: StageRequest, lines: "list[OwnLine]") -> Judged:
-    """Enter the look in the ledger first, then compare the pool of text rules with the agent."""
+    """Enter the look in the ledger first, then compare the pool of text rules, or the version that
+    serves, with the agent.
+    """
     from actors.line_judging import GateLook, LineCandidate, judge_lines
     from selflow.text.byte_model import shipped_base
 
@@ -215,10 +225,17 @@ def judge_line_agent(request: StageRequest, lines: "list[OwnLine]") -> Judged:
         _load(request, candidate.adapted_sha256) if candidate.adapted_sha256 else None,
         candidate.adapter_sha256,
         candidate.adapted_sha256,
+        _serving(request),
     )
     with plan.catalog() as catalog:
         look = GateLook(request.cycle_id, agents.whole_sha256, catalog)
         return judge_lines(plan, look, agents, shipped_base(), lines)
+
+
+def _serving(request: StageRequest) -> "LineAgent | None":
+    """The version that serves, which a candidate has to beat."""
+    sha256 = requested_candidate(request).serving_sha256
+    return _load(request, sha256) if sha256 else None
 
 
 def _load(request: StageRequest, sha256: str) -> "LineAgent":

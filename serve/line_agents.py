@@ -78,9 +78,14 @@ class LineAgents:
         is_same = [id(one) for one in after] == [id(one) for one in seated]
         return None if is_same or stopping.is_set() else after
 
-    def _bring_up(self, version: AgentVersion, cursor: int, stopping: Flag) -> SeatedAgent:
+    def _bring_up(self, version: AgentVersion, cursor: int, stopping: Flag) -> SeatedAgent | None:
+        """None while the log is being learned again and is not at what the agent knows yet: it
+        would learn that twice.
+        """
         agent = LineAgent.load(self._artifacts.get(version.sha256))
         agent = replace(agent, adapter_learns=self.adapter_learns)
+        if agent.watermark_seq > cursor:
+            return None
         suggester = agent.suggester(self.load_model())
         read = agent.unknown_from_seq - 1
         while read < cursor and not stopping.is_set():

@@ -199,7 +199,9 @@ class AdapterGradient:
         dkeys = (ds.swapaxes(2, 3) @ queries).sum(axis=1)
         dvalues = (seen.attention.swapaxes(2, 3) @ do).sum(axis=1)
         back = (turn[0], -turn[1])
-        by_head = np.concatenate([_turned(dqueries, back), _turned(dkeys, back), dvalues])
+        by_head = np.concatenate(
+            [_turned(np.asarray(dqueries, np.float32), back), _turned(dkeys, back), dvalues]
+        )
         return by_head.swapaxes(0, 1).reshape(n, -1)
 
     def _learn_all(self, layer: int, modules: Sequence[str], h: Float32s, dy: Float32s) -> None:
@@ -223,7 +225,7 @@ class AdapterGradient:
 def _normed(x: Float32s, eps: float) -> tuple[Float32s, Float32s]:
     """RMSNorm (Zhang and Sennrich 2019) without its weights, and by what was multiplied."""
     power = np.einsum("ij,ij->i", x, x) / x.shape[1]
-    scale = (1.0 / np.sqrt(power + eps)).astype(np.float32)[:, None]
+    scale: Float32s = (1.0 / np.sqrt(power + eps)).astype(np.float32)[:, None]
     return x * scale, scale
 
 

@@ -41,6 +41,8 @@ class Replayed:
     pool: LineOutcomes
     whole: LineOutcomes
     without: Mapping[str, LineOutcomes]
+    serving: LineOutcomes | None = None
+    """By the version that serves, where there is one."""
 
 
 def mix_with(
@@ -211,12 +213,11 @@ class LineAgent:
             state = msgpack.unpackb((folder / _STATE).read_bytes())
             if document["schema"] != AGENT_SCHEMA:
                 raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the files)
-            numbers = {name: int(document[name]) for name in _NUMBERS}
+            numbers: dict[str, Any] = {name: int(document[name]) for name in _NUMBERS}
             packed = folder / ADAPTER_FILE
             adapter = unpack_adapter(packed.read_bytes()) if packed.is_file() else None
-            return cls(
-                **numbers, base_sha256=str(document["base_sha256"]), state=state, adapter=adapter
-            )
+            base_sha256 = str(document["base_sha256"])
+            return cls(**numbers, base_sha256=base_sha256, state=state, adapter=adapter)
         except (OSError, ValueError, KeyError, TypeError, msgpack.UnpackException) as error:
             raise ArtifactError(
                 f"artifact {folder.name} is not an agent of lines ({AGENT_SCHEMA})",

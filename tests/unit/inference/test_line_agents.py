@@ -17,6 +17,7 @@ from selflow.text.agent import LineAgent
 from selflow.text.byte_model import ByteModel
 from selflow.text.examples import OwnLine, own_line
 from selflow.text.lines import line_bits
+from serve import text_state
 from tests.unit.inference.agents import School
 from tests.unit.inference.test_suggest import LINES, ask, decision, learn, type_lines
 from tests.unit.inference.worlds import Template, World
@@ -97,6 +98,20 @@ def test_a_promoted_agent_knows_every_line_in_its_place(owner: Owner) -> None:
 
     assert owner.arms() == {MIX: "", AGENT: version.version}
     assert owner.learned() == again.state()
+
+
+def test_an_agent_learns_no_line_twice_where_the_log_is_learned_again(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner.promote(owner.judged)
+    learned = owner.learned()
+    owner.world.stop()
+    monkeypatch.setattr(text_state, "TEXT_SCHEMA", "another version")
+    owner.world.restart()
+    owner.step()
+    owner.step()
+
+    assert owner.learned() == learned
 
 
 @pytest.mark.parametrize("has_adapter", [False, True])
