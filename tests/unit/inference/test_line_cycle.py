@@ -12,7 +12,7 @@ import pytest
 
 from actors import cycle as cycles
 from actors import line_agents
-from actors.messages import StageRequest, StageResult
+from actors.messages import Candidate, StageRequest, StageResult
 from actors.plan import Plan
 from selflow.core.codec import encode_record
 from selflow.core.events import COMMIT_MESSAGE, Event
@@ -98,6 +98,8 @@ class Author:
         self.world.load_model = lambda: self.model
         self.world.restart()
         self.catalog = Catalog.open(self.world.root.catalog)
+        self.plan = Plan(self.world.root, Settings(), "1", 0, has_resources=False, gpu_share=0.0)
+        self.cycle_ids: list[str] = []
 
     def write(self, count: int) -> None:
         events, rng = [], np.random.default_rng(self.world.feed.last_seq())
@@ -122,8 +124,9 @@ class Author:
         now_us, upto_seq = self.world.clock.now_us(), self.world.feed.last_seq()
         asked = self.catalog.cycles.request("owner", now_us)
         cycle = self.catalog.cycles.begin(asked.id, upto_seq, now_us)
-        plan = Plan(self.world.root, Settings(), "1", 0, has_resources=False, gpu_share=0.0)
-        InProcess(plan, cycle, self.catalog, self.world.clock)._grow_line_agents(upto_seq)
+        self.cycle_ids.append(cycle.id)
+        running = InProcess(self.plan, cycle, self.catalog, self.world.clock)
+        running._grow_line_agents(upto_seq)
         self.catalog.cycles.finish(cycle.id, "done", "", now_us)
         for _ in range(2):  # a successor waits until the replica knows the lines that it knows
             self.world.clock.advance(31.0)
@@ -131,6 +134,12 @@ class Author:
         names = [f"{stage}:{AGENT}" for stage in ("grow", "adapt", "judge")]
         stages = {name: self.catalog.cycles.stage(cycle.id, name) for name in names}
         return {name.partition(":")[0]: stage.result for name, stage in stages.items() if stage}
+
+    def starts(self, cycle: int) -> tuple[str, ...]:
+        """What an adapter might start from, compared by the tune part of one of the cycles."""
+        candidate = Candidate(AGENT, None, -1, "", self.model.sha256)
+        request = StageRequest(self.plan, self.cycle_ids[cycle], (), candidate)
+        return line_agents._write_starts(request, candidate, line_agents._folder(request, "data"))
 
     def champion(self) -> AgentVersion:
         (version,) = self.catalog.agents.champions("commit")
@@ -152,6 +161,7 @@ def author(tmp_path: Path, template: Template, monkeypatch: pytest.MonkeyPatch) 
     made.catalog.close()
 
 
+@pytest.mark.slow
 def test_an_agent_of_commit_messages_is_grown_judged_served_and_succeeded(
     author: Author, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +186,8 @@ def test_an_agent_of_commit_messages_is_grown_judged_served_and_succeeded(
     author.write(ENOUGH)
     assert author.learn(gain_bits=-0.01)["judge"]["decision"] == "rejected"
     assert author.champion() == first
+    assert author.starts(cycle=0) == (FROM_BASE,), "the adapter knows the lines that compare"
+    assert author.starts(cycle=-1) == (FROM_BASE, first.id)
 
     author.write(1)
     assert author.learn(gain_bits=0.1)["judge"]["decision"] == "passed"
