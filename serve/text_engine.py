@@ -1,6 +1,7 @@
 """The thread that completes lines: it alone touches what was learned of text."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -23,6 +24,10 @@ MAX_WAITING = 32
 QUIET_S, POLL_S, MAX_PAUSES = 0.3, 0.05, 40
 """Behind a keystroke for which nothing is learned, looks at whether it has passed, and how many of
 them a line waits at most: 2 s.
+"""
+SWITCH_S = 0.0005
+"""Of the interpreter, whose default is 5 ms: a prediction lets go of it some ten times, and each time
+would wait so long for a thread that learns lines (decision 0040).
 """
 _END = object()
 
@@ -71,6 +76,7 @@ class TextEngine:
 
     def start(self) -> None:
         """Begin to follow the log, once ``open`` was called."""
+        sys.setswitchinterval(SWITCH_S)
         self._follower.start()
 
     def open(self, saved: TextSnapshot, save: Save) -> None:

@@ -121,9 +121,9 @@ class TextState:
         """
         self._is_learning = True
         for stored in events:
-            found = own_line(stored)
-            if found is not None:
-                surface, line = found
+            taught = own_line(stored)
+            if taught is not None:
+                surface, line = taught
                 for suggester in self._surfaces[surface].values():
                     yield from suggester.learn_in_pieces(line.text, line.context, line.weight)
                 self._asked_since_learned[surface] = 0

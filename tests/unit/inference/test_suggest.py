@@ -2,8 +2,10 @@
 them.
 """
 
+import asyncio
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -381,6 +383,19 @@ def test_no_line_is_learned_while_somebody_types_and_none_waits_for_ever(
     assert QUIET_S < paused_s <= QUIET_S + 3 * POLL_S
     assert engine.cursor == 3
     assert world.clock.monotonic_s() - began_s == pytest.approx(MAX_PAUSES * POLL_S)
+
+
+def test_a_thread_that_learns_lines_keeps_no_other_waiting_for_milliseconds(
+    fixed: dict[str, bytes], tmp_path: Path, template: Template
+) -> None:
+    before_s, text = sys.getswitchinterval(), quick(tmp_path, template).replica.engine.text
+    try:
+        text.start()
+        asyncio.run(text.stop())
+
+        assert sys.getswitchinterval() < 0.001
+    finally:
+        sys.setswitchinterval(before_s)
 
 
 def test_a_crowd_is_told_that_it_is_busy(
