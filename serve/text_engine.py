@@ -26,8 +26,8 @@ QUIET_S, POLL_S, MAX_PAUSES = 0.3, 0.05, 40
 them a line waits at most: 2 s.
 """
 SWITCH_S = 0.0005
-"""Of the interpreter, whose default is 5 ms: a prediction lets go of it some ten times, and each time
-would wait so long for a thread that learns lines (decision 0040).
+"""Of the interpreter, whose default is 5 ms: a prediction lets go of it several times, and each
+time waits as long for a thread that learns lines (decision 0040).
 """
 _END = object()
 
