@@ -202,7 +202,10 @@ def _write_starts(request: StageRequest, candidate: Candidate, data: Path) -> tu
     for version in serving:
         if version.base_sha256 != candidate.base_sha256:
             continue
-        agent = LineAgent.load(store.get(version.sha256))
+        try:
+            agent = LineAgent.load(store.get(version.sha256))
+        except ArtifactError:  # nothing serves from it either
+            continue
         adapter, is_same = agent.adapter, version.agent == candidate.agent
         if adapter is not None and not (is_same and any(map(agent.knows, compared))):
             (data / start_file(version.id)).write_bytes(pack_adapter(adapter))
@@ -233,9 +236,14 @@ def judge_line_agent(request: StageRequest, lines: "list[OwnLine]") -> Judged:
 
 
 def _serving(request: StageRequest) -> "LineAgent | None":
-    """The version that serves, which a candidate has to beat."""
+    """The version that serves, which a candidate has to beat; None too where its artifact cannot be
+    read: then the replica cannot serve it either, and says so.
+    """
     sha256 = requested_candidate(request).serving_sha256
-    return _load(request, sha256) if sha256 else None
+    try:
+        return _load(request, sha256) if sha256 else None
+    except ArtifactError:
+        return None
 
 
 def _load(request: StageRequest, sha256: str) -> "LineAgent":

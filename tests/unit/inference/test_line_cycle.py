@@ -161,6 +161,16 @@ def author(tmp_path: Path, template: Template, monkeypatch: pytest.MonkeyPatch) 
     made.catalog.close()
 
 
+def test_a_version_that_cannot_be_read_has_not_to_be_beaten(
+    tmp_path: Path, template: Template
+) -> None:
+    world = World(tmp_path / "root", template)
+    plan = Plan(world.root, Settings(), "1", 0, has_resources=False, gpu_share=0.0)
+    candidate = Candidate(AGENT, None, -1, "", "", serving_sha256="f" * 64)
+
+    assert line_agents._serving(StageRequest(plan, "cyc", (), candidate)) is None
+
+
 @pytest.mark.slow
 def test_an_agent_of_commit_messages_is_grown_judged_served_and_succeeded(
     author: Author, monkeypatch: pytest.MonkeyPatch
