@@ -119,9 +119,7 @@ def text(
     *,
     agents: Annotated[
         bool,
-        typer.Option(
-            "--agents", help="Adapt the model to each user as the lines come; needs torch."
-        ),
+        typer.Option("--agents", help="Adapt the model to each user as the lines come."),
     ] = False,
 ) -> None:
     """Predict each line of a stream from those before it, byte by byte, then learn it.
