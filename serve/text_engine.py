@@ -13,6 +13,7 @@ from selflow.core.events import Stored
 from selflow.core.ports import EventFeed
 from selflow.sdk.wire import SuggestAnswer, SuggestRequest
 from selflow.text.examples import example_of
+from serve.in_flight import InFlight
 from serve.line_agents import LineAgents
 from serve.log_follower import LogFollower
 from serve.suggestions import BUSY, Suggestions
@@ -29,6 +30,8 @@ SWITCH_S = 0.0005
 """Of the interpreter, whose default is 5 ms: a prediction lets go of it several times, and each
 time waits as long for a thread that learns lines (decision 0040).
 """
+PIECE_S, PREDICTION_S = 0.004, 0.1
+"""How long lines are learned in one go, and how long they wait at most for a prediction."""
 _END = object()
 
 
@@ -36,8 +39,8 @@ class TextEngine:
     """Follows the log behind a cursor of its own and answers between two lines.
 
     Learning a line takes several times as long as completing one, and both are Python: on the
-    thread of the predictor one would hold up the other. A request waits for at most one line that
-    is being learned, and none begins while somebody types.
+    thread of the predictor one would hold up the other. A request waits for at most one piece of
+    a line, and no line begins while somebody types.
     """
 
     def __init__(
@@ -48,6 +51,8 @@ class TextEngine:
         clock: Clock,
         checkpoint_lines: int,
     ) -> None:
+        self.in_flight = InFlight()
+        """What else is asked of the replica meanwhile."""
         self._suggestions = suggestions
         self._agents = agents
         self._stopping = Flag()
@@ -127,8 +132,8 @@ class TextEngine:
         return self._state.cursor if self._state else 0
 
     def learn(self, events: Sequence[Stored]) -> None:
-        """Learn these, and let requests in after each line and each step of an adapter; while
-        somebody types, they wait.
+        """Learn these in pieces of some milliseconds and let requests in between; while somebody
+        types, lines wait, and pieces while a prediction is computed.
         """
         for portion in portions(events):
             self._pauses = 0
@@ -151,6 +156,7 @@ class TextEngine:
 
     def _wait_for_quiet(self) -> bool:
         """False if there is nothing more to learn before the end."""
+        self._clock.wait(self.in_flight.nothing, PREDICTION_S)
         while self._pauses < MAX_PAUSES and not self._is_quiet():
             self._pauses += 1
             if not self._follower.pause(POLL_S):
@@ -181,8 +187,12 @@ class TextEngine:
             self._learning = state.learn_in_pieces(events)
 
     def _go_on(self) -> bool:
-        """Learn one more piece; False if there was none."""
-        return next(self._learning, _END) is not _END
+        """Learn for a moment; False if there is no more."""
+        began_s = self._clock.monotonic_s()
+        while next(self._learning, _END) is not _END:
+            if self._clock.monotonic_s() - began_s >= PIECE_S:
+                return True
+        return False
 
     def _snapshot(self) -> TextSnapshot:
         """What is learned; what was begun is learned first."""

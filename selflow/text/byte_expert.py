@@ -91,7 +91,7 @@ class ByteExpert:
             cursor = cursor.follow(byte, slots, log_p[index + 1])
         self._started = (context, root)
 
-    def start_anew(self) -> None:
+    def forget_questions(self) -> None:
         """Forget the cursors that were handed out, and what they computed."""
         self._started = None
 

@@ -98,14 +98,21 @@ class Mixer:
             self._started = (context, MixCursor(self._weights, rules, models, 0))
         return self._started[1]
 
-    def start_anew(self, context: bytes) -> "MixCursor":
-        """The same cursor without what was computed for questions: models compute a step alone and
-        the same step among others to other last bits.
+    def start_apart(self, context: bytes) -> "MixCursor":
+        """The same cursor, shared with no question before or after: models compute a step alone
+        and the same step among others to other last bits.
         """
+        if not self._models:
+            return self.start(context)
+        self._forget_questions()
+        start = self.start(context)
+        self._forget_questions()
+        return start
+
+    def _forget_questions(self) -> None:
         self._started = None
         for model in self._models:
-            model.start_anew()
-        return self.start(context)
+            model.forget_questions()
 
     def read_ahead(self, line: bytes, context: bytes = b"") -> None:
         """Let the models read a line that is known at once; it changes nothing but the cost."""
@@ -117,7 +124,9 @@ class Mixer:
         for _ in self.learn_in_pieces(line, context, weight):
             pass
 
-    def learn_in_pieces(self, line: bytes, context: bytes, weight: float = 1.0) -> Iterator[None]:
+    def learn_in_pieces(
+        self, line: bytes, context: bytes, weight: float = 1.0, start: "MixCursor | None" = None
+    ) -> Iterator[None]:
         """The same, with a pause wherever it yields: an adapter that learns takes long. What is
         asked meanwhile is answered by what was known, and changes nothing of what is learned.
 
@@ -125,10 +134,11 @@ class Mixer:
             line: What was written.
             context: What surrounds it, such as a folder.
             weight: How much it counts for an adapter.
+            start: The cursor before the line, if somebody has gone along it already.
         """
         if len(line) > MAX_LINE_BYTES:
             return
-        self._learn_weights(line, context)
+        self._learn_weights(line, context, start or self.start(context))
         if self._learns_rules:
             self.rules.learn(line, context)
         self._started = None
@@ -156,13 +166,12 @@ class Mixer:
         else:
             self._weights = _start_weights(len(self._models))
 
-    def _learn_weights(self, line: bytes, context: bytes) -> None:
+    def _learn_weights(self, line: bytes, context: bytes, cursor: "MixCursor") -> None:
         """One gradient step per byte: each expert's log p of what came, less what was expected.
 
         What models say is taken from their own pass over the line, so that no question asked
         before changes the last bits of a weight.
         """
-        cursor = self.start(context)
         said = [model.read(line, context) for model in self._models]
         rate = RATES[len(said)]
         for index, symbol in enumerate((*line, END)):

@@ -8,7 +8,7 @@ the lower end of Wilson's interval (1927).
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import groupby
@@ -219,20 +219,19 @@ class Suggester:
         """
         if len(line) > MAX_LINE_BYTES:
             return Shown(0, 0)
-        shown = self._follow(line, context)
+        shown = _finished(self._follow(line, self._expert.start_apart(context)))
         self._expert.learn(line, context, weight)
         return shown
 
     def learn_in_pieces(self, line: bytes, context: bytes, weight: float) -> Iterator[None]:
         """The same, as ``Mixer.learn_in_pieces``."""
         if len(line) <= MAX_LINE_BYTES:
-            self._follow(line, context)
-            yield
-            yield from self._expert.learn_in_pieces(line, context, weight)
+            start = self._expert.start_apart(context)
+            yield from self._follow(line, start)
+            yield from self._expert.learn_in_pieces(line, context, weight, start)
 
-    def _follow(self, line: bytes, context: bytes) -> "Shown":
-        start = self._expert.start_anew(context)
-        return follow(line, completer(start, self._bound.floor), self._bound)
+    def _follow(self, line: bytes, start: MixCursor) -> "Following":
+        return follow_in_pieces(line, completer(start, self._bound.floor), self._bound)
 
     def state(self) -> Packed:
         return [self._expert.state(), self._bound.state()]
@@ -257,6 +256,7 @@ class Shown:
         return self.keys_saved > 0
 
 
+Following = Generator[None, None, Shown]
 Complete = Callable[[bytes], Suggestion | None]
 """Asked for prefixes of one line, each a byte longer than the one before."""
 
@@ -288,10 +288,27 @@ def follow(line: bytes, complete: Complete, bound: PrecisionBound | None = None)
 
     ``bound`` says which ones are shown (without it: all) and learns from those of this line.
     """
+    return _finished(follow_in_pieces(line, complete, bound))
+
+
+def _finished(following: Following) -> Shown:
+    while True:
+        try:
+            next(following)
+        except StopIteration as end:
+            shown: Shown = end.value
+            return shown
+
+
+def follow_in_pieces(
+    line: bytes, complete: Complete, bound: PrecisionBound | None = None
+) -> Following:
+    """``follow`` with a pause behind each key."""
     shown, last, saved = 0, b"", 0
     seen: dict[bytes, float] = {}
     for typed in range(1, min(len(line) - 1, MAX_TYPED_BYTES + 1)):
         best = complete(line[:typed])
+        yield
         if best is None:
             continue
         seen[best.line] = max(best.p, seen.get(best.line, 0.0))

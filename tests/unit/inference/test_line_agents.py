@@ -17,7 +17,7 @@ from selflow.text.agent import LineAgent
 from selflow.text.byte_model import ByteModel
 from selflow.text.examples import OwnLine, own_line
 from selflow.text.lines import line_bits
-from serve import text_state
+from serve import text_engine, text_state
 from tests.unit.inference.agents import School
 from tests.unit.inference.test_suggest import LINES, ask, decision, learn, type_lines
 from tests.unit.inference.worlds import Template, World
@@ -205,7 +205,10 @@ def test_an_adapter_that_may_not_learn_stands_still(owner: Owner) -> None:
     assert owner.learned() == after
 
 
-def test_what_an_adapter_learns_at_the_end_of_a_replica_is_learned_whole(owner: Owner) -> None:
+def test_what_an_adapter_learns_at_the_end_of_a_replica_is_learned_whole(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_engine, "PIECE_S", 0.0)
     adapted = owner.adapted()
     owner.promote(adapted)
     type_lines(owner.world, LINES * 2)
@@ -218,7 +221,10 @@ def test_what_an_adapter_learns_at_the_end_of_a_replica_is_learned_whole(owner: 
     assert owner.learned() == followed(owner, adapted)
 
 
-def test_suggestions_are_answered_between_the_pieces_of_a_step(owner: Owner) -> None:
+def test_suggestions_are_answered_between_the_pieces_of_a_step(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_engine, "PIECE_S", 0.0)
     adapted = owner.adapted()
     owner.promote(adapted)
     type_lines(owner.world, LINES * 2)
