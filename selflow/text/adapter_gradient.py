@@ -224,9 +224,9 @@ class AdapterGradient:
 
 def _normed(x: Float32s, eps: float) -> tuple[Float32s, Float32s]:
     """RMSNorm (Zhang and Sennrich 2019) without its weights, and by what was multiplied."""
-    power = np.einsum("ij,ij->i", x, x) / x.shape[1]
-    scale = np.asarray((1.0 / np.sqrt(power + eps))[:, None], np.float32)
-    return np.asarray(x * scale), scale
+    power = np.einsum("ij,ij->i", x, x)[:, None] / x.shape[1]
+    scale = np.asarray(1.0 / np.sqrt(power + eps), np.float32)
+    return np.asarray(x * scale, np.float32), scale
 
 
 def _norm_back(dh: Float32s, norm: Float32s, normed: tuple[Float32s, Float32s]) -> Float32s:
