@@ -253,4 +253,4 @@ def _attend(queries: Float32s, keys: Float32s, values: Float32s) -> tuple[Float3
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=3, keepdims=True)
     mixed = (scores @ values).reshape(-1, n, values.shape[3])
-    return scores, mixed.swapaxes(0, 1).reshape(n, -1)
+    return np.asarray(scores), np.asarray(mixed.swapaxes(0, 1).reshape(n, -1), np.float32)
