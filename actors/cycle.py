@@ -175,27 +175,28 @@ class LearningCycle:
         self._judge(ready, f"judge:{candidate.agent}", "judge", (snapshot, past))
 
     def _grow_line_agents(self, upto_seq: int) -> None:
-        """The agents of lines, each unless one on the installed language model serves."""
-        installed, agents = installed_base_sha256(), self._catalog.agents
-        wanted = [
-            surface
-            for surface in LINE_SURFACES
-            if all(champion.base_sha256 != installed for champion in agents.champions(surface))
-        ]
-        if not wanted:
-            return
+        """The agents of lines; where one on the installed language model serves, its successor."""
+        installed = installed_base_sha256()
         read: Any = read_lines.remote(upto_seq)  # one ref for each value
         counts, *refs = read
         for surface, lines in zip(LINE_SURFACES, refs, strict=True):
-            if surface in wanted:
-                self._grow_lines(surface, lines, ray.get(counts)[surface], upto_seq)
+            champions = self._catalog.agents.champions(surface)
+            serving = next((one.sha256 for one in champions if one.base_sha256 == installed), "")
+            ready = Candidate(LINE_AGENTS[surface], None, -1, "", "", serving_sha256=serving)
+            self._grow_lines(surface, lines, ray.get(counts)[surface], upto_seq, ready)
 
-    def _grow_lines(self, surface: LineSurface, lines: Any, count: int, upto_seq: int) -> None:  # noqa: ANN401  (a ref)
+    def _grow_lines(
+        self,
+        surface: LineSurface,
+        lines: Any,  # noqa: ANN401  (a ref)
+        count: int,
+        upto_seq: int,
+        ready: Candidate,
+    ) -> None:
         """The agent of a surface, with an adapter too where there is enough to search one; the gate
         says which of the two serves.
         """
-        name, lacking = LINE_AGENTS[surface], lacking_lines(count)
-        ready = Candidate(name, None, -1, "", "")
+        name, lacking = ready.agent, lacking_lines(count)
         grown = self._stage(
             f"grow:{name}",
             lambda: lacking or self._ask(_TRAINER, "grow_lines", (lines, upto_seq), ready),

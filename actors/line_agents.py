@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,9 +80,10 @@ def lacking_lines(lines: int) -> StageResult | None:
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
 def grow_line_agent(request: StageRequest, lines: "list[OwnLine]", upto_seq: int) -> StageResult:
     """An agent without an adapter that knows all but the gate part; no artifact where no language
-    model is installed. What an adapter can be searched on stays in the cycle's folder.
+    model is installed, or too little came since the one that serves was judged. What an adapter can
+    be searched on stays in the cycle's folder.
     """
-    from actors.line_judging import line_steps
+    from actors.line_judging import lacking_later_lines, line_steps
     from selflow.judge.splits import split_by_time
     from selflow.text.adapting import LineData
     from selflow.text.agent import LineAgent
@@ -93,6 +95,9 @@ def grow_line_agent(request: StageRequest, lines: "list[OwnLine]", upto_seq: int
     except ArtifactError as error:
         return StageResult({"lines": len(lines), "lacking": str(error)})
     split = split_by_time(line_steps(lines))
+    serving = _serving(request)
+    if serving and (lacking := lacking_later_lines(serving, lines[slice(*split.gate)])):
+        return StageResult({"lines": len(lines), "lacking": lacking})
     before = LineAgent.grow(lines, upto_seq, lines[split.tune[0]].ts_us, model)
     agent = before.go_on(lines, lines[split.gate[0]].ts_us, model)
     result: dict[str, Json] = {
@@ -142,16 +147,16 @@ def go_on_adapted(
     """The agent as it was before the tune part, with an adapter from there on: so the mix learns
     how far to trust it by lines that it has not learned.
     """
-    from selflow.text.adapter_file import ADAPTER_FILE, unpack_adapter
     from selflow.text.agent import LineAgent
     from selflow.text.byte_model import shipped_base
+    from tune.line_run import exported
 
     step_back()
     without = requested_candidate(request).adapter_sha256
     upto_us = LineAgent.load(store_of(request.plan).get(without)).upto_us
-    adapter = unpack_adapter((best / ADAPTER_FILE).read_bytes())
-    before = LineAgent.load(_folder(request, "before")).with_adapter(adapter)
-    agent = before.go_on(lines, upto_us, shipped_base())
+    before = LineAgent.load(_folder(request, "before")).with_adapter(*exported(best))
+    agent = replace(before, adapter_learns=request.plan.settings.lm.adapter_learns)
+    agent = agent.go_on(lines, upto_us, shipped_base())
     return keep_artifact(request, "line-agent", agent.files(), result, (without,))
 
 
@@ -182,20 +187,27 @@ def _search_adapter(request: StageRequest) -> "SearchResult":
 
 
 def _write_starts(request: StageRequest, candidate: Candidate, data: Path) -> tuple[str, ...]:
-    """What an adapter may start from: the base, or that of an agent that serves other lines."""
+    """What an adapter may start from: the base, or that of an agent that serves, unless that one
+    knows a line by which adapters are compared.
+    """
     from selflow.text.adapter_file import pack_adapter
+    from selflow.text.adapting import LineData
     from selflow.text.agent import LineAgent
     from tune.line_run import FROM_BASE, start_file
 
     names = [FROM_BASE]
-    store = store_of(request.plan)
+    store, compared = store_of(request.plan), LineData.load(data).tune
     with request.plan.catalog() as catalog:
         serving = [one for surface in LINE_SURFACES for one in catalog.agents.champions(surface)]
     for version in serving:
-        if version.agent == candidate.agent or version.base_sha256 != candidate.base_sha256:
+        if version.base_sha256 != candidate.base_sha256:
             continue
-        adapter = LineAgent.load(store.get(version.sha256)).adapter
-        if adapter is not None:
+        try:
+            agent = LineAgent.load(store.get(version.sha256))
+        except ArtifactError:  # nothing serves from it either
+            continue
+        adapter, is_same = agent.adapter, version.agent == candidate.agent
+        if adapter is not None and not (is_same and any(map(agent.knows, compared))):
             (data / start_file(version.id)).write_bytes(pack_adapter(adapter))
             names.append(version.id)
     return tuple(names)
@@ -203,7 +215,9 @@ def _write_starts(request: StageRequest, candidate: Candidate, data: Path) -> tu
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
 def judge_line_agent(request: StageRequest, lines: "list[OwnLine]") -> Judged:
-    """Enter the look in the ledger first, then compare the pool of text rules with the agent."""
+    """Enter the look in the ledger first, then compare the pool of text rules, or the version that
+    serves, with the agent.
+    """
     from actors.line_judging import GateLook, LineCandidate, judge_lines
     from selflow.text.byte_model import shipped_base
 
@@ -214,16 +228,30 @@ def judge_line_agent(request: StageRequest, lines: "list[OwnLine]") -> Judged:
         _load(request, candidate.adapted_sha256) if candidate.adapted_sha256 else None,
         candidate.adapter_sha256,
         candidate.adapted_sha256,
+        _serving(request),
     )
     with plan.catalog() as catalog:
         look = GateLook(request.cycle_id, agents.whole_sha256, catalog)
         return judge_lines(plan, look, agents, shipped_base(), lines)
 
 
+def _serving(request: StageRequest) -> "LineAgent | None":
+    """The version that serves, which a candidate has to beat; None too where its artifact cannot be
+    read: then the replica cannot serve it either, and says so.
+    """
+    sha256 = requested_candidate(request).serving_sha256
+    try:
+        return _load(request, sha256) if sha256 else None
+    except ArtifactError:
+        return None
+
+
 def _load(request: StageRequest, sha256: str) -> "LineAgent":
+    """An agent as it will serve."""
     from selflow.text.agent import LineAgent
 
-    return LineAgent.load(store_of(request.plan).get(sha256))
+    agent = LineAgent.load(store_of(request.plan).get(sha256))
+    return replace(agent, adapter_learns=request.plan.settings.lm.adapter_learns)
 
 
 def _folder(request: StageRequest, name: str) -> Path:

@@ -28,12 +28,23 @@ if TYPE_CHECKING:
     from selflow.text.paired import LineOutcomes
 
 
+_NO_PLACE = "Its adapter did not earn its place beside the base."
+
+
 def line_steps(lines: "Sequence[OwnLine]") -> list[Step]:
     """Lines as steps, for whoever splits by time or names a gate set."""
     return [
         Step(line.ts_us, (event_label(SHELL_COMMAND, line.text.decode("utf-8", "replace")),))
         for line in lines
     ]
+
+
+def lacking_later_lines(serving: "LineAgent", gate: "Sequence[OwnLine]") -> str:
+    """Why no successor is grown; empty once every line of the gate part came after the serving
+    version was judged, so that it is chosen by what neither it nor its verdict has seen.
+    """
+    known = sum(line.seq <= serving.watermark_seq for line in gate)
+    return f"{known:,} more lines since the serving version" if known else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,8 @@ class LineCandidate:
     sha256: str
     """The artifact of ``agent``."""
     adapted_sha256: str
+    serving: "LineAgent | None" = None
+    """The version that serves: what has to be beaten, where there is one."""
 
     @property
     def whole_sha256(self) -> str:
@@ -75,7 +88,9 @@ def judge_lines(
     Both sides have learned every line before; each line is judged before it is learned. The pool is
     what completes lines without an agent (``serve.text_state.make_arms``). The adapter is asked
     last, and only for a place in an agent that has passed without it (decision 0035): one that
-    does not earn it is left out, and the agent serves without.
+    does not earn it is left out, and the agent serves without. Where a version serves, that is the
+    other side in the pool's place, and the candidate is asked once, as it would serve (decision
+    0040).
 
     Args:
         plan: The session's.
@@ -109,10 +124,15 @@ def judge_lines(
         return Judged("no_verdict", (reason,), {"gate_steps": len(gate)})
     bench = _GateBench(ts_us, look, _settings(plan), plan.settings.learning.seed)
     replayed = agent.replay(past, gate, model)
-    judged = bench.judge(replayed, candidate.sha256)
+    if candidate.serving is not None:
+        serving = candidate.serving.go_on(lines, agent.upto_us, model).outcomes(gate, model)
+        replayed = replace(replayed, serving=serving)
     if candidate.adapted is None:
-        return judged
+        return bench.judge(replayed, candidate.sha256)
     adapted = replace(replayed, whole=candidate.adapted.outcomes(gate, model))
+    if candidate.serving is not None:
+        return bench.succeed(replayed, adapted, candidate.adapted_sha256)
+    judged = bench.judge(replayed, candidate.sha256)
     return bench.with_adapter(judged, replayed, adapted, candidate.adapted_sha256)
 
 
@@ -130,14 +150,15 @@ class _GateBench:
         from selflow.judge.gate import Evidence, judge
 
         in_slice = np.ones(len(self.ts_us), np.bool_)
-        pool, whole = _outcomes(replayed.pool), _outcomes(replayed.whole)
-        evidence = Evidence(self.ts_us, in_slice, pool, whole)
+        before, whole = _outcomes(replayed.serving or replayed.pool), _outcomes(replayed.whole)
+        evidence = Evidence(self.ts_us, in_slice, before, whole)
         verdict = judge(evidence, self.settings, self.look.opening, self.seed)
         figures: dict[str, Json] = {
             "parts": self._parts(replayed.whole, replayed.without),
             "lines": {
                 "pool": _figures(replayed.pool),
                 "agent": _figures(replayed.whole),
+                **({"serving": _figures(replayed.serving)} if replayed.serving else {}),
                 **{
                     f"agent without {name}": _figures(part)
                     for name, part in replayed.without.items()
@@ -163,8 +184,7 @@ class _GateBench:
         """
         adapter = self._parts(adapted.whole, {"adapter": replayed.whole})
         if judged.decision == "passed" and adapter["adapter"]["is_met"]:
-            with_it = replace(adapted, without={**adapted.without, "adapter": replayed.whole})
-            whole = self.judge(with_it, sha256)
+            whole = self.judge(_with_part(adapted, replayed.whole), sha256)
             if whole.decision == "passed":
                 return whole
         lines: Any = judged.figures["lines"]
@@ -174,6 +194,16 @@ class _GateBench:
             "lines": {**lines, "agent with adapter": _figures(adapted.whole)},
         }
         return replace(judged, figures=figures)
+
+    def succeed(self, replayed: "Replayed", adapted: "Replayed", sha256: str) -> Judged:
+        """The verdict on an agent with its adapter in the place of a version that serves, which may
+        have one too: it has to beat that one, and its adapter to earn its place.
+        """
+        judged = self.judge(_with_part(adapted, replayed.whole), sha256)
+        parts: Any = judged.figures["parts"]
+        if judged.decision == "passed" and not parts["adapter"]["is_met"]:
+            return replace(judged, decision="rejected", reasons=(_NO_PLACE,))
+        return judged
 
     def _parts(
         self, whole: "LineOutcomes", without: Mapping[str, "LineOutcomes"]
@@ -189,6 +219,10 @@ class _GateBench:
         from selflow.judge.ledger import alpha_at
 
         return alpha_at(self.settings, self.look.opening)
+
+
+def _with_part(adapted: "Replayed", without: "LineOutcomes") -> "Replayed":
+    return replace(adapted, without={**adapted.without, "adapter": without})
 
 
 def _settings(plan: Plan) -> "GateSettings":

@@ -66,6 +66,10 @@ class Candidate:
     """Of an agent that completes lines, the same with an adapter of its model; the gate says which
     of the two serves.
     """
+    serving_sha256: str = ""
+    """Of the version of an agent of lines that serves on the installed model, which it has to beat;
+    empty where none does.
+    """
     gate_from_us: int | None = None
     """Its own gate part began then, where it waited for later events; None is this cycle's."""
 

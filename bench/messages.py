@@ -2,8 +2,9 @@
 
 All arms on the same messages, in bits: PPM, the mix, the mix with the base, an adapter beside the
 base that goes on learning, and its twin that learns the same bytes in random order; each message is
-judged before it is learned. Then what a cycle grows from as many: an adapter that stands still, at
-the settings where a search begins, judged on the last fifth. Intervals are 95% over blocks of
+judged before it is learned. Then what a cycle grows from as many, at the settings where a search
+begins, judged on the last fifth: an adapter that goes on learning, and one that stands still.
+Intervals are 95% over blocks of
 messages drawn anew. Arguments name the numbers of messages, the last one that of what a cycle
 grows. Ends with 1 if the mix is not better than PPM alone.
 """
@@ -20,8 +21,6 @@ from pathlib import Path
 from bench._streams import interval, require, stream_file
 from bench.text import CONTROL
 from selflow.core.settings import LoraSettings
-from selflow.lm.byte_adapter import ByteTuner
-from selflow.text.adapter_file import ADAPTER_FILE, unpack_adapter
 from selflow.text.adapter_rows import as_it_came, in_random_order
 from selflow.text.adapting import LineData
 from selflow.text.agent import mix_with
@@ -31,14 +30,17 @@ from selflow.text.examples import OwnLine
 from selflow.text.lines import line_bits
 from selflow.text.mixer import Mixer, with_adapted_model
 from selflow.text.shared_text import shipped
-from tune.line_run import FROM_BASE, LINE_CHOICES, LINE_PLAN, LineRun
+from tune.line_run import FROM_BASE, LINE_CHOICES, LINE_PLAN, LineRun, exported
 
 MESSAGES = "git_pandoc_messages.csv.gz"
 SIZES, GROWN, BLOCK = (100, 1_000), 500, 20
+STILL = "mix_agents, standing still"
 PAIRS = (
     ("mix", "ppm"),
     (BASE_NAME, "mix"),
     (AGENTS_NAME, BASE_NAME),
+    (STILL, BASE_NAME),
+    (AGENTS_NAME, STILL),
     (CONTROL, BASE_NAME),
     (AGENTS_NAME, CONTROL),
 )
@@ -55,7 +57,7 @@ def message_rows() -> Iterable[Row]:
 def online_bits(rows: Sequence[Row]) -> Bits:
     """Each message by every arm before anybody learns it."""
     mix = Mixer(shipped())
-    models = Models(shipped_base(), lambda: ByteTuner(BASE), {CONTROL: in_random_order})
+    models = Models(shipped_base(), adapts=True, controls={CONTROL: in_random_order})
     mixers, grades = models.mixers(mix.rules), []
     for _, line, context, _ in rows:
         for mixer in mixers.values():
@@ -89,11 +91,13 @@ def grown_bits(rows: Sequence[Row]) -> Bits:
             run = LineRun(BASE, folder, LoraSettings(), config, 1, "cpu", disturb)
             run.advance(1.0, lambda: False)
             run.export(folder / arm)
-            adapter = unpack_adapter((folder / arm / ADAPTER_FILE).read_bytes())
-            arms[arm] = mix_with(model, adapter)
-            arms[arm].load_state(with_adapted_model(learned))
-            for line in lines[tune:gate]:
-                arms[arm].learn(line.text, line.context)
+            adapter, state = exported(folder / arm)
+            follows = {AGENTS_NAME: True, STILL: False} if arm == AGENTS_NAME else {arm: False}
+            for kind, learns in follows.items():
+                arms[kind] = mix_with(model, adapter, adapter_learns=learns)
+                arms[kind].load_state(with_adapted_model(learned, state))
+                for line in lines[tune:gate]:
+                    arms[kind].learn(line.text, line.context)
     return [_judge(arms, line) for line in lines[gate:]]
 
 
@@ -114,7 +118,7 @@ def show(name: str, grades: Bits) -> dict[tuple[str, str], float]:
     print(f"\n| paired, 95% over blocks of {BLOCK} | difference | interval |\n|---|---|---|")
     highest = {}
     for one, other in PAIRS:
-        if other in grades[0]:
+        if {one, other} <= grades[0].keys():
             gains = [row[one] - row[other] for row in grades]
             blocks = [gains[start : start + BLOCK] for start in range(0, len(gains), BLOCK)]
             gain, low, high = interval([(sum(block), len(block)) for block in blocks])

@@ -25,8 +25,8 @@ import psutil
 from bench._streams import require, stream_file
 from bench._texts import PEOPLE, Grades, show
 from bench.make_base import DEVELOPMENT, GAMES, read_corpus
-from selflow.lm.byte_adapter import ByteTuner
 from selflow.text.adapter_rows import in_random_order
+from selflow.text.adapter_tuner import AdapterTuner
 from selflow.text.agent import mix_with
 from selflow.text.byte_model import BASE, shipped_base
 from selflow.text.evaluate import Models, Row, by_user, grade_lines
@@ -52,7 +52,7 @@ def shell_rows(*, are_known: bool) -> Iterable[Row]:
 
 def grade_with_agents(rows: Sequence[Row]) -> Grades:
     """One person's lines by every arm."""
-    models = Models(shipped_base(), lambda: ByteTuner(BASE), {CONTROL: in_random_order})
+    models = Models(shipped_base(), adapts=True, controls={CONTROL: in_random_order})
     return list(grade_lines(rows, shipped(), models))
 
 
@@ -101,7 +101,7 @@ def show_latency(rows: Sequence[Row]) -> bool:
     print("| a suggestion | keystrokes | CPU ms median | p95 | p99 | wall ms p95 | MB held |")
     print("|---|---|---|---|---|---|---|")
     holds = True
-    adapter = ByteTuner(BASE).adapter()
+    adapter = AdapterTuner(shipped_base()).adapter()
     mixers: dict[str, Callable[[], Mixer]] = {
         "rules": lambda: Mixer(shipped()),
         "with the model": lambda: mix_with(shipped_base()),

@@ -227,7 +227,8 @@ class Engine:
 
     async def _ask(self, question: Callable[[PredictionService], T]) -> T:
         service = self._started()
-        return await asyncio.wrap_future(self._worker.submit(question, service))
+        with self.text.in_flight:
+            return await asyncio.wrap_future(self._worker.submit(question, service))
 
     def _close(self) -> None:
         if self._service is not None:

@@ -140,7 +140,8 @@ def _text_engine(
     def champions() -> list[AgentVersion]:
         return [one for surface in LINE_SURFACES for one in catalog.agents.champions(surface)]
 
-    agents = LineAgents(champions, artifacts, args.feed, load_model, clock)
+    learns = args.lm.adapter_learns
+    agents = LineAgents(champions, artifacts, args.feed, load_model, clock, adapter_learns=learns)
     return TextEngine(args.feed, suggestions, agents, clock, args.predict.checkpoint_steps)
 
 

@@ -1,8 +1,10 @@
 """The thread that completes lines: it alone touches what was learned of text."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event as Flag
 
 from selflow.core.clock import Clock
@@ -11,6 +13,7 @@ from selflow.core.events import Stored
 from selflow.core.ports import EventFeed
 from selflow.sdk.wire import SuggestAnswer, SuggestRequest
 from selflow.text.examples import example_of
+from serve.in_flight import InFlight
 from serve.line_agents import LineAgents
 from serve.log_follower import LogFollower
 from serve.suggestions import BUSY, Suggestions
@@ -23,14 +26,21 @@ QUIET_S, POLL_S, MAX_PAUSES = 0.3, 0.05, 40
 """Behind a keystroke for which nothing is learned, looks at whether it has passed, and how many of
 them a line waits at most: 2 s.
 """
+SWITCH_S = 0.0005
+"""Of the interpreter, whose default is 5 ms: a prediction lets go of it several times, and each
+time waits as long for a thread that learns lines (decision 0040).
+"""
+PIECE_S, PREDICTION_S = 0.004, 0.1
+"""How long lines are learned in one go, and how long they wait at most for a prediction."""
+_END = object()
 
 
 class TextEngine:
     """Follows the log behind a cursor of its own and answers between two lines.
 
     Learning a line takes several times as long as completing one, and both are Python: on the
-    thread of the predictor one would hold up the other. A request waits for at most one line that
-    is being learned, and none begins while somebody types.
+    thread of the predictor one would hold up the other. A request waits for at most one piece of
+    a line, and no line begins while somebody types.
     """
 
     def __init__(
@@ -41,12 +51,16 @@ class TextEngine:
         clock: Clock,
         checkpoint_lines: int,
     ) -> None:
+        self.in_flight = InFlight()
+        """What else is asked of the replica meanwhile."""
         self._suggestions = suggestions
         self._agents = agents
         self._stopping = Flag()
         self._clock = clock
         self._checkpoint_lines = checkpoint_lines
-        self._unsaved_lines = 0
+        self._saved_lines = 0
+        self._learning: Iterator[None] = iter(())
+        self._pauses = 0
         self._waiting = 0
         self._last_asked_s = float("-inf")
         self._saved: TextSnapshot | None = None
@@ -67,6 +81,7 @@ class TextEngine:
 
     def start(self) -> None:
         """Begin to follow the log, once ``open`` was called."""
+        sys.setswitchinterval(SWITCH_S)
         self._follower.start()
 
     def open(self, saved: TextSnapshot, save: Save) -> None:
@@ -117,12 +132,19 @@ class TextEngine:
         return self._state.cursor if self._state else 0
 
     def learn(self, events: Sequence[Stored]) -> None:
-        """Learn these, and let requests in after each line; while somebody types, lines wait."""
+        """Learn these in pieces of some milliseconds and let requests in between; while somebody
+        types, lines wait, and pieces while a prediction is computed.
+        """
         for portion in portions(events):
+            self._pauses = 0
             if not self._wait_for_quiet():
                 return
-            self._worker.submit(self._learn, portion).result()
-        if self._unsaved_lines >= self._checkpoint_lines and self._save is not None:
+            self._worker.submit(self._begin, portion).result()
+            while self._worker.submit(self._go_on).result():
+                if not self._wait_for_quiet():
+                    return
+        unsaved = self._state.lines - self._saved_lines if self._state else 0
+        if unsaved >= self._checkpoint_lines and self._save is not None:
             self._save(self._worker.submit(self._snapshot).result())
 
     def _tidy_learner(self) -> "TextEngine | None":
@@ -134,8 +156,10 @@ class TextEngine:
 
     def _wait_for_quiet(self) -> bool:
         """False if there is nothing more to learn before the end."""
-        for _ in range(MAX_PAUSES):
-            if self._is_quiet() or not self._follower.pause(POLL_S):
+        self._clock.wait(self.in_flight.nothing, PREDICTION_S)
+        while self._pauses < MAX_PAUSES and not self._is_quiet():
+            self._pauses += 1
+            if not self._follower.pause(POLL_S):
                 break
         return self._follower.pause(0.0)
 
@@ -146,7 +170,8 @@ class TextEngine:
         """Itself, once there is a state to go on from."""
         if self._state is None and self._saved is not None:
             load_model = self._agents.load_model
-            restored = self._worker.submit(TextState.restore, self._saved, load_model)
+            restore = partial(TextState.restore, adapter_learns=self._agents.adapter_learns)
+            restored = self._worker.submit(restore, self._saved, load_model)
             self._state = restored.result()
         if self._state is None:
             return None
@@ -155,15 +180,28 @@ class TextEngine:
             self._worker.submit(self._state.seat, agents).result()
         return self
 
-    def _learn(self, events: Sequence[Stored]) -> None:
+    def _begin(self, events: Sequence[Stored]) -> None:
         state = self._state
         if state is not None:
             self._suggestions.rate(events[-1])
-            self._unsaved_lines += state.learn(events)
+            self._learning = state.learn_in_pieces(events)
+
+    def _go_on(self) -> bool:
+        """Learn for a moment; False if there is no more."""
+        began_s = self._clock.monotonic_s()
+        while next(self._learning, _END) is not _END:
+            if self._clock.monotonic_s() - began_s >= PIECE_S:
+                return True
+        return False
 
     def _snapshot(self) -> TextSnapshot:
-        self._unsaved_lines = 0
-        return self._state.snapshot() if self._state else TextSnapshot()
+        """What is learned; what was begun is learned first."""
+        while self._go_on():
+            pass
+        if self._state is None:
+            return TextSnapshot()
+        self._saved_lines = self._state.lines
+        return self._state.snapshot()
 
     def _keep(self) -> None:
         if self._state is not None and self._save is not None:

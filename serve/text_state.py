@@ -14,12 +14,12 @@ from selflow.route.arms import MIX
 from selflow.text.adapter_file import pack_adapter, unpack_adapter
 from selflow.text.agent import mix_with
 from selflow.text.byte_model import ByteModel
-from selflow.text.examples import COMMIT, SHELL, example_of
+from selflow.text.examples import COMMIT, SHELL, own_line
 from selflow.text.mixer import Mixer
 from selflow.text.shared_text import shipped
 from selflow.text.suggest import Suggester, Suggestion
 
-TEXT_SCHEMA = "selflow.serve.text/2"
+TEXT_SCHEMA = "selflow.serve.text/3"
 """Raise the number with whatever ``make_arms`` makes or ``example_of`` takes: what was learned
 before is then learned again from the log.
 """
@@ -72,6 +72,9 @@ class TextState:
 
     def __init__(self) -> None:
         self.cursor = 0
+        self.lines = 0
+        """Learned in this life."""
+        self._is_learning = False
         self.agents: tuple[SeatedAgent, ...] = ()
         self._surfaces: dict[str, Arms] = {SHELL: make_arms(), COMMIT: make_arms()}
         self._asked_since_learned = dict.fromkeys(self._surfaces, 0)
@@ -97,7 +100,7 @@ class TextState:
     def suggest(self, surface: str, arm: str, prefix: bytes, context: bytes) -> Suggestion | None:
         """The completion that this arm would show. No state changes."""
         self._asked_since_learned[surface] += 1
-        if self._asked_since_learned[surface] > MOST_ASKED:
+        if self._asked_since_learned[surface] > MOST_ASKED and not self._is_learning:
             self.forget()
         return self._surfaces[surface][arm].suggest(prefix, context)
 
@@ -112,19 +115,21 @@ class TextState:
                     suggester.load_state(suggester.state())
                 self._asked_since_learned[surface] = 0
 
-    def learn(self, events: Sequence[Stored]) -> int:
-        """Take the next events of the log; how many lines they taught."""
-        lines = 0
+    def learn_in_pieces(self, events: Sequence[Stored]) -> Iterator[None]:
+        """Take the next events of the log, with a pause wherever it yields: suggestions may be
+        asked for there, by what was known before. Until it has ended no snapshot is to be taken.
+        """
+        self._is_learning = True
         for stored in events:
-            self.cursor = stored.seq
-            example = example_of(stored.event)
-            if example is not None:
-                surface, line, context = example
+            taught = own_line(stored)
+            if taught is not None:
+                surface, line = taught
                 for suggester in self._surfaces[surface].values():
-                    suggester.learn(line, context)
+                    yield from suggester.learn_in_pieces(line.text, line.context, line.weight)
                 self._asked_since_learned[surface] = 0
-                lines += 1
-        return lines
+                self.lines += 1
+            self.cursor = stored.seq
+        self._is_learning = False
 
     def snapshot(self) -> TextSnapshot:
         """The state as it is now. Cost: 0.1 s for 900 shell lines on 2 shared cores."""
@@ -144,7 +149,9 @@ class TextState:
         return TextSnapshot(self.cursor, packed)
 
     @classmethod
-    def restore(cls, snapshot: TextSnapshot, load_model: LoadModel) -> "TextState":
+    def restore(
+        cls, snapshot: TextSnapshot, load_model: LoadModel, *, adapter_learns: bool
+    ) -> "TextState":
         """The state of a snapshot; an empty one if there is none, or if it is one of another
         version: the log teaches it again. Agents whose language model is not installed are left
         out.
@@ -153,13 +160,13 @@ class TextState:
         if not snapshot.data:
             return state
         try:
-            state._load(snapshot.data, load_model)
+            state._load(snapshot.data, load_model, adapter_learns=adapter_learns)
         except ShapeError as error:
             _log.warning("%s", error)
             return cls()
         return state
 
-    def _load(self, data: bytes, load_model: LoadModel) -> None:
+    def _load(self, data: bytes, load_model: LoadModel, *, adapter_learns: bool) -> None:
         try:
             raw: Any = msgpack.unpackb(data)
             schema, cursor, states, agents = raw
@@ -167,7 +174,7 @@ class TextState:
                 raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the bytes)
             for surface, arms in self._surfaces.items():
                 arms[MIX].load_state(states[surface])
-            self.seat(list(_seated(agents, load_model)))
+            self.seat(list(_seated(agents, load_model, adapter_learns=adapter_learns)))
         except (ValueError, TypeError, KeyError, IndexError, msgpack.UnpackException) as error:
             raise ShapeError(
                 f"the {len(data):,} bytes are not what was learned of text ({TEXT_SCHEMA})",
@@ -180,13 +187,15 @@ def _packed(adapter: LoraAdapter | None) -> bytes:
     return b"" if adapter is None else pack_adapter(adapter)
 
 
-def _seated(agents: Sequence[Any], load_model: LoadModel) -> Iterator[SeatedAgent]:
+def _seated(
+    agents: Sequence[Any], load_model: LoadModel, *, adapter_learns: bool
+) -> Iterator[SeatedAgent]:
     for surface, name, version, base_sha256, packed, learned in agents:
         try:
             model, adapter = load_model(), unpack_adapter(packed) if packed else None
         except ArtifactError:  # who brings up agents says so
             return
         if model.sha256 == base_sha256:
-            suggester = Suggester(mix_with(model, adapter))
+            suggester = Suggester(mix_with(model, adapter, adapter_learns=adapter_learns))
             suggester.load_state(learned)
             yield SeatedAgent(surface, name, version, base_sha256, suggester, adapter)

@@ -7,11 +7,14 @@ from typing import Any, Literal
 
 import msgpack
 
+from selflow.core.lora import LoraAdapter
 from selflow.core.settings import LoraSettings
 from selflow.text.adapter_file import ADAPTER_FILE, pack_adapter, unpack_adapter
 from selflow.text.adapter_rows import EVERY_LINES, AdapterRows, Disturb, as_it_came
+from selflow.text.adapter_tuner import AdapterPlan, AdapterTuner
 from selflow.text.adapting import LineData
 from selflow.text.byte_model import load_byte_model
+from selflow.text.lines import Packed
 
 FROM_BASE = "base"
 """The start of an adapter that has learned nothing."""
@@ -21,7 +24,7 @@ LINE_CHOICES = {"every_lines": (EVERY_LINES, 2, 8)}
 """What is searched besides rank and rate, its default first."""
 LINE_RATES = (5e-4, 2e-2)
 """Between which the rate is searched."""
-_STATE_FILE, _TUNER_FILE = "run.msgpack", "tuner.safetensors"
+_STATE_FILE, _LEARNED_FILE = "run.msgpack", "learned.msgpack"
 
 
 def start_file(name: str) -> str:
@@ -52,19 +55,17 @@ class LineRun:
         disturb: Disturb = as_it_came,
     ) -> None:
         """``disturb``: what a control learns in the place of a line."""
-        self._base, self._folder, self._disturb = base, data, disturb
+        self._folder, self._disturb = data, disturb
         self._model, self._data = load_byte_model(base), LineData.load(data)
         self.reset(config, seed)
 
     def reset(self, config: Mapping[str, Any], seed: int) -> None:
         """Begin another configuration."""
-        from selflow.lm.byte_adapter import AdapterPlan, ByteTuner
-
         start, name = None, str(config["start"])
         if name != FROM_BASE:
             start = unpack_adapter((self._folder / start_file(name)).read_bytes())
         plan = AdapterPlan(int(config["rank"]), float(config["learning_rate"]), seed=seed)
-        self._tuner = ByteTuner(self._base, plan, start)
+        self._tuner = AdapterTuner(self._model, plan, start)
         self._rows = AdapterRows(int(config["every_lines"]), self._disturb, seed)
         self._learned = 0
 
@@ -87,17 +88,26 @@ class LineRun:
     def save(self, folder: Path) -> None:
         """All that it needs to go on."""
         folder.mkdir(parents=True)
-        (folder / _TUNER_FILE).write_bytes(self._tuner.state())
-        packed = msgpack.packb([self._learned, self._rows.state()])
+        packed = msgpack.packb([self._learned, *self._state()])
         (folder / _STATE_FILE).write_bytes(packed)
 
     def load(self, folder: Path) -> None:
         """Go on from what ``save`` wrote."""
-        self._tuner.load_state((folder / _TUNER_FILE).read_bytes())
-        self._learned, rows = msgpack.unpackb((folder / _STATE_FILE).read_bytes())
+        self._learned, rows, tuner = msgpack.unpackb((folder / _STATE_FILE).read_bytes())
+        self._tuner.load_state(tuner)
         self._rows.load_state(rows)
 
     def export(self, folder: Path) -> None:
-        """The adapter as it would be served."""
+        """The adapter as it would be served, and what it goes on learning from."""
         folder.mkdir(parents=True)
         (folder / ADAPTER_FILE).write_bytes(pack_adapter(self._tuner.adapter()))
+        (folder / _LEARNED_FILE).write_bytes(msgpack.packb(self._state()))
+
+    def _state(self) -> list[Packed]:
+        return [self._rows.state(), self._tuner.state()]
+
+
+def exported(folder: Path) -> tuple[LoraAdapter, Packed]:
+    """What ``LineRun.export`` wrote: the adapter, and the state of what learned it."""
+    adapter = unpack_adapter((folder / ADAPTER_FILE).read_bytes())
+    return adapter, msgpack.unpackb((folder / _LEARNED_FILE).read_bytes())

@@ -7,9 +7,8 @@ from typing import Protocol
 
 from selflow.core.clock import Clock
 from selflow.core.events import Credits, Event, Fill, Stored
-from selflow.core.lora import LoraAdapter
 
-__all__ = ["Clock", "EventFeed", "EventSink", "Redactor", "TextTuner", "TokenRow"]
+__all__ = ["Clock", "EventFeed", "EventSink", "Redactor", "TokenRow"]
 
 TokenRow = tuple[Sequence[int], Sequence[float]]
 """Tokens of a byte model, and how much each counts when they are learned."""
@@ -47,24 +46,4 @@ class Redactor(Protocol):
 
     def redact(self, event: Event) -> Event:
         """The same event with every secret replaced by a typed slot; pure and idempotent."""
-        ...
-
-
-class TextTuner(Protocol):
-    """Trains one owner's adapter of a byte model, a few steps at a time."""
-
-    def learn(self, rows: Sequence[TokenRow]) -> LoraAdapter:
-        """A few steps on these rows, and the adapter after them."""
-        ...
-
-    def adapter(self) -> LoraAdapter:
-        """The adapter as it is now."""
-        ...
-
-    def state(self) -> bytes:
-        """Everything learned."""
-        ...
-
-    def load_state(self, state: bytes) -> None:
-        """Go on from what ``state`` gave."""
         ...

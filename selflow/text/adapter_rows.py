@@ -65,11 +65,12 @@ class AdapterRows:
 
     def state(self) -> Packed:
         """All lines that it may hand out again."""
-        return [[[*entry, weight] for entry, weight in self._past], self._lines]
+        past = [[*entry, weight] for entry, weight in self._past]
+        return [past, self._lines, self._every_lines]
 
     def load_state(self, state: Packed) -> None:
         """Go on from what ``state`` gave."""
-        past, self._lines = state
+        past, self._lines, self._every_lines = state
         self._past = [((folder, line), weight) for folder, line, weight in past]
 
     def _rows(self) -> list[TokenRow]:

@@ -15,6 +15,7 @@ import msgpack
 
 from selflow.core.errors import ArtifactError
 from selflow.core.lora import LoraAdapter
+from selflow.text.adapted_expert import AdaptedExpert
 from selflow.text.adapter_file import ADAPTER_FILE, pack_adapter, unpack_adapter
 from selflow.text.byte_expert import ByteExpert
 from selflow.text.byte_model import ByteModel
@@ -25,7 +26,7 @@ from selflow.text.paired import LineOutcomes, replay
 from selflow.text.shared_text import shipped
 from selflow.text.suggest import Suggester
 
-AGENT_SCHEMA = "selflow.text.agent/1"
+AGENT_SCHEMA = "selflow.text.agent/2"
 _DOCUMENT, _STATE = "agent.json", "state.msgpack"
 _BEFORE_ALL_US = -(2**63)
 _NUMBERS = ("watermark_seq", "upto_us", "unknown_from_seq", "lines")
@@ -40,17 +41,28 @@ class Replayed:
     pool: LineOutcomes
     whole: LineOutcomes
     without: Mapping[str, LineOutcomes]
+    serving: LineOutcomes | None = None
+    """By the version that serves, where there is one."""
 
 
-def mix_with(model: ByteModel, adapter: LoraAdapter | None = None) -> Mixer:
+def mix_with(
+    model: ByteModel, adapter: LoraAdapter | None = None, *, adapter_learns: bool = False
+) -> Mixer:
     """The experts of an agent, which have learned nothing of its owner: the adapted model stands
     beside the bare one, never in its place.
+
+    Args:
+        model: The bare one.
+        adapter: What it is adapted by at first.
+        adapter_learns: Whether that follows the owner (``lm.adapter_learns``).
 
     Raises:
         ArtifactError: The adapter was trained on another model.
     """
-    adapted = [] if adapter is None else [ByteExpert(model.adapted(adapter))]
-    return Mixer(shipped(), [ByteExpert(model), *adapted])
+    experts = [ByteExpert(model)]
+    if adapter is not None:
+        experts.append(AdaptedExpert.of(model, adapter, learns=adapter_learns))
+    return Mixer(shipped(), experts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,9 @@ class LineAgent:
     state: Packed
     """Of its suggester: counts, histories, mixer weights and the threshold."""
     adapter: LoraAdapter | None = None
-    """Of the model, as it was when it was judged; numpy computes it."""
+    """Of the model, as a search found it; what it has learned since is in ``state``."""
+    adapter_learns: bool = False
+    """Whether it goes on learning: the owner's word, and no part of the files."""
 
     @classmethod
     def grow(
@@ -100,7 +114,7 @@ class LineAgent:
         suggester = self.suggester(model)
         new = [line for line in lines if line.ts_us < upto_us and not self.knows(line)]
         for line in new:
-            suggester.learn(line.text, line.context)
+            suggester.learn(line.text, line.context, line.weight)
         unknown = [line.seq for line in lines if line.ts_us >= upto_us]
         return replace(
             self,
@@ -110,10 +124,15 @@ class LineAgent:
             state=suggester.state(),
         )
 
-    def with_adapter(self, adapter: LoraAdapter) -> "LineAgent":
-        """It, which had none, with an adapter beside its model: what it has learned stays."""
+    def with_adapter(self, adapter: LoraAdapter, learned: Packed) -> "LineAgent":
+        """It, which had none, with an adapter beside its model: what it has learned stays.
+
+        Args:
+            adapter: As a search found it.
+            learned: The state of what learned it: its rows and its tuner.
+        """
         mixer, bound = self.state
-        return replace(self, adapter=adapter, state=[with_adapted_model(mixer), bound])
+        return replace(self, adapter=adapter, state=[with_adapted_model(mixer, learned), bound])
 
     def knows(self, line: OwnLine) -> bool:
         """Whether it has learned a line."""
@@ -131,19 +150,22 @@ class LineAgent:
                 f"{model.sha256[:12]} is installed",
                 "the next selflow learn grows one on that",
             )
-        suggester = Suggester(mix_with(model, self.adapter))
+        suggester = Suggester(self._mix(model))
         suggester.load_state(self.state)
         return suggester
 
     def mixer(self, model: ByteModel) -> Mixer:
         """Its experts, with all that they have learned."""
-        mixer = mix_with(model, self.adapter)
+        mixer = self._mix(model)
         mixer.load_state(self.state[0])
         return mixer
 
+    def _mix(self, model: ByteModel) -> Mixer:
+        return mix_with(model, self.adapter, adapter_learns=self.adapter_learns)
+
     def outcomes(self, gate: Sequence[OwnLine], model: ByteModel) -> LineOutcomes:
         """How it does on later lines, each judged before it is learned. Cost: bench/text.py."""
-        return _outcomes(self.mixer(model), gate)
+        return replay(self.mixer(model), gate)
 
     def replay(
         self, past: Sequence[OwnLine], gate: Sequence[OwnLine], model: ByteModel
@@ -158,10 +180,10 @@ class LineAgent:
         pool = Mixer(shipped())
         for line in past:
             pool.learn(line.text, line.context)
-        of_pool = _outcomes(pool, gate)
+        of_pool = replay(pool, gate)
         without = {
             "model": of_pool,
-            "memory": _outcomes(mix_with(model, self.adapter), gate, learns=False),
+            "memory": replay(mix_with(model, self.adapter), gate, learns=False),
         }
         return Replayed(of_pool, self.outcomes(gate, model), without)
 
@@ -191,18 +213,13 @@ class LineAgent:
             state = msgpack.unpackb((folder / _STATE).read_bytes())
             if document["schema"] != AGENT_SCHEMA:
                 raise ValueError  # noqa: TRY301  (one answer to all that is wrong with the files)
-            numbers = {name: int(document[name]) for name in _NUMBERS}
+            numbers: dict[str, Any] = {name: int(document[name]) for name in _NUMBERS}
             packed = folder / ADAPTER_FILE
             adapter = unpack_adapter(packed.read_bytes()) if packed.is_file() else None
-            return cls(
-                **numbers, base_sha256=str(document["base_sha256"]), state=state, adapter=adapter
-            )
+            base_sha256 = str(document["base_sha256"])
+            return cls(**numbers, base_sha256=base_sha256, state=state, adapter=adapter)
         except (OSError, ValueError, KeyError, TypeError, msgpack.UnpackException) as error:
             raise ArtifactError(
                 f"artifact {folder.name} is not an agent of lines ({AGENT_SCHEMA})",
                 "the next selflow learn grows another",
             ) from error
-
-
-def _outcomes(expert: Mixer, lines: Sequence[OwnLine], *, learns: bool = True) -> LineOutcomes:
-    return replay(expert, [(line.text, line.context) for line in lines], learns=learns)

@@ -1,6 +1,6 @@
 """The byte model as a text expert: what it reads before a line, and cursors that share its work."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import numpy as np
@@ -91,15 +91,28 @@ class ByteExpert:
             cursor = cursor.follow(byte, slots, log_p[index + 1])
         self._started = (context, root)
 
+    def forget_questions(self) -> None:
+        """Forget the cursors that were handed out, and what they computed."""
+        self._started = None
+
     def use(self, model: ByteModel) -> None:
         """Compute with another model of the same shape from now on."""
         self._model, self._prefix = model, _Prefix(model)
         self._started = self._read = None
 
     def learn(self, line: bytes, context: bytes = b"") -> None:
+        for _ in self.learn_in_pieces(line, context):
+            pass
+
+    def learn_in_pieces(self, line: bytes, context: bytes, weight: float = 1.0) -> Iterator[None]:
+        """The same with a pause wherever it yields; ``weight``: how much the line counts for what
+        learns weights.
+        """
+        del weight  # it reads the line next time, no more
         if len(line) <= MAX_LINE_BYTES:
             self._window.learn(line, context)
             self._started = self._read = None
+        yield from ()
 
     def state(self) -> Packed:
         return self._window.state()

@@ -8,6 +8,7 @@ what was computed (as in SpecInfer, Miao et al. 2023).
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -71,7 +72,7 @@ class ByteModel:
             ArtifactError: A tensor is missing or of another size.
         """
         self.shape = shape
-        self._weights, self.sha256 = weights, sha256
+        self.weights, self.sha256 = weights, sha256
         try:
             self._layers = [_layer(shape, weights, index) for index in range(shape.layers)]
             embedding = weights["model.embed_tokens.weight"].reshape(VOCABULARY, shape.width)
@@ -99,9 +100,9 @@ class ByteModel:
                 "grow the agent again on this base",
             )
         merged = {
-            name: self._weights[name] + up @ down for name, (down, up) in adapter.factors.items()
+            name: self.weights[name] + up @ down for name, (down, up) in adapter.factors.items()
         }
-        return ByteModel(self.shape, {**self._weights, **merged}, self.sha256)
+        return ByteModel(self.shape, {**self.weights, **merged}, self.sha256)
 
     def forward(
         self,
@@ -128,7 +129,7 @@ class ByteModel:
         x = self._embedding[list(tokens)]
         angles = positions[:, None] * self._frequencies
         turn = np.exp(1j * angles).astype(np.complex64)[:, None, :]
-        with _threads().limit(limits=1):
+        with one_thread():
             return self._pass(x, turn, cache, slots, visible)
 
     def _pass(
@@ -156,9 +157,14 @@ class ByteModel:
         return np.asarray(_normed(x, shape.norm_eps) @ self._head)
 
 
+def one_thread() -> AbstractContextManager[object]:
+    """Products this small take longer on several threads, much longer on a busy machine."""
+    limit: AbstractContextManager[object] = _threads().limit(limits=1)
+    return limit
+
+
 @cache
 def _threads() -> ThreadpoolController:
-    """Products this small take longer on several threads, much longer on a busy machine."""
     return ThreadpoolController()
 
 

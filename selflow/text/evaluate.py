@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 
 from selflow.core.errors import UsageError
-from selflow.core.ports import TextTuner
 from selflow.text.adapted_expert import AdaptedExpert
 from selflow.text.adapter_rows import AdapterRows, Disturb, as_it_came
+from selflow.text.adapter_tuner import AdapterTuner
 from selflow.text.byte_expert import ByteExpert
 from selflow.text.byte_model import ByteModel
 from selflow.text.history import FREQUENT_HALF_LIFE_LINES, LineCounts
@@ -31,8 +31,6 @@ Figures = dict[str, dict[str, float | int | None]]
 RULES, MIXED = ("fish", "frecency"), ("history", "ppm", "mix")
 NAMES = (*RULES, *MIXED)
 BASE_NAME, AGENTS_NAME = "mix_base", "mix_agents"
-MakeTuner = Callable[[], TextTuner]
-"""A trainer of an adapter for one user, which has learned nothing."""
 FIRST_GUESSES = 5
 """Guesses before the first key."""
 _PROGRESS_LINES = 50
@@ -101,18 +99,18 @@ class Models:
     """What is mixed in beside the rules."""
 
     base: ByteModel
-    make_tuner: MakeTuner | None = None
-    """With it an adapter follows each user, mixed in besides the base."""
+    adapts: bool = False
+    """Whether an adapter follows each user, mixed in besides the base."""
     controls: Mapping[str, Disturb] = field(default_factory=dict)
     """Further mixes by name, whose adapter learns disturbed lines; their bits alone are judged."""
 
     def mixers(self, rules: LineRules) -> dict[str, Mixer]:
         """A mix for each of them over the same rules, nothing learned."""
         mixers = {BASE_NAME: Mixer(models=[ByteExpert(self.base)], rules=rules)}
-        if self.make_tuner is not None:
+        if self.adapts:
             for name, disturb in {AGENTS_NAME: as_it_came, **self.controls}.items():
                 rows = AdapterRows(disturb=disturb)
-                adapted = AdaptedExpert(self.base, self.make_tuner(), rows)
+                adapted = AdaptedExpert(self.base, AdapterTuner(self.base), rows)
                 mixers[name] = Mixer(models=[ByteExpert(self.base), adapted], rules=rules)
         return mixers
 

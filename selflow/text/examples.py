@@ -64,6 +64,6 @@ def own_line(stored: Stored) -> tuple[LineSurface, OwnLine] | None:
         return None
     surface, text, context = example
     said = stored.event.data.get("suggestion")
-    outcome = said.get("outcome") if isinstance(said, dict) else ""
+    outcome = str(said.get("outcome")) if isinstance(said, dict) else ""
     weight = FEEDBACK_WEIGHT if outcome in {"accepted", "edited"} else 1.0
     return surface, OwnLine(stored.seq, stored.event.ts_us, text, context, weight)

@@ -8,7 +8,7 @@ stand still, so that the probabilities of all lines sum to 1.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -98,20 +98,52 @@ class Mixer:
             self._started = (context, MixCursor(self._weights, rules, models, 0))
         return self._started[1]
 
+    def start_apart(self, context: bytes) -> "MixCursor":
+        """The same cursor, shared with no question before or after: models compute a step alone
+        and the same step among others to other last bits.
+        """
+        if not self._models:
+            return self.start(context)
+        self._forget_questions()
+        start = self.start(context)
+        self._forget_questions()
+        return start
+
+    def _forget_questions(self) -> None:
+        self._started = None
+        for model in self._models:
+            model.forget_questions()
+
     def read_ahead(self, line: bytes, context: bytes = b"") -> None:
         """Let the models read a line that is known at once; it changes nothing but the cost."""
         for model in self._models:
             model.read_ahead(line, context)
         self._started = None
 
-    def learn(self, line: bytes, context: bytes = b"") -> None:
+    def learn(self, line: bytes, context: bytes = b"", weight: float = 1.0) -> None:
+        for _ in self.learn_in_pieces(line, context, weight):
+            pass
+
+    def learn_in_pieces(
+        self, line: bytes, context: bytes, weight: float = 1.0, start: "MixCursor | None" = None
+    ) -> Iterator[None]:
+        """The same, with a pause wherever it yields: an adapter that learns takes long. What is
+        asked meanwhile is answered by what was known, and changes nothing of what is learned.
+
+        Args:
+            line: What was written.
+            context: What surrounds it, such as a folder.
+            weight: How much it counts for an adapter.
+            start: The cursor before the line, if somebody has gone along it already.
+        """
         if len(line) > MAX_LINE_BYTES:
             return
-        self._learn_weights(line, context)
-        for model in self._models:
-            model.learn(line, context)
+        self._learn_weights(line, context, start or self.start(context))
         if self._learns_rules:
             self.rules.learn(line, context)
+        self._started = None
+        for model in self._models:
+            yield from model.learn_in_pieces(line, context, weight)
         self._started = None
 
     def state(self) -> Packed:
@@ -134,13 +166,12 @@ class Mixer:
         else:
             self._weights = _start_weights(len(self._models))
 
-    def _learn_weights(self, line: bytes, context: bytes) -> None:
+    def _learn_weights(self, line: bytes, context: bytes, cursor: "MixCursor") -> None:
         """One gradient step per byte: each expert's log p of what came, less what was expected.
 
         What models say is taken from their own pass over the line, so that no question asked
         before changes the last bits of a weight.
         """
-        cursor = self.start(context)
         said = [model.read(line, context) for model in self._models]
         rate = RATES[len(said)]
         for index, symbol in enumerate((*line, END)):
@@ -161,14 +192,14 @@ def _start_weights(models: int) -> list[Floats]:
     return [np.tile(by_match, (len(_DEPTHS) + 1, 1)), np.zeros((sure, len(new)))]
 
 
-def with_adapted_model(state: Packed) -> Packed:
+def with_adapted_model(state: Packed, learned: Packed) -> Packed:
     """The state of a mix with one model, for one that has an adapted model beside that: it has read
-    the same, and gets half of the other's weight. So an adapter that changes nothing changes
-    nothing here.
+    the same, has ``learned`` so much, and gets half of the other's weight. So an adapter that
+    changes nothing changes nothing here.
     """
     own, history, weights, (base,) = state
     wider = [[[*row[:-1], row[-1] / 2.0, row[-1] / 2.0] for row in table] for table in weights]
-    return [own, history, wider, [base, base]]
+    return [own, history, wider, [base, [base, *learned]]]
 
 
 def _mix(weights: Sequence[Floats], rows: tuple[int, int], logs: Floats) -> Floats:

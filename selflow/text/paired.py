@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selflow.text.evaluate import FIRST_GUESSES
+from selflow.text.examples import OwnLine
 from selflow.text.lines import Floats, line_bits
 from selflow.text.mixer import Mixer
 from selflow.text.suggest import SEARCH_FLOOR, completions, first_guesses
@@ -26,14 +27,12 @@ class LineOutcomes:
     """1 where the first guess was the line."""
 
 
-def replay(
-    expert: Mixer, lines: Sequence[tuple[bytes, bytes]], *, learns: bool = True
-) -> LineOutcomes:
+def replay(expert: Mixer, lines: Sequence[OwnLine], *, learns: bool = True) -> LineOutcomes:
     """Each line judged before the expert learns it; without ``learns`` it learns none of them.
 
     Cost: bench/text.py prints what a line costs; the guesses are a third of it.
     """
-    judged = [_judge_line(expert, line, context, learns=learns) for line, context in lines]
+    judged = [_judge_line(expert, line, learns=learns) for line in lines]
     bits, hits, confidence, outcome = zip(*judged, strict=True) if judged else ((),) * 4
     return LineOutcomes(
         np.array(bits, np.float64),
@@ -43,15 +42,14 @@ def replay(
     )
 
 
-def _judge_line(
-    expert: Mixer, line: bytes, context: bytes, *, learns: bool
-) -> tuple[float, bool, float, float]:
+def _judge_line(expert: Mixer, own: OwnLine, *, learns: bool) -> tuple[float, bool, float, float]:
+    line, context = own.text, own.context
     expert.read_ahead(line, context)
     start = expert.start(context)
     bits = line_bits(start, line)
     likeliest = completions(start, count=1, floor=SEARCH_FLOOR)
     hit = line in first_guesses(start, FIRST_GUESSES, SEARCH_FLOOR)
     if learns:
-        expert.learn(line, context)
+        expert.learn(line, context, own.weight)
     first, confidence = likeliest[0] if likeliest else (None, 0.0)
     return bits, hit, confidence, float(first == line)

@@ -8,14 +8,14 @@ the lower end of Wilson's interval (1927).
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import groupby
 from operator import itemgetter
 
-from selflow.text.lines import BYTES, END, LEAST_LIKELY, MAX_LINE_BYTES, Cursor, Packed, TextExpert
-from selflow.text.mixer import MixCursor
+from selflow.text.lines import BYTES, END, LEAST_LIKELY, MAX_LINE_BYTES, Cursor, Packed
+from selflow.text.mixer import MixCursor, Mixer
 
 MIN_PRECISION = 0.05
 PRICE_KEYS = 0.25
@@ -196,7 +196,7 @@ def _lower_bound(right: int, shown: int) -> float:
 class Suggester:
     """Completes lines by one expert and learns from every finished line when to be silent."""
 
-    def __init__(self, expert: TextExpert, *, min_precision: float = MIN_PRECISION) -> None:
+    def __init__(self, expert: Mixer, *, min_precision: float = MIN_PRECISION) -> None:
         self._expert = expert
         self._bound = PrecisionBound(min_precision)
 
@@ -213,16 +213,25 @@ class Suggester:
         best = best_completion(cursor, prefix, self._bound.floor)
         return best if best is not None and best.p >= self._bound.threshold else None
 
-    def learn(self, line: bytes, context: bytes = b"") -> "Shown":
+    def learn(self, line: bytes, context: bytes = b"", weight: float = 1.0) -> "Shown":
         """A line was finished: what would have been shown while it was typed, by the threshold of
         that time. Then both threshold and expert learn it.
         """
         if len(line) > MAX_LINE_BYTES:
             return Shown(0, 0)
-        start = self._expert.start(context)
-        shown = follow(line, completer(start, self._bound.floor), self._bound)
-        self._expert.learn(line, context)
+        shown = _finished(self._follow(line, self._expert.start_apart(context)))
+        self._expert.learn(line, context, weight)
         return shown
+
+    def learn_in_pieces(self, line: bytes, context: bytes, weight: float) -> Iterator[None]:
+        """The same, as ``Mixer.learn_in_pieces``."""
+        if len(line) <= MAX_LINE_BYTES:
+            start = self._expert.start_apart(context)
+            yield from self._follow(line, start)
+            yield from self._expert.learn_in_pieces(line, context, weight, start)
+
+    def _follow(self, line: bytes, start: MixCursor) -> "Following":
+        return follow_in_pieces(line, completer(start, self._bound.floor), self._bound)
 
     def state(self) -> Packed:
         return [self._expert.state(), self._bound.state()]
@@ -247,6 +256,7 @@ class Shown:
         return self.keys_saved > 0
 
 
+Following = Generator[None, None, Shown]
 Complete = Callable[[bytes], Suggestion | None]
 """Asked for prefixes of one line, each a byte longer than the one before."""
 
@@ -278,10 +288,27 @@ def follow(line: bytes, complete: Complete, bound: PrecisionBound | None = None)
 
     ``bound`` says which ones are shown (without it: all) and learns from those of this line.
     """
+    return _finished(follow_in_pieces(line, complete, bound))
+
+
+def _finished(following: Following) -> Shown:
+    while True:
+        try:
+            next(following)
+        except StopIteration as end:
+            shown: Shown = end.value
+            return shown
+
+
+def follow_in_pieces(
+    line: bytes, complete: Complete, bound: PrecisionBound | None = None
+) -> Following:
+    """``follow`` with a pause behind each key."""
     shown, last, saved = 0, b"", 0
     seen: dict[bytes, float] = {}
     for typed in range(1, min(len(line) - 1, MAX_TYPED_BYTES + 1)):
         best = complete(line[:typed])
+        yield
         if best is None:
             continue
         seen[best.line] = max(best.p, seen.get(best.line, 0.0))

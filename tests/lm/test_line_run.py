@@ -12,10 +12,10 @@ from selflow.core.errors import ArtifactError
 from selflow.core.lora import LoraAdapter
 from selflow.core.settings import GateSettings, LoraSettings
 from selflow.judge.parts import judge_parts
-from selflow.lm.byte_adapter import AdapterPlan, ByteTuner, of_rank
 from selflow.lm.byte_training import Batch, BytePlan, train_byte_model, write_byte_model
-from selflow.text.adapter_file import ADAPTER_FILE, pack_adapter, unpack_adapter
+from selflow.text.adapter_file import pack_adapter, unpack_adapter
 from selflow.text.adapter_rows import in_random_order
+from selflow.text.adapter_tuner import AdapterPlan, AdapterTuner, of_rank
 from selflow.text.adapting import LineData
 from selflow.text.agent import mix_with
 from selflow.text.byte_context import line_tokens
@@ -23,7 +23,7 @@ from selflow.text.byte_model import load_byte_model
 from selflow.text.examples import OwnLine
 from selflow.text.paired import replay
 from tests.lm.test_byte_model import SHAPE
-from tune.line_run import FROM_BASE, LineRun, start_file
+from tune.line_run import FROM_BASE, LineRun, exported, start_file
 
 CONFIG = {"rank": 4, "learning_rate": 2e-2, "every_lines": 4, "start": FROM_BASE}
 TRAIN, TUNE, GATE = 64, 12, 60
@@ -85,9 +85,9 @@ def run_of(base: Path, data: Path, **config: Any) -> LineRun:
     return LineRun(base, data, LoraSettings(), {**CONFIG, **config}, 1, "cpu")
 
 
-def exported(run: LineRun, folder: Path) -> LoraAdapter:
+def export(run: LineRun, folder: Path) -> LoraAdapter:
     run.export(folder)
-    return unpack_adapter((folder / ADAPTER_FILE).read_bytes())
+    return exported(folder)[0]
 
 
 def to(run: LineRun, fraction: float) -> float:
@@ -100,11 +100,11 @@ def test_an_adapter_saves_bits_and_its_shuffled_twin_earns_no_place(
     model, gate, bits = load_byte_model(base), LINES[TRAIN + TUNE :], []
     twin = LineRun(base, data, LoraSettings(), CONFIG, 1, "cpu", in_random_order)
     adapter_bits, twin_bits = to(run_of(base, data), 1.0), to(twin, 1.0)
-    for adapter in (None, exported(twin, tmp_path / "twin")):
+    for adapter in (None, export(twin, tmp_path / "twin")):
         mixer = mix_with(model, adapter)
         for line in LINES[: TRAIN + TUNE]:
             mixer.learn(line.text, line.context)
-        bits.append(replay(mixer, [(line.text, line.context) for line in gate]).bits)
+        bits.append(replay(mixer, gate).bits)
     ts_us = np.array([line.ts_us for line in gate], np.int64)
     parts = judge_parts(ts_us, bits[1], {"adapter": bits[0]}, GateSettings(), 0.05, 1)
 
@@ -119,9 +119,10 @@ def test_a_run_goes_on_where_it_was_killed(base: Path, data: Path, tmp_path: Pat
     again.load(tmp_path / "state")
 
     assert to(again, 1.0) == to(whole, 1.0)
-    assert pack_adapter(exported(again, tmp_path / "a")) == pack_adapter(
-        exported(whole, tmp_path / "b")
+    assert pack_adapter(export(again, tmp_path / "a")) == pack_adapter(
+        export(whole, tmp_path / "b")
     )
+    assert exported(tmp_path / "a")[1] == exported(tmp_path / "b")[1]
 
 
 def test_what_comes_later_changes_no_bit_of_an_adapter(
@@ -134,9 +135,7 @@ def test_what_comes_later_changes_no_bit_of_an_adapter(
     to(one, 1.0)
     to(two, 1.0)
 
-    assert pack_adapter(exported(one, tmp_path / "a")) == pack_adapter(
-        exported(two, tmp_path / "b")
-    )
+    assert pack_adapter(export(one, tmp_path / "a")) == pack_adapter(export(two, tmp_path / "b"))
 
 
 def test_a_line_that_counts_double_moves_the_adapter(
@@ -152,10 +151,10 @@ def test_a_line_that_counts_double_moves_the_adapter(
 def test_an_adapter_starts_from_another_one(base: Path, data: Path, tmp_path: Path) -> None:
     first = run_of(base, data)
     to(first, 1.0)
-    learned = exported(first, tmp_path / "first")
+    learned = export(first, tmp_path / "first")
     (data / start_file("other")).write_bytes(pack_adapter(learned))
     started = run_of(base, data, start="other", rank=8)
-    begun = exported(started, tmp_path / "begun")
+    begun = export(started, tmp_path / "begun")
 
     for name, (down, up) in learned.factors.items():
         more_down, more_up = begun.factors[name]
@@ -176,7 +175,7 @@ def test_a_smaller_rank_keeps_the_most_of_an_adapter() -> None:
 
 def test_an_adapter_of_another_base_is_no_start(base: Path) -> None:
     with pytest.raises(ArtifactError, match="belongs to the base ffff"):
-        ByteTuner(base, AdapterPlan(), LoraAdapter("f" * 64, {}))
+        AdapterTuner(load_byte_model(base), AdapterPlan(), LoraAdapter("f" * 64, {}))
 
 
 @pytest.mark.parametrize("data", [b"", b"no adapter", b"\x02\x00\x00\x00\x00\x00\x00\x00{}"])

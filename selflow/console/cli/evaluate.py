@@ -119,9 +119,7 @@ def text(
     *,
     agents: Annotated[
         bool,
-        typer.Option(
-            "--agents", help="Adapt the model to each user as the lines come; needs torch."
-        ),
+        typer.Option("--agents", help="Adapt the model to each user as the lines come."),
     ] = False,
 ) -> None:
     """Predict each line of a stream from those before it, byte by byte, then learn it.
@@ -162,7 +160,7 @@ def _models(call: Invocation, *, agents: bool) -> "Models | None":
     are judged alone.
     """
     from selflow.core.errors import ArtifactError
-    from selflow.text.byte_model import BASE, shipped_base
+    from selflow.text.byte_model import shipped_base
     from selflow.text.evaluate import Models
 
     try:
@@ -172,10 +170,7 @@ def _models(call: Invocation, *, agents: bool) -> "Models | None":
             raise
         call.note(f"{error}; evaluating without it")
         return None
-    if not agents:
-        return Models(base)
-    make_tuner = load_one("selflow.growers", "text_agents", "trainer of adapters")
-    return Models(base, lambda: make_tuner(BASE))
+    return Models(base, adapts=agents)
 
 
 def _grower(call: Invocation) -> "GrowAgents":

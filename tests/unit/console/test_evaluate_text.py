@@ -9,9 +9,8 @@ import pytest
 from selflow.console.cli import evaluate
 from selflow.core.paths import Root
 from selflow.text import byte_model
-from selflow.text.byte_model import load_byte_model
 from tests.unit.console.conftest import Cli
-from tests.unit.text.models import StepTuner, write_model
+from tests.unit.text.models import write_model
 
 ROWS = [(s, f"u{s % 2}", f"/d{s % 3}", f"git checkout {'ab'[s % 2]}") for s in range(24)]
 COLUMNS = ("--time", "when", "--text", "what")
@@ -97,22 +96,13 @@ def tiny_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     byte_model.shipped_base.cache_clear()
 
 
-def test_with_agents_an_adapter_follows_each_user(
-    cli: Cli, table: str, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folders: list[Path] = []
-
-    def make_tuner(folder: Path) -> StepTuner:
-        folders.append(folder)
-        return StepTuner(load_byte_model(folder))
-
-    monkeypatch.setattr(evaluate, "load_one", lambda *_: make_tuner)
+@pytest.mark.usefixtures("tiny_base")
+def test_with_agents_an_adapter_follows_each_user(cli: Cli, table: str) -> None:
     args = ("eval", "text", table, *COLUMNS, "--user", "who", "--agents", "--json")
     experts = cli(*args).document["experts"]
 
     assert list(experts)[-2:] == ["mix_base", "mix_agents"]
     assert experts["mix_agents"]["bits_per_line"] != experts["mix_base"]["bits_per_line"]
-    assert folders == [tiny_base] * 2
 
 
 def test_without_a_readable_model_the_rules_are_judged_alone(

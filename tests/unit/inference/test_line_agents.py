@@ -1,6 +1,7 @@
 """An agent of lines in a replica: brought up from its artifact, beside the mix, and gone again."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,18 @@ import pytest
 
 from selflow.core.errors import ArtifactError
 from selflow.core.lora import LoraAdapter
+from selflow.core.settings import LmSettings
 from selflow.route.arms import MIX
 from selflow.store.records import AgentVersion
 from selflow.text.agent import LineAgent
 from selflow.text.byte_model import ByteModel
 from selflow.text.examples import OwnLine, own_line
 from selflow.text.lines import line_bits
+from serve import text_engine, text_state
 from tests.unit.inference.agents import School
 from tests.unit.inference.test_suggest import LINES, ask, decision, learn, type_lines
 from tests.unit.inference.worlds import Template, World
-from tests.unit.text.models import QUERY, WIDTH, random_model
+from tests.unit.text.models import QUERY, WIDTH, begun, random_model
 
 AGENT = "shell-lines"
 
@@ -40,6 +43,13 @@ class Owner:
         """What a cycle grows now: all but the last quarter of the lines."""
         lines = self.lines()
         return LineAgent.grow(lines, lines[-1].seq, lines[len(lines) * 3 // 4].ts_us, model)
+
+    def adapted(self, base_sha256: str = "", size: float = 0.5) -> LineAgent:
+        """The same with an adapter of that base, its own unless another one is named."""
+        down = np.full((1, WIDTH), size, np.float32)
+        factors = {QUERY: (down, np.ones((WIDTH, 1), np.float32))}
+        adapter = LoraAdapter(base_sha256 or self.model.sha256, factors)
+        return self.judged.with_adapter(adapter, begun(self.model, adapter))
 
     def lines(self) -> list[OwnLine]:
         """All that was typed."""
@@ -76,11 +86,6 @@ def owner(tmp_path: Path, template: Template) -> Iterator[Owner]:
     made.school.close()
 
 
-def adapter_of(base_sha256: str, size: float = 0.5) -> LoraAdapter:
-    down = np.full((1, WIDTH), size, np.float32)
-    return LoraAdapter(base_sha256, {QUERY: (down, np.ones((WIDTH, 1), np.float32))})
-
-
 def test_a_promoted_agent_knows_every_line_in_its_place(owner: Owner) -> None:
     assert owner.arms() == {MIX: ""}
 
@@ -95,12 +100,25 @@ def test_a_promoted_agent_knows_every_line_in_its_place(owner: Owner) -> None:
     assert owner.learned() == again.state()
 
 
+def test_an_agent_learns_no_line_twice_where_the_log_is_learned_again(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner.promote(owner.judged)
+    learned = owner.learned()
+    owner.world.stop()
+    monkeypatch.setattr(text_state, "TEXT_SCHEMA", "another version")
+    owner.world.restart()
+    owner.step()
+    owner.step()
+
+    assert owner.learned() == learned
+
+
 @pytest.mark.parametrize("has_adapter", [False, True])
 def test_it_goes_on_learning_and_is_the_same_after_a_restart(
     owner: Owner, *, has_adapter: bool
 ) -> None:
-    adapter = adapter_of(owner.model.sha256)
-    owner.promote(owner.judged.with_adapter(adapter) if has_adapter else owner.judged)
+    owner.promote(owner.adapted() if has_adapter else owner.judged)
     before = owner.learned()
     type_lines(owner.world, LINES)
     owner.step()
@@ -115,8 +133,7 @@ def test_it_goes_on_learning_and_is_the_same_after_a_restart(
 
 def test_an_adapter_is_served_beside_the_model(owner: Owner) -> None:
     line, folder = LINES[0].encode(), b"~/work"
-    adapted = owner.judged.with_adapter(adapter_of(owner.model.sha256))
-    zeros = owner.judged.with_adapter(adapter_of(owner.model.sha256, 0.0))
+    adapted, zeros = owner.adapted(), owner.adapted(size=0.0)
     bare, same, other = (
         line_bits(agent.mixer(owner.model).start(folder), line)
         for agent in (owner.judged, zeros, adapted)
@@ -127,6 +144,100 @@ def test_an_adapter_is_served_beside_the_model(owner: Owner) -> None:
     assert same == pytest.approx(bare, abs=1e-9)
     assert other != same
     assert len(mixer[-1]) == 2, "the model and what was adapted from it"
+
+
+def followed(owner: Owner, adapted: LineAgent) -> Any:
+    """What the agent is to know: every line predicted, then learned, in order."""
+    suggester = replace(adapted, adapter_learns=True).suggester(owner.model)
+    for line in owner.lines():
+        if not adapted.knows(line):
+            suggester.learn(line.text, line.context, line.weight)
+    return suggester.state()
+
+
+def of_adapter(learned: Any) -> Any:
+    """The adapter's numbers and its optimiser's."""
+    mixer, _ = learned
+    _, (_, _, tuner) = mixer[-1]
+    return tuner
+
+
+def test_an_adapter_follows_its_owner_while_it_serves(owner: Owner) -> None:
+    adapted = owner.adapted()
+    owner.promote(adapted)
+    before = of_adapter(owner.learned())
+    type_lines(owner.world, LINES, suggestion={"decision_id": "dec_", "outcome": "accepted"})
+    owner.step()
+
+    assert of_adapter(owner.learned()) != before
+    assert owner.learned() == followed(owner, adapted)
+    assert {line.weight for line in owner.lines()} == {1.0, 2.0}
+
+
+def test_an_adapter_knows_the_same_lines_after_a_kill(owner: Owner) -> None:
+    adapted = owner.adapted()
+    owner.promote(adapted)
+    for _ in range(3):  # the last lines are behind the last checkpoint
+        type_lines(owner.world, LINES)
+        owner.step()
+    learned = owner.learned()
+    owner.world.restart()
+    owner.step()
+
+    assert owner.learned() == learned == followed(owner, adapted)
+
+
+@pytest.mark.setting("lm.adapter_learns")
+def test_an_adapter_that_may_not_learn_stands_still(owner: Owner) -> None:
+    owner.world.lm = LmSettings(adapter_learns=False)
+    owner.world.restart()
+    owner.promote(owner.adapted())
+    before = owner.learned()
+    type_lines(owner.world, LINES)
+    owner.step()
+    after = owner.learned()
+    owner.world.stop()
+    owner.world.restart()
+    owner.step()
+
+    assert of_adapter(before) == of_adapter(after)
+    assert before != after, "what is no adapter learns on"
+    assert owner.learned() == after
+
+
+def test_what_an_adapter_learns_at_the_end_of_a_replica_is_learned_whole(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_engine, "PIECE_S", 0.0)
+    adapted = owner.adapted()
+    owner.promote(adapted)
+    type_lines(owner.world, LINES * 2)
+    text = owner.world.replica.engine.text
+    for stored in owner.world.feed.log.read(text.cursor, 100):
+        text._begin([stored])
+        text._go_on()
+        text._snapshot()
+
+    assert owner.learned() == followed(owner, adapted)
+
+
+def test_suggestions_are_answered_between_the_pieces_of_a_step(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_engine, "PIECE_S", 0.0)
+    adapted = owner.adapted()
+    owner.promote(adapted)
+    type_lines(owner.world, LINES * 2)
+    text = owner.world.replica.engine.text
+    pieces = 0
+    for stored in owner.world.feed.log.read(text.cursor, 100):
+        text._begin([stored])
+        while text._go_on():
+            assert ask(owner.world, "git ch")["reason"] in {"", "unlikely"}
+            pieces += 1
+
+    assert pieces > 8 * len(LINES)
+    assert owner.learned() == followed(owner, adapted)
 
 
 def test_the_router_chooses_between_mix_and_agent(owner: Owner) -> None:
@@ -170,7 +281,7 @@ def test_an_agent_that_cannot_be_brought_up_is_said_and_the_mix_goes_on(
     if cause == "another model":
         owner.judged = owner.grown(random_model(tmp_path / "other", seed=5))
     if cause == "another model's adapter":
-        owner.judged = owner.judged.with_adapter(adapter_of("f" * 64))
+        owner.judged = owner.adapted("f" * 64)
     owner.world.load_model = is_missing if cause == "no model" else lambda: owner.model
     owner.world.restart()
     learn(owner.world)

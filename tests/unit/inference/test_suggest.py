@@ -2,9 +2,12 @@
 them.
 """
 
+import asyncio
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from selflow.text.suggest import Suggester, Suggestion
 from serve import text_state
 from serve.suggest_http import parse
 from serve.suggestions import KEPT_DECISIONS
-from serve.text_engine import MAX_PAUSES, MAX_WAITING, POLL_S, QUIET_S
+from serve.text_engine import MAX_PAUSES, MAX_WAITING, POLL_S, PREDICTION_S, QUIET_S
 from tests.unit.inference.worlds import Template, World
 
 CHECKOUT = "git checkout main"
@@ -105,8 +108,8 @@ class Fixed(Suggester):
     def suggest(self, prefix: bytes, context: bytes = b"") -> Suggestion:
         return Suggestion(prefix + self._rest, 0.9, 4.5)
 
-    def learn(self, line: bytes, context: bytes = b"") -> Any:
-        return None
+    def learn_in_pieces(self, line: bytes, context: bytes, weight: float) -> Iterator[None]:
+        yield
 
     def state(self) -> Any:
         return [self._rest]
@@ -381,6 +384,45 @@ def test_no_line_is_learned_while_somebody_types_and_none_waits_for_ever(
     assert QUIET_S < paused_s <= QUIET_S + 3 * POLL_S
     assert engine.cursor == 3
     assert world.clock.monotonic_s() - began_s == pytest.approx(MAX_PAUSES * POLL_S)
+
+
+def test_lines_wait_for_a_prediction_in_flight_but_not_for_ever(
+    fixed: dict[str, bytes], tmp_path: Path, template: Template
+) -> None:
+    world = quick(tmp_path, template)
+    text, paused_s = world.replica.engine.text, []
+    for is_asked in (False, True):
+        type_lines(world, [CHECKOUT])
+        began_s = world.clock.monotonic_s()
+        with text.in_flight if is_asked else nullcontext():
+            learn(world)
+        paused_s.append(world.clock.monotonic_s() - began_s)
+
+    assert paused_s == pytest.approx([0.0, PREDICTION_S])
+    assert text.cursor == 2
+
+
+def test_a_prediction_is_in_flight_until_it_is_answered(
+    fixed: dict[str, bytes], tmp_path: Path, template: Template
+) -> None:
+    engine = quick(tmp_path, template).replica.engine
+    nothing = engine.text.in_flight.nothing
+
+    assert not asyncio.run(engine._ask(lambda _: nothing.is_set()))
+    assert nothing.is_set()
+
+
+def test_a_thread_that_learns_lines_keeps_no_other_waiting_for_milliseconds(
+    fixed: dict[str, bytes], tmp_path: Path, template: Template
+) -> None:
+    before_s, text = sys.getswitchinterval(), quick(tmp_path, template).replica.engine.text
+    try:
+        text.start()
+        asyncio.run(text.stop())
+
+        assert sys.getswitchinterval() < 0.001
+    finally:
+        sys.setswitchinterval(before_s)
 
 
 def test_a_crowd_is_told_that_it_is_busy(

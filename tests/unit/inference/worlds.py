@@ -98,6 +98,7 @@ class World:
         self.serve = ServeSettings(port=PORT, max_body_bytes=20_000)
         self.port = PORT
         self.router = RouterSettings()
+        self.lm = LmSettings()
         self.make_host: Any = None
         self.load_model: LoadModel = shipped_base
         self.tokens = dict(template.tokens)
@@ -115,7 +116,7 @@ class World:
             feed=self.feed,
             redactor=make_redactor(PrivacySettings()),
             resources={},
-            lm=LmSettings(),
+            lm=self.lm,
             router=self.router,
         )
         self.replica = assemble(

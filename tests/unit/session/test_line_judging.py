@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actors.line_judging import GateLook, LineCandidate, judge_lines
+from actors.line_judging import GateLook, LineCandidate, judge_lines, lacking_later_lines
 from actors.messages import Judged
 from actors.plan import Plan
 from selflow.core.lora import LoraAdapter
@@ -20,8 +20,8 @@ from selflow.text.agent import LineAgent, Replayed
 from selflow.text.byte_model import ByteModel
 from selflow.text.examples import OwnLine
 from selflow.text.paired import LineOutcomes
-from tests.unit.store.worlds import begun
-from tests.unit.text.models import QUERY, WIDTH, random_model
+from tests.unit.store.worlds import begun as begun_cycle
+from tests.unit.text.models import QUERY, WIDTH, begun, random_model
 
 PAST, GATE = 50, 110
 BARE, ADAPTED = "a" * 64, "b" * 64
@@ -81,6 +81,7 @@ def judge(
     kind: type[LineAgent] = LineAgent,
     lines: Sequence[OwnLine] = LINES,
     adapter_bits: float | None = None,
+    serving: type[LineAgent] | None = None,
     **gate: float,
 ) -> Judged:
     model = random_model(folder / "model")
@@ -91,9 +92,11 @@ def judge(
     if adapter_bits is not None:
         up = np.full((WIDTH, 1), adapter_bits, np.float32)
         down = np.ones((1, WIDTH), np.float32)
-        adapted = agent.with_adapter(LoraAdapter(model.sha256, {QUERY: (down, up)}))
-    candidate = LineCandidate(agent, adapted, BARE, ADAPTED if adapted else "")
-    look = GateLook(begun(catalog).id, candidate.whole_sha256, catalog)
+        adapter = LoraAdapter(model.sha256, {QUERY: (down, up)})
+        adapted = agent.with_adapter(adapter, begun(model, adapter))
+    before = None if serving is None else serving.grow(LINES[:30], 30, LINES[20].ts_us, model)
+    candidate = LineCandidate(agent, adapted, BARE, ADAPTED if adapted else "", before)
+    look = GateLook(begun_cycle(catalog).id, candidate.whole_sha256, catalog)
     return judge_lines(plan, look, candidate, model, lines)
 
 
@@ -169,6 +172,66 @@ def test_an_adapter_of_zeros_changes_no_bit_and_is_left_out(
     assert judged.sha256 == BARE
     assert not judged.figures["parts"]["adapter"]["is_met"]
     assert judged.figures["parts"]["adapter"]["gain_bits"] < 0.05
+
+
+class Champion(LineAgent):
+    """An agent that serves, known to save so many bits a line on the pool of ``Rote``."""
+
+    saves_bits = 0.0
+
+    def outcomes(self, gate: Sequence[OwnLine], model: ByteModel) -> LineOutcomes:
+        pool = (
+            Rote.grow(LINES, LINES[-1].seq, LINES[PAST].ts_us, model).replay([], gate, model).pool
+        )
+        return replace(pool, bits=pool.bits - self.saves_bits)
+
+
+@pytest.mark.parametrize(("saves_bits", "decision"), [(1.0, "passed"), (3.0, "rejected")])
+@pytest.mark.parametrize("adapter_bits", [None, 0.5])
+def test_a_successor_has_to_beat_the_version_that_serves(
+    catalog: Catalog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    saves_bits: float,
+    decision: str,
+    adapter_bits: float | None,
+) -> None:
+    monkeypatch.setattr(Champion, "saves_bits", saves_bits)
+    judged = judge(catalog, tmp_path, Rote, adapter_bits=adapter_bits, serving=Champion)
+    lines = judged.figures["lines"]
+    gain = lines["serving"]["bits_per_line"] - lines["agent"]["bits_per_line"]
+
+    assert judged.decision == decision, judged.reasons
+    assert judged.sha256 == (ADAPTED if adapter_bits else BARE)
+    assert gain == pytest.approx(2.0 - saves_bits + (adapter_bits or 0.0), abs=0.3)
+    assert judged.figures["parts"]["model"]["is_met"]
+
+
+def test_a_successor_whose_adapter_earns_no_place_is_rejected(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    judged = judge(catalog, tmp_path, Rote, adapter_bits=0.0, serving=Champion)
+
+    assert judged.decision == "rejected"
+    assert judged.reasons == ("Its adapter did not earn its place beside the base.",)
+
+
+def test_a_version_that_serves_has_learned_every_line_before_the_gate(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    judged = judge(catalog, tmp_path, serving=LineAgent)
+    lines = judged.figures["lines"]
+
+    assert lines["serving"] == lines["agent"], "it knows the same lines as the candidate"
+    assert judged.decision == "rejected"
+
+
+def test_a_successor_waits_until_the_gate_part_is_new(tmp_path: Path) -> None:
+    model = random_model(tmp_path / "model")
+    serving = LineAgent.grow(LINES[:30], 30, LINES[20].ts_us, model)
+
+    assert lacking_later_lines(serving, LINES[30:]) == ""
+    assert lacking_later_lines(serving, LINES[27:]) == "3 more lines since the serving version"
 
 
 @pytest.mark.setting("gate.min_lines")

@@ -1,16 +1,17 @@
 """A byte model of a few thousand random numbers."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save
 
 from selflow.core.lora import LoraAdapter
-from selflow.core.ports import TokenRow
+from selflow.text.adapter_rows import AdapterRows
+from selflow.text.adapter_tuner import AdapterPlan, AdapterTuner
 from selflow.text.byte_context import VOCABULARY
 from selflow.text.byte_model import CONFIG_FILE, WEIGHTS_FILE, ByteModel, Shape, load_byte_model
+from selflow.text.lines import Packed
 
 QUERY = "model.layers.1.self_attn.q_proj.weight"
 LAYERS, WIDTH, HEADS, KV_HEADS, INNER = 2, 16, 4, 2, 24
@@ -68,24 +69,8 @@ def random_model(folder: Path, seed: int = 0) -> ByteModel:
     return load_byte_model(write_model(folder, seed))
 
 
-class StepTuner:
-    """An adapter that moves a little with every call, by what it was given."""
-
-    def __init__(self, base: ByteModel) -> None:
-        self._base, self.rows = base, list[Sequence[TokenRow]]()
-        self._size = 0.0
-
-    def learn(self, rows: Sequence[TokenRow]) -> LoraAdapter:
-        self.rows.append(rows)
-        self._size += sum(sum(ids) for ids, _ in rows) % 97 / 97.0
-        return self.adapter()
-
-    def adapter(self) -> LoraAdapter:
-        down = np.full((1, WIDTH), self._size, np.float32)
-        return LoraAdapter(self._base.sha256, {QUERY: (down, np.ones((WIDTH, 1), np.float32))})
-
-    def state(self) -> bytes:
-        return str(self._size).encode()
-
-    def load_state(self, state: bytes) -> None:
-        self._size = float(state)
+def begun(model: ByteModel, adapter: LoraAdapter) -> Packed:
+    """The state of what learns an adapter and has learned nothing since."""
+    plan = AdapterPlan(max(len(down) for down, _ in adapter.factors.values()))
+    at_hand = LoraAdapter(model.sha256, adapter.factors)
+    return [AdapterRows().state(), AdapterTuner(model, plan, at_hand).state()]

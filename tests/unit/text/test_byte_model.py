@@ -9,7 +9,8 @@ from selflow.core.errors import ArtifactError
 from selflow.core.lora import LoraAdapter
 from selflow.testing.texts import bits_of, text_lines
 from selflow.text.adapted_expert import AdaptedExpert
-from selflow.text.adapter_rows import EVERY_LINES, in_random_order
+from selflow.text.adapter_rows import EVERY_LINES, AdapterRows, in_random_order
+from selflow.text.adapter_tuner import AdapterTuner
 from selflow.text.byte_context import (
     FOLDER,
     MAX_CONTEXT_LINE_BYTES,
@@ -24,7 +25,7 @@ from selflow.text.byte_model import WEIGHTS_FILE, ByteModel, load_byte_model
 from selflow.text.lines import END, line_bits
 from selflow.text.mixer import Mixer
 from selflow.text.shared_text import SharedText
-from tests.unit.text.models import QUERY, WIDTH, StepTuner, random_model, write_model
+from tests.unit.text.models import QUERY, WIDTH, random_model, write_model
 
 SHARED = SharedText([b"git push origin main", b"ls -la"])
 
@@ -146,20 +147,52 @@ def test_an_adapter_of_another_base_is_refused(model: ByteModel, tmp_path: Path)
 
 
 def test_an_adapter_predicts_first_and_learns_every_few_lines(model: ByteModel) -> None:
-    tuner = StepTuner(model)
-    expert, base = AdaptedExpert(model, tuner), ByteExpert(model)
+    expert, base = AdaptedExpert(model, AdapterTuner(model)), ByteExpert(model)
     stream = text_lines(2, 2 * EVERY_LINES)
     adapted, bare = bits_of(expert, stream), bits_of(base, stream)
 
     assert adapted[:EVERY_LINES] == bare[:EVERY_LINES]
     assert adapted[EVERY_LINES:] != bare[EVERY_LINES:]
-    assert len(tuner.rows) == 2
+
+
+def test_an_adapter_that_may_not_learn_stands_still_and_remembers_the_lines(
+    model: ByteModel,
+) -> None:
+    stream = text_lines(2, 2 * EVERY_LINES)
+    still = AdaptedExpert(model, AdapterTuner(model), learns=False)
+    follower = AdaptedExpert(model, AdapterTuner(model))
+
+    assert bits_of(still, stream) == bits_of(ByteExpert(model), stream)
+    bits_of(follower, stream)
+    assert still.state()[:2] == follower.state()[:2]
+
+
+def test_a_line_that_counts_double_moves_an_adapter_otherwise(model: ByteModel) -> None:
+    experts = [AdaptedExpert(model, AdapterTuner(model)) for _ in range(2)]
+    for number, (line, context) in enumerate(text_lines(2, EVERY_LINES)):
+        for expert, weight in zip(experts, (1.0, 2.0 if number == 1 else 1.0), strict=True):
+            list(expert.learn_in_pieces(line, context, weight))
+
+    assert experts[0].state()[2] != experts[1].state()[2]
+
+
+def test_pauses_and_questions_while_an_adapter_learns_change_nothing(model: ByteModel) -> None:
+    at_once, in_pieces = (AdaptedExpert(model, AdapterTuner(model)) for _ in range(2))
+    pieces = 0
+    for line, context in text_lines(5, 3 * EVERY_LINES):
+        at_once.learn(line, context)
+        for _ in in_pieces.learn_in_pieces(line, context):
+            in_pieces.start(context).step(line[0])
+            pieces += 1
+
+    assert in_pieces.state() == at_once.state()
+    assert pieces > 3 * 2 * model.shape.layers
 
 
 def test_what_comes_later_changes_nothing_that_an_adapter_said(model: ByteModel) -> None:
     stream, other = text_lines(3, 24), text_lines(4, 24)
     one, two = (
-        bits_of(AdaptedExpert(model, StepTuner(model)), lines)
+        bits_of(AdaptedExpert(model, AdapterTuner(model)), lines)
         for lines in (stream, [*stream[:11], *other[11:]])
     )
 
@@ -168,7 +201,8 @@ def test_what_comes_later_changes_nothing_that_an_adapter_said(model: ByteModel)
 
 def test_an_adapted_expert_continues_from_its_state(model: ByteModel) -> None:
     stream = text_lines(6, 20)
-    expert, copy = (AdaptedExpert(model, StepTuner(model)) for _ in range(2))
+    expert = AdaptedExpert(model, AdapterTuner(model), AdapterRows(2))
+    copy = AdaptedExpert(model, AdapterTuner(model))
     bits_of(expert, stream[:10])
     copy.load_state(expert.state())
 

@@ -6,7 +6,7 @@ from selflow.core.errors import UsageError
 from selflow.text.adapter_rows import in_random_order
 from selflow.text.evaluate import NAMES, Models, Row, evaluate_lines
 from selflow.text.shared_text import SharedText
-from tests.unit.text.models import StepTuner, tiny_model
+from tests.unit.text.models import tiny_model
 
 SHARED = SharedText([b"git push", b"ls -la"])
 LINES = [b"git push origin", b"make test", b"ls"] * 10
@@ -75,20 +75,12 @@ def test_a_stream_without_lines_is_refused() -> None:
 
 
 def test_models_are_judged_beside_the_rules_which_they_leave_alone() -> None:
-    base = tiny_model()
-    tuners: list[StepTuner] = []
-
-    def make_tuner() -> StepTuner:
-        tuners.append(StepTuner(base))
-        return tuners[-1]
-
-    models = Models(base, make_tuner, {"control": in_random_order})
+    models = Models(tiny_model(), adapts=True, controls={"control": in_random_order})
     there = [*rows(LINES[:9], "ann"), *rows(LINES[:9], "bob")]
     alone = evaluate_lines(there, shared=SHARED)["experts"]
     beside = evaluate_lines(there, shared=SHARED, models=models)["experts"]
 
     assert list(beside) == [*NAMES, "mix_base", "mix_agents", "control"]
     assert {name: beside[name] for name in NAMES} == alone
-    assert len(tuners) == 4
     assert beside["mix_agents"]["bits_per_line"] != beside["mix_base"]["bits_per_line"]
     assert beside["control"]["precision_shown"] is None
