@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from selflow.core.steps import Step
-from selflow.discover.consensus import micro_clusters
+from selflow.discover.consensus import small_groups
 from selflow.discover.features import (
     Floats,
     content_of,
@@ -86,7 +86,7 @@ class UsualBehaviour:
 def fit_usual(steps: Sequence[Step], seed: int) -> UsualBehaviour | None:
     """What is usual in the newest 20,000 of these steps, in order of time; None below 200 steps.
 
-    Cost: about that of the windows and micro-clusters of a discovery, without its bootstraps.
+    Cost: about that of the windows and small groups of a discovery, without its bootstraps.
     """
     steps = steps[-NEWEST_STEPS:]
     if len(steps) < LEAST_STEPS:
@@ -96,7 +96,8 @@ def fit_usual(steps: Sequence[Step], seed: int) -> UsualBehaviour | None:
     encoder = fit_encoder(events, windows, seed)
     blocks = content_of(encoder, events, windows)
     mean, axes = fit_axes(blocks, np.ones(len(windows.day)))
-    middles = micro_clusters((stacked(blocks) - mean) @ axes, seed).centroids
+    # Of sparse groups too: what was done seldom was done, and is not new
+    _, middles = small_groups((stacked(blocks) - mean) @ axes, seed)
     before = windows_before(events, len(steps))
     x = (stacked(content_of(encoder, events, before)) - mean) @ axes
     size = before.stop - before.start

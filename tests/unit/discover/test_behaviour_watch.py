@@ -88,6 +88,17 @@ def test_new_behaviour_is_said_with_its_words_within_its_first_session(seed: int
     assert said[0].windows >= 15 * LEAST_WINDOWS
 
 
+def test_what_was_done_seldom_is_not_new() -> None:
+    past, _, new, _ = world(11)
+    garden = next(index for index, step in enumerate(new) if "garden" in step.labels[0])
+    seldom = [step for step in new[garden:] if "garden" in step.labels[0]][:24]
+    fitted = fit_usual([*past, *seldom], 1)
+    assert fitted is not None
+    watch = BehaviourWatch(fitted, LEAST_WINDOWS)
+
+    assert [each for step in new[garden + 120 :] for each in watch.feed([step])] == []
+
+
 def test_the_nineteenth_unusual_window_says_nothing_and_the_twentieth_does() -> None:
     watch = BehaviourWatch(usual(11), LEAST_WINDOWS)
     began_us = world(11)[1][-1].ts_us + 2 * HOUR_US
