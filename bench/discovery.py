@@ -226,7 +226,8 @@ def _bundled() -> bool:
     print(f"{len(train):,} of {len(steps):,} steps; {settings.bootstraps} bootstraps.\n")
     print("Seconds are of one core; a first cycle clusters halves where they decide, else 0.\n")
     print(
-        "| seed | windows | cluster s | halves s | usual s | one null s | k | S | S null | S* | coverage | agents |"
+        "| seed | windows | cluster s | halves s | usual s | one null s | k | S | S null | S* "
+        "| coverage | agents |"
     )
     print("|" + "---|" * 12)
     for seed in (7, 1, 2):
