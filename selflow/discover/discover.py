@@ -142,7 +142,7 @@ def cluster(
         settings.bootstraps, balance=choose_balance(blocks, windows.day, seed, families)
     )
     result = measured(blocks, windows.day, effort, seed, families, progress)
-    model = ClusterModel(
+    model, assigned = ClusterModel(
         encoder["kinds"],
         encoder["text"],
         result.mean,
@@ -153,7 +153,6 @@ def cluster(
     ).reaching(steps)
     x = (stacked(blocks) - result.mean) @ result.axes
     patterns = describe(events, windows, x, result.labels, result.agreement)
-    assigned = model.assign_before(steps)
     patterns = tuple(
         replace(pattern, steps=len(assigned))
         if pattern.agreement is None

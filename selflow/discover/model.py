@@ -45,20 +45,17 @@ class ClusterModel:
         Steps of one user stand in order of time. Nothing at or after a step has a part in its
         answer.
         """
-        if not len(self.groups) or not steps:
+        if not len(self.groups) or not any(step.labels for step in steps):
             return np.full(len(steps), -1, np.int32)
-        nearest, distance = self._nearest_before(steps)
-        return np.where(distance <= self.radius[nearest], self.groups[nearest], np.int32(-1))
+        return _within(self, *self._nearest_before(steps))
 
-    def reaching(self, steps: Sequence[Step]) -> "ClusterModel":
+    def reaching(self, steps: Sequence[Step]) -> "tuple[ClusterModel, Labels]":
         """With radii of at least the median + 5 MAD of the distances at which the windows before
-        these steps lie in each cluster.
+        these steps lie in each cluster; and what it assigns to the steps.
 
         What a step is told by is a session so far; clusters are found in whole sessions. The
         median is that of the cluster, whatever noise lies around it.
         """
-        if not len(self.groups) or not steps:
-            return self
         nearest, distance = self._nearest_before(steps)
         radius, group = self.radius.copy(), self.groups[nearest]
         for number in np.unique(self.groups):
@@ -67,7 +64,8 @@ class ClusterModel:
                 middle = np.median(own)
                 reach = middle + REACH_DEVIATIONS * np.median(np.abs(own - middle))
                 radius[self.groups == number] = np.maximum(radius[self.groups == number], reach)
-        return replace(self, radius=radius)
+        model = replace(self, radius=radius)
+        return model, _within(model, nearest, distance)
 
     def _nearest_before(self, steps: Sequence[Step]) -> tuple[Ints, Floats]:
         """(n,) each: the micro-cluster nearest to the window before a step, and the distance; it is
@@ -100,6 +98,10 @@ class ClusterModel:
                 "run a new learning cycle",
             )
         return model
+
+
+def _within(model: ClusterModel, nearest: Ints, distance: Floats) -> Labels:
+    return np.where(distance <= model.radius[nearest], model.groups[nearest], np.int32(-1))
 
 
 def packed(arrays: Mapping[str, Any]) -> bytes:
