@@ -35,19 +35,19 @@ def conclude_with_history(
     """What a cycle found, under the names that it keeps, merged as its owner wants it: the files of
     the model, and the document for the journal.
     """
-    from selflow.discover.discover import conclude
+    from selflow.discover.discover import any_waits_for_cycles, conclude
     from selflow.discover.identity import identify
     from selflow.discover.merging import merge
     from selflow.discover.model import packed
 
     past, merges = _past(plan, cycle_id, clustered.model, steps)
     identified = identify(clustered.patterns, past)
-    patterns = identified.patterns
-    if past.is_empty:
+    patterns, settings = identified.patterns, plan.settings
+    min_gate_steps = settings.gate.min_events
+    if past.is_empty and any_waits_for_cycles(clustered, settings.discover, min_gate_steps):
         patterns = _alive_in_halves(clustered, patterns)
     named, parts = merge(replace(clustered, patterns=patterns), steps, merges)
-    settings = plan.settings
-    discovery = conclude(named, nulls, settings.discover, settings.gate.min_events)
+    discovery = conclude(named, nulls, settings.discover, min_gate_steps)
     document = {
         **discovery.document(),
         "parts": [asdict(part) for part in parts],
@@ -64,7 +64,10 @@ def conclude_with_history(
 def _alive_in_halves(
     clustered: "Clustered", patterns: "Sequence[Pattern]"
 ) -> "tuple[Pattern, ...]":
-    """In the first cycle that finds clusters, the halves of its days count as two cycles."""
+    """In the first cycle that finds clusters, the halves of its days count as two cycles. Both
+    are clustered only where a cluster waits for nothing else: they cost half of a discovery, and
+    in the next cycle every cluster that lives on has been found by two.
+    """
     from selflow.discover.discover import found_in_halves
 
     halves = found_in_halves(clustered)

@@ -4,6 +4,7 @@ Rules and stores are imported inside: whoever only launches these tasks stays li
 """
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,19 +60,25 @@ def pool_past(plan: Plan, snapshot: Snapshot) -> bytes:
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
 def find_patterns(request: StageRequest, snapshot: Snapshot) -> StageResult:
-    """Cluster the train part; the null data sets are tasks of their own, side by side."""
+    """Cluster the train part; the null data sets are shared with one task per further core: a
+    process costs more than a data set.
+    """
     from actors.pattern_history import conclude_with_history
-    from selflow.discover.discover import cluster, null_numbers
+    from selflow.discover.discover import cluster, null_numbers, null_score
     from selflow.discover.usual import fit_usual
 
     step_back()
-    section, seed = request.plan.settings.discover, request.plan.settings.learning.seed
+    plan = request.plan
+    section, seed = plan.settings.discover, plan.settings.learning.seed
     steps = snapshot.table.steps()[slice(*snapshot.train)]
     clustered = cluster(steps, section, seed, _progress(request, "discover"))
     folder = write_files(request.folder("clustered"), clustered.files())
-    numbers = null_numbers(clustered, section)
-    nulls = ray.get([null_set.remote(folder, number) for number in numbers])
-    files, document = conclude_with_history(request.plan, request.cycle_id, clustered, nulls, steps)
+    numbers, cores = null_numbers(clustered, section), int(ray.cluster_resources()["CPU"])
+    shares = [numbers[first::cores] for first in range(1, min(cores, len(numbers)))]
+    refs = [null_sets.remote(folder, share) for share in shares]
+    own = [null_score(clustered, number) for number in numbers[::cores]]
+    nulls = [*own, *chain.from_iterable(ray.get(refs))]
+    files, document = conclude_with_history(plan, request.cycle_id, clustered, nulls, steps)
     # What is usual is measured with later events alone, so all that came before may be known to it
     usual = fit_usual(snapshot.table.steps(), seed)
     if usual is not None:
@@ -80,12 +87,13 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> StageResult:
 
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)
-def null_set(folder: Path, number: int) -> Any:  # noqa: ANN401  (a NullScore; its module is heavy)
+def null_sets(folder: Path, numbers: range) -> list[Any]:  # NullScores; their module is heavy
     """How much agreement the same procedure finds where there is none."""
     from selflow.discover.discover import Clustered, null_score
 
     step_back()
-    return null_score(Clustered.load(folder), number)
+    clustered = Clustered.load(folder)
+    return [null_score(clustered, number) for number in numbers]
 
 
 @ray.remote(num_cpus=1, max_retries=1, max_calls=1)

@@ -18,6 +18,7 @@ from bench._streams import stream_file
 from selflow.core.settings import DiscoverSettings
 from selflow.core.steps import Step, event_label
 from selflow.discover.behaviour_watch import BehaviourWatch, Change
+from selflow.discover.discover import cluster
 from selflow.discover.usual import fit_usual
 from selflow.discover.windows import DAY_US
 from tests.unit.discover.worlds import planted
@@ -30,13 +31,14 @@ STREAMS = ("git_pandoc", "git_datasette")
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print all tables."""
     print("| stream | days watched | steps | new behaviour | drift |")
     print("|---|---|---|---|---|")
     _stationary()
     _streams()
     print()
     _planted_changes()
+    _later_months()
 
 
 def _stationary() -> None:
@@ -82,6 +84,25 @@ def _planted_changes() -> None:
         f"sessions on other files are drift after {np.median(drift_days):.1f} days (median; at "
         f"most {max(drift_days):.1f}; before the change in {sum(d < 0 for d in drift_days)})."
     )
+
+
+def _later_months() -> None:
+    """Steps that are in no cluster, of those that a model knows and of those that come later."""
+    print("\n| stream, seed | steps in no cluster | later steps in no cluster |\n|---|---|---|")
+    for seed in SEEDS[:3]:
+        past, later, _ = _world(seed)
+        _noise(f"planted, {PAST_DAYS} days and {LATER_DAYS} later, {seed}", past, later)
+    for name in STREAMS:
+        if stream_file(f"{name}.csv.gz").exists():
+            steps = _commits(name)
+            half = len(steps) // 2
+            _noise(f"{name}, first and second half, {SEED}", steps[:half], steps[half:])
+
+
+def _noise(name: str, past: Sequence[Step], later: Sequence[Step]) -> None:
+    model = cluster(past, DiscoverSettings(), SEED).model
+    own, new = ((model.assign_before(steps) < 0).mean() for steps in (past, later))
+    print(f"| {name} | {own:.3f} | {new:.3f} |", flush=True)
 
 
 def _twentieth_minutes() -> float:

@@ -33,7 +33,7 @@ BELIEF_LIMIT_S = 15.0
 ASSIGNMENTS = (
     "ray.dashboard=false",
     "supervisor.check_interval_s=1",
-    "discover.null_sets=4",
+    "discover.null_sets=2",
     "tune.num_samples=6",
     "lm.base=tiny",
 )

@@ -37,26 +37,20 @@ class MicroClusters:
 
 
 def micro_clusters(x: Floats, seed: int) -> MicroClusters:
-    """k-means to about 4 sqrt(n) groups, 200 to 2,000, of at least 3 windows on average.
+    """The small groups without those of which more than half of the windows are sparse among all.
 
     Args:
         x: (n, d), windows in the projection; n is at least 11.
         seed: Of k-means.
 
-    Returns:
-        The groups, without those of which more than half of the windows are sparse among all. This
-        looks at the geometry of ``x`` alone, before any family.
+    This looks at the geometry of ``x`` alone, before any family.
 
-    Cost: O(n m d) per pass of k-means, 10,000 n d at most for the neighbours.
-    Source: mini-batch k-means, Sculley 2010, as scikit-learn implements it.
+    Cost: that of ``small_groups``, and 10,000 n d at most for the neighbours.
     """
     from scipy.spatial import KDTree
-    from sklearn.cluster import MiniBatchKMeans
 
-    m = min(max(round(4 * len(x) ** 0.5), 200), len(x) // 3, 2000)
-    means = MiniBatchKMeans(m, random_state=seed, n_init=3, batch_size=4096).fit(x)
-    owner, centroids = means.labels_, means.cluster_centers_
-    tenth = _tenth(x, seed)
+    owner, centroids = small_groups(x, seed)
+    m, tenth = len(centroids), _tenth(x, seed)
     thinness = np.log(tenth + 0.1 * tenth.mean() + 1e-12)
     is_sparse = thinness > sparse_limit(thinness)
     size = np.bincount(owner, minlength=m)
@@ -64,6 +58,26 @@ def micro_clusters(x: Floats, seed: int) -> MicroClusters:
     index = np.where(is_dense, np.cumsum(is_dense) - 1, -1)
     distance, home = KDTree(centroids[is_dense]).query(x)
     return MicroClusters(centroids[is_dense], index[owner], home, distance, thinness)
+
+
+def small_groups(x: Floats, seed: int) -> tuple[Ints, Floats]:
+    """k-means to about 4 sqrt(n) groups, 200 to 2,000, of at least 3 windows on average.
+
+    Args:
+        x: (n, d), windows in the projection.
+        seed: Of k-means.
+
+    Returns:
+        (n,) the group of each window, and (m, d) the middles.
+
+    Cost: O(n m d) per pass.
+    Source: mini-batch k-means, Sculley 2010, as scikit-learn implements it.
+    """
+    from sklearn.cluster import MiniBatchKMeans
+
+    m = min(max(round(4 * len(x) ** 0.5), 200), len(x) // 3, 2000)
+    means = MiniBatchKMeans(m, random_state=seed, n_init=3, batch_size=4096).fit(x)
+    return means.labels_, means.cluster_centers_
 
 
 def _tenth(x: Floats, seed: int) -> Floats:

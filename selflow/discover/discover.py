@@ -142,7 +142,7 @@ def cluster(
         settings.bootstraps, balance=choose_balance(blocks, windows.day, seed, families)
     )
     result = measured(blocks, windows.day, effort, seed, families, progress)
-    model = ClusterModel(
+    model, assigned = ClusterModel(
         encoder["kinds"],
         encoder["text"],
         result.mean,
@@ -150,10 +150,9 @@ def cluster(
         result.micro.centroids,
         result.radius,
         result.groups,
-    )
+    ).reaching(steps)
     x = (stacked(blocks) - result.mean) @ result.axes
     patterns = describe(events, windows, x, result.labels, result.agreement)
-    assigned = model.assign_before(steps)
     patterns = tuple(
         replace(pattern, steps=len(assigned))
         if pattern.agreement is None
@@ -209,6 +208,15 @@ def found_in_halves(clustered: Clustered, families: Families = FAMILIES) -> list
             again = measured(half, day[is_in], effort, clustered.seed, families).labels
             times += _best_jaccard(clustered.labels[is_in], again, k) >= FOUND_AGAIN
     return times.tolist()
+
+
+def any_waits_for_cycles(
+    clustered: Clustered, settings: DiscoverSettings, min_gate_steps: int
+) -> bool:
+    """Whether any cluster lacks nothing for an agent but to be found by several cycles."""
+    return settings.min_cycles > 1 and any(
+        not _why_not(pattern, settings, min_gate_steps) for pattern in clustered.patterns[:-1]
+    )
 
 
 def _best_jaccard(ours: Labels, theirs: Labels, k: int) -> Floats:
@@ -314,19 +322,7 @@ def conclude(
         report = replace(report, s_null=s_null, s_star=corrected(report.s, s_null), c_star=c_star)
     *clusters, everything = clustered.patterns
     reasoned = [
-        replace(
-            pattern,
-            reason=why_not(
-                pattern.agreement or 0,
-                pattern.steps,
-                pattern.advantage,
-                pattern.alive_cycles,
-                min_agreement=settings.min_agreement,
-                min_gate_steps=min_gate_steps,
-                min_cycles=settings.min_cycles,
-            ),
-        )
-        for pattern in clusters
+        replace(pattern, reason=_why_not(pattern, settings, min_gate_steps)) for pattern in clusters
     ]
     reasoned.sort(key=lambda pattern: (pattern.reason != "", -pattern.windows))
     if not any(pattern.reason == "" for pattern in reasoned):
@@ -336,6 +332,18 @@ def conclude(
         report = replace(report, note=f"{why}; the whole stream is the one pattern")
         reasoned = [everything, *reasoned]
     return Discovery(clustered.model, tuple(reasoned), report)
+
+
+def _why_not(pattern: Pattern, settings: DiscoverSettings, min_gate_steps: int) -> str:
+    return why_not(
+        pattern.agreement or 0,
+        pattern.steps,
+        pattern.advantage,
+        pattern.alive_cycles,
+        min_agreement=settings.min_agreement,
+        min_gate_steps=min_gate_steps,
+        min_cycles=settings.min_cycles,
+    )
 
 
 def corrected(score: float, null: float) -> float:

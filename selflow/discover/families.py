@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from warnings import catch_warnings
 
 import numpy as np
 
 from selflow.discover.features import Floats
+from selflow.discover.mixture import fit_mixtures
 from selflow.discover.persistence import Labels, MergeGraph, filled, persistent_cuts
 from selflow.discover.windows import Ints
 
@@ -18,8 +18,6 @@ MIN_GROUP = 0.02
 """Of the windows: a group of HDBSCAN's tree that holds fewer is not yet one."""
 NEAR_FRACTION = 0.02
 """Of the windows: the nearest ones by which ``density`` measures."""
-EM_STEPS = 10
-"""Of a mixture, at most: it begins at Ward's groups and need not go far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,33 +106,11 @@ def gmm(sample: Sample, ks: Sequence[int], seed: int) -> Labels:
     Returns:
         (len(ks), m), the likeliest of at most k components for each micro-cluster; no noise.
 
-    Cost: O(r k d^2) per iteration, at most 10. Source: Dempster, Laird and Rubin 1977 (EM), as
-    scikit-learn implements it, with a hundredth of the mean variance on the diagonal; the start by
-    a tree is that of Fraley 1998.
+    Cost: that of ``fit_mixtures``. Source: Dempster, Laird and Rubin 1977 (EM); the start by a tree
+    is that of Fraley 1998.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
-
-    rows, labels = sample.rows, []
-    ridge = 0.01 * rows.var(0).mean() + 1e-9
-    for start in ward(sample, ks, seed)[:, sample.owner]:
-        _, own, size = np.unique(start, return_inverse=True, return_counts=True)
-        groups = [rows[own == number] for number in range(len(size))]
-        spread = [np.atleast_2d(np.cov(group.T, bias=True)) for group in groups]
-        mixture = GaussianMixture(
-            len(size),
-            reg_covar=ridge,
-            tol=0.01,
-            max_iter=EM_STEPS,
-            weights_init=size / len(rows),
-            means_init=[group.mean(0) for group in groups],
-            precisions_init=np.linalg.inv(np.array(spread) + ridge * np.eye(rows.shape[1])),
-            init_params="random_from_data",
-            random_state=seed,
-        )
-        with catch_warnings(action="ignore", category=ConvergenceWarning):
-            labels.append(mixture.fit(rows).predict(sample.points))
-    return np.array(labels, np.int32)
+    starts = ward(sample, ks, seed)[:, sample.owner]
+    return fit_mixtures(sample.rows, starts, sample.points)
 
 
 def density(sample: Sample, ks: Sequence[int], _seed: int) -> Labels:
@@ -202,11 +178,12 @@ def _neighbours(points: Floats) -> tuple[Floats, Ints]:
 
 def _thinness(rows: Floats, points: Floats) -> Floats:
     """(q,) log of the root mean square distance to the nearest fiftieth of the windows."""
-    from scipy.spatial import KDTree
+    from sklearn.neighbors import NearestNeighbors
 
     count = min(max(round(NEAR_FRACTION * len(rows)), 8), len(rows))
-    distance, _ = KDTree(rows).query(points, count)
-    squared: Floats = (distance.reshape(len(points), -1) ** 2).mean(1)
+    # A tree in a few dimensions, all pairs in 16: there a tree takes twice as long
+    distance, _ = NearestNeighbors(n_neighbors=count).fit(rows).kneighbors(points)
+    squared: Floats = (distance**2).mean(1)
     return np.log(squared + 1e-24) / 2
 
 

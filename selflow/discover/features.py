@@ -21,6 +21,9 @@ HASHES = 4096
 """Columns that words and letter groups are hashed to."""
 WIDTHS = {"kinds": 32, "text": 24}
 """Main directions of each hashed block."""
+TIME_COLUMNS, COUNT_COLUMNS = 4, 3
+COLUMNS = TIME_COLUMNS + COUNT_COLUMNS + sum(WIDTHS.values())
+"""Of the stacked blocks of a window."""
 DIMENSIONS = 16
 """Of the projection in which windows are clustered."""
 MOST_OF_ONE_LABEL = 0.05
@@ -103,7 +106,7 @@ def blocks_of(encoder: Mapping[str, Floats], events: Events, windows: Windows) -
         windows: n runs of those rows.
 
     Returns:
-        Block to (n, width): ``time`` 6, ``counts`` 3, ``kinds`` 32, ``text`` 24; zeros for an empty
+        Block to (n, width): ``time`` 4, ``counts`` 3, ``kinds`` 32, ``text`` 24; zeros for an empty
         window.
 
     Two windows of one session are likelier of one activity than two others, and a few events say
@@ -248,14 +251,11 @@ def label_parts(label: str) -> list[str]:
 
 
 def _time(ts_us: Ints) -> Floats:
-    days = ts_us // DAY_US
-    month = (
-        days.astype("datetime64[D]")
-        .astype("datetime64[M]")
-        .astype("datetime64[D]")
-        .astype(np.int64)
-    )
-    turns = (ts_us % DAY_US / DAY_US, ts_us % (7 * DAY_US) / (7 * DAY_US), (days - month) / 31)
+    """(e, 4) hour and weekday, each as a point of a circle. The day of the month has no part in it:
+    in the first month no other day is like today, and all that comes would be far from all that
+    was.
+    """
+    turns = (ts_us % DAY_US / DAY_US, ts_us % (7 * DAY_US) / (7 * DAY_US))
     return np.column_stack([wave(2 * np.pi * turn) for turn in turns for wave in (np.sin, np.cos)])
 
 

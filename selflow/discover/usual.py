@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from selflow.core.steps import Step
-from selflow.discover.consensus import micro_clusters
+from selflow.discover.consensus import small_groups
 from selflow.discover.features import (
     Floats,
     content_of,
@@ -31,7 +31,11 @@ FILE = "usual.npz"
 NEWEST_STEPS = 20_000
 """Of what a cycle knows: enough for what is usual, and the cost of it stays the same."""
 RARE = 0.99
-"""Quantile of the distances of a cycle's own windows beyond which a later one is unusual."""
+"""Quantile of the distances of a cycle's own windows beyond which a later one is unusual ..."""
+FAR_DEVIATIONS = 5
+"""... if it lies farther than the mean and so many deviations, too: what middles are made from lies
+nearer to them than what comes later.
+"""
 LEAST_STEPS = 200
 
 
@@ -41,8 +45,8 @@ class UsualBehaviour:
 
     ``kinds`` (4096, 32) and ``text`` (4096, 24) place a window's hashed features,
     of which ``mean`` (56,) is taken off and ``axes`` (56, 16) make its place; ``middles`` (m, 16)
-    are those of small groups of windows. ``limit``, ``average`` and ``deviation`` are of the
-    distances: their quantile .99, and what drift is measured in.
+    are those of small groups of windows. ``average`` and ``deviation`` are of the distances;
+    beyond ``limit`` one is unusual.
 
     Hours and counts have no part in it: in a month that has not been seen before all is far away.
     """
@@ -86,7 +90,7 @@ class UsualBehaviour:
 def fit_usual(steps: Sequence[Step], seed: int) -> UsualBehaviour | None:
     """What is usual in the newest 20,000 of these steps, in order of time; None below 200 steps.
 
-    Cost: about that of the windows and micro-clusters of a discovery, without its bootstraps.
+    Cost: about that of the windows and small groups of a discovery, without its bootstraps.
     """
     steps = steps[-NEWEST_STEPS:]
     if len(steps) < LEAST_STEPS:
@@ -96,21 +100,24 @@ def fit_usual(steps: Sequence[Step], seed: int) -> UsualBehaviour | None:
     encoder = fit_encoder(events, windows, seed)
     blocks = content_of(encoder, events, windows)
     mean, axes = fit_axes(blocks, np.ones(len(windows.day)))
-    middles = micro_clusters((stacked(blocks) - mean) @ axes, seed).centroids
+    # Of sparse groups too: what was done seldom was done, and is not new
+    _, middles = small_groups((stacked(blocks) - mean) @ axes, seed)
     before = windows_before(events, len(steps))
     x = (stacked(content_of(encoder, events, before)) - mean) @ axes
     size = before.stop - before.start
     distances = _nearest(x, middles) * np.sqrt(size / WINDOW_EVENTS)
     distances = distances[size >= LEAST_EVENTS]
+    average, deviation = float(distances.mean()), float(distances.std())
+    far = average + FAR_DEVIATIONS * deviation
     return UsualBehaviour(
         encoder["kinds"],
         encoder["text"],
         mean,
         axes,
         middles,
-        float(np.quantile(distances, RARE)),
-        float(distances.mean()),
-        float(distances.std()),
+        max(float(np.quantile(distances, RARE)), far),
+        average,
+        deviation,
     )
 
 

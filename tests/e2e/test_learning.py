@@ -28,7 +28,7 @@ PLANTED_STEPS = 4_300
 CYCLE_LIMIT_S = 240.0 * PATIENCE
 AGENT = "everything"
 SETTINGS = """
-discover: {bootstraps: 2, null_sets: 1}
+discover: {bootstraps: 2, null_sets: 2}
 tune: {num_samples: 3}
 lm: {base_epochs: 4}
 gate: {alpha: 0.49, min_gain_bits: 0.0}

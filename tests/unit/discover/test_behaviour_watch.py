@@ -88,6 +88,18 @@ def test_new_behaviour_is_said_with_its_words_within_its_first_session(seed: int
     assert said[0].windows >= 15 * LEAST_WINDOWS
 
 
+def test_what_was_done_seldom_before_hides_nothing_new() -> None:
+    """In this past two activities pass into each other in 2% of the windows."""
+    steps, truth = planted(days=PAST_DAYS, seed=1)
+    past = [step for step, name in zip(steps, truth, strict=True) if name != "garden"]
+    garden = [step for step, name in zip(steps, truth, strict=True) if name == "garden"]
+    fitted = fit_usual(past, 7)
+    assert fitted is not None
+    watch = BehaviourWatch(fitted, LEAST_WINDOWS)
+
+    assert [change.kind for change in last_of([watch.feed([step]) for step in garden])] == ["new"]
+
+
 def test_the_nineteenth_unusual_window_says_nothing_and_the_twentieth_does() -> None:
     watch = BehaviourWatch(usual(11), LEAST_WINDOWS)
     began_us = world(11)[1][-1].ts_us + 2 * HOUR_US

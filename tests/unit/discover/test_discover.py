@@ -125,6 +125,22 @@ def test_a_model_that_is_not_whole_is_refused(tmp_path: Path, damage: bytes | No
         ClusterModel.load(tmp_path)
 
 
+def test_a_model_of_windows_with_other_columns_is_refused(
+    clustered: Clustered, tmp_path: Path
+) -> None:
+    ours = clustered.model
+    model = dataclasses.replace(ours, mean=ours.mean[2:], axes=ours.axes[2:])
+
+    with pytest.raises(ArtifactError, match="61 columns, not 63"):
+        ClusterModel.load(kept(model.files(), tmp_path / "model"))
+
+
+def test_the_next_months_of_the_same_behaviour_are_no_noise(clustered: Clustered) -> None:
+    later = planted(days=36)[0][len(STEPS) :]
+
+    assert (clustered.model.assign_before(later) < 0).mean() < 0.05
+
+
 def test_nothing_after_a_step_has_a_part_in_its_pattern(clustered: Clustered) -> None:
     rng = np.random.default_rng(8)
     for cut in (1, 77, 700):

@@ -27,6 +27,12 @@ def test_a_minute_before_and_after_midnight_are_adjacent() -> None:
     assert np.linalg.norm(before - after) < 0.1 * np.linalg.norm(after - noon)
 
 
+def test_a_weekday_of_another_month_is_the_same_place() -> None:
+    today, later = at(9 * HOUR_US, (35 * 24 + 9) * HOUR_US)
+
+    assert np.allclose(today, later)
+
+
 def test_the_order_of_blocks_changes_nothing() -> None:
     events = events_of(planted(days=3)[0])
     windows = windows_of(events)

@@ -129,6 +129,17 @@ def test_a_first_cycle_admits_what_both_halves_of_its_days_have(world: World) ->
     assert reasons(world.cycle(stream(18, garden_since=10)))[late] == ""
 
 
+def test_halves_are_clustered_only_where_a_cluster_lacks_nothing_else(world: World) -> None:
+    strict = SETTINGS.gate.model_copy(update={"min_events": 1_000_000})
+    world.settings = SETTINGS.model_copy(update={"gate": strict})
+    found = world.cycle(FIRST)
+    world.settings = SETTINGS
+    second = world.cycle(FIRST)
+
+    assert {item["alive_cycles"] for item in found["patterns"]} == {1}
+    assert [item["alive_cycles"] for item in second["patterns"] if not item["reason"]]
+
+
 def test_a_new_pattern_waits_for_its_second_cycle(world: World) -> None:
     world.cycle(FORGOTTEN)
     second = world.cycle(stream(18, garden_since=12))
