@@ -35,6 +35,8 @@ _COMPANIONS = 30
 _WEIGHED = 16
 _NAMED = 8
 """Candidates that may be reordered by their companions, and how many of them are."""
+_POOL_NAMES, _HEAD_NAMES, _PLAIN_NAMES = 0.15, 0.45, 0.4
+"""How much pool, naming head and plain ranker say of the order in which to name (decision 0041)."""
 _TINY = 1e-9
 """The least mass that is divided by."""
 
@@ -241,16 +243,17 @@ class Ensemble:
     def _naming_score(
         self, p: Floats, calibrated: Floats, named: Floats, weights: Floats
     ) -> Floats:
-        """(n,): how likely the step holds each candidate: half by pool and naming head, half by the
-        plain ranker.
+        """(n,): how likely the step holds each candidate, by pool, naming head and plain ranker.
 
-        The plain ranker errs elsewhere, so together they name better than each alone (decision
-        0002). For the part of the weight that agents have, the pool alone decides: no ranker sees
-        what they say.
+        The plain ranker errs elsewhere, so together they name better than each alone (decisions
+        0002 and 0041). For the part of the weight that agents have, the pool alone decides: no
+        ranker sees what they say.
         """
-        score = (calibrated + named) / 2.0
-        if self._rows.plain_ranker is not None:
-            score = (score + p[self._rows.plain_ranker, : len(calibrated)]) / 2.0
+        if self._rows.plain_ranker is None:
+            score = (calibrated + named) / 2.0
+        else:
+            plain = p[self._rows.plain_ranker, : len(calibrated)]
+            score = _POOL_NAMES * calibrated + _HEAD_NAMES * named + _PLAIN_NAMES * plain
         return score + float(weights[self._rows.agents].sum()) * (calibrated - score)
 
     def _name(self, ids: Ids, score: Floats, view: View) -> Ids:
