@@ -80,8 +80,8 @@ class GitHooks:
             UsageError: Another hook has been kept already.
         """
         names = (SUGGEST, RECORD) if is_recorded else (SUGGEST,)
-        kept = [self._hook(name + SUFFIX) for name in names if self._is_foreign(name)]
-        for before in kept:
+        retained = [self._hook(name + SUFFIX) for name in names if self._is_foreign(name)]
+        for before in retained:
             if before.exists():
                 raise UsageError(f"{before} exists already", "move it away, then install again")
         for name in names:

@@ -85,7 +85,9 @@ def events_of(records: Sequence[tuple[bytes, ...]], newest_us: int) -> Iterator[
     """
     for _, ts, shell, folder, status, duration, suggestion, command in records:
         text = command.decode("utf-8", "replace")
-        if not text or text[0].isspace() or shell not in SHELLS:
+        if not text or text[0].isspace():
+            continue
+        if shell not in SHELLS:
             continue
         if len(text) > MAX_COMMAND_CHARS or int(ts) > newest_us:
             yield None

@@ -5,14 +5,15 @@ The first asks over the owner's socket with curl, so that a commit starts no Pyt
 socket or suggestion it changes nothing. None of them ever fails a commit.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 
 from selflow.collect.companion.git_hooks import RECORD, SUGGEST, GitHooks
 from selflow.core.invocation import Invocation
-from selflow.store.commands.commit_consent import allow_commits, refuse_commits
+from selflow.core.plugins import load_one
 
 _COLLECTED = (
     "collected: the first line of a commit's message, its paths, its repository, what became of "
@@ -26,6 +27,16 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
 )
+
+
+class _Consent(Protocol):
+    """The owner's consent to the commits of repositories."""
+
+    def allow(self, repository: Path) -> None: ...
+
+    def refuse(self, repository: Path) -> None: ...
+
+
 Repository = Annotated[Path, typer.Argument(metavar="[REPO]", help="The repository.")]
 
 
@@ -50,7 +61,7 @@ def install(
     is_recorded = record or hooks.is_recorded
     written = [*hooks.install(call.root, is_recorded=is_recorded)]
     if record:
-        allow_commits(call, hooks.folder)
+        _consent(call).allow(hooks.folder)
     document = {
         "hooks": [str(hook) for hook in written],
         "runs_before": [
@@ -72,7 +83,14 @@ def uninstall(ctx: typer.Context, repo: Repository = Path()) -> None:
     call: Invocation = ctx.obj
     hooks = GitHooks.of(repo)
     removed = [*hooks.uninstall()]
-    refuse_commits(call, hooks.folder)
+    _consent(call).refuse(hooks.folder)
     restored = [str(hook) for hook in removed if hook.exists()]
     document = {"hooks": [str(hook) for hook in removed], "restored": restored}
     call.show(document, [f"removed {hook}" for hook in removed])
+
+
+def _consent(call: Invocation) -> _Consent:
+    consent: Callable[[Invocation], _Consent] = load_one(
+        "selflow.consents", "commits", "consent to commits"
+    )
+    return consent(call)

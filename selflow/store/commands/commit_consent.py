@@ -11,25 +11,32 @@ from selflow.store.commands.opening import open_catalog
 from selflow.store.reading import CatalogReader
 
 
-def allow_commits(call: Invocation, repository: Path) -> None:
-    """Allow one more repository; git's hooks write from now on."""
-    folders = dict.fromkeys([*_allowed(call), str(repository)])
-    with open_catalog(call) as catalog:
-        now_us = SystemClock().now_us()
-        catalog.consents.grant(COMMITS, {"paths": list(folders)}, now_us, OWNER)
-    private_folder(call.root.commit_spool)
+class CommitConsent:
+    """The consent of the catalog that a command line means; it finds this by the entry-point group
+    ``selflow.consents``.
+    """
 
+    def __init__(self, call: Invocation) -> None:
+        self._call = call
 
-def refuse_commits(call: Invocation, repository: Path) -> None:
-    """End the consent to one repository; with the last one what waits goes too."""
-    folders = _allowed(call)
-    if str(repository) not in folders:
-        return
-    with open_catalog(call) as catalog:
-        now_us = SystemClock().now_us()
-        catalog.consents.revoke_folders(COMMITS, [str(repository)], now_us, OWNER)
-    if len(folders) == 1:
-        remove_commit_spool(call)
+    def allow(self, repository: Path) -> None:
+        """Allow one more repository; git's hooks write from now on."""
+        folders = dict.fromkeys([*_allowed(self._call), str(repository)])
+        with open_catalog(self._call) as catalog:
+            now_us = SystemClock().now_us()
+            catalog.consents.grant(COMMITS, {"paths": list(folders)}, now_us, OWNER)
+        private_folder(self._call.root.commit_spool)
+
+    def refuse(self, repository: Path) -> None:
+        """End the consent to one repository; with the last one what waits goes too."""
+        folders = _allowed(self._call)
+        if str(repository) not in folders:
+            return
+        with open_catalog(self._call) as catalog:
+            now_us = SystemClock().now_us()
+            catalog.consents.revoke_folders(COMMITS, [str(repository)], now_us, OWNER)
+        if len(folders) == 1:
+            remove_commit_spool(self._call)
 
 
 def remove_commit_spool(call: Invocation) -> None:
