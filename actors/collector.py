@@ -11,7 +11,7 @@ import ray
 from actors.buffer import BufferLink
 from actors.plan import CollectorSection
 from actors.shell import Pulse, keep_trying, service
-from selflow.collect.companion.sections import at_root
+from selflow.collect.companion.sections import at_root, commits_at
 from selflow.collect.event_filter import EventFilter
 from selflow.collect.ingest import IngestServer
 from selflow.collect.normalise import Exclusions
@@ -67,7 +67,8 @@ class CollectorShell:
             return
         home = str(Path.home())
         make = partial(make_source, clock=self._clock, home=home)
-        sections = list(at_root(self._section.settings.data_sources, self._section.root))
+        root = self._section.root
+        sections = [*at_root(self._section.settings.data_sources, root), commits_at(root)]
         sources = SourceSet(sections, make, self._outbox.offer, home)
         self._pulse.watch(sources.fault)
         while not self._stop.is_set():

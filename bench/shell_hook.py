@@ -3,11 +3,15 @@
 A command: from Enter on `true`, a builtin, to the next prompt, in two shells that differ in the
 hook alone and take turns. A key: from typing it to its echo, in zsh, which asks at each key, while
 a server of suggestions is absent, answers at once, or takes requests and never answers; in bash and
-fish the key that asks, from pressing it to the next echo. Ends with 1 if the hook adds 3 ms or more
-to the median command, or a key of zsh takes 50 ms or more (95th percentile).
+fish the key that asks, from pressing it to the next echo. A commit: `git commit -m` of one file,
+by its processor time, without hooks and with those of `selflow git install`, in turns. Ends with 1
+if the hook adds 3 ms or more to the median command, or recording 5 ms or more to the median commit,
+or a key of zsh takes 50 ms or more (95th percentile).
 """
 
+import resource
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,13 +23,14 @@ import numpy as np
 import psutil
 
 from bench._world import Rows, show
+from selflow.collect.companion.git_hooks import GitHooks
 from selflow.core.paths import Root
 from tests.unit.shells.homes import Home
 from tests.unit.shells.terminal import PROMPT, Terminal
 
 SHELLS = ("bash", "zsh", "fish")
-COMMANDS, KEYS, PRESSES = 400, 400, 40
-BOUND_MS, BUDGET_MS = 3.0, 50.0
+COMMANDS, KEYS, PRESSES, COMMITS = 400, 400, 40, 100
+BOUND_MS, COMMIT_BOUND_MS, BUDGET_MS = 3.0, 5.0, 50.0
 OWN_GHOST_OFF = {"bash": "", "fish": "set -g fish_autosuggestion_enabled 0\n"}
 LINE = "echo hello world "
 
@@ -120,6 +125,37 @@ def presses(shell: str, *, is_stalled: bool) -> list[float]:
     return took
 
 
+def commits() -> dict[str, list[float]]:
+    """Milliseconds of CPU of each commit: without hooks, with the one that suggests, with both."""
+    took: dict[str, list[float]] = {"without hooks": [], "that suggests": [], "with both hooks": []}
+    with home() as owner:
+        folder = owner.path / "repository"
+        git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", "init", "-q", str(folder)], check=True)
+        owner.root.commit_spool.mkdir(parents=True)
+        hooks = GitHooks.of(folder)
+        for number in range(COMMITS):
+            for arm, each in took.items():
+                if arm != "without hooks":
+                    list(hooks.install(owner.root, is_recorded=arm == "with both hooks"))
+                (folder / "file").write_text(f"{number} {arm}")
+                subprocess.run([*git, "add", "file"], check=True)
+                began_s = children_s()
+                subprocess.run([*git, "commit", "-q", "-m", "Change it"], check=True)
+                each.append((children_s() - began_s) * 1e3)
+                if arm != "without hooks":
+                    list(hooks.uninstall())
+        if len([*owner.root.commit_spool.iterdir()]) != COMMITS:
+            sys.exit("not every commit was recorded")
+    return took
+
+
+def children_s() -> float:
+    """What ended processes have taken of the processors."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def spread(took: Sequence[float]) -> str:
     """Median and 95th percentile."""
     median, high = np.percentile(took, [50, 95])
@@ -150,6 +186,14 @@ def main() -> int:
             server = "stalls" if is_stalled else "answers"
             named = f"{shell}, the key that asks while the server {server} ({len(took)})"
             rows.append((named, spread(took)))
+    by_arm = commits()
+    medians = [float(np.median(took)) for took in by_arm.values()]
+    added_ms = medians[2] - medians[1]
+    is_broken |= added_ms >= COMMIT_BOUND_MS
+    rows += [
+        (f"git, CPU of a commit {arm} ({COMMITS})", spread(took)) for arm, took in by_arm.items()
+    ]
+    rows.append(("git, CPU that recording adds to the median", f"{added_ms:.2f} ms"))
     show(rows)
     return int(is_broken)
 

@@ -15,6 +15,7 @@ from selflow.core.clock import Clock
 from selflow.core.errors import ApiError
 from selflow.core.events import Event, Json, Stored
 from selflow.core.ids import new_id
+from selflow.core.kept_share import kept_share
 from selflow.core.ports import Redactor
 from selflow.route.arms import POOL
 from selflow.sdk.wire import SuggestAnswer, SuggestedText, SuggestRequest
@@ -256,9 +257,4 @@ def _value(decision: Decision, event: Event, outcome: str) -> bool | float:
     if outcome == "accepted":
         return True
     first: Any = decision.predictions[0]
-    text, line = str(first["text"]), event.subject
-    shorter = min(len(text), len(line))
-    head = next((i for i in range(shorter) if text[i] != line[i]), shorter)
-    left = shorter - head
-    tail = next((i for i in range(left) if text[-1 - i] != line[-1 - i]), left)
-    return (head + tail) / max(1, len(text))
+    return kept_share(str(first["text"]), event.subject)

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from pathspec import GitIgnoreSpec
 
 from selflow.core.errors import ConfigError
-from selflow.core.events import Event, Json
+from selflow.core.events import COMMIT_MESSAGE, Event, Json
 from selflow.core.shell_line import programs_of
 
 NOISE = (
@@ -186,11 +186,18 @@ def _paths(event: Event) -> Iterator[str]:
     """Everything in an event that could be a path: subjects whole and word by word, and the texts
     of ``data``.
     """
-    for text in (event.subject, *_texts(event.data)):
+    for text in (event.subject, *_texts(event.data), *_committed(event)):
         if text:
             yield text
             for part in _PATH_PART.findall(text):
                 yield unquote(urlsplit(part).path) if part.startswith("file://") else part
+
+
+def _committed(event: Event) -> Iterator[str]:
+    """The whole paths of a commit: it names them from its repository on."""
+    folder, paths = event.data.get("folder"), event.data.get("paths")
+    if event.kind == COMMIT_MESSAGE and folder and isinstance(paths, list):
+        yield from (f"{folder}/{path}" for path in paths)
 
 
 def _texts(data: Mapping[str, Json]) -> Iterator[str]:

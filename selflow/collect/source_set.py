@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from selflow.collect.companion.sections import CommitsAt
 from selflow.collect.files import AllowedFiles, real_path
 from selflow.collect.sources import Emit, Section, Source, SourceHealth
 from selflow.core.errors import SelFlowError
@@ -86,6 +87,8 @@ def permitted(section: Section, granted: Mapping[str, Sequence[str]], home: str)
     """
     if section.type not in granted:
         return None
+    if isinstance(section, CommitsAt):
+        return section.model_copy(update={"folders": tuple(granted[section.type])})
     if not isinstance(section, FileSource):
         return section
     allowed = _outermost(real_path(folder, home) for folder in granted[section.type])

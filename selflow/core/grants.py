@@ -1,13 +1,18 @@
 """What one verified token may do: the words that the catalog stores and the guard checks."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Scope = Literal["view", "operate", "admin"]
 OWNER = "owner"
 """Who acts, in the audit log, when a command of the owner's does."""
 IMPORT = "import"
 """The kind of consent that an import brings along, and the first part of its batches' source."""
+
+COMMITS: Final = "git_commits"
+"""The kind of consent to commits; it names the repositories, and `selflow git install --record`
+brings it along.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,13 @@ class Root:
         return self.spool / "shell"
 
     @property
+    def commit_spool(self) -> Path:
+        """Finished commits that git's hooks wrote. It exists while the owner allows those of at
+        least one repository.
+        """
+        return self.spool / "git"
+
+    @property
     def shell_hooks(self) -> Path:
         """The hook scripts that shells read when they start."""
         return self.path / "config" / "shell"

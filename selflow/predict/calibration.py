@@ -1,5 +1,8 @@
-"""Are the probabilities true? A temperature refitted from the past, and the error that is left."""
+"""Are the probabilities true? A temperature refitted from the past, a correction of the first guess
+on top, and the error that is left.
+"""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +16,12 @@ _WINDOW_STEPS = 2000
 _REFIT_STEPS = 50
 _MIN_STEPS = 200
 """Steps that are looked back on, between two refits, and before the first one."""
+_FIRST_FORGET = 0.9995
+"""Of the curvature of the first guess's correction, per step: it follows 2,000 steps."""
+_FIRST_PRECISION = 20.0
+"""Of the Gaussian prior on both of its weights: as firm as 20 steps of probability one half."""
+_LEAST = 1e-6
+"""Probabilities nearer to 0 or 1 are not corrected: what is left for the others would be lost."""
 
 
 class Temperature:
@@ -75,6 +84,64 @@ class Temperature:
     def load_state(self, packed: Packed) -> None:
         self.value, self._steps, losses = packed
         self._losses[: min(self._steps, _WINDOW_STEPS)] = unpack_array(losses)
+
+
+class FirstGuess:
+    """How far to believe the probability p of the first guess: logit q = bias + slope logit p.
+
+    The first guess is the largest of many noisy scores, so it is stated too high, and the more so
+    the more is learned online (decision 0041); a temperature moves all labels alike and cannot say
+    that. Bias and slope start at 0 and 1 and move by online Newton steps on the log-loss of the
+    part of the step's members that the first guess is, from the past only. The loss of what the
+    others share is not touched. Source: Platt 1999, learned online; Hazan et al. 2007.
+    """
+
+    def __init__(self) -> None:
+        self._bias, self._slope = 0.0, 1.0
+        self._curvature = (_FIRST_PRECISION, 0.0, _FIRST_PRECISION)
+        """Of the loss: bias by bias, bias by slope, slope by slope."""
+
+    def apply(self, p: float) -> float:
+        """The corrected probability, in (0, 1) where ``p`` is. Cost: O(1)."""
+        if not _LEAST < p < 1.0 - _LEAST:
+            return p
+        corrected = 1.0 / (1.0 + math.exp(-(self._bias + self._slope * _logit(p))))
+        return min(max(corrected, _LEAST), 1.0 - _LEAST)
+
+    def learn(self, p: float, outcome: float) -> None:
+        """One Newton step.
+
+        Args:
+            p: The first guess's probability before its correction.
+            outcome: The part of the step's members that it was, in [0, 1].
+
+        Cost: O(1), about 2 us: plain numbers, because arrays of two cost ten times that.
+        """
+        if not _LEAST < p < 1.0 - _LEAST:
+            return
+        q, logit = self.apply(p), _logit(p)
+        spread, held = q * (1.0 - q), (1.0 - _FIRST_FORGET) * _FIRST_PRECISION
+        bias, both, slope = (_FIRST_FORGET * entry for entry in self._curvature)
+        bias, both, slope = (
+            bias + spread + held,
+            both + spread * logit,
+            slope + spread * logit * logit + held,
+        )
+        self._curvature = bias, both, slope
+        step = (q - outcome) / (bias * slope - both * both)
+        self._bias -= step * (slope - both * logit)
+        self._slope -= step * (bias * logit - both)
+
+    def state(self) -> Packed:
+        return [self._bias, self._slope, list(self._curvature)]
+
+    def load_state(self, packed: Packed) -> None:
+        self._bias, self._slope, (bias, both, slope) = packed
+        self._curvature = bias, both, slope
+
+
+def _logit(p: float) -> float:
+    return math.log(p / (1.0 - p))
 
 
 def expected_calibration_error(

@@ -11,7 +11,7 @@ import numpy as np
 
 from selflow.core.errors import UsageError
 from selflow.predict.agents import PREFIX, AgentExpert, RecentCounts
-from selflow.predict.calibration import Temperature
+from selflow.predict.calibration import FirstGuess, Temperature
 from selflow.predict.counts import LONG, OWN, SHARED, CountExperts, companion_keys, key_labels
 from selflow.predict.experts import Distributions, Expert, View
 from selflow.predict.features import Situation
@@ -35,6 +35,8 @@ _COMPANIONS = 30
 _WEIGHED = 16
 _NAMED = 8
 """Candidates that may be reordered by their companions, and how many of them are."""
+_POOL_NAMES, _HEAD_NAMES, _PLAIN_NAMES = 0.15, 0.45, 0.4
+"""How much pool, naming head and plain ranker say of the order in which to name (decision 0041)."""
 _TINY = 1e-9
 """The least mass that is divided by."""
 
@@ -78,7 +80,7 @@ class Ensemble:
         self._rankers = StackedRankers(width, width - seen)
         self._count_pool = FixedSharePool(self.names[self._rows.count_pool], alpha)
         self.pool = FixedSharePool((*self.names, *RANKERS), alpha)
-        self._temperature = Temperature()
+        self._temperature, self._first_guess = Temperature(), FirstGuess()
         for expert in extra:
             self.enter(expert)
 
@@ -204,33 +206,54 @@ class Ensemble:
         rest = max(_TINY, 1.0 - float(raw.sum()))
         calibrated, calibrated_rest = self._temperature.apply(raw, rest)
         score = self._naming_score(p, calibrated, rankers.p[Head.ANY, :named], weights)
+        order = self._name(ids[:named], score, situation.view)
+        pool = np.concatenate([calibrated, mixed[named:] * (calibrated_rest / rest)])
+        first_p, left = self._correct_first(pool, order)
         return Forecast(
             view=situation.view,
             ids=ids[:requested],
             n=named,
             p=p,
             p_new=p_new,
-            pool=np.concatenate([calibrated, mixed[named:] * (calibrated_rest / rest)]),
-            pool_new=float(weights @ p_new) * calibrated_rest / rest,
-            order=self._name(ids[:named], score, situation.view),
+            pool=pool,
+            pool_new=float(weights @ p_new) * calibrated_rest / rest * left,
+            order=order,
             raw=raw,
+            first_p=first_p,
             by_rankers=ranked,
             naming_score=score,
         )
 
+    def _correct_first(self, pool: Floats, order: Ids) -> tuple[float, float]:
+        """Correct the first guess's probability in ``pool``, the others in proportion; in place.
+
+        Returns:
+            What it was before, and the factor of everything else. Cost: O(m).
+        """
+        if not len(order):
+            return 0.0, 1.0
+        first = int(order[0])
+        p = float(pool[first])
+        corrected = self._first_guess.apply(p)
+        left = (1.0 - corrected) / (1.0 - p) if corrected != p else 1.0
+        pool *= left
+        pool[first] = corrected
+        return p, left
+
     def _naming_score(
         self, p: Floats, calibrated: Floats, named: Floats, weights: Floats
     ) -> Floats:
-        """(n,): how likely the step holds each candidate: half by pool and naming head, half by the
-        plain ranker.
+        """(n,): how likely the step holds each candidate, by pool, naming head and plain ranker.
 
-        The plain ranker errs elsewhere, so together they name better than each alone (decision
-        0002). For the part of the weight that agents have, the pool alone decides: no ranker sees
-        what they say.
+        The plain ranker errs elsewhere, so together they name better than each alone (decisions
+        0002 and 0041). For the part of the weight that agents have, the pool alone decides: no
+        ranker sees what they say.
         """
-        score = (calibrated + named) / 2.0
-        if self._rows.plain_ranker is not None:
-            score = (score + p[self._rows.plain_ranker, : len(calibrated)]) / 2.0
+        if self._rows.plain_ranker is None:
+            score = (calibrated + named) / 2.0
+        else:
+            plain = p[self._rows.plain_ranker, : len(calibrated)]
+            score = _POOL_NAMES * calibrated + _HEAD_NAMES * named + _PLAIN_NAMES * plain
         return score + float(weights[self._rows.agents].sum()) * (calibrated - score)
 
     def _name(self, ids: Ids, score: Floats, view: View) -> Ids:
@@ -290,6 +313,8 @@ class Ensemble:
         shares[came] = 1.0 / outcome.members
         shares[-1] = 1.0 - len(came) / outcome.members
         self._temperature.learn(forecast.raw, max(_TINY, 1.0 - float(forecast.raw.sum())), shares)
+        if forecast.n:
+            self._first_guess.learn(forecast.first_p, float(shares[forecast.order[0]]))
         self._recent.learn(forecast.view, members, outcome.n_new)
         for expert in (*self._experts, *self._agents):
             expert.learn(forecast.view, members, outcome.n_new)
@@ -331,6 +356,7 @@ class Ensemble:
             self._count_pool,
             self.pool,
             self._temperature,
+            self._first_guess,
             *self._agents,
         ]
 

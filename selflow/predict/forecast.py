@@ -63,6 +63,8 @@ class Forecast:
     """(n,): indices of the candidates, the first guess first."""
     raw: Floats
     """(n,): the mixture before calibration."""
+    first_p: float
+    """The first guess's probability before its own correction; 0 without candidates."""
     by_rankers: Ranked
     naming_score: Floats
     """(n,): how likely it is that the step holds a candidate; ``order`` starts from it."""

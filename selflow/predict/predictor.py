@@ -22,7 +22,7 @@ from selflow.predict.shared_counts import EXPERT, SharedCounts
 from selflow.predict.table import Floats
 from selflow.predict.vocabulary import Vocabulary
 
-STATE_SCHEMA = "selflow.predict.predictor/4"
+STATE_SCHEMA = "selflow.predict.predictor/5"
 MAX_LABELS = 20_000
 MAX_USERS = 500
 ALPHA = 0.01

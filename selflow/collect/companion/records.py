@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from selflow.core.events import Event, Json
 
 FIELDS = 8
+SHELLS = (b"bash", b"zsh", b"fish")
 MAX_COMMAND_CHARS = 4_096
 """What programs may send as a subject, too (``core.codec``)."""
 _MAX_FOLDER_BYTES = 4_096
 _HEAD = (
     re.compile(rb"1"),
     re.compile(rb"[0-9]{13,17}"),
-    re.compile(rb"bash|zsh|fish"),
+    re.compile(rb"bash|zsh|fish|git"),
     re.compile(rb".*", re.DOTALL),
     re.compile(rb"-?[0-9]{1,6}"),
     re.compile(rb"-?[0-9]{1,15}"),
@@ -85,6 +86,8 @@ def events_of(records: Sequence[tuple[bytes, ...]], newest_us: int) -> Iterator[
     for _, ts, shell, folder, status, duration, suggestion, command in records:
         text = command.decode("utf-8", "replace")
         if not text or text[0].isspace():
+            continue
+        if shell not in SHELLS:
             continue
         if len(text) > MAX_COMMAND_CHARS or int(ts) > newest_us:
             yield None

@@ -1,9 +1,11 @@
 """Sections of ``data_sources`` that depend on the state root, with the folders they mean."""
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
+from selflow.core.grants import COMMITS
 from selflow.core.paths import Root
-from selflow.core.settings import DataSource, ShellCompanionSource, ShellHistorySource
+from selflow.core.settings import DataSource, Section, ShellCompanionSource, ShellHistorySource
 
 
 class CompanionAt(ShellCompanionSource):
@@ -17,6 +19,23 @@ class HistoryBeside(ShellHistorySource):
 
     spool: str
     hooks: str
+
+
+class CommitsAt(Section):
+    """Commits, from the hooks of ``selflow git install --record``. The consent alone says of which
+    repositories: no section of the settings does.
+    """
+
+    type: Literal["git_commits"]
+    spool: str
+    folders: tuple[str, ...] = ()
+    """The repositories that the owner's consent names."""
+    sample_interval_s: float = 2.0
+
+
+def commits_at(root: Root) -> CommitsAt:
+    """The section of commits."""
+    return CommitsAt(type=COMMITS, spool=str(root.commit_spool))
 
 
 def at_root(sections: Sequence[DataSource], root: Root) -> Iterator[DataSource]:

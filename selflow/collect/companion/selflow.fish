@@ -11,6 +11,7 @@ set -g _selflow_script @SCRIPT@
 set -g _selflow_spool @SPOOL@
 set -g _selflow_socket @SOCKET@
 set -g _selflow_budget_s @BUDGET_S@
+set -g _selflow_own_s 0.01 # of the budget, for fish itself and the start of programs
 set -g _selflow_max_chars 20000 # of a command: longer ones are cut here, and not stored then
 set -g _selflow_max_file_chars 262144
 set -g _selflow_max_files 256
@@ -106,8 +107,11 @@ function _selflow_ask --argument-names prefix
     string match -qr '^[^\s[:cntrl:]][^[:cntrl:]]*$' -- $prefix; or return 1
     set -l now (_selflow_now_us)
     test $now -ge $_selflow_asks_after; or return 1
+    # curl counts its time from when it runs, and takes 8 to 20 ms until then: `timeout` counts that too
+    set -l within env
+    command -q timeout; and set within timeout (math $_selflow_budget_s - $_selflow_own_s)
     set -l answer (printf 'fish\x1f%s\x1f%s' "$PWD" $prefix |
-        command curl -q --silent --fail --noproxy '*' --max-time $_selflow_budget_s \
+        command $within curl -q --silent --fail --noproxy '*' --max-time $_selflow_budget_s \
             --max-filesize 16384 --unix-socket $_selflow_socket --data-binary @- -H 'Expect:' \
             -H 'Content-Type: text/plain' -H 'Accept: text/plain' http://localhost/v1/suggest 2>/dev/null)
     if test $pipestatus[2] -ne 0

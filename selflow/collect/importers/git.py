@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from selflow.collect.companion.git_hooks import recorded_since_us
 from selflow.collect.progress import Progress
 from selflow.core.errors import UsageError
 from selflow.core.events import COMMIT_MESSAGE, MAX_COMMIT_PATHS, Event, Json
@@ -63,7 +64,8 @@ def import_git(folder: Path, progress: Progress) -> Iterator[Event]:
     is the commit's short hash. Merges show no paths. ``progress`` counts commits. A commit whose
     author has the address that git is configured with here (``user.email``) is followed by one
     event with the first line of its message and its first paths, from the repository's root; the
-    address itself is not kept.
+    address itself is not kept. Messages that the hook of ``selflow git install --record`` writes
+    down are left to it.
 
     Args:
         folder: The repository, or a folder in it.
@@ -85,7 +87,9 @@ def import_git(folder: Path, progress: Progress) -> Iterator[Event]:
     )
     progress.total = int(_ask(git, folder, "rev-list", "--count", "--no-merges", "HEAD", "--"))
     owner = _address(git, folder)
-    return _events(git, folder, _Reader(root, owner, progress))
+    shared = _ask(git, folder, "rev-parse", "--path-format=absolute", "--git-common-dir")
+    since_us = recorded_since_us(Path(os.fsdecode(shared.removesuffix(b"\n"))))
+    return _events(git, folder, _Reader(root, owner, since_us, progress))
 
 
 def _environment() -> dict[str, str]:
@@ -171,8 +175,11 @@ def _fields(stream: IO[bytes]) -> Iterator[bytes]:
 class _Reader:
     """Fields of git's log as events."""
 
-    def __init__(self, root: str, owner: bytes, progress: Progress) -> None:
+    def __init__(
+        self, root: str, owner: bytes, recorded_since_us: int | None, progress: Progress
+    ) -> None:
         self._root, self._owner, self._progress = root, owner, progress
+        self._recorded_since_us = recorded_since_us
         self._step, self._ts_us, self._message = "", 0, ""
         self._paths: list[Json] = []
 
@@ -202,13 +209,16 @@ class _Reader:
         self._step = commit[1].decode()[:_SHORT_HASH_CHARS]
         self._ts_us = int(commit[2]) * 1_000_000
         is_own = bool(self._owner) and commit[3].strip().lower() == self._owner
-        self._message = commit[4].decode("utf-8", "replace").strip() if is_own else ""
+        since_us = self._recorded_since_us
+        is_wanted = is_own and (since_us is None or self._ts_us < since_us)
+        self._message = commit[4].decode("utf-8", "replace").strip() if is_wanted else ""
         self._paths = []
         self._progress.done += 1
 
     def _written(self) -> Iterator[Event]:
         """The message of the commit that has just ended; git writes those of merges."""
         if self._message and self._paths:
-            data: dict[str, Json] = {"step": self._step, "paths": self._paths[:MAX_COMMIT_PATHS]}
+            paths = self._paths[:MAX_COMMIT_PATHS]
+            data: dict[str, Json] = {"step": self._step, "folder": self._root, "paths": paths}
             yield Event(self._ts_us, "git", COMMIT_MESSAGE, self._message, "git", data=data)
         self._message = ""

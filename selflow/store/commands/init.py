@@ -14,10 +14,11 @@ from selflow.core.clock import SystemClock, rfc3339
 from selflow.core.config import by_reference, collector_settings, config_hash
 from selflow.core.errors import UsageError
 from selflow.core.events import Json
-from selflow.core.grants import IMPORT, OWNER
+from selflow.core.grants import COMMITS, IMPORT, OWNER
 from selflow.core.invocation import Invocation, table
 from selflow.core.paths import private_folder, write_private
 from selflow.core.session_files import read_request
+from selflow.store.commands.commit_consent import remove_commit_spool
 from selflow.store.commands.opening import open_catalog
 from selflow.store.reading import CatalogReader
 
@@ -115,7 +116,7 @@ def init(  # noqa: PLR0913  (one for each option)
     """
     call: Invocation = ctx.obj
     for name in [*(grant or ()), *(revoke or ())]:
-        if name not in _BY_NAME and not (name == IMPORT and name in (revoke or ())):
+        if name not in _BY_NAME and not (name in {IMPORT, COMMITS} and name in (revoke or ())):
             raise UsageError(f"unknown kind of source: {name}", f"kinds: {', '.join(_BY_NAME)}")
     if list_all:
         _list(call)
@@ -274,6 +275,8 @@ def _settle_spool(call: Invocation, change: Change) -> None:
         private_folder(call.root.shell_spool)
     if COMPANION in change.revoked:
         shutil.rmtree(call.root.shell_spool, ignore_errors=True)
+    if COMMITS in change.revoked:
+        remove_commit_spool(call)
 
 
 def _details(kind: Kind, folders: tuple[str, ...]) -> dict[str, Json]:

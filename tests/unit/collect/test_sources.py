@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from selflow.collect import sources
-from selflow.collect.companion.sections import CompanionAt
-from selflow.collect.companion.source import ShellCompanion
+from selflow.collect.companion.sections import CommitsAt, CompanionAt
+from selflow.collect.companion.source import SpoolSource
 from selflow.collect.files import FileSource
 from selflow.collect.shell_source import ShellHistorySource
 from selflow.collect.sources import Source, make_source
@@ -21,12 +21,15 @@ from selflow.core.settings import MetricsSource as MetricsSection
 from selflow.core.settings import ShellHistorySource as ShellSection
 from selflow.testing import SOURCE_LAWS, check_source
 
-NAMES = ("file_system", "shell_companion", "shell_history", "system_metrics")
+NAMES = ("file_system", "git_commits", "shell_companion", "shell_history", "system_metrics")
 
 
 def _section(name: str, folder: Path) -> Any:
     return {
         "file_system": FileSection(type="file_system", paths=(str(folder),), coalesce_s=0.05),
+        "git_commits": CommitsAt(
+            type="git_commits", sample_interval_s=0.1, spool=str(folder), folders=("/",)
+        ),
         "shell_companion": CompanionAt(
             type="shell_companion", sample_interval_s=0.1, spool=str(folder)
         ),
@@ -42,7 +45,10 @@ def _stirring(folder: Path) -> Callable[[], None]:
         with (folder / "h").open("a") as file:
             file.write("ls -la\n")
         record = ("1", "1767225600000000", "zsh", "/", "0", "1", "", "ls -la")
-        (folder / "1767225600000000-zsh-1.log").write_text("".join(f"{each}\0" for each in record))
+        commit = ("1", "1767225600000000", "git", "/", "0", "0", "", "ab12\nFix\n\na.c")
+        for each in (record, commit):
+            path = folder / f"1767225600000000-{each[2]}-1.log"
+            path.write_text("".join(f"{field}\0" for field in each))
 
     return stir
 
@@ -63,7 +69,7 @@ def test_every_source_keeps_every_law(name: str, tmp_path: Path) -> None:
 def test_each_name_leads_to_its_source(tmp_path: Path) -> None:
     made = [make_source(_section(name, tmp_path), SystemClock(), "/home/u") for name in NAMES]
 
-    kinds = [FileSource, ShellCompanion, ShellHistorySource, MetricsSource]
+    kinds = [FileSource, SpoolSource, SpoolSource, ShellHistorySource, MetricsSource]
     assert [type(source) for source in made] == kinds
 
 

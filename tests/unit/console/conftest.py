@@ -3,7 +3,7 @@ folder.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 
 from selflow.console.cli.main import run
 from selflow.core.paths import Root
+from tests.unit.console.git_world import SUGGESTED, Answering, Repository
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,23 @@ def cli(root: Root, capfd: pytest.CaptureFixture[str]) -> Cli:
         return Ended(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def repository(tmp_path: Path, tool: Callable[[str], str]) -> Repository:
+    tool("git")
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    made = Repository(folder, tmp_path / "seen")
+    made.git("init", "-q")
+    return made
+
+
+@pytest.fixture
+def answering(root: Root, tool: Callable[[str], str]) -> Iterator[Answering]:
+    tool("curl")
+    thread = Answering(root.socket("suggest.sock"), f"dec_1\t{SUGGESTED}\n".encode())
+    thread.start()
+    yield thread
+    thread.close()
+    thread.join(10)

@@ -279,18 +279,21 @@ def test_a_line_that_may_not_be_suggested_is_not_learned(
     assert [example_of(one.event) for one in stored] == [None]
 
 
-def test_a_commit_is_completed_by_messages_alone(typing: World) -> None:
-    paths: list[Json] = ["README.md", "src/a.py"]
-    for _ in range(12):
-        typing.clock.advance(60.0)
-        event = Event(
-            typing.clock.now_us(), "git", "commit.message", "Fix the build", data={"paths": paths}
-        )
-        typing.feed.log.append("git", typing.clock.now_us(), [encode_record(event)])
-    learn(typing)
-    commit = ask(typing, "Fix ", "commit", "README.md\nsrc/a.py")
+def commit(world: World, messages: Sequence[str], **data: Json) -> None:
+    """The owner's hook reports finished commits, which are learned."""
+    data = {"paths": ["README.md", "src/a.py"], **data}
+    for message in messages:
+        world.clock.advance(60.0)
+        event = Event(world.clock.now_us(), "git", "commit.message", message, data=data)
+        world.feed.log.append("git", world.clock.now_us(), [encode_record(event)])
+    learn(world)
 
-    assert commit["suggestions"][0]["text"] == "Fix the build"
+
+def test_a_commit_is_completed_by_messages_alone(typing: World) -> None:
+    commit(typing, ["Fix the build"] * 12)
+    completed = ask(typing, "Fix ", "commit", "README.md\nsrc/a.py")
+
+    assert completed["suggestions"][0]["text"] == "Fix the build"
     shell = [one["text"] for one in ask(typing, "Fix ", "shell")["suggestions"]]
     assert "Fix the build" not in shell
     commits = [one["text"] for one in ask(typing, "git ch", "commit")["suggestions"]]
@@ -493,6 +496,27 @@ def test_what_a_shell_reports_becomes_feedback_once(typing: World) -> None:
         (shown[1], "edited", 1.0),
     ]
     assert words(typing) == once
+
+
+@pytest.mark.parametrize(
+    ("message", "outcome", "value"),
+    [("Fix the build", "accepted", True), ("Fix the build again", "edited", 1.0)],
+)
+def test_what_a_commit_reports_becomes_feedback_of_its_surface(
+    typing: World, message: str, outcome: str, *, value: bool | float
+) -> None:
+    commit(typing, ["Fix the build"] * 12)
+    shown, _, text = plain(typing, f"commit{US}README.md{US}".encode()).text.partition("\t")
+    commit(typing, [message], suggestion={"decision_id": shown, "outcome": outcome})
+    stored = decision(typing, shown)
+
+    assert text == "Fix the build\n"
+    assert stored is not None
+    assert stored.routing is not None
+    assert stored.routing["surface"] == "commit"
+    assert [(word.decision_id, word.metric, word.value) for word in words(typing)] == [
+        (shown, outcome, value)
+    ]
 
 
 def test_nobody_can_have_edited_what_was_not_shown(typing: World) -> None:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from selflow.predict.calibration import Temperature, expected_calibration_error
+from selflow.predict.calibration import FirstGuess, Temperature, expected_calibration_error
+from selflow.predict.table import Floats
 
 
 def _fed(p_first: float, hit: float, steps: int) -> Temperature:
@@ -61,3 +62,63 @@ def test_truth_has_no_error_and_boasting_has() -> None:
     assert expected_calibration_error([], []) == 0.0
     assert expected_calibration_error([1.0] * 30, [1.0] * 30) == 0.0
     assert expected_calibration_error([0.9] * 30, [0.0] * 30) == pytest.approx(0.9)
+
+
+def _told(boast: float, steps: int) -> tuple[FirstGuess, Floats, Floats, Floats]:
+    """First guesses stated ``boast`` too high in logits: the correction, what was stated, what it
+    made of that before each step, and what came.
+    """
+    rng = np.random.default_rng(3)
+    correction = FirstGuess()
+    truth = rng.uniform(0.05, 0.6, steps)
+    stated = 1.0 / (1.0 + (1.0 - truth) / truth * np.exp(-boast))
+    came = (rng.random(steps) < truth).astype(float)
+    corrected = np.empty(steps)
+    for i, (p, outcome) in enumerate(zip(stated.tolist(), came.tolist(), strict=True)):
+        corrected[i] = correction.apply(p)
+        correction.learn(p, outcome)
+    return correction, stated, corrected, came
+
+
+def test_a_first_guess_that_is_stated_too_high_is_corrected() -> None:
+    _, stated, corrected, came = _told(0.5, 4_000)
+    before, after = (expected_calibration_error(p[500:], came[500:]) for p in (stated, corrected))
+
+    assert before > 0.08
+    assert after < before / 3
+
+
+def test_a_true_first_guess_is_left_nearly_alone() -> None:
+    _, stated, corrected, _ = _told(0.0, 4_000)
+
+    assert np.abs(corrected - stated).mean() < 0.015
+
+
+def test_what_a_first_guess_is_believed_knows_no_future() -> None:
+    one, other = FirstGuess(), FirstGuess()
+    for i in range(300):
+        assert one.apply(0.3) == other.apply(0.3)
+        one.learn(0.3, float(i % 2))
+        other.learn(0.3, float(i % 2) if i < 299 else 1.0 - i % 2)
+
+    assert one.apply(0.3) != other.apply(0.3)
+
+
+def test_a_certain_first_guess_stays_certain() -> None:
+    correction, *_ = _told(1.0, 500)
+    state = correction.state()
+    correction.learn(1.0, 0.0)
+
+    assert correction.apply(1.0) == 1.0
+    assert correction.apply(0.0) == 0.0
+    assert correction.state() == state
+
+
+def test_a_restored_first_guess_goes_on_alike() -> None:
+    one, *_ = _told(0.5, 500)
+    other = FirstGuess()
+    other.load_state(one.state())
+    one.learn(0.4, 1.0)
+    other.learn(0.4, 1.0)
+
+    assert one.apply(0.4) == other.apply(0.4) != 0.4

@@ -1,5 +1,8 @@
 """Whatever else hooks into a shell goes on as before, and the prompt looks as before."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from tests.unit.shells.homes import Home
@@ -70,6 +73,34 @@ def test_bash_preexec_sees_each_command_and_we_see_its_status(at_home: Home) -> 
     assert _asked(terminal, 'printf %s "$seen"').count("<true one>") == 1
     assert "_selflow" not in _asked(terminal, 'printf %s "$seen"')
     assert [record[4] for record in at_home.records()[:3]] == ["0", "7", "0"]
+
+
+PREEXEC = Path(os.environ.get("BASH_PREEXEC", "/usr/local/share/bash-preexec/bash-preexec.sh"))
+MINE = """
+preexec() { seen+="<$1>"; }
+precmd() { codes+="$?,"; }
+"""
+
+
+@pytest.mark.parametrize("order", ["before", "behind"])
+def test_the_real_bash_preexec_sees_each_command_and_we_do_too(at_home: Home, order: str) -> None:
+    if not PREEXEC.exists():
+        missing = f"{PREEXEC} is missing: bash-preexec, for example from the wheel bashhub"
+        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+    at_home.allow()
+    loaded = f"source '{PREEXEC}'\n{MINE}"
+    rc, after = (loaded, "") if order == "before" else ("", loaded)
+    terminal = at_home.start("bash", rc, after)
+    terminal.run("true one")
+    terminal.run("false")
+    terminal.run("echo a b")
+    seen = _asked(terminal, 'printf %s "$seen$codes"')
+
+    assert seen.startswith("<true one><false><echo a b>")
+    assert seen.endswith("0,1,0,")
+    assert "_selflow" not in seen
+    assert at_home.commands()[:3] == ["true one", "false", "echo a b"]
+    assert [record[4] for record in at_home.records()[:3]] == ["0", "1", "0"]
 
 
 def test_what_another_program_shows_before_a_command_is_still_shown(at_home: Home) -> None:

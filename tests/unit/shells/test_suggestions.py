@@ -2,10 +2,12 @@
 dies.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from psutil import pid_exists
 
 from selflow.collect.companion.hooks import BUDGET_S
 from tests.unit.shells.homes import Home
@@ -258,6 +260,28 @@ def test_the_key_waits_its_budget_and_then_leaves_the_server_alone(
 
     assert at_home.commands() == ["echo hi"]
     assert len(server.asked) <= 3
+
+
+def test_fish_does_not_wait_for_a_client_that_is_slow_to_start(
+    at_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_home.allow()
+    at_home.serve(LINES)
+    client = at_home.path / "bin" / "curl"
+    client.parent.mkdir()
+    client.write_text("#!/bin/sh\necho $$ >>~/hung\nexec sleep 60\n")
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{client.parent}:{os.environ['PATH']}")
+    terminal = at_home.start("fish", is_patient=False)
+    terminal.keys("echo h")
+    terminal.expect("h")
+    terminal.keys(KEY)
+    enter(terminal, "i")
+    hung = [int(pid) for pid in (at_home.path / "hung").read_text().split()]
+
+    assert at_home.commands() == ["echo hi"]
+    assert len(hung) <= 1
+    wait_until(lambda: not any(pid_exists(pid) for pid in hung))
 
 
 def test_an_answer_after_the_budget_is_not_drawn(at_home: Home) -> None:

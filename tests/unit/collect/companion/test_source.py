@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from selflow.collect.companion.source import ShellCompanion
+from selflow.collect.companion.records import events_of
+from selflow.collect.companion.source import SpoolSource
 from selflow.collect.companion.spool import ShellSpool
 from selflow.collect.outbox import Outbox
+from selflow.core.clock import Clock
 from selflow.core.codec import WireLimits
 from selflow.core.errors import StoreError
 from selflow.core.events import Credits
@@ -46,6 +48,10 @@ class Unreliable:
         return [stored.event.subject for stored in self.log.read(0, 10_000)]
 
 
+def companion(folder: Path, clock: Clock) -> SpoolSource:
+    return SpoolSource("shell companion", folder, events_of, 1.0, clock)
+
+
 class World:
     """A spool, a log, and collectors that come and go."""
 
@@ -62,11 +68,11 @@ class World:
             file.write(content)
         return path
 
-    def collect(self) -> ShellCompanion:
+    def collect(self) -> SpoolSource:
         """A collector's life of one look."""
         spool = Spool(self._outbox_folder, 1_000_000)
         outbox = Outbox(self.sink, event_filter(), spool, self.clock, WireLimits(), 1.0)
-        source = ShellCompanion(self.spool, 1.0, self.clock)
+        source = companion(self.spool, self.clock)
         with once(source, outbox):
             pass
         spool.close()
@@ -79,7 +85,7 @@ class World:
 
 
 @contextmanager
-def once(source: ShellCompanion, outbox: Outbox) -> Iterator[None]:
+def once(source: SpoolSource, outbox: Outbox) -> Iterator[None]:
     source.start(outbox.offer)
     try:
         yield
@@ -213,7 +219,7 @@ def test_what_a_shell_that_is_gone_left_empty_is_cleared_away(world: World) -> N
 
 
 def test_a_folder_that_was_revoked_meanwhile_is_no_fault(world: World) -> None:
-    source = ShellCompanion(world.spool, 1.0, world.clock)
+    source = companion(world.spool, world.clock)
     source.start(lambda *_: True)
     for path in world.spool.iterdir():
         path.unlink()
