@@ -37,6 +37,7 @@ class Endpoints:
     listener.
     """
 
+    console: str | None = None
     inference: str | None = None
     suggest: str | None = None
     ingest: str | None = None
@@ -158,6 +159,20 @@ def read_keeper(root: Root) -> ProcessRecord | None:
         NotRunningError: The file is there and cannot be read.
     """
     return _read(root.keeper, ProcessRecord)
+
+
+def write_console(root: Root, console: ProcessRecord) -> None:
+    """Record which process is the console: ``run/console.json``."""
+    _write(root.console, console)
+
+
+def read_console(root: Root) -> ProcessRecord | None:
+    """The process that is, or was, the console; None if there is none.
+
+    Raises:
+        NotRunningError: The file is there and cannot be read.
+    """
+    return _read(root.console, ProcessRecord)
 
 
 def _write(path: Path, record: RaySession | Endpoints | SessionRequest | ProcessRecord) -> None:
