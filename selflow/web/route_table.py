@@ -22,11 +22,14 @@ class RouteTable(Mapping[tuple[str, str], RoutePolicy]):
         ``{name:path}`` whatever follows.
         """
         self._exact[method, policy.route] = policy
-        form = _PARAMETER.sub(
-            lambda found: ".+" if found[1] else "[^/]+", re.escape(policy.route)
-        )
+        form = _PARAMETER.sub(lambda found: ".+" if found[1] else "[^/]+", re.escape(policy.route))
         if form != re.escape(policy.route):
             self._forms.append((method, re.compile(form), policy))
+
+    def include(self, other: "RouteTable") -> None:
+        """Take all routes of another table in, behind those that are here."""
+        for (method, _), policy in other.items():
+            self.add(method, policy)
 
     def __getitem__(self, key: tuple[str, str]) -> RoutePolicy:
         if (policy := self._exact.get(key)) is not None:

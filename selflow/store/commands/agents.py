@@ -10,9 +10,10 @@ from selflow.core.errors import UsageError
 from selflow.core.grants import OWNER
 from selflow.core.invocation import Invocation, printable, table
 from selflow.store.commands.opening import open_catalog
-from selflow.store.reading import CatalogReader, router_beliefs
-from selflow.store.records import AgentVersion, Trial, Verdict
+from selflow.store.reading import CatalogReader
+from selflow.store.records import Trial
 from selflow.store.row import document
+from selflow.store.views import agent_items, router_beliefs
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 _GAIN = "slice_gain_bits"
@@ -130,11 +131,7 @@ def _show_serving(call: Invocation, name: str) -> None:
 
 
 def _items(call: Invocation) -> list[dict[str, Any]]:
-    """Every version with its verdict, newest first."""
-    reader = CatalogReader(call.catalog_location())
-    verdicts = {record.id: document(record) for record in reader.learned(Verdict)}
-    versions = sorted(reader.learned(AgentVersion), key=lambda record: -record.created_at_us)
-    return [{**document(record), "verdict": verdicts[record.verdict_id]} for record in versions]
+    return agent_items(CatalogReader(call.catalog_location()))
 
 
 def _lines(item: Mapping[str, Any], trials: list[Trial]) -> Iterator[str]:
