@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 
-from selflow.console.server import pages, sign_in, system_api
+from selflow.console.server import data_api, learning_api, pages, sign_in, system_api
 from selflow.console.server.read_model import ReadModel
 from selflow.console.server.routes import Routes
 from selflow.console.server.sign_in import Codes
@@ -18,7 +18,7 @@ from selflow.web.error_answers import answer_errors
 from selflow.web.guard import Guard, Listener, Observe
 from selflow.web.route_table import RouteTable
 
-PARTS = (system_api, sign_in, pages)
+PARTS = (system_api, data_api, learning_api, sign_in, pages)
 STATIC = Path(__file__).parents[1] / "static"
 """What ``make web`` builds."""
 RUNNING, WAITING = 16, 64

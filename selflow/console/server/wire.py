@@ -3,11 +3,20 @@
 A figure here is the figure of the same name that ``selflow ... --json`` prints.
 """
 
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from pydantic import JsonValue
 
 from selflow.sdk.wire import Answer
+
+Item = TypeVar("Item")
+
+
+class Page(Answer, Generic[Item]):
+    """Items, newest first; ``next`` is the ``cursor`` of those behind them, None at the end."""
+
+    items: list[Item]
+    next: str | None
 
 
 class VersionAnswer(Answer):
