@@ -8,17 +8,25 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 
-from selflow.console.server import data_api, learning_api, pages, sign_in, system_api
+from selflow.console.server import (
+    data_api,
+    learning_api,
+    pages,
+    sign_in,
+    stream,
+    system_api,
+)
 from selflow.console.server.read_model import ReadModel
 from selflow.console.server.routes import Routes
 from selflow.console.server.sign_in import Codes
+from selflow.console.server.stream import Broadcast
 from selflow.web.access import TokenCache
 from selflow.web.bodies import App
 from selflow.web.error_answers import answer_errors
 from selflow.web.guard import Guard, Listener, Observe
 from selflow.web.route_table import RouteTable
 
-PARTS = (system_api, data_api, learning_api, sign_in, pages)
+PARTS = (system_api, data_api, learning_api, stream, sign_in, pages)
 STATIC = Path(__file__).parents[1] / "static"
 """What ``make web`` builds."""
 RUNNING, WAITING = 16, 64
@@ -52,6 +60,7 @@ def make_app(model: ReadModel, static: Path = STATIC) -> FastAPI:
     app.state.model = model
     app.state.static = static
     app.state.codes = Codes(model.clock)
+    app.state.broadcast = Broadcast(model.clock)
     answer_errors(app)
     for part in _all_routes():
         app.include_router(part.router)

@@ -4,6 +4,12 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
+from selflow.console.server.learning_view import (
+    agents_answer,
+    patterns_answer,
+    stage_items,
+    trial_items,
+)
 from selflow.console.server.paging import Cursor, Limit, newest_page
 from selflow.console.server.read_model import Model
 from selflow.console.server.routes import Routes
@@ -13,16 +19,13 @@ from selflow.console.server.wire_learning import (
     AuditItem,
     DecisionItem,
     PatternsAnswer,
-    StageItem,
     StagesAnswer,
-    TrialItem,
     TrialsAnswer,
     VerdictItem,
 )
 from selflow.core.errors import ApiError
-from selflow.store.records import AuditEntry, Cycle, Decision, Stage, Trial, Verdict
+from selflow.store.records import AuditEntry, Cycle, Decision, Verdict
 from selflow.store.row import document
-from selflow.store.views import agent_items, patterns_document, router_beliefs
 
 Name = Annotated[str, Path(max_length=200)]
 Filter = Annotated[str | None, Query(max_length=200)]
@@ -34,14 +37,13 @@ def patterns(model: Model) -> PatternsAnswer:
     """Every cluster of the newest discovery, hidden ones too, with the reason why it gets no
     agent, and what became of those of the discovery before.
     """
-    return PatternsAnswer(**patterns_document(model.catalog, with_hidden=True))
+    return patterns_answer(model)
 
 
 @routes.get("/api/agents", "view")
 def agents(model: Model) -> AgentsAnswer:
     """Every version of every agent with its verdict, newest first; the router's beliefs."""
-    reader = model.catalog
-    return AgentsAnswer(items=agent_items(reader), beliefs=router_beliefs(reader), next=None)
+    return agents_answer(model)
 
 
 @routes.get("/api/cycles", "view")
@@ -61,8 +63,7 @@ def cycle(cycle_id: Name, model: Model) -> CycleItem:
 @routes.get("/api/cycles/{cycle_id}/stages", "view")
 def stages(cycle_id: Name, model: Model) -> StagesAnswer:
     """The journal of a cycle, stage by stage."""
-    found = model.catalog.learned(Stage, cycle_id=cycle_id)
-    return StagesAnswer(items=[_stage(stage, model.clock.now_us()) for stage in found], next=None)
+    return StagesAnswer(items=stage_items(model, cycle_id), next=None)
 
 
 @routes.get("/api/trials", "view")
@@ -70,8 +71,7 @@ def trials(model: Model, cycle_id: Filter = None, agent: Filter = None) -> Trial
     """The trials of searches, of one cycle or one agent if they are named."""
     given = {"cycle_id": cycle_id, "agent": agent}
     wanted = {name: value for name, value in given.items() if value is not None}
-    found = model.catalog.learned(Trial, **wanted)
-    return TrialsAnswer(items=[TrialItem(**document(trial)) for trial in found], next=None)
+    return TrialsAnswer(items=trial_items(model, **wanted), next=None)
 
 
 @routes.get("/api/verdicts", "view")
@@ -90,8 +90,3 @@ def decisions(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[De
 def audit(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[AuditItem]:
     """The audit log."""
     return Page[AuditItem](**newest_page(model.catalog, AuditEntry, limit, cursor))
-
-
-def _stage(stage: Stage, now_us: int) -> StageItem:
-    seconds = ((stage.finished_at_us or now_us) - stage.started_at_us) / 1e6
-    return StageItem(**document(stage), seconds=round(seconds, 3))

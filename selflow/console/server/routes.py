@@ -30,12 +30,17 @@ class Routes:
         self.socket_policies = RouteTable()
 
     def get(
-        self, path: str, scope: Scope | None, *, area: str = "", in_schema: bool = True
+        self,
+        path: str,
+        scope: Scope | None,
+        *,
+        in_schema: bool = True,
+        responses: dict[int | str, dict[str, Any]] | None = None,
     ) -> Callable[[Handler], Handler]:
         """A route that reads. ``scope`` None is public."""
         rate = OTHERS if scope else None
-        self._demand("GET", RoutePolicy(path, scope, area, rate))
-        return self.router.get(path, include_in_schema=in_schema)
+        self._demand("GET", RoutePolicy(path, scope, rate=rate))
+        return self.router.get(path, include_in_schema=in_schema, responses=responses)
 
     def change(  # noqa: PLR0913  (a route is known by all of these)
         self,

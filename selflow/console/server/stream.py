@@ -5,7 +5,6 @@ whole document: a reader that is slow, or was away, gets the newest one, and not
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -15,19 +14,29 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from selflow.console.event_listing import END_US, EventQuery, event_document, newest
+from selflow.console.server.learning_view import (
+    agents_answer,
+    patterns_answer,
+    stage_items,
+    trial_items,
+)
 from selflow.console.server.read_model import ReadModel
 from selflow.console.server.routes import Routes
 from selflow.console.server.system_view import system_document
-from selflow.console.server.wire import CycleItem, SystemAnswer
+from selflow.console.server.wire import CycleItem
 from selflow.console.server.wire_data import EventItem
-from selflow.console.server.wire_learning import AgentsAnswer, PatternsAnswer, StageItem, TrialItem
+from selflow.console.server.wire_stream import (
+    CommandItem,
+    LiveMessage,
+    ProblemMessage,
+    RunsMessage,
+    StreamMessages,
+)
 from selflow.core.clock import Clock
 from selflow.core.errors import SelFlowError, UsageError
-from selflow.sdk.wire import Answer
 from selflow.store.command_records import Command
-from selflow.store.records import Cycle, Stage, Trial
+from selflow.store.records import Cycle
 from selflow.store.row import document
-from selflow.store.views import agent_items, patterns_document, router_beliefs
 
 Topic = Literal["live", "runs", "agents", "patterns"]
 TICK_S = 0.5
@@ -38,38 +47,6 @@ RECENT_EVENTS = 20
 _COMMANDS = 10
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 routes = Routes()
-
-
-class LiveMessage(Answer):
-    """The topic ``live``: the state of everything, and the newest events."""
-
-    full: Literal[True] = True
-    system: SystemAnswer
-    events: list[EventItem]
-
-
-class CommandItem(Answer):
-    """An act that was asked for in the console, from ``queued`` to ``done`` or ``failed``."""
-
-    id: str
-    action: str
-    subject: str
-    actor: str
-    state: Literal["queued", "accepted", "done", "failed"]
-    requested_at: str
-    accepted_at: str | None
-    finished_at: str | None
-    error: str
-
-
-class RunsMessage(Answer):
-    """The topic ``runs``: the newest cycle with its stages and trials, and the newest commands."""
-
-    full: Literal[True] = True
-    cycle: CycleItem | None
-    stages: list[StageItem]
-    trials: list[TrialItem]
-    commands: list[CommandItem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +71,7 @@ class Broadcast:
         self._number = 0
         self._newest: dict[Topic, Message] = {}
         self._changed = asyncio.Event()
-        self.readers: dict[int, frozenset[Topic]] = {}
+        self._readers: dict[int, frozenset[Topic]] = {}
         self._last_reader = 0
 
     def put(self, topic: Topic, data: str) -> None:
@@ -108,9 +85,13 @@ class Broadcast:
         self._changed.set()
         self._changed = asyncio.Event()
 
+    def has(self, topic: Topic) -> bool:
+        """Whether a message of this topic stands."""
+        return topic in self._newest
+
     def wanted(self) -> frozenset[Topic]:
         """The topics that somebody reads."""
-        return frozenset[Topic]().union(*self.readers.values())
+        return frozenset[Topic]().union(*self._readers.values())
 
     async def read(
         self, topics: frozenset[Topic], after: int, keep_alive_s: float = KEEP_ALIVE_S
@@ -118,7 +99,7 @@ class Broadcast:
         """The messages behind a number, at first those that stand; a comment where none comes."""
         self._last_reader += 1
         reader = self._last_reader
-        self.readers[reader] = topics
+        self._readers[reader] = topics
         try:
             while True:
                 changed = self._changed
@@ -137,7 +118,9 @@ class Broadcast:
                 except TimeoutError:
                     yield ": still here\n\n"
         finally:
-            del self.readers[reader]
+            del self._readers[reader]
+            for topic in topics - self.wanted():
+                self._newest.pop(topic, None)  # the next reader shall not begin with an old one
 
 
 async def sample(model: ReadModel, broadcast: Broadcast) -> None:
@@ -146,20 +129,20 @@ async def sample(model: ReadModel, broadcast: Broadcast) -> None:
     while True:
         for topic in sorted(broadcast.wanted()):
             if tick % EVERY_TICKS[topic] == 0 or not broadcast.has(topic):
-                try:
-                    broadcast.put(topic, await asyncio.to_thread(snapshot, model, topic))
-                except SelFlowError as error:
-                    broadcast.put("live", json.dumps({"full": False, "problem": str(error)}))
+                broadcast.put(topic, await asyncio.to_thread(snapshot, model, topic))
         tick += 1
         await asyncio.sleep(TICK_S)
 
 
 def snapshot(model: ReadModel, topic: Topic) -> str:
-    """The document of a topic as it is now."""
-    return _MAKERS[topic](model).model_dump_json()
+    """The document of a topic as it is now, or why there is none."""
+    try:
+        return _MAKERS[topic](model).model_dump_json()
+    except SelFlowError as error:
+        return ProblemMessage(problem=str(error)).model_dump_json()
 
 
-@routes.get("/api/stream", "view")
+@routes.get("/api/stream", "view", responses={200: {"model": StreamMessages}})
 async def stream(
     request: Request,
     topics: Annotated[str, Query(max_length=100)] = "live",
@@ -188,30 +171,19 @@ def _live(model: ReadModel) -> LiveMessage:
 
 
 def _runs(model: ReadModel) -> RunsMessage:
-    reader, now_us = model.catalog, model.clock.now_us()
+    reader = model.catalog
     cycle = next(iter(reader.newest(Cycle, 1)), None)
-    stages = reader.learned(Stage, cycle_id=cycle.id) if cycle else []
-    trials = reader.learned(Trial, cycle_id=cycle.id) if cycle else []
     return RunsMessage(
         cycle=CycleItem(**document(cycle)) if cycle else None,
-        stages=[StageItem.of(stage, now_us) for stage in stages],
-        trials=[TrialItem(**document(trial)) for trial in trials],
-        commands=[CommandItem(**document(c)) for c in reader.newest(Command, _COMMANDS)],
+        stages=stage_items(model, cycle.id) if cycle else [],
+        trials=trial_items(model, cycle_id=cycle.id) if cycle else [],
+        commands=[CommandItem(**document(row)) for row in reader.newest(Command, _COMMANDS)],
     )
-
-
-def _agents(model: ReadModel) -> AgentsAnswer:
-    reader = model.catalog
-    return AgentsAnswer(items=agent_items(reader), beliefs=router_beliefs(reader), next=None)
-
-
-def _patterns(model: ReadModel) -> PatternsAnswer:
-    return PatternsAnswer(**patterns_document(model.catalog, with_hidden=True))
 
 
 _MAKERS: Mapping[Topic, Callable[[ReadModel], BaseModel]] = {
     "live": _live,
     "runs": _runs,
-    "agents": _agents,
-    "patterns": _patterns,
+    "agents": agents_answer,
+    "patterns": patterns_answer,
 }
