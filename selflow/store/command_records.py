@@ -10,6 +10,7 @@ from selflow.store.row import Row
 Action = Literal[
     "learn.start",
     "learn.cancel",
+    "agent.promote",
     "agent.rollback",
     "agent.retire",
     "pattern.edit",

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 
 from selflow.console.server import (
+    commands_api,
     data_api,
     learning_api,
     pages,
@@ -26,7 +27,7 @@ from selflow.web.error_answers import answer_errors
 from selflow.web.guard import Guard, Listener, Observe
 from selflow.web.route_table import RouteTable
 
-PARTS = (system_api, data_api, learning_api, stream, sign_in, pages)
+PARTS = (system_api, data_api, learning_api, commands_api, stream, sign_in, pages)
 STATIC = Path(__file__).parents[1] / "static"
 """What ``make web`` builds."""
 RUNNING, WAITING = 16, 64

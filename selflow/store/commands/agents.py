@@ -80,6 +80,27 @@ def rollback(
 
 
 @app.command()
+def promote(
+    ctx: typer.Context,
+    version: Annotated[
+        str, typer.Argument(metavar="NAME@VERSION", help="A version that served before.")
+    ],
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show which version serves, and change nothing.")
+    ] = False,
+) -> None:
+    """Serve a version of an agent again that passed its verdict."""
+    call: Invocation = ctx.obj
+    if dry_run:
+        _show_serving(call, version.partition("@")[0])
+        return
+    with open_catalog(call) as catalog:
+        promoted = catalog.agents.promote(version, SystemClock().now_us(), OWNER)
+    call.show(document(promoted), [f"{promoted.id} serves"])
+
+
+@app.command()
 def beliefs(ctx: typer.Context) -> None:
     """Show what the router believes of each arm, with 95% credible intervals.
 
