@@ -26,6 +26,5 @@ class Commands:
         """It is done, or has failed for this reason."""
         with self._database.write() as connection:
             (command,) = find(connection, Command, id=command_id)
-            state = "failed" if error else "done"
-            ended = replace(command, state=state, error=error, finished_at_us=now_us)
-            return put(connection, ended)
+            ended = replace(command, error=error, finished_at_us=now_us)
+            return put(connection, replace(ended, state="failed" if error else "done"))
