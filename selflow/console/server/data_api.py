@@ -29,7 +29,7 @@ from selflow.console.server.wire_data import (
 from selflow.core.clock import parse_ts_us, rfc3339
 from selflow.core.errors import UsageError
 from selflow.core.events import Stored
-from selflow.store.derived import DAY_US, HOUR_US
+from selflow.store.derived import DAY_US, HOUR_US, Group
 from selflow.store.log import LogReader
 
 MAX_BINS = 2_000
@@ -140,7 +140,11 @@ def _newest(model: ReadModel, log: LogReader, wanted: EventQuery, limit: int) ->
     """Wanted events, newest first. What few events are is looked for only in the hours that the
     index knows to hold some, and in the last two, which it may not know yet.
     """
-    groups = {"source": wanted.source, "kind": wanted.kind, "app": wanted.app}
+    groups: dict[Group, str | None] = {
+        "source": wanted.source,
+        "kind": wanted.kind,
+        "app": wanted.app,
+    }
     if all(value is None for value in groups.values()):
         return newest(log, wanted, limit)
     recent_us = model.clock.now_us() // HOUR_US * HOUR_US - HOUR_US

@@ -7,6 +7,7 @@ import socket
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.metadata import version
 
 import uvicorn
 from anyio.to_thread import current_default_thread_limiter
@@ -103,7 +104,8 @@ def bind(wished_port: int) -> socket.socket:
 
 def _record(root: Root, port: int, wished_port: int) -> None:
     me, url = this_process("console"), f"http://127.0.0.1:{port}"
-    write_console(root, ConsoleRecord(me.name, me.pid, me.started_at_us, url, wished_port))
+    identity = (me.name, me.pid, me.started_at_us)
+    write_console(root, ConsoleRecord(*identity, url, wished_port, version("selflow")))
     if (known := read_endpoints(root)) is not None:
         write_endpoints(root, replace(known, console=url))
 
