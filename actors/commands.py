@@ -11,11 +11,11 @@ from typing import Annotated
 
 import typer
 
+from actors import console_process, keeper, session
 from actors import doctor as checks
-from actors import keeper, session
 from selflow.core.clock import SystemClock
 from selflow.core.config_files import clear_overrides, untrusted_project
-from selflow.core.errors import UsageError
+from selflow.core.errors import StoreError, UsageError
 from selflow.core.invocation import Invocation, table
 from selflow.core.paths import settings_variables
 from selflow.core.session_files import SessionRequest, read_ray_session, read_request
@@ -55,10 +55,15 @@ def up(
         call.note(f"note: {project} is ignored; to trust it: selflow config trust")
     plan = session.bring_up(call.root, request, call.note)
     session.spawn_keeper(call.root)
-    address = call.endpoints()["inference"]
+    _have_console(call, plan.settings.console.port)
+    endpoints = call.endpoints()
+    address, page = endpoints["inference"], endpoints.get("console")
     call.show(
-        {"state": "running", "root": str(plan.root.path), "endpoints": call.endpoints()},
-        [f"SelFlow is running; inference at {address}, token in {plan.root.token}"],
+        {"state": "running", "root": str(plan.root.path), "endpoints": endpoints},
+        [
+            f"SelFlow is running; inference at {address}, token in {plan.root.token}",
+            *([f"the web page is at {page}; open it with: selflow ui"] if page else []),
+        ],
     )
     ray_session = read_ray_session(call.root)
     for warning in ray_session.warnings if ray_session else ():
@@ -113,9 +118,10 @@ def run(
     """Bring the session up, keep it, and take it down at SIGTERM: for service units."""
     call: Invocation = ctx.obj
     _refuse_strangers()
-    session.bring_up(
+    plan = session.bring_up(
         call.root, _request(call, assign, lean=lean, without_token=without_token), call.note
     )
+    _have_console(call, plan.settings.console.port)
     try:
         keeper.keep(call.root, SystemClock(), threading.Event(), handover_s=math.inf)
     finally:
@@ -152,6 +158,14 @@ def _request(
         cwd=str(call.cwd),
         environment=settings_variables(call.environ),
     )
+
+
+def _have_console(call: Invocation, wished_port: int) -> None:
+    """Start the console; a session without one collects, learns and answers all the same."""
+    try:
+        console_process.ensure(call.root, wished_port)
+    except StoreError as error:
+        call.note(f"note: {error}; {error.hint}")
 
 
 def _refuse_strangers() -> None:

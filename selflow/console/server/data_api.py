@@ -1,0 +1,206 @@
+"""``/api/events``, ``/api/sources`` and ``/api/activity``: what was collected."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from fastapi import Query
+
+from selflow.console.event_listing import (
+    END_US,
+    EventQuery,
+    event_document,
+    newest,
+    next_cursor,
+    parse_cursor,
+)
+from selflow.console.server.paging import Cursor, Limit, refuse_cursor
+from selflow.console.server.read_model import Model, ReadModel
+from selflow.console.server.routes import Routes
+from selflow.console.server.wire import Page
+from selflow.console.server.wire_data import (
+    ActivityAnswer,
+    ActivityItem,
+    ConsentItem,
+    EventItem,
+    SourcesAnswer,
+    StreamItem,
+)
+from selflow.core.clock import parse_ts_us, rfc3339
+from selflow.core.errors import UsageError
+from selflow.core.events import Stored
+from selflow.store.derived import DAY_US, HOUR_US, Group
+from selflow.store.log import LogReader
+
+MAX_BINS = 2_000
+"""More are no picture: the answer is refused and proposes coarser bins."""
+MAX_DAYS = 366
+MAX_EXAMINED_EVENTS = 2_000
+"""Of those that hold the words of a search, in one answer: about 20 ms."""
+_SEARCH_EVENTS = 500
+_NEVER = "give a time such as 2026-01-31 or 2026-01-31T12:00:00Z"
+Text = Annotated[str | None, Query(max_length=200)]
+routes = Routes()
+
+
+@routes.get("/api/events", "view")
+def events(  # noqa: PLR0913  (one for each filter)
+    model: Model,
+    *,
+    source: Text = None,
+    kind: Text = None,
+    app: Text = None,
+    since: Text = None,
+    until: Text = None,
+    q: Text = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[EventItem]:
+    """Stored events, redacted, newest first.
+
+    ``q`` finds events that hold all of its words, or words that begin so; they come in the order
+    in which they arrived.
+    """
+    wanted = EventQuery(
+        _moment("since", since, 0), _moment("until", until, END_US), source, kind, app
+    )
+    with model.reading() as log:
+        if log is None:
+            return Page[EventItem](items=[], next=None)
+        if q is not None:
+            return _search(model, log, wanted, q, limit, cursor)
+        return _list(model, log, wanted, limit, cursor)
+
+
+@routes.get("/api/sources", "view")
+def sources(model: Model) -> SourcesAnswer:
+    """What may be collected, what came, and whether the collector runs."""
+    services = model.status()["services"]
+    return SourcesAnswer(
+        consents=[
+            ConsentItem(
+                kind=consent.source,
+                is_allowed=consent.revoked_at_us is None,
+                granted_at=rfc3339(consent.granted_at_us),
+                revoked_at=rfc3339(consent.revoked_at_us) if consent.revoked_at_us else None,
+                folders=list(consent.folders),
+            )
+            for consent in model.catalog.consents()
+        ],
+        streams=[
+            StreamItem(source=seen.source, events=seen.events, last_at=rfc3339(seen.last_us))
+            for seen in model.index.sources()
+        ],
+        collector=next((s["state"] for s in services if s["name"] == "collector"), "not running"),
+    )
+
+
+@routes.get("/api/activity", "view")
+def activity(
+    model: Model,
+    since: Text = None,
+    until: Text = None,
+    bin: Literal["hour", "day"] = "hour",  # noqa: A002  (the name in the URL)
+    by: Literal["source", "kind", "app"] = "source",
+) -> ActivityAnswer:
+    """Events per hour or day, of the last week if no time is given."""
+    until_us = _moment("until", until, model.clock.now_us() + 1)
+    since_us = _moment("since", since, until_us - 7 * DAY_US)
+    if until_us - since_us > MAX_DAYS * DAY_US:
+        raise UsageError(f"the range is longer than {MAX_DAYS} days", "ask for a shorter one")
+    bin_us = HOUR_US if bin == "hour" else DAY_US
+    matches = model.index.activity(since_us, until_us, bin_us, by, MAX_BINS + 1)
+    if len(matches) > MAX_BINS:
+        raise UsageError(f"more than {MAX_BINS:,} bins", "ask for bin=day or a shorter range")
+    items = [
+        ActivityItem(
+            start_at=rfc3339(one.start_us),
+            group=one.group,
+            events=one.events,
+            duration_s=round(one.duration_s, 3),
+        )
+        for one in matches
+    ]
+    return ActivityAnswer(bin=bin, by=by, items=items)
+
+
+def _list(
+    model: ReadModel, log: LogReader, wanted: EventQuery, limit: int, cursor: str | None
+) -> Page[EventItem]:
+    if cursor is not None:
+        try:
+            wanted = replace(wanted, cursor=parse_cursor(cursor))
+        except ValueError as error:
+            raise refuse_cursor() from error
+    matches = _newest(model, log, wanted, limit + 1)
+    return _page(matches[:limit], next_cursor(matches[:limit]) if len(matches) > limit else None)
+
+
+def _newest(model: ReadModel, log: LogReader, wanted: EventQuery, limit: int) -> list[Stored]:
+    """Wanted events, newest first. What few events are is looked for only in the hours that the
+    index knows to hold some, and in the last two, which it may not know yet.
+    """
+    groups: dict[Group, str | None] = {
+        "source": wanted.source,
+        "kind": wanted.kind,
+        "app": wanted.app,
+    }
+    if all(value is None for value in groups.values()):
+        return newest(log, wanted, limit)
+    recent_us = model.clock.now_us() // HOUR_US * HOUR_US - HOUR_US
+    since_us = max(wanted.since_us, recent_us)
+    matches = newest(log, replace(wanted, since_us=since_us), limit)
+    known = model.index.hours_with(groups, wanted.since_us, min(wanted.until_us, recent_us))
+    for hour_us in known:
+        if len(matches) >= limit:
+            break
+        hour = replace(
+            wanted,
+            since_us=max(wanted.since_us, hour_us),
+            until_us=min(wanted.until_us, recent_us, hour_us + HOUR_US),
+        )
+        matches += newest(log, hour, limit - len(matches))
+    return matches
+
+
+def _search(
+    model: ReadModel, log: LogReader, wanted: EventQuery, text: str, limit: int, cursor: str | None
+) -> Page[EventItem]:
+    """A page may hold fewer events than were asked for and still have a next one: so many are
+    looked at for one answer, and no more.
+    """
+    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise refuse_cursor()
+    matches: list[Stored] = []
+    examined, last_seq = 0, 0
+    for stored in _matches(model, log, text, int(cursor) if cursor else None):
+        if len(matches) == limit or examined == MAX_EXAMINED_EVENTS:
+            return _page(matches, str(last_seq))
+        examined, last_seq = examined + 1, stored.seq
+        if wanted.covers(stored):
+            matches.append(stored)
+    return _page(matches, None)
+
+
+def _matches(
+    model: ReadModel, log: LogReader, text: str, before_seq: int | None
+) -> Iterator[Stored]:
+    """Events that hold the words, newest first by arrival."""
+    while matches := model.index.search(text, before_seq, _SEARCH_EVENTS):
+        for seq in matches:
+            yield from (stored for stored in log.read(seq - 1, 1) if stored.seq == seq)
+        before_seq = matches[-1]
+
+
+def _page(matches: list[Stored], following: str | None) -> Page[EventItem]:
+    items = [EventItem.model_validate(event_document(stored)) for stored in matches]
+    return Page[EventItem](items=items, next=following)
+
+
+def _moment(name: str, text: str | None, default_us: int) -> int:
+    if text is None:
+        return default_us
+    try:
+        return parse_ts_us(text)
+    except ValueError as error:
+        raise UsageError(f"invalid {name}", _NEVER) from error
