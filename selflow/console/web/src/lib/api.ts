@@ -1,5 +1,7 @@
 /** The one way to the server: JSON in and out, problems as one class, a lost session noticed. */
 
+import type { paths } from "./wire";
+
 export type Query = Record<string, string | number | boolean | null | undefined>;
 
 /** An answer that says no (RFC 9457), or no answer at all (`status` 0). */
@@ -72,17 +74,47 @@ async function request(method: string, url: string, body?: unknown): Promise<Res
   throw problemOf(answer.status, parsed);
 }
 
-export async function get<T>(path: string, query: Query = {}): Promise<T> {
-  const answer = await request("GET", urlOf(path, query));
-  return (await answer.json()) as T;
+type Method = "get" | "post" | "patch" | "put" | "delete";
+type Operation<P extends keyof paths, M extends Method> = NonNullable<paths[P][M]>;
+/** What a route takes in its query, its path and its body, and what it answers. */
+type QueryOf<O> = O extends { parameters: { query?: infer Q } } ? Q : never;
+type PathOf<O> = O extends { parameters: { path: infer P } } ? P : undefined;
+type BodyOf<O> = O extends { requestBody?: { content: { "application/json": infer B } } }
+  ? B
+  : undefined;
+type AnswerOf<O> = O extends { responses: infer R }
+  ? { [S in keyof R]: R[S] extends { content: { "application/json": infer A } }
+      ? S extends 422 ? never : A
+      : never }[keyof R]
+  : never;
+type PathsWith<M extends Method> = {
+  [P in keyof paths]: [Operation<P, M>] extends [never] ? never : P;
+}[keyof paths];
+
+const filled = (path: string, names: Record<string, string | number> = {}): string =>
+  path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(names[name])));
+
+/** Read a route; path, query and answer are those of the server's own description. */
+export async function get<P extends PathsWith<"get">>(
+  path: P,
+  query: QueryOf<Operation<P, "get">> | Record<string, never> = {},
+  names?: PathOf<Operation<P, "get">>,
+): Promise<AnswerOf<Operation<P, "get">>> {
+  const answer = await request("GET", urlOf(filled(path, names ?? {}), query as Query));
+  return (await answer.json()) as AnswerOf<Operation<P, "get">>;
 }
 
-export async function send<T>(
-  method: "POST" | "PATCH" | "PUT" | "DELETE",
-  path: string,
-  body?: unknown,
-): Promise<T | null> {
-  const answer = await request(method, path, body);
+/** Change something; null where the route answers nothing. */
+export async function send<M extends Exclude<Method, "get">, P extends PathsWith<M>>(
+  method: M,
+  path: P,
+  options: {
+    names?: PathOf<Operation<P, M>>;
+    body?: BodyOf<Operation<P, M>>;
+  } = {},
+): Promise<AnswerOf<Operation<P, M>> | null> {
+  const url = filled(path, options.names ?? {});
+  const answer = await request(method.toUpperCase(), url, options.body);
   const text = await answer.text();
-  return text ? (JSON.parse(text) as T) : null;
+  return text ? (JSON.parse(text) as AnswerOf<Operation<P, M>>) : null;
 }

@@ -48,7 +48,7 @@ class Live {
 
   async poll(): Promise<void> {
     try {
-      this.#apply({ kind: "polled", system: await get<System>("/api/system"), atMs: Date.now() });
+      this.#apply({ kind: "polled", system: await get("/api/system"), atMs: Date.now() });
       this.problem = null;
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;

@@ -80,8 +80,9 @@ export const text = {
   },
   live: {
     question: "Is it running, what is it doing, when does it learn next?",
-    today: "Events today",
-    perMinute: "Events in each of the last 60 minutes",
+    today: "Events in 24 hours",
+    lastHour: (n: number): string => `${count(n)} in the last hour`,
+    about: "At about",
     stored: (n: number): string => `${count(n)} stored in all`,
     buffer: "Buffer",
     bufferOf: (filled: string, budget: string): string => `${filled} of ${budget}`,
@@ -103,13 +104,13 @@ export const text = {
     noBuffer: "No event log yet",
     endpoints: "Listening",
   },
-  collection: {
-    state: (state: string, until: string | null): string =>
-      state === "paused"
-        ? until
-          ? `collection paused until ${timeOfDay(until)}`
-          : "collection paused"
-        : "collecting",
+  conditions: {
+    size: "size",
+    diversity: "diversity",
+    days: "days",
+    units: { events: "events", bytes: "", labels: "different labels", days: "days" },
+    of: (value: string, needed: string, unit: string): string =>
+      `${value} of ${needed} ${unit}`.trim(),
   },
   cell: {
     time: "Time",
