@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
+from actors import console_process, keeper, session
 from actors import doctor as checks
-from actors import keeper, session
 from selflow.core.clock import SystemClock
 from selflow.core.config_files import clear_overrides, untrusted_project
 from selflow.core.errors import UsageError
@@ -54,11 +54,15 @@ def up(
     if project is not None:
         call.note(f"note: {project} is ignored; to trust it: selflow config trust")
     plan = session.bring_up(call.root, request, call.note)
+    console_process.ensure(call.root, plan.settings.console.port)
     session.spawn_keeper(call.root)
     address = call.endpoints()["inference"]
     call.show(
         {"state": "running", "root": str(plan.root.path), "endpoints": call.endpoints()},
-        [f"SelFlow is running; inference at {address}, token in {plan.root.token}"],
+        [
+            f"SelFlow is running; inference at {address}, token in {plan.root.token}",
+            f"the web page is at {call.endpoints()['console']}; open it with: selflow ui",
+        ],
     )
     ray_session = read_ray_session(call.root)
     for warning in ray_session.warnings if ray_session else ():
@@ -113,9 +117,10 @@ def run(
     """Bring the session up, keep it, and take it down at SIGTERM: for service units."""
     call: Invocation = ctx.obj
     _refuse_strangers()
-    session.bring_up(
+    plan = session.bring_up(
         call.root, _request(call, assign, lean=lean, without_token=without_token), call.note
     )
+    console_process.ensure(call.root, plan.settings.console.port)
     try:
         keeper.keep(call.root, SystemClock(), threading.Event(), handover_s=math.inf)
     finally:

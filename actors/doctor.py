@@ -17,7 +17,7 @@ from actors import ray_head
 from selflow.core.catalog_location import CatalogLocation
 from selflow.core.errors import NotRunningError, SelFlowError, StoreError
 from selflow.core.paths import Root
-from selflow.core.processes import living_keeper
+from selflow.core.processes import living_console, living_keeper
 from selflow.core.session_files import RaySession, read_ray_session
 
 _LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
@@ -49,10 +49,11 @@ def examine(root: Root, catalog: CatalogLocation, inference_port: int | None) ->
         return findings
     findings += [Finding("exposure", is_ok=False, detail=warning) for warning in session.warnings]
     findings.append(_keeper(root))
+    findings += _console(root)
     if session.is_ours:
         findings += _own_ray(root, session)
     if inference_port is not None:
-        findings += _inference(inference_port)
+        findings += _guarded("inference", inference_port, "/metrics")
         findings.append(_suggestions(root))
     return findings
 
@@ -98,6 +99,7 @@ def _private_paths(root: Root) -> Iterator[Path]:
         root.spool,
         root.log,
         root.run,
+        root.derived,
         root.path / "config",
     ):
         if folder.is_dir():
@@ -109,6 +111,8 @@ def _private_paths(root: Root) -> Iterator[Path]:
         root.run / "ray.env",
         root.socket("ingest.sock"),
         root.socket("suggest.sock"),
+        root.socket("console.sock"),
+        root.derived / "console.db",
     ):
         if path.exists():
             yield path
@@ -153,6 +157,16 @@ def _keeper(root: Root) -> Finding:
         return Finding("keeper", is_ok=True, detail=f"runs as process {keeper.pid}")
     detail = "not running, so a dead session is not rebuilt; start it with: selflow up"
     return Finding("keeper", is_ok=False, detail=detail)
+
+
+def _console(root: Root) -> Iterator[Finding]:
+    console = living_console(root)
+    if console is None:
+        detail = "not running; the keeper or selflow up starts it"
+        yield Finding("console", is_ok=False, detail=detail)
+        return
+    port = int(console.url.rpartition(":")[2])
+    yield from _guarded("console", port, "/api/system")
 
 
 def _own_ray(root: Root, session: RaySession) -> Iterator[Finding]:
@@ -207,14 +221,15 @@ def _answers(port: int, root: Root) -> bool:
     return False
 
 
-def _inference(port: int) -> Iterator[Finding]:
+def _guarded(name: str, port: int, closed_path: str) -> Iterator[Finding]:
+    """Whether one of our listeners answers, and only to who may ask."""
     status = _status(port, "GET", "/health", {})
-    yield Finding("inference answers", status == 200, f"GET /health answered {status}")
-    status = _status(port, "GET", "/metrics", {})
-    yield Finding("inference requires a token", status == 401, f"GET /metrics answered {status}")
+    yield Finding(f"{name} answers", status == 200, f"GET /health answered {status}")
+    status = _status(port, "GET", closed_path, {})
+    yield Finding(f"{name} requires a token", status == 401, f"GET {closed_path} answered {status}")
     status = _status(port, "GET", "/health", {"Host": "elsewhere.example"})
     yield Finding(
-        "inference checks the Host header", status == 421, f"a foreign Host was answered {status}"
+        f"{name} checks the Host header", status == 421, f"a foreign Host was answered {status}"
     )
 
 

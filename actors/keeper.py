@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
 
-from actors import ray_head, session
+from actors import console_process, ray_head, session
 from selflow.core.catalog_location import catalog_of_session
 from selflow.core.clock import Clock
 from selflow.core.errors import SelFlowError, location_of
 from selflow.core.paths import Root
-from selflow.core.processes import this_process
+from selflow.core.processes import living_console, this_process
 from selflow.core.session_files import read_ray_session, write_keeper
 
 CHECK_INTERVAL_S = 1.0
@@ -75,9 +75,9 @@ def keep(
 ) -> None:
     """Watch until the session is taken down (its record is gone) or ``stop`` is set.
 
-    Returns at once if another keeper still watches this root after ``handover_s``. A check that
-    fails (a full disk, a locked catalog) is logged and made again. A cluster that the owner started
-    is his to start again: it is never rebuilt.
+    A console that died is started again. Returns at once if another keeper still watches this root
+    after ``handover_s``. A check that fails (a full disk, a locked catalog) is logged and made
+    again. A cluster that the owner started is his to start again: it is never rebuilt.
 
     Args:
         root: Whose session.
@@ -90,7 +90,7 @@ def keep(
         if not is_only:
             return
         write_keeper(root, this_process("keeper"))
-        policy, last_fault = RebuildPolicy(), ""
+        policy, consoles, last_fault = RebuildPolicy(), RebuildPolicy(), ""
         while not clock.wait(stop, CHECK_INTERVAL_S):
             try:
                 current = read_ray_session(root)
@@ -102,12 +102,20 @@ def keep(
                     now_s=clock.monotonic_s(),
                 ):
                     (rebuild or _rebuild)(root)
+                _keep_console(root, consoles, clock)
                 last_fault = ""
             except (SelFlowError, OSError) as error:
                 if (fault := location_of(error)) != last_fault:
                     sys.stderr.write(f"a check failed and is repeated: {fault}\n")
                     sys.stderr.flush()
                 last_fault = fault
+
+
+def _keep_console(root: Root, policy: RebuildPolicy, clock: Clock) -> None:
+    """Start a console that has died again; one that was never started is not missed."""
+    is_well = not root.console.exists() or living_console(root) is not None
+    if policy.wants_rebuild(is_alive=is_well, is_fresh=True, now_s=clock.monotonic_s()):
+        console_process.start(root)
 
 
 @contextmanager

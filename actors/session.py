@@ -14,13 +14,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from actors import ray_head
+from actors import console_process, ray_head
 from actors.crash_logs import keep_crash_logs
 from selflow.core.catalog_location import catalog_of_session
 from selflow.core.clock import SystemClock
 from selflow.core.errors import NotRunningError, SelFlowError, StoreError
 from selflow.core.paths import Root, entries, remove_entry
-from selflow.core.processes import living_keeper
+from selflow.core.processes import living_console, living_keeper
 from selflow.core.session_files import (
     Endpoints,
     RaySession,
@@ -41,7 +41,7 @@ LOCK_LIMIT_S = 180.0
 KEEPER_LIMIT_S = 60.0
 _KEEPER_POLL_S = 0.05
 _KEEPER_LEAVES_S = 3.0
-_KEPT_IN_RUN = {"up.lock", "keeper.json", "keeper.lock"}
+_KEPT_IN_RUN = {"up.lock", "keeper.json", "keeper.lock", "console.json", "console.sock"}
 Report = Callable[[str], None]
 
 
@@ -110,6 +110,7 @@ def take_down(root: Root, report: Report) -> bool:
     with _one_at_a_time(root, report):
         was_up = _end_session(root, report)
     _end_keeper(root)  # it may have waited for the lock to rebuild
+    console_process.end(root)
     return was_up
 
 
@@ -309,7 +310,9 @@ def _end_services(root: Root, session: RaySession) -> None:
 def endpoints(root: Root, plan: "Plan", session: RaySession) -> Endpoints:
     """Where the session of this plan listens."""
     tcp_port, dashboard_port = plan.settings.ingest.tcp_port, session.dashboard_port
+    console = living_console(root)
     return Endpoints(
+        console=console.url if console else None,
         inference=f"http://127.0.0.1:{plan.inference_port}",
         suggest=f"unix://{root.socket('suggest.sock')}",
         ingest=f"ipc://{root.socket('ingest.sock')}",

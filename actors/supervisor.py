@@ -15,6 +15,7 @@ from ray.exceptions import RayError
 from actors.behaviour import BehaviourFeed
 from actors.buffer import BufferLink
 from actors.collector import CollectorShell
+from actors.command_runner import CommandRunner
 from actors.cycle import CycleRunner
 from actors.cycle_scheduler import CycleScheduler
 from actors.node_processes import node_processes
@@ -126,6 +127,7 @@ class SupervisorShell:
         self._rounds: HealthChecks | None = None
         # Nobody watches the watcher but Ray, which recreates an actor whose process has ended
         self._thread = self._pulse.run(self._run, at_fault=lambda: os._exit(1))
+        self._commands = self._pulse.run(self._carry_out, at_fault=lambda: os._exit(1))
 
     @ray.method(concurrency_group="health")
     def health(self) -> Health:
@@ -137,8 +139,18 @@ class SupervisorShell:
         """End every service gracefully; nothing is recreated afterwards."""
         self._stop.set()
         self._thread.join()
+        self._commands.join()
         if self._rounds is not None:
             self._rounds.withdraw()
+
+    def _carry_out(self) -> None:
+        """What the owner asks for in the console, beside the rounds: they take seconds."""
+        while self._rounds is None and not self._clock.wait(self._stop, _UNSETTLED_S):
+            pass
+        if self._rounds is not None:
+            catalog = self._plan.catalog()
+            CommandRunner(self._plan.root, catalog, self._clock).run(self._stop)
+            catalog.close()
 
     def _run(self) -> None:
         keep_trying(self._open, self._pulse, self._clock, self._stop)

@@ -5,15 +5,11 @@ envelope.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import FastAPI, Header, Request, Response
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 
 from selflow.core.clock import Clock
-from selflow.core.errors import ApiError, SelFlowError
 from selflow.core.settings import ServeSettings
 from selflow.sdk.wire import (
     ChatRequest,
@@ -26,9 +22,10 @@ from selflow.sdk.wire import (
     PredictAnswer,
     PredictRequest,
 )
-from selflow.web.access import Problem, TokenCache, Verify
+from selflow.web.access import TokenCache, Verify
 from selflow.web.bodies import App
-from selflow.web.guard import GRANT, REQUEST_ID, Guard, Listener
+from selflow.web.error_answers import answer_errors
+from selflow.web.guard import GRANT, Guard, Listener
 from serve.engine import Engine
 from serve.openai import Texts, routing_headers
 from serve.openai_errors import OpenAiErrors
@@ -36,8 +33,6 @@ from serve.request_metrics import MEDIA_TYPE, RequestMetrics
 from serve.routes import ANY_MODEL, policies
 from serve.suggest_http import answer as answer_suggest
 from serve.suggest_socket import SuggestSocket
-
-_SHOWN_CHARACTERS = 80
 
 
 def make_gateway(
@@ -74,10 +69,7 @@ def make_app(
 
     # The stock documentation page loads from a foreign host, so there is none here.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(SelFlowError, _ours)
-    app.add_exception_handler(Exception, _ours)
+    answer_errors(app)
 
     @app.post("/predict")
     @app.post("/v1/predict")
@@ -139,59 +131,3 @@ def _add_openai(app: FastAPI, texts: Texts) -> None:
     @app.get(ANY_MODEL)
     async def model(model_id: str) -> Model:
         return await asyncio.to_thread(texts.registry.model, model_id)
-
-
-async def _invalid(request: Request, error: Exception) -> Response:
-    """400, never 422; names the fields, never their values."""
-    errors = error.errors() if isinstance(error, RequestValidationError) else []
-    if any(item["type"] == "json_invalid" for item in errors):
-        return _respond(request, Problem(400, "bad_request", "the body is not valid JSON"))
-    odd = [item for item in errors if item["type"] == "unsupported_parameter"]
-    if odd:
-        param = str(odd[0]["ctx"]["param"])
-        problem = Problem(
-            400,
-            "unsupported_parameter",
-            str(odd[0]["msg"]),
-            field_errors=((param, str(odd[0]["msg"])),),
-        )
-        return _respond(request, problem)
-    fields = tuple(
-        (_path(item["loc"]), str(item["msg"]).removeprefix("Value error, ")) for item in errors
-    )
-    named = ", ".join(dict.fromkeys(loc for loc, _ in fields))
-    detail = f"the request does not follow the schema: {named}"
-    return _respond(
-        request, Problem(400, "validation_failed", detail, "see field_errors", field_errors=fields)
-    )
-
-
-async def _http(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    code = {404: "route_not_found", 405: "method_not_allowed"}.get(status, "bad_request")
-    return _respond(request, Problem(status, code, HTTPStatus(status).phrase))
-
-
-async def _ours(request: Request, error: Exception) -> Response:
-    shown = (
-        error
-        if isinstance(error, SelFlowError)
-        else ApiError(500, "internal", "the request failed inside SelFlow", "see the log")
-    )
-    detail = shown.detail if isinstance(shown, ApiError) else str(shown)
-    headers = (("retry-after", "1"),) if shown.status == HTTPStatus.SERVICE_UNAVAILABLE else ()
-    return _respond(request, Problem(shown.status, shown.code, detail, shown.hint, headers))
-
-
-def _respond(request: Request, problem: Problem) -> Response:
-    return Response(
-        problem.body(request.scope.get(REQUEST_ID, "")),
-        problem.status,
-        dict(problem.headers),
-        media_type="application/problem+json",
-    )
-
-
-def _path(loc: tuple[int | str, ...]) -> str:
-    parts = [str(part)[:_SHOWN_CHARACTERS] for part in loc if part != "body"]
-    return ".".join(parts) or "body"

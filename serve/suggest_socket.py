@@ -1,110 +1,19 @@
 """The Unix socket by which shells ask for suggestions: the owner's alone, without a token."""
 
-import asyncio
-import logging
-import os
-import socket
 from pathlib import Path
-
-import uvicorn
-from uvicorn.server import ServerState
 
 from selflow.core.clock import Clock
 from selflow.core.settings import ServeSettings
-from selflow.web.bodies import App
 from selflow.web.guard import Observe
-from selflow.web.owner_socket import SocketGuard, uid_of_peer
-from serve.front_door import HEAD_DEADLINE_S, BoundedProtocol
+from selflow.web.owner_listener import OwnerListener
 from serve.routes import policies
 
 ROUTES = (("POST", "/v1/suggest"), ("POST", "/v1/feedback"))
-_log = logging.getLogger(__name__)
 
 
-class OwnersProtocol(BoundedProtocol):
-    """One HTTP connection, if the owner is on the other end."""
-
-    owner_uid: int
-    deadline_s = HEAD_DEADLINE_S
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection, or answer 403 and end it."""
-        super().connection_made(transport)
-        if uid_of_peer(transport.get_extra_info("socket")) == self.owner_uid:
-            self._expect_head()
-        else:
-            self._refuse(403, "forbidden_scope", "this socket is another account's", "use your own")
-
-
-class SuggestSocket:
-    """Listens while the replica serves.
-
-    A socket that a killed replica left behind is replaced, and so is that of a replica that is
-    about to end: the newest one answers.
-    """
+class SuggestSocket(OwnerListener):
+    """Listens while the replica serves, on two of its routes."""
 
     def __init__(self, path: Path, settings: ServeSettings, clock: Clock, observe: Observe) -> None:
-        self._path = path
-        self._clock = clock
-        self._observe = observe
         all_policies = policies(settings)
-        self._policies = {route: all_policies[route] for route in ROUTES}
-        self._state = ServerState()
-        self._server: asyncio.Server | None = None
-        self._inode = 0
-        self.problem = ""
-        """Why nobody is answered here; empty if somebody is."""
-
-    async def open(self, app: App, owner_uid: int | None = None) -> None:
-        """Answer by this application from now on; a socket that cannot be made is logged, and said
-        in the health.
-        """
-
-        class Protocol(OwnersProtocol):
-            pass
-
-        Protocol.owner_uid = os.getuid() if owner_uid is None else owner_uid
-        guard = SocketGuard(app, self._policies, self._clock, self._observe)
-        config = uvicorn.Config(guard, lifespan="off", log_config=None, access_log=False, ws="none")
-        config.load()
-        try:
-            listener = self._bind()
-        except OSError as error:
-            self.problem = f"cannot listen at {self._path}: {error.strerror}"
-            _log.warning("%s", self.problem)
-            return
-        self._server = await asyncio.get_running_loop().create_unix_server(
-            lambda: Protocol(config, self._state, {}), sock=listener
-        )
-
-    async def close(self) -> None:
-        """Answer nobody any more."""
-        if self._server is None:
-            return
-        self._server.close()
-        for connection in list(self._state.connections):
-            connection.shutdown()
-        try:
-            if self._path.stat().st_ino == self._inode:
-                self._path.unlink()
-        except OSError as error:
-            _log.info("the socket is gone already: %s", error.strerror)
-
-    def _bind(self) -> socket.socket:
-        """Bind beside the path and move there, so that a client finds the old one or the new one.
-
-        The name beside it is not longer: a path of a socket has 107 bytes.
-        """
-        beside = self._path.with_name(f".{os.getpid()}"[: len(self._path.name)])
-        beside.unlink(missing_ok=True)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            listener.bind(str(beside))
-            beside.chmod(0o600)
-            self._inode = beside.stat().st_ino
-            listener.listen()
-            beside.replace(self._path)
-        except OSError:
-            listener.close()
-            raise
-        return listener
+        super().__init__(path, {route: all_policies[route] for route in ROUTES}, clock, observe)

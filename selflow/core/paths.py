@@ -120,6 +120,16 @@ class Root:
         return self.run / "keeper.json"
 
     @property
+    def console(self) -> Path:
+        """Which process is the console (``session_files``)."""
+        return self.run / "console.json"
+
+    @property
+    def derived(self) -> Path:
+        """What was computed from the log and the catalog and can be computed again."""
+        return self.path / "derived"
+
+    @property
     def user_settings(self) -> Path:
         """The owner's own settings file; never rewritten."""
         return self.config_dir / "config.yaml"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selflow.core.paths import Root
-from selflow.core.session_files import ProcessRecord, read_keeper
+from selflow.core.session_files import ConsoleRecord, ProcessRecord, read_console, read_keeper
 
 _PROC = Path("/proc")
 _SESSION_MARK = "SELFLOW_RAY_SESSION"
@@ -63,6 +63,12 @@ def living_keeper(root: Root) -> ProcessRecord | None:
     """The process that rebuilds this root's session when it dies; None if none runs."""
     keeper = read_keeper(root)
     return keeper if keeper is not None and is_running(keeper) else None
+
+
+def living_console(root: Root) -> ConsoleRecord | None:
+    """The process that answers the console's port; None if none runs."""
+    console = read_console(root)
+    return console if console is not None and is_running(console) else None
 
 
 def this_process(name: str) -> ProcessRecord:

@@ -38,6 +38,7 @@ class Endpoints:
     """
 
     inference: str | None = None
+    console: str | None = None
     suggest: str | None = None
     ingest: str | None = None
     ingest_tcp: str | None = None
@@ -101,7 +102,15 @@ class ProcessRecord:
     started_at_us: int
 
 
-T = TypeVar("T", RaySession, Endpoints, SessionRequest, ProcessRecord)
+@dataclass(frozen=True, slots=True)
+class ConsoleRecord(ProcessRecord):
+    """The console's process, where it listens, and the port that its settings asked for."""
+
+    url: str
+    wished_port: int
+
+
+T = TypeVar("T", RaySession, Endpoints, SessionRequest, ProcessRecord, ConsoleRecord)
 
 
 def write_ray_session(root: Root, session: RaySession) -> None:
@@ -158,6 +167,20 @@ def read_keeper(root: Root) -> ProcessRecord | None:
         NotRunningError: The file is there and cannot be read.
     """
     return _read(root.keeper, ProcessRecord)
+
+
+def write_console(root: Root, console: ConsoleRecord) -> None:
+    """Record which process is the console: ``run/console.json``."""
+    _write(root.console, console)
+
+
+def read_console(root: Root) -> ConsoleRecord | None:
+    """The process that is, or was, the console; None if there is none.
+
+    Raises:
+        NotRunningError: The file is there and cannot be read.
+    """
+    return _read(root.console, ConsoleRecord)
 
 
 def _write(path: Path, record: RaySession | Endpoints | SessionRequest | ProcessRecord) -> None:

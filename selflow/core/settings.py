@@ -339,6 +339,15 @@ class ServeSettings(Section):
     """Largest request body."""
 
 
+class ConsoleSettings(Section):
+    """The console: the web page and its API."""
+
+    port: Annotated[int, Field(ge=1024, le=65_535)] = 7730
+    """The port; the next free one if it is busy."""
+    max_body_bytes: Annotated[int, Field(ge=1_024, le=10_000_000)] = 10_000_000
+    """Largest request body."""
+
+
 class SupervisorSettings(Section):
     """Health checks of the services."""
 
@@ -383,5 +392,7 @@ class Settings(Section):
     """The Ray session."""
     serve: ServeSettings = ServeSettings()
     """The HTTP inference port."""
+    console: ConsoleSettings = ConsoleSettings()
+    """The web page and its API."""
     supervisor: SupervisorSettings = SupervisorSettings()
     """Health checks of the services."""

@@ -14,7 +14,7 @@ from selflow.core.ids import new_id
 from selflow.core.surfaces import Surface
 from selflow.store.audit import chain
 from selflow.store.cycles import journal
-from selflow.store.database import Database, find, put
+from selflow.store.database import Database, find, find_one, put
 from selflow.store.records import AgentVersion, Opening, Verdict, version_of
 
 _KEPT_VERSIONS = 3
@@ -183,6 +183,33 @@ class Agents:
             chain(connection, now_us, actor, "agent.retire", agent, details)
             return put(connection, replace(champion, status="retired"))
 
+    def promote(self, version_id: str, now_us: int, actor: str) -> AgentVersion:
+        """Let a version serve that served before; audited in the same transaction.
+
+        Raises:
+            UsageError: There is no such version, or it serves already. RefusedError: Its verdict is
+            not a pass, it stood on another base than what serves, or it is not kept any more.
+        """
+        with self._database.write() as connection:
+            version = find_one(connection, AgentVersion, id=version_id)
+            if version is None:
+                raise UsageError("there is no such version", "selflow agents lists the versions")
+            if version.status == "champion":
+                raise UsageError(f"{version_id} serves already", "selflow agents lists who serves")
+            versions = find(connection, AgentVersion, agent=version.agent)
+            bases = {other.base_sha256 for other in versions if other.status == "champion"}
+            if version.status != "retired" or version not in _retained(versions):
+                raise RefusedError(
+                    f"{version_id} has no passed verdict, or is not kept any more",
+                    "selflow agents show tells its verdict",
+                )
+            if not bases <= {version.base_sha256}:
+                raise RefusedError(
+                    f"{version_id} stood on another base than the version that serves",
+                    f"to stop serving that one: selflow agents retire {version.agent}",
+                )
+            return _promote(connection, replace(version, status="champion"), now_us, actor)
+
     def surplus(self) -> list[str]:
         """Hashes of adapters that may be removed: of each agent the last three that served, the
         last three, and the one that waits for a verdict stay.
@@ -215,13 +242,15 @@ def _settle(connection: Connection, version: AgentVersion, now_us: int) -> Agent
     elif known is not None and (known.status == "champion" or version.status != "champion"):
         return known
     return (
-        _promote(connection, version, now_us)
+        _promote(connection, version, now_us, "cycle")
         if version.status == "champion"
         else put(connection, version)
     )
 
 
-def _promote(connection: Connection, version: AgentVersion, now_us: int) -> AgentVersion:
+def _promote(
+    connection: Connection, version: AgentVersion, now_us: int, actor: str
+) -> AgentVersion:
     before = next(
         iter(find(connection, AgentVersion, agent=version.agent, status="champion")), None
     )
@@ -230,7 +259,7 @@ def _promote(connection: Connection, version: AgentVersion, now_us: int) -> Agen
     chain(
         connection,
         now_us,
-        "cycle",
+        actor,
         "agent.promote",
         version.agent,
         {"to": version.id, "verdict": version.verdict_id},

@@ -2,20 +2,17 @@
 unseen.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from selflow.core.events import Json
+from selflow.store.audit_chain import NOTHING, following, hash_of
 from selflow.store.database import Database, add, find, find_one, put
 from selflow.store.records import AuditEntry, AuditHead
 from selflow.store.schema import TABLES
-
-_NOTHING = AuditHead(0, "0" * 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ class AuditLog:
         does not prevent it.
         """
         with self._database.read() as connection:
-            before = _NOTHING
+            before = NOTHING
             for entry in find(connection, AuditEntry):
                 fault = _fault(entry, before)
                 if fault:
@@ -81,17 +78,13 @@ def chain(
     details: Mapping[str, Json] | None = None,
 ) -> AuditEntry:
     """Append an entry in a transaction that writes already, together with what it tells of."""
-    before = _head(connection)
-    unsigned = AuditEntry(
-        before.seq + 1, now_us, actor, action, subject, dict(details or {}), before.hash, ""
-    )
-    entry = add(connection, replace(unsigned, hash=_hash_of(unsigned)))
+    entry = add(connection, following(_head(connection), now_us, actor, action, subject, details))
     put(connection, AuditHead(entry.seq, entry.hash))
     return entry
 
 
 def _head(connection: Connection) -> AuditHead:
-    return find_one(connection, AuditHead) or _NOTHING
+    return find_one(connection, AuditHead) or NOTHING
 
 
 def _fault(entry: AuditEntry, before: AuditHead) -> str:
@@ -99,20 +92,4 @@ def _fault(entry: AuditEntry, before: AuditHead) -> str:
         return f"entries {before.seq + 1} to {entry.seq - 1} are missing"
     if entry.prev_hash != before.hash:
         return f"entry {entry.seq} does not follow entry {before.seq}"
-    return f"entry {entry.seq} was changed" if _hash_of(entry) != entry.hash else ""
-
-
-def _hash_of(entry: AuditEntry) -> str:
-    """SHA-256 of the entry without its hash. Changing this breaks every chain."""
-    parts = [
-        entry.seq,
-        entry.at_us,
-        entry.actor,
-        entry.action,
-        entry.subject,
-        dict(entry.details),
-        entry.prev_hash,
-    ]
-    return hashlib.sha256(
-        json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()
-    ).hexdigest()
+    return f"entry {entry.seq} was changed" if hash_of(entry) != entry.hash else ""

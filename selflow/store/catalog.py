@@ -9,6 +9,7 @@ from selflow.core.errors import StoreError
 from selflow.store.agents import Agents, Verdicts
 from selflow.store.audit import AuditLog
 from selflow.store.behaviour import BehaviourChanges
+from selflow.store.command_log import Commands
 from selflow.store.consents import Consents
 from selflow.store.cycles import Cycles
 from selflow.store.database import Database
@@ -43,6 +44,7 @@ class Catalog:
         self.verdicts = Verdicts(database)
         self.agents = Agents(database)
         self.routing = Routing(database)
+        self.commands = Commands(database)
 
     @classmethod
     def open(cls, location: CatalogLocation) -> Self:

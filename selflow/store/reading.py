@@ -12,12 +12,10 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from selflow.core.catalog_location import CatalogLocation, name_of
-from selflow.core.clock import rfc3339
 from selflow.core.errors import StoreError
 from selflow.store import postgresql
 from selflow.store.pattern_records import BehaviourChange
 from selflow.store.records import (
-    Beliefs,
     Consent,
     Decision,
     Fact,
@@ -58,6 +56,11 @@ class CatalogReader:
         """Every consent that was ever given, by source."""
         return self.learned(Consent)
 
+    def schema_version(self) -> str:
+        """The schema of the catalog; empty while there is none."""
+        rows = self._rows("SELECT version_num FROM alembic_version")
+        return next((str(row["version_num"]) for row in rows), "")
+
     def facts(self) -> SessionFacts:
         """What the session says of itself."""
         return SessionFacts.from_json({fact.name: fact.value for fact in self.learned(Fact)})
@@ -96,6 +99,23 @@ class CatalogReader:
         order = ", ".join((*kind.order, *kind.key))
         query = f"SELECT * FROM {kind.table} WHERE {wanted} ORDER BY {order}"  # noqa: S608  (ours)
         return [from_row(kind, row) for row in self._rows(query, *equal.values())]
+
+    def newest(
+        self, kind: type[T], limit_rows: int, before: tuple[int, str] | None = None
+    ) -> list[T]:
+        """At most ``limit_rows`` rows, newest first, behind those up to ``before``: the moment and
+        the key of the last one that was seen.
+        """
+        moment, key = (kind.order or kind.key)[0], kind.key[0]
+        wanted, values = "1 = 1", []
+        if before is not None:
+            wanted = f"({moment} < ? OR ({moment} = ? AND {key} < ?))"
+            values = [before[0], *before]
+        query = (
+            f"SELECT * FROM {kind.table} WHERE {wanted} "  # noqa: S608  (our own names)
+            f"ORDER BY {moment} DESC, {key} DESC LIMIT ?"
+        )
+        return [from_row(kind, row) for row in self._rows(query, *values, limit_rows)]
 
     def behaviour_changes(self) -> list[BehaviourChange]:
         """New behaviour and drift that the newest finished discovery did not know."""
@@ -154,15 +174,3 @@ def _unreadable(location: CatalogLocation, cause_name: str) -> StoreError:
     else:
         hint = "check that the PostgreSQL server runs and admits this user"
     return StoreError(f"cannot read the catalog {name_of(location)} ({cause_name})", hint)
-
-
-def router_beliefs(reader: CatalogReader) -> dict[str, Any]:
-    """What the router believes, as it stored it: arms with intervals, the feedback they hold, and
-    when that was.
-    """
-    stored = next(iter(reader.learned(Beliefs)), None)
-    return {
-        "items": stored.beliefs.get("summary", []) if stored else [],
-        "feedback_number": stored.feedback_number if stored else 0,
-        "updated_at": rfc3339(stored.at_us) if stored else None,
-    }

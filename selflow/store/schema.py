@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from selflow.core.errors import StoreError
-from selflow.store import pattern_records, records
+from selflow.store import command_records, pattern_records, records
 from selflow.store.row import Row, holds
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration; a test compares it with the folder. Those before were never released."""
 metadata = sa.MetaData(
     naming_convention={
@@ -111,6 +111,7 @@ TABLES: dict[type[Row], sa.Table] = {
         sa.UniqueConstraint(*records.Opening.key),
     ),
     records.Beliefs: _table(records.Beliefs),
+    command_records.Command: _table(command_records.Command),
 }
 
 

@@ -1,7 +1,5 @@
 """Bearer tokens: stored as SHA-256, shown once, compared in constant time."""
 
-import hashlib
-import hmac
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -13,10 +11,10 @@ from selflow.core.ids import new_id, new_token
 from selflow.store.audit import chain
 from selflow.store.database import Database, add, find, put
 from selflow.store.records import Token
+from selflow.store.token_check import OWNER_LABEL, grant_of, secret_sha256
 
 AREAS = ("ingest", "inference", "feedback", "metrics", "mcp")
 SCOPES: tuple[Scope, ...] = ("view", "operate", "admin")
-OWNER_LABEL = "owner"
 
 
 class Tokens:
@@ -70,7 +68,7 @@ class Tokens:
             now_us,
             expires_at_us,
             None,
-            _sha256(secret),
+            secret_sha256(secret),
         )
         with self._database.write() as connection:
             _add(connection, token, actor)
@@ -80,7 +78,7 @@ class Tokens:
         """The owner's own admin token, recreated; the one before it ends."""
         secret = new_token()
         token = Token(
-            new_id("tok"), "admin", [], [], OWNER_LABEL, now_us, None, None, _sha256(secret)
+            new_id("tok"), "admin", [], [], OWNER_LABEL, now_us, None, None, secret_sha256(secret)
         )
         with self._database.write() as connection:
             for before in find(connection, Token, label=OWNER_LABEL, revoked_at_us=None):
@@ -92,19 +90,7 @@ class Tokens:
         """What the token may do; None if it is unknown, revoked or expired. Takes the same time for
         each.
         """
-        wanted, match = _sha256(secret), None
-        for token in self._database.records(Token, revoked_at_us=None):
-            if hmac.compare_digest(token.secret_sha256, wanted):
-                match = token
-        if match is None or (match.expires_at_us is not None and match.expires_at_us <= now_us):
-            return None
-        return Grant(
-            match.id,
-            match.scope,
-            frozenset(match.only),
-            is_owner=match.label == OWNER_LABEL,
-            sources=frozenset(match.sources),
-        )
+        return grant_of(self._database.records(Token, revoked_at_us=None), secret, now_us)
 
     def revoke(self, token_id: str, now_us: int, actor: str) -> bool:
         """End a token; False if it did not stand."""
@@ -124,7 +110,3 @@ def _add(connection: Connection, token: Token, actor: str) -> None:
     add(connection, token)
     details = {"scope": token.scope, "label": token.label}
     chain(connection, token.created_at_us, actor, "token.create", token.id, details)
-
-
-def _sha256(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

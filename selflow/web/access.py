@@ -22,6 +22,11 @@ _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _BEARER = re.compile(r"(?i:bearer) +(sf_[A-Za-z0-9_-]{43})")
 
 
+SESSION_COOKIE = "selflow_session"
+"""The cookie of a browser that its owner has signed in; its value has a token's form."""
+_COOKIE = re.compile(rf"(?:^|; *){SESSION_COOKIE}=(sf_[A-Za-z0-9_-]{{43}})(?=;|$)")
+
+
 Verify = Callable[[str], Grant | None]
 """Looks a token up in the catalog; None if it is unknown, revoked or expired."""
 
@@ -122,6 +127,23 @@ def bearer(given: Sequence[str]) -> str | None:
     """The token in the ``Authorization`` headers; None unless there is exactly one, of our form."""
     match = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
     return match.group(1) if match else None
+
+
+def session_of(cookies: Sequence[str]) -> str | None:
+    """The token in the session's cookie; None unless there is exactly one, of our form."""
+    found = [value for text in cookies for value in _COOKIE.findall(text.strip())]
+    return found[0] if len(found) == 1 else None
+
+
+def check_session_change(method: str, origins: Sequence[str]) -> Problem | None:
+    """Refuse a change that a cookie alone vouches for: a browser adds it to what any page sends.
+
+    Browsers name the page in ``Origin`` whenever something changes; ``check_origin`` has seen that
+    it is ours.
+    """
+    if method in _READING_METHODS or origins:
+        return None
+    return Problem(403, "bad_origin", "a change by a browser's session must name its Origin")
 
 
 def check_grant(grant: Grant | None, policy: RoutePolicy, *, was_sent: bool) -> Problem | None:

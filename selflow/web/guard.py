@@ -24,7 +24,9 @@ from selflow.web.access import (
     check_grant,
     check_host,
     check_origin,
+    check_session_change,
     loopback_hosts,
+    session_of,
 )
 from selflow.web.bodies import (
     BODY_DEADLINE_S,
@@ -52,6 +54,9 @@ CLIENT_LEFT = 499
 """The status that is counted when the client went away before an answer."""
 
 REQUEST_ID_HEADER = b"x-request-id"
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+_ANYONE = "anyone"
+"""Who asks a public route without a token: all of them share a rate, where it has one."""
 _UNKNOWN = RoutePolicy(route="other", scope="view")
 _OWN_ID = re.compile(r"req_[0-9a-f]{20}")
 _log = logging.getLogger(__name__)
@@ -60,7 +65,8 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Listener:
     """What a listener lets in: its port, its routes, how many queued requests run and wait, and
-    how long a body may take.
+    how long a body may take. Where there are sessions, the cookie of one stands for a token;
+    ``headers`` are added to every answer.
     """
 
     port: int
@@ -68,6 +74,8 @@ class Listener:
     running: int
     waiting: int
     body_deadline_s: float = BODY_DEADLINE_S
+    has_sessions: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Guard:
@@ -97,6 +105,7 @@ class Guard:
         started_s = self._clock.monotonic_s()
         policy = self._routes.policies.get((scope["method"], scope["path"]))
         exchange = Exchange(send, request_id_of(scope))
+        exchange.headers += self._routes.headers
         try:
             await self._answer(scope, receive, exchange, policy)
         except SelFlowError as error:
@@ -161,24 +170,30 @@ class Guard:
         if refused is not None:
             return refused
         sent = header(scope, b"authorization")
-        token = bearer(sent)
+        token, session = bearer(sent), None
+        if not sent and self._routes.has_sessions:
+            session = session_of(header(scope, b"cookie"))
         try:
-            grant = self._verify(token) if token else None
+            grant = self._verify(token or session or "") if token or session else None
         except SelFlowError:
             if required.scope is not None:
                 raise
             grant = None  # a public route answers also when the catalog does not
+        if grant is not None and session is not None:
+            refused = check_session_change(scope["method"], header(scope, b"origin"))
+            if refused is not None:
+                return refused
         if grant is not None:
             scope[GRANT] = grant
-        refused = check_grant(grant, required, was_sent=bool(sent))
+        refused = check_grant(grant, required, was_sent=bool(sent or session))
         return refused or self._rate(grant, required, exchange)
 
     def _rate(
         self, grant: Grant | None, policy: RoutePolicy, exchange: "Exchange"
     ) -> Problem | None:
-        if grant is None or grant.is_owner or policy.rate is None:
+        if (grant is not None and grant.is_owner) or policy.rate is None:
             return None
-        left = self._rates.take(grant.token_id, policy.rate)
+        left = self._rates.take(grant.token_id if grant else _ANYONE, policy.rate)
         exchange.headers += left.headers()
         if not left.retry_after_s:
             return None
@@ -186,7 +201,8 @@ class Guard:
         return Problem(429, "rate_limited", detail, f"wait {left.retry_after_s} s")
 
     def _no_route(self, scope: Message) -> Problem:
-        others = sorted(method for method, path in self._routes.policies if path == scope["path"])
+        path, policies = scope["path"], self._routes.policies
+        others = [method for method in _METHODS if (method, path) in policies]
         if not others:
             return Problem(404, "route_not_found", "there is no such route")
         allow = ", ".join(others)

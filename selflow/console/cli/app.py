@@ -31,6 +31,7 @@ SUMMARIES = {
     "init": "Record what SelFlow may collect, source by source.",
     "up": "Start SelFlow, or attach it to the Ray cluster that RAY_ADDRESS names.",
     "down": "Stop SelFlow; an attached Ray cluster keeps running.",
+    "ui": "Open the web page, signed in.",
     "status": "Show what runs, how full the buffer is and what listens.",
     "doctor": (
         "Check listeners, tokens, file modes and versions; exit code 5 if something is wrong."

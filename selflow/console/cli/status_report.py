@@ -6,9 +6,10 @@ dead. So every process is checked again, and a note that is too old is called so
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -20,9 +21,10 @@ from selflow.core.events import Fill
 from selflow.core.invocation import Invocation, printable, size, table
 from selflow.core.listening import listens
 from selflow.core.session_files import ProcessRecord, read_ray_session
-from selflow.store.reading import CatalogReader, router_beliefs
+from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Cycle, Service
 from selflow.store.row import document as as_document
+from selflow.store.views import behaviour_items, router_beliefs
 
 State = Literal["running", "starting", "degraded", "not running"]
 _NOT_RUNNING_EXIT = 3
@@ -56,13 +58,16 @@ def status_report(call: Invocation) -> int:
     return _NOT_RUNNING_EXIT if document["state"] == "not running" else 0
 
 
-def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
-    """Everything that is to be said, in the shape of ``GET /api/system`` with services and
-    processes.
+def collect_status(
+    call: Invocation, now_us: int, read_fill: Callable[[], Fill | None] | None = None
+) -> dict[str, Any]:
+    """Everything that is to be said, in the shape of ``GET /api/system``.
+
+    ``read_fill`` tells how full the log is in a process that has it open: LMDB opens one only once.
     """
     catalog = CatalogReader(call.catalog_location())
     facts = catalog.facts()
-    keeper = processes.living_keeper(call.root)
+    keeper, console = processes.living_keeper(call.root), processes.living_console(call.root)
     seen = [ObservedStatus(service, _is_alive(service)) for service in catalog.services()]
     marked = frozenset(processes.session_pids(call.root.path))
     ray = _ray(call, marked)
@@ -71,6 +76,9 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
     }
     silent_s = _silent_s(seen, facts.check_interval_s, now_us)
     state, reasons = judge(seen, silent_s, ray["state"], has_keeper=keeper is not None)
+    if state != "not running" and console is None and call.root.console.exists():
+        reasons = [*reasons, "the console is dead; the keeper starts it again"]
+        state = "degraded"
     problem = storage_problem(call.root.path)
     if problem:
         reasons = [problem, *reasons]
@@ -89,7 +97,11 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
             "state": "running" if keeper else "not running",
             "pid": keeper.pid if keeper else None,
         },
-        "buffer": _buffer(call, facts.budget_bytes),
+        "console": {
+            "state": "running" if console else "not running",
+            "pid": console.pid if console else None,
+        },
+        "buffer": _buffer((read_fill or partial(_fill, call))(), facts.budget_bytes),
         "ingested": facts.ingested.totals,
         "shell_left_out": dict(ShellSpool(call.root.shell_spool).counts()),
         "champion": champion
@@ -99,9 +111,7 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
             "created_at": rfc3339(champion.created_at_us),
         },
         "cycle": as_document(cycles[-1]) if cycles else None,
-        "behaviour": [
-            {**as_document(change), "text": change.text} for change in catalog.behaviour_changes()
-        ],
+        "behaviour": behaviour_items(catalog),
         "agents": [item.id for item in catalog.learned(AgentVersion, status="champion")],
         "router": router_beliefs(catalog),
         "consents": [
@@ -109,7 +119,7 @@ def collect_status(call: Invocation, now_us: int) -> dict[str, Any]:
         ],
         "endpoints": listeners,
         "services": [_service(item, now_us) for item in seen],
-        "processes": _processes(seen, marked, [*facts.processes, *([keeper] if keeper else [])]),
+        "processes": _processes(seen, marked, [*facts.processes, *filter(None, (keeper, console))]),
         "versions": {"selflow": version("selflow")},
         "root": str(call.root.path),
     }
@@ -188,11 +198,10 @@ def _ray(call: Invocation, marked: AbstractSet[int]) -> dict[str, Any]:
     }
 
 
-def _buffer(call: Invocation, budget: int | None) -> dict[str, Any] | None:
+def _buffer(fill: Fill | None, budget: int | None) -> dict[str, Any] | None:
     """How full it is. The budget is a setting, and loading settings would take longer than all the
     rest.
     """
-    fill = _fill(call)
     if fill is None:
         return None
     return {

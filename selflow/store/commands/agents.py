@@ -10,9 +10,10 @@ from selflow.core.errors import UsageError
 from selflow.core.grants import OWNER
 from selflow.core.invocation import Invocation, printable, table
 from selflow.store.commands.opening import open_catalog
-from selflow.store.reading import CatalogReader, router_beliefs
-from selflow.store.records import AgentVersion, Trial, Verdict
+from selflow.store.reading import CatalogReader
+from selflow.store.records import Trial
 from selflow.store.row import document
+from selflow.store.views import agent_items, router_beliefs
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 _GAIN = "slice_gain_bits"
@@ -79,6 +80,27 @@ def rollback(
 
 
 @app.command()
+def promote(
+    ctx: typer.Context,
+    version: Annotated[
+        str, typer.Argument(metavar="NAME@VERSION", help="A version that served before.")
+    ],
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show which version serves, and change nothing.")
+    ] = False,
+) -> None:
+    """Serve a version of an agent again that passed its verdict."""
+    call: Invocation = ctx.obj
+    if dry_run:
+        _show_serving(call, version.partition("@")[0])
+        return
+    with open_catalog(call) as catalog:
+        promoted = catalog.agents.promote(version, SystemClock().now_us(), OWNER)
+    call.show(document(promoted), [f"{promoted.id} serves"])
+
+
+@app.command()
 def beliefs(ctx: typer.Context) -> None:
     """Show what the router believes of each arm, with 95% credible intervals.
 
@@ -130,11 +152,7 @@ def _show_serving(call: Invocation, name: str) -> None:
 
 
 def _items(call: Invocation) -> list[dict[str, Any]]:
-    """Every version with its verdict, newest first."""
-    reader = CatalogReader(call.catalog_location())
-    verdicts = {record.id: document(record) for record in reader.learned(Verdict)}
-    versions = sorted(reader.learned(AgentVersion), key=lambda record: -record.created_at_us)
-    return [{**document(record), "verdict": verdicts[record.verdict_id]} for record in versions]
+    return agent_items(CatalogReader(call.catalog_location()))
 
 
 def _lines(item: Mapping[str, Any], trials: list[Trial]) -> Iterator[str]:

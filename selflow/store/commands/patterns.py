@@ -11,6 +11,7 @@ from selflow.store.commands.opening import open_catalog
 from selflow.store.pattern_records import Pattern, Transition
 from selflow.store.reading import CatalogReader
 from selflow.store.row import document
+from selflow.store.views import alive_patterns, pattern_changes, patterns_document
 
 _SHOWN_TERMS = 5
 
@@ -35,8 +36,9 @@ def patterns(
     if ctx.invoked_subcommand is not None:
         return
     call: Invocation = ctx.obj
-    current = _alive(call)
-    changes = _changes(call, current)
+    reader = CatalogReader(call.catalog_location())
+    current = alive_patterns(reader)
+    changes = pattern_changes(reader, current)
     alive = [item for item in current if with_hidden or not item.is_hidden]
     if not alive:
         call.note("no patterns yet; to find some: selflow learn")
@@ -58,14 +60,8 @@ def patterns(
     ]
     columns = ["pattern", "windows", "events", "days", "share", "agreement", "grade", "terms"]
     lines = [*table([*columns, "change", "agent", "title"], rows), *_gone(changes)]
-    noticed = CatalogReader(call.catalog_location()).behaviour_changes()
-    lines += [printable(change.text) for change in noticed]
-    shown = {
-        "items": [document(pattern) for pattern in alive],
-        "transitions": [document(change) for change in changes],
-        "behaviour": [document(change) for change in noticed],
-        "next": None,
-    }
+    shown = patterns_document(reader, with_hidden=with_hidden)
+    lines += [printable(change["text"]) for change in shown["behaviour"]]
     call.show(shown, lines)
 
 
@@ -74,7 +70,7 @@ def show(ctx: typer.Context, name: _Name) -> None:
     """Show a pattern with its agreement by family, its words and typical windows."""
     call: Invocation = ctx.obj
     pattern = _named(call, name)
-    changes = _changes(call, [pattern])
+    changes = pattern_changes(CatalogReader(call.catalog_location()), [pattern])
     call.show(document(pattern), _all_of(pattern, _change(pattern, changes)))
 
 
@@ -145,13 +141,8 @@ def unmerge(ctx: typer.Context, name: _Name) -> None:
     )
 
 
-def _alive(call: Invocation) -> list[Pattern]:
-    alive = CatalogReader(call.catalog_location()).learned(Pattern, state="alive")
-    return sorted(alive, key=lambda pattern: -pattern.windows)
-
-
 def _named(call: Invocation, name: str) -> Pattern:
-    for pattern in _alive(call):
+    for pattern in alive_patterns(CatalogReader(call.catalog_location())):
         if pattern.name == name:
             return pattern
     raise UsageError(
@@ -165,14 +156,8 @@ def _edit(
     pattern = _named(call, name)
     with open_catalog(call) as catalog:
         edited = catalog.patterns.edit(pattern.id, title=title, is_hidden=is_hidden)
-    call.show(document(edited), _all_of(edited, _change(edited, _changes(call, [edited]))))
-
-
-def _changes(call: Invocation, current: list[Pattern]) -> list[Transition]:
-    """What became of all patterns in the cycle that found these."""
-    reader = CatalogReader(call.catalog_location())
-    cycles = {pattern.cycle_id for pattern in current}
-    return [item for cycle in cycles for item in reader.learned(Transition, cycle_id=cycle)]
+    changes = pattern_changes(CatalogReader(call.catalog_location()), [edited])
+    call.show(document(edited), _all_of(edited, _change(edited, changes)))
 
 
 def _change(pattern: Pattern, changes: list[Transition]) -> str:

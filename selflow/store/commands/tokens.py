@@ -12,7 +12,8 @@ from selflow.core.grants import OWNER, Scope
 from selflow.core.invocation import Invocation, printable, table
 from selflow.store.commands.opening import open_catalog
 from selflow.store.records import Token
-from selflow.store.tokens import AREAS, OWNER_LABEL, SCOPES
+from selflow.store.token_check import OWNER_LABEL
+from selflow.store.tokens import AREAS, SCOPES
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 _UNIT_S = {"m": 60, "h": 3_600, "d": 86_400}

@@ -1,0 +1,105 @@
+"""The console as an ASGI application: its routes, behind the guard on the port and behind the
+kernel's word on the socket.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.routing import APIRoute
+
+from selflow.console.server import (
+    commands_api,
+    data_api,
+    learning_api,
+    pages,
+    sign_in,
+    stream,
+    system_api,
+)
+from selflow.console.server.read_model import ReadModel
+from selflow.console.server.routes import Routes
+from selflow.console.server.sign_in import Codes
+from selflow.console.server.stream import Broadcast
+from selflow.web.access import TokenCache
+from selflow.web.bodies import App
+from selflow.web.error_answers import answer_errors
+from selflow.web.guard import Guard, Listener, Observe
+from selflow.web.route_table import RouteTable
+
+PARTS = (system_api, data_api, learning_api, commands_api, stream, sign_in, pages)
+STATIC = Path(__file__).parents[1] / "static"
+"""What ``make web`` builds."""
+RUNNING, WAITING = 16, 64
+"""No route is queued."""
+schema_routes = Routes()
+HEADERS = (
+    (
+        "content-security-policy",
+        (
+            "default-src 'self'; connect-src 'self'; img-src 'self' data:; "
+            "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; "
+            "object-src 'none'"
+        ),
+    ),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+)
+
+
+def make_app(model: ReadModel, static: Path = STATIC) -> FastAPI:
+    """The routes alone, without a guard."""
+    # The stock documentation page loads from a foreign host, so there is none here.
+    app = FastAPI(
+        title="SelFlow console",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.model = model
+    app.state.static = static
+    app.state.codes = Codes(model.clock)
+    app.state.broadcast = Broadcast(model.clock)
+    answer_errors(app)
+    for part in _all_routes():
+        app.include_router(part.router)
+    return app
+
+
+def port_policies() -> RouteTable:
+    """What each route demands of who comes by the port."""
+    table = RouteTable()
+    for part in _all_routes():
+        table.include(part.policies)
+    return table
+
+
+def socket_policies() -> RouteTable:
+    """The routes that the owner's socket has."""
+    table = RouteTable()
+    for part in _all_routes():
+        table.include(part.socket_policies)
+    return table
+
+
+def guarded(app: FastAPI, model: ReadModel, port: int, observe: Observe) -> App:
+    """The application as it answers on a port."""
+    listener = Listener(port, port_policies(), RUNNING, WAITING, has_sessions=True, headers=HEADERS)
+    return Guard(app, listener, TokenCache(model.verify, model.clock), model.clock, observe)
+
+
+@schema_routes.get("/openapi.json", "view", in_schema=False)
+def schema(request: Request) -> dict[str, Any]:
+    """The OpenAPI document of this listener."""
+    app: FastAPI = request.app
+    return app.openapi()
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _all_routes() -> list[Routes]:
+    return [schema_routes, *(part.routes for part in PARTS)]

@@ -1,0 +1,181 @@
+"""What the owner asks for: each act is an audited row that the supervisor carries out."""
+
+from typing import Annotated, Literal
+
+from fastapi import Path, Request, Response
+from pydantic import Field
+
+from selflow.console.server.paging import Cursor, Limit, newest_page
+from selflow.console.server.read_model import Model, ReadModel
+from selflow.console.server.routes import Routes, actor_of
+from selflow.console.server.wire import Page
+from selflow.console.server.wire_stream import CommandItem
+from selflow.core.errors import ApiError, UsageError
+from selflow.core.events import Json
+from selflow.core.ids import new_id
+from selflow.sdk.wire import Request as Body
+from selflow.store.command_records import Action, Command
+from selflow.store.records import AgentVersion, Consent, Cycle
+from selflow.store.row import document
+from selflow.store.row_writer import writing
+from selflow.store.views import alive_patterns
+
+MAX_TITLE_CHARACTERS = 200
+Name = Annotated[str, Path(max_length=200)]
+Title = Annotated[str, Field(max_length=MAX_TITLE_CHARACTERS)]
+routes = Routes()
+
+
+class CommandAnswer(CommandItem):
+    """A command that was taken in; without a session it waits for the next one."""
+
+    queued_until: Literal["ray_up"] | None = None
+
+
+class PatternChange(Body):
+    """``PATCH /api/patterns/{name}``; what is not named stays as it is."""
+
+    title: Title | None = None
+    is_hidden: bool | None = None
+
+
+class MergeRequest(Body):
+    """``POST /api/patterns/{name}/merge``: the two are one pattern from the next cycle on."""
+
+    into: Annotated[str, Field(max_length=200)]
+    title: Title | None = None
+
+
+@routes.get("/api/commands", "view")
+def commands(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[CommandItem]:
+    """What was asked for, and what became of it."""
+    return Page[CommandItem](**newest_page(model.catalog, Command, limit, cursor))
+
+
+@routes.get("/api/commands/{command_id}", "view")
+def command(command_id: Name, model: Model) -> CommandItem:
+    """One command."""
+    for found in model.catalog.learned(Command, id=command_id):
+        return CommandItem(**document(found))
+    raise ApiError(404, "command_not_found", "there is no such command", "GET /api/commands")
+
+
+@routes.change("POST", "/api/system/learn", "operate", status=202)
+def learn(request: Request, response: Response, model: Model) -> CommandAnswer:
+    """Begin a learning cycle; if one is open, that one goes on."""
+    return _queue(request, response, model, "learn.start", "")
+
+
+@routes.change("POST", "/api/cycles/{cycle_id}/cancel", "operate", status=202)
+def cancel(cycle_id: Name, request: Request, response: Response, model: Model) -> CommandAnswer:
+    """End an open cycle."""
+    found = model.catalog.learned(Cycle, id=cycle_id)
+    if not found:
+        raise ApiError(404, "cycle_not_found", "there is no such cycle", "GET /api/cycles")
+    if found[0].finished_at_us is not None:
+        raise ApiError(409, "conflict", f"the cycle has ended: {found[0].state}")
+    return _queue(request, response, model, "learn.cancel", cycle_id)
+
+
+@routes.change("POST", "/api/agents/{agent}/{act}", "operate", status=202)
+def change_agent(
+    agent: Name,
+    act: Literal["rollback", "retire"],
+    request: Request,
+    response: Response,
+    model: Model,
+) -> CommandAnswer:
+    """``rollback``: the version before serves again. ``retire``: no version serves any more."""
+    if not model.catalog.learned(AgentVersion, agent=agent, status="champion"):
+        raise ApiError(404, "agent_not_found", "no version of this agent serves", "GET /api/agents")
+    action: Action = "agent.rollback" if act == "rollback" else "agent.retire"
+    return _queue(request, response, model, action, agent)
+
+
+@routes.change("POST", "/api/versions/{version_id}/promote", "operate", status=202)
+def promote(version_id: Name, request: Request, response: Response, model: Model) -> CommandAnswer:
+    """Serve a version again that passed its verdict and served before."""
+    for version in model.catalog.learned(AgentVersion, id=version_id):
+        if version.status != "retired":
+            code = {"no_verdict": "verdict_missing", "rejected": "verdict_failed"}
+            detail = f"the version is {version.status}"
+            raise ApiError(409, code.get(version.status, "conflict"), detail)
+        return _queue(request, response, model, "agent.promote", version_id)
+    raise ApiError(404, "agent_not_found", "there is no such version", "GET /api/agents")
+
+
+@routes.change("PATCH", "/api/patterns/{name}", "operate", status=202)
+def change_pattern(
+    name: Name, body: PatternChange, request: Request, response: Response, model: Model
+) -> CommandAnswer:
+    """Give a pattern a title, or hide it; both outlive later cycles."""
+    details: dict[str, Json] = dict(body.model_dump(exclude_none=True))
+    if not details:
+        raise UsageError("nothing to change", "give title or is_hidden")
+    _must_be_alive(model, name)
+    return _queue(request, response, model, "pattern.edit", name, details)
+
+
+@routes.change("POST", "/api/patterns/{name}/merge", "operate", status=202)
+def merge(
+    name: Name, body: MergeRequest, request: Request, response: Response, model: Model
+) -> CommandAnswer:
+    """Let two patterns be one from the next cycle on."""
+    _must_be_alive(model, name, body.into)
+    return _queue(request, response, model, "pattern.merge", name, body.model_dump())
+
+
+@routes.change("POST", "/api/patterns/{name}/unmerge", "operate", status=202)
+def unmerge(name: Name, request: Request, response: Response, model: Model) -> CommandAnswer:
+    """Let a pattern and what was merged into it be patterns of their own again."""
+    _must_be_alive(model, name)
+    return _queue(request, response, model, "pattern.unmerge", name)
+
+
+@routes.change("POST", "/api/sources/{kind}/{act}", "admin", status=202)
+def change_consent(
+    kind: Name,
+    act: Literal["grant", "revoke"],
+    request: Request,
+    response: Response,
+    model: Model,
+) -> CommandAnswer:
+    """Revoke the consent to a kind of source, or give one again that was revoked. A kind that was
+    never allowed needs ``selflow init``, which explains it.
+    """
+    found = model.catalog.learned(Consent, source=kind)
+    if not found:
+        raise ApiError(
+            404, "source_not_found", "this kind was never allowed", "allow it with: selflow init"
+        )
+    if (found[0].revoked_at_us is None) == (act == "grant"):
+        raise ApiError(
+            409, "conflict", f"the consent is {'given' if act == 'grant' else 'revoked'}"
+        )
+    action: Action = "source.grant" if act == "grant" else "source.revoke"
+    return _queue(request, response, model, action, kind)
+
+
+def _must_be_alive(model: ReadModel, *names: str) -> None:
+    known = {pattern.name for pattern in alive_patterns(model.catalog)}
+    if not known.issuperset(names):
+        raise ApiError(404, "pattern_not_found", "no current pattern has this name")
+
+
+def _queue(
+    request: Request,
+    response: Response,
+    model: ReadModel,
+    action: Action,
+    subject: str,
+    details: dict[str, Json] | None = None,
+) -> CommandAnswer:
+    """Write the command and its audit entry in one transaction."""
+    actor, now_us = actor_of(request), model.clock.now_us()
+    queued = Command(new_id("cmd"), action, subject, details or {}, actor, "queued", now_us)
+    with writing(model.location) as rows:
+        rows.insert(queued)
+        rows.audit(now_us, actor, f"command.{action}", subject, {"id": queued.id})
+    response.headers["location"] = f"/api/commands/{queued.id}"
+    is_waiting = model.status()["state"] == "not running"
+    return CommandAnswer(**document(queued), queued_until="ray_up" if is_waiting else None)

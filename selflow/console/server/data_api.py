@@ -1,0 +1,176 @@
+"""``/api/events``, ``/api/sources`` and ``/api/activity``: what was collected."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from fastapi import Query
+
+from selflow.console.event_listing import (
+    END_US,
+    EventQuery,
+    event_document,
+    newest,
+    next_cursor,
+    parse_cursor,
+)
+from selflow.console.server.paging import Cursor, Limit, refuse_cursor
+from selflow.console.server.read_model import Model, ReadModel
+from selflow.console.server.routes import Routes
+from selflow.console.server.wire import Page
+from selflow.console.server.wire_data import (
+    ActivityAnswer,
+    ActivityItem,
+    ConsentItem,
+    EventItem,
+    SourcesAnswer,
+    StreamItem,
+)
+from selflow.core.clock import parse_ts_us, rfc3339
+from selflow.core.errors import UsageError
+from selflow.core.events import Stored
+from selflow.store.derived import DAY_US, HOUR_US
+from selflow.store.log import LogReader
+
+MAX_BINS = 2_000
+"""More are no picture: the answer is refused and proposes coarser bins."""
+MAX_DAYS = 366
+_SEARCH_EVENTS = 500
+_NEVER = "give a time such as 2026-01-31 or 2026-01-31T12:00:00Z"
+Text = Annotated[str | None, Query(max_length=200)]
+routes = Routes()
+
+
+@routes.get("/api/events", "view")
+def events(  # noqa: PLR0913  (one for each filter)
+    model: Model,
+    *,
+    source: Text = None,
+    kind: Text = None,
+    app: Text = None,
+    since: Text = None,
+    until: Text = None,
+    q: Text = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[EventItem]:
+    """Stored events, redacted, newest first.
+
+    ``q`` finds events that hold all of its words, or words that begin so; they come in the order
+    in which they arrived.
+    """
+    wanted = EventQuery(
+        _moment("since", since, 0), _moment("until", until, END_US), source, kind, app
+    )
+    with model.reading() as log:
+        if log is None:
+            return Page[EventItem](items=[], next=None)
+        if q is not None:
+            return _search(model, log, wanted, q, limit, cursor)
+        return _list(log, wanted, limit, cursor)
+
+
+@routes.get("/api/sources", "view")
+def sources(model: Model) -> SourcesAnswer:
+    """What may be collected, what came, and whether the collector runs."""
+    services = model.status()["services"]
+    return SourcesAnswer(
+        consents=[
+            ConsentItem(
+                kind=consent.source,
+                is_allowed=consent.revoked_at_us is None,
+                granted_at=rfc3339(consent.granted_at_us),
+                revoked_at=rfc3339(consent.revoked_at_us) if consent.revoked_at_us else None,
+                folders=list(consent.folders),
+            )
+            for consent in model.catalog.consents()
+        ],
+        streams=[
+            StreamItem(source=seen.source, events=seen.events, last_at=rfc3339(seen.last_us))
+            for seen in model.index.sources()
+        ],
+        collector=next((s["state"] for s in services if s["name"] == "collector"), "not running"),
+    )
+
+
+@routes.get("/api/activity", "view")
+def activity(
+    model: Model,
+    since: Text = None,
+    until: Text = None,
+    bin: Literal["hour", "day"] = "hour",  # noqa: A002  (the name in the URL)
+    by: Literal["source", "kind", "app"] = "source",
+) -> ActivityAnswer:
+    """Events per hour or day, of the last week if no time is given."""
+    until_us = _moment("until", until, model.clock.now_us() + 1)
+    since_us = _moment("since", since, until_us - 7 * DAY_US)
+    if until_us - since_us > MAX_DAYS * DAY_US:
+        raise UsageError(f"the range is longer than {MAX_DAYS} days", "ask for a shorter one")
+    bin_us = HOUR_US if bin == "hour" else DAY_US
+    found = model.index.activity(since_us, until_us, bin_us, by, MAX_BINS + 1)
+    if len(found) > MAX_BINS:
+        raise UsageError(f"more than {MAX_BINS:,} bins", "ask for bin=day or a shorter range")
+    items = [
+        ActivityItem(
+            start_at=rfc3339(one.start_us),
+            group=one.group,
+            events=one.events,
+            duration_s=round(one.duration_s, 3),
+        )
+        for one in found
+    ]
+    return ActivityAnswer(bin=bin, by=by, items=items)
+
+
+def _list(log: LogReader, wanted: EventQuery, limit: int, cursor: str | None) -> Page[EventItem]:
+    if cursor is not None:
+        try:
+            wanted = EventQuery(
+                wanted.since_us,
+                wanted.until_us,
+                wanted.source,
+                wanted.kind,
+                wanted.app,
+                parse_cursor(cursor),
+            )
+        except ValueError as error:
+            raise refuse_cursor() from error
+    found = newest(log, wanted, limit + 1)
+    return _page(found[:limit], next_cursor(found[:limit]) if len(found) > limit else None)
+
+
+def _search(
+    model: ReadModel, log: LogReader, wanted: EventQuery, text: str, limit: int, cursor: str | None
+) -> Page[EventItem]:
+    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise refuse_cursor()
+    found: list[Stored] = []
+    for stored in _matches(model, log, text, int(cursor) if cursor else None):
+        if wanted.covers(stored):
+            found.append(stored)
+        if len(found) > limit:
+            break
+    return _page(found[:limit], str(found[limit - 1].seq) if len(found) > limit else None)
+
+
+def _matches(
+    model: ReadModel, log: LogReader, text: str, before_seq: int | None
+) -> Iterator[Stored]:
+    """Events that hold the words, newest first by arrival."""
+    while found := model.index.search(text, before_seq, _SEARCH_EVENTS):
+        for seq in found:
+            yield from (stored for stored in log.read(seq - 1, 1) if stored.seq == seq)
+        before_seq = found[-1]
+
+
+def _page(found: list[Stored], following: str | None) -> Page[EventItem]:
+    items = [EventItem.model_validate(event_document(stored)) for stored in found]
+    return Page[EventItem](items=items, next=following)
+
+
+def _moment(name: str, text: str | None, default_us: int) -> int:
+    if text is None:
+        return default_us
+    try:
+        return parse_ts_us(text)
+    except ValueError as error:
+        raise UsageError(f"invalid {name}", _NEVER) from error

@@ -1,0 +1,92 @@
+"""``/api/patterns``, ``agents``, ``cycles``, ``trials``, ``verdicts``, ``decisions``, ``audit``."""
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+from selflow.console.server.learning_view import (
+    agents_answer,
+    patterns_answer,
+    stage_items,
+    trial_items,
+)
+from selflow.console.server.paging import Cursor, Limit, newest_page
+from selflow.console.server.read_model import Model
+from selflow.console.server.routes import Routes
+from selflow.console.server.wire import CycleItem, Page
+from selflow.console.server.wire_learning import (
+    AgentsAnswer,
+    AuditItem,
+    DecisionItem,
+    PatternsAnswer,
+    StagesAnswer,
+    TrialsAnswer,
+    VerdictItem,
+)
+from selflow.core.errors import ApiError
+from selflow.store.records import AuditEntry, Cycle, Decision, Verdict
+from selflow.store.row import document
+
+Name = Annotated[str, Path(max_length=200)]
+Filter = Annotated[str | None, Query(max_length=200)]
+routes = Routes()
+
+
+@routes.get("/api/patterns", "view")
+def patterns(model: Model) -> PatternsAnswer:
+    """Every cluster of the newest discovery, hidden ones too, with the reason why it gets no
+    agent, and what became of those of the discovery before.
+    """
+    return patterns_answer(model)
+
+
+@routes.get("/api/agents", "view")
+def agents(model: Model) -> AgentsAnswer:
+    """Every version of every agent with its verdict, newest first; the router's beliefs."""
+    return agents_answer(model)
+
+
+@routes.get("/api/cycles", "view")
+def cycles(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[CycleItem]:
+    """Learning cycles."""
+    return Page[CycleItem](**newest_page(model.catalog, Cycle, limit, cursor))
+
+
+@routes.get("/api/cycles/{cycle_id}", "view")
+def cycle(cycle_id: Name, model: Model) -> CycleItem:
+    """One learning cycle."""
+    for found in model.catalog.learned(Cycle, id=cycle_id):
+        return CycleItem(**document(found))
+    raise ApiError(404, "cycle_not_found", "there is no such cycle", "GET /api/cycles lists them")
+
+
+@routes.get("/api/cycles/{cycle_id}/stages", "view")
+def stages(cycle_id: Name, model: Model) -> StagesAnswer:
+    """The journal of a cycle, stage by stage."""
+    return StagesAnswer(items=stage_items(model, cycle_id), next=None)
+
+
+@routes.get("/api/trials", "view")
+def trials(model: Model, cycle_id: Filter = None, agent: Filter = None) -> TrialsAnswer:
+    """The trials of searches, of one cycle or one agent if they are named."""
+    given = {"cycle_id": cycle_id, "agent": agent}
+    wanted = {name: value for name, value in given.items() if value is not None}
+    return TrialsAnswer(items=trial_items(model, **wanted), next=None)
+
+
+@routes.get("/api/verdicts", "view")
+def verdicts(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[VerdictItem]:
+    """Verdicts of the gate with all their numbers."""
+    return Page[VerdictItem](**newest_page(model.catalog, Verdict, limit, cursor))
+
+
+@routes.get("/api/decisions", "view")
+def decisions(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[DecisionItem]:
+    """Answered predictions with what the router chose."""
+    return Page[DecisionItem](**newest_page(model.catalog, Decision, limit, cursor))
+
+
+@routes.get("/api/audit", "admin")
+def audit(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[AuditItem]:
+    """The audit log."""
+    return Page[AuditItem](**newest_page(model.catalog, AuditEntry, limit, cursor))

@@ -1,0 +1,56 @@
+"""The API's records of the live stream and of commands."""
+
+from typing import Literal
+
+from selflow.console.server.wire import CycleItem, SystemAnswer
+from selflow.console.server.wire_data import EventItem
+from selflow.console.server.wire_learning import AgentsAnswer, PatternsAnswer, StageItem, TrialItem
+from selflow.sdk.wire import Answer
+
+
+class LiveMessage(Answer):
+    """The topic ``live``: the state of everything, and the newest events."""
+
+    full: Literal[True] = True
+    system: SystemAnswer
+    events: list[EventItem]
+
+
+class CommandItem(Answer):
+    """An act that was asked for in the console, from ``queued`` to ``done`` or ``failed``."""
+
+    id: str
+    action: str
+    subject: str
+    actor: str
+    state: Literal["queued", "accepted", "done", "failed"]
+    requested_at: str
+    accepted_at: str | None
+    finished_at: str | None
+    error: str
+
+
+class RunsMessage(Answer):
+    """The topic ``runs``: the newest cycle with its stages and trials, and the newest commands."""
+
+    full: Literal[True] = True
+    cycle: CycleItem | None
+    stages: list[StageItem]
+    trials: list[TrialItem]
+    commands: list[CommandItem]
+
+
+class ProblemMessage(Answer):
+    """Stands for any topic's message while its document cannot be made."""
+
+    full: Literal[False] = False
+    problem: str
+
+
+class StreamMessages(Answer):
+    """What the data of each topic holds, by the topic's name; each is a whole document."""
+
+    live: LiveMessage | ProblemMessage
+    runs: RunsMessage | ProblemMessage
+    agents: AgentsAnswer | ProblemMessage
+    patterns: PatternsAnswer | ProblemMessage
