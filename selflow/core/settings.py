@@ -344,8 +344,6 @@ class ConsoleSettings(Section):
 
     port: Annotated[int, Field(ge=1024, le=65_535)] = 7730
     """The port; the next free one if it is busy."""
-    max_body_bytes: Annotated[int, Field(ge=1_024, le=10_000_000)] = 10_000_000
-    """Largest request body."""
 
 
 class SupervisorSettings(Section):

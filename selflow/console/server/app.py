@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from selflow.console.server import (
     commands_api,
     data_api,
+    ingest_api,
     learning_api,
     pages,
     sign_in,
@@ -27,7 +28,7 @@ from selflow.web.error_answers import answer_errors
 from selflow.web.guard import Guard, Listener, Observe
 from selflow.web.route_table import RouteTable
 
-PARTS = (system_api, data_api, learning_api, commands_api, stream, sign_in, pages)
+PARTS = (system_api, data_api, learning_api, ingest_api, commands_api, stream, sign_in, pages)
 STATIC = Path(__file__).parents[1] / "static"
 """What ``make web`` builds."""
 RUNNING, WAITING = 16, 64

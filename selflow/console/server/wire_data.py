@@ -62,3 +62,20 @@ class ActivityAnswer(Answer):
     bin: Literal["hour", "day"]
     by: Literal["source", "kind", "app"]
     items: list[ActivityItem]
+
+
+class RejectedItem(Answer):
+    """An event that was not taken: its place in the request, and why."""
+
+    index: int
+    code: str
+
+
+class AcceptedAnswer(Answer):
+    """``POST /api/events``, once everything is durable: events stored, dropped by privacy rules,
+    and rejected.
+    """
+
+    accepted: int
+    dropped: int
+    rejected: list[RejectedItem]
