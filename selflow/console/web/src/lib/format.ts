@@ -51,6 +51,11 @@ export function duration(seconds: number | null | undefined): string {
   return total % 60 ? `${minutes} min ${total % 60} s` : `${minutes} min`;
 }
 
+/** Long text by its beginning; the whole stands with the single row. */
+export function clipped(text: string, most = 160): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
+}
+
 const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });

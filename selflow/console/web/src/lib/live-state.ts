@@ -1,60 +1,63 @@
 /** What the page knows of the live stream, as a pure reducer: the browser's clock comes from outside. */
 
-/** No word for this long: the figures on the screen are old, and the page says so. */
+/** No word for this long: the state is asked for, and without an answer the page says so. */
 export const SILENT_MS = 10_000;
-/** While the stream is down, the state is asked for this often. */
+/** While the server does not answer, it is asked this often. */
 export const POLL_MS = 30_000;
 
-export interface LiveState<T> {
+/** Stands for a topic's message while the server cannot make it. */
+interface Refusal {
+  full: false;
+  problem: string;
+}
+
+export interface LiveState<Messages> {
   phase: "connecting" | "live" | "disconnected";
   /** When the newest message came; null before the first. */
   heardAtMs: number | null;
-  system: T | null;
-  /** Counts the messages of each topic; a page that shows one loads again when its count changes. */
-  revisions: Record<string, number>;
+  messages: Partial<Messages>;
+  problem: string;
 }
 
-export type LiveEvent<T> =
-  | { kind: "message"; topic: string; data: Partial<T> & { full?: boolean }; atMs: number }
-  | { kind: "polled"; system: T; atMs: number }
+export type LiveEvent<Messages> =
+  | { kind: "message"; topic: keyof Messages; data: unknown; atMs: number }
+  | { kind: "polled"; changed: Partial<Messages>; atMs: number }
   | { kind: "failed" }
-  | { kind: "hidden" }
-  | { kind: "tick"; atMs: number };
+  | { kind: "hidden" };
 
-export const initial = <T>(): LiveState<T> => ({
+export const initial = <Messages>(): LiveState<Messages> => ({
   phase: "connecting",
   heardAtMs: null,
-  system: null,
-  revisions: {},
+  messages: {},
+  problem: "",
 });
 
-export function reduce<T>(state: LiveState<T>, event: LiveEvent<T>): LiveState<T> {
+const isRefusal = (data: unknown): data is Refusal =>
+  typeof data === "object" && data !== null && "problem" in data && "full" in data && !data.full;
+
+export function reduce<Messages>(
+  state: LiveState<Messages>,
+  event: LiveEvent<Messages>,
+): LiveState<Messages> {
   switch (event.kind) {
-    case "message":
-      return heard(state, event.topic, event.data, event.atMs);
+    case "message": {
+      const heard = { ...state, phase: "live" as const, heardAtMs: event.atMs };
+      if (isRefusal(event.data)) return { ...heard, problem: event.data.problem };
+      const messages = { ...state.messages, [event.topic]: event.data };
+      return { ...heard, messages, problem: "" };
+    }
     case "polled":
-      return { ...state, system: event.system, heardAtMs: event.atMs };
+      return {
+        ...state,
+        heardAtMs: event.atMs,
+        messages: { ...state.messages, ...event.changed },
+      };
     case "failed":
       return { ...state, phase: "disconnected" };
     case "hidden":
       return { ...state, phase: "connecting" };
-    case "tick": {
-      const isSilent = state.heardAtMs !== null && event.atMs - state.heardAtMs > SILENT_MS;
-      return state.phase === "live" && isSilent ? { ...state, phase: "disconnected" } : state;
-    }
   }
 }
 
-function heard<T>(
-  state: LiveState<T>,
-  topic: string,
-  data: Partial<T> & { full?: boolean },
-  atMs: number,
-): LiveState<T> {
-  const revisions = { ...state.revisions, [topic]: (state.revisions[topic] ?? 0) + 1 };
-  const next = { ...state, phase: "live" as const, heardAtMs: atMs, revisions };
-  if (topic !== "live") return next;
-  const { full, ...fields } = data;
-  if (full) return { ...next, system: fields as unknown as T };
-  return state.system === null ? next : { ...next, system: { ...state.system, ...fields } as T };
-}
+export const isSilent = (state: LiveState<unknown>, nowMs: number): boolean =>
+  nowMs - (state.heardAtMs ?? -Infinity) > (state.phase === "disconnected" ? POLL_MS : SILENT_MS);

@@ -1,23 +1,23 @@
-/** The one event stream of a visible tab: open while the page is seen, polling while it is down. */
+/** The one event stream of a visible tab: open while the page is seen, asking while it is silent. */
 
 import { ApiProblem, get } from "./api";
-import { POLL_MS, initial, reduce, type LiveEvent, type LiveState } from "./live-state";
-import type { System } from "./records";
-
-const TOPICS = ["live", "runs", "agents", "patterns"] as const;
+import { initial, isSilent, reduce, type LiveEvent, type LiveState } from "./live-state";
+import type { Messages, StoredEvent, System, Topic } from "./records";
 
 class Live {
-  state = $state.raw<LiveState<System>>(initial());
+  state = $state.raw<LiveState<Messages>>(initial());
   nowMs = $state(Date.now());
   problem = $state.raw<ApiProblem | null>(null);
   #source: EventSource | null = null;
+  #topics: readonly Topic[] = ["live"];
+  #isAsking = false;
 
   get system(): System | null {
-    return this.state.system;
+    return this.state.messages.live?.system ?? null;
   }
 
-  revision(topic: (typeof TOPICS)[number]): number {
-    return this.state.revisions[topic] ?? 0;
+  get events(): readonly StoredEvent[] {
+    return this.state.messages.live?.events ?? [];
   }
 
   /** Follow the stream until the returned function is called. */
@@ -29,48 +29,69 @@ class Live {
     document.addEventListener("visibilitychange", onVisible);
     const ticking = setInterval(() => {
       this.nowMs = Date.now();
-      this.#apply({ kind: "tick", atMs: this.nowMs });
-    }, 1000);
-    const polling = setInterval(() => {
-      if (this.state.phase === "disconnected" && document.visibilityState === "visible") {
-        void this.poll();
+      if (document.visibilityState === "visible" && isSilent(this.state, this.nowMs)) {
+        void this.ask();
       }
-    }, POLL_MS);
+    }, 1000);
     onVisible();
-    void this.poll();
     return () => {
       document.removeEventListener("visibilitychange", onVisible);
       clearInterval(ticking);
-      clearInterval(polling);
       this.#close();
     };
   }
 
-  async poll(): Promise<void> {
+  /** Change what is followed; the state is always in it, since the top bar shows it. */
+  follow(topics: readonly Topic[]): void {
+    const wanted = [...new Set<Topic>(["live", ...topics])];
+    if (wanted.join() === this.#topics.join()) return;
+    this.#topics = wanted;
+    if (this.#source) {
+      this.#source.close();
+      this.#source = null;
+      this.#open();
+    }
+  }
+
+  async ask(): Promise<void> {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
     try {
-      this.#apply({ kind: "polled", system: await get("/api/system"), atMs: Date.now() });
+      const [system, newest] = await Promise.all([
+        get("/api/system"),
+        get("/api/events", { limit: 20 }),
+      ]);
+      const changed = { live: { full: true as const, system, events: newest.items } };
+      this.#apply({ kind: "polled", changed, atMs: Date.now() });
       this.problem = null;
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
       this.problem = error;
+      this.#apply({ kind: "failed" });
+    } finally {
+      this.#isAsking = false;
     }
   }
 
-  #apply(event: LiveEvent<System>): void {
+  #apply(event: LiveEvent<Messages>): void {
     this.state = reduce(this.state, event);
   }
 
   #open(): void {
     if (this.#source) return;
-    const source = new EventSource(`/api/stream?topics=${TOPICS.join(",")}`);
-    for (const topic of TOPICS) {
+    const source = new EventSource(`/api/stream?topics=${this.#topics.join(",")}`);
+    for (const topic of this.#topics) {
       source.addEventListener(topic, (message) => {
-        const data = JSON.parse((message as MessageEvent<string>).data);
+        const data: unknown = JSON.parse((message as MessageEvent<string>).data);
         this.#apply({ kind: "message", topic, data, atMs: Date.now() });
       });
     }
-    // The browser connects again by itself, with the id of the last message it saw.
-    source.addEventListener("error", () => this.#apply({ kind: "failed" }));
+    // The browser connects again by itself, with the id of the last message; the question tells
+    // whether it was the server or the session that ended.
+    source.addEventListener("error", () => {
+      this.#apply({ kind: "failed" });
+      void this.ask();
+    });
     this.#source = source;
   }
 
