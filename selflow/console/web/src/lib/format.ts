@@ -82,8 +82,8 @@ export function ago(iso: string, nowMs: number): string {
   return (isThisYear ? day : dayAndYear).format(at);
 }
 
-export function dayOf(iso: string | number): string {
-  return dayAndYear.format(new Date(iso));
+export function dayOf(at: number): string {
+  return day.format(new Date(at));
 }
 
 export const zone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -7,7 +7,7 @@ const HOURS: Record<RangeKey, number | null> = {
   "24h": 24,
   "7d": 7 * 24,
   "30d": 30 * 24,
-  "1y": 366 * 24,
+  "1y": 365 * 24,
   all: null,
 };
 

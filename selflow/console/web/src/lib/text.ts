@@ -19,6 +19,7 @@ export const text = {
   },
   state: {
     loading: "Loading",
+    nothing: "None.",
     unreachable: "The console does not answer.",
     failed: "The console could not answer.",
     next: "Next:",
@@ -83,7 +84,8 @@ export const text = {
     about: "At about",
     stored: (n: number): string => `${count(n)} stored in all`,
     buffer: "Buffer",
-    bufferOf: (filled: string, budget: string): string => `${filled} of ${budget}`,
+    bufferOf: (filled: string, budget: string | null): string =>
+      budget === null ? filled : `${filled} of ${budget}`,
     waiting: (n: number): string => `${plural(n, "event waits", "events wait")} for the next cycle`,
     learning: "Next learning",
     cycle: (state: string): string => `The last cycle is ${state}`,
@@ -264,7 +266,7 @@ export const text = {
     emptyWhy: "Choose a longer time range, or bring data in.",
   },
   privacy: {
-    question: "What do you know about me; stop it.",
+    question: "What do you know about me, and how do I stop it?",
     stored: (n: number): string => `${plural(n, "event is", "events are")} stored on this machine.`,
     redacted: "Each was redacted before it was stored; nothing else was kept.",
     allowed: "What may be collected",

@@ -1,5 +1,7 @@
 /** Light, dark or the system's choice, kept on this device; and tokens as colours for the charts. */
 
+import { untrack } from "svelte";
+
 export type ThemeChoice = "system" | "light" | "dark";
 const KEY = "selflow.theme";
 
@@ -13,7 +15,7 @@ class Theme {
 
   start(): () => void {
     const kept = localStorage.getItem(KEY);
-    this.choose(isChoice(kept) ? kept : "system");
+    untrack(() => this.choose(isChoice(kept) ? kept : "system"));
     const system = matchMedia("(prefers-color-scheme: dark)");
     const onChange = (): void => {
       this.revision += 1;

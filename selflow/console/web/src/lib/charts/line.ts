@@ -2,6 +2,7 @@
 
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { dayOf, timeOfDay } from "../format";
 import { colourOf } from "../theme.svelte";
 
 export interface LineSeries {
@@ -26,6 +27,14 @@ export interface LineSpec {
 
 const HEIGHT_PX = 220;
 
+/** Days where the ticks are days apart; else the time, with the day at midnight. */
+function timeTicks(_: uPlot, ticks: number[], __: number, ___: number, stepS: number): string[] {
+  return ticks.map((at) => {
+    const time = timeOfDay(at * 1000);
+    return stepS >= 86_400 || time === "00:00" ? dayOf(at * 1000) : time;
+  });
+}
+
 function options(spec: LineSpec, widthPx: number): uPlot.Options {
   const axis = {
     stroke: colourOf("muted"),
@@ -37,13 +46,13 @@ function options(spec: LineSpec, widthPx: number): uPlot.Options {
   return {
     width: widthPx,
     height: HEIGHT_PX,
-    legend: { show: spec.series.length > 1 },
+    legend: { show: spec.series.length > 1, live: false },
     cursor: { y: false },
     scales: {
       x: { time: spec.isTime },
       y: spec.startsAtZero ? { range: (_, __, max) => [0, max > 0 ? max * 1.05 : 1] } : {},
     },
-    axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((v) => spec.format(v)) }],
+    axes: [spec.isTime ? { ...axis, space: 80, values: timeTicks } : axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((v) => spec.format(v)) }],
     series: [
       {},
       ...spec.series.map((each) => ({
