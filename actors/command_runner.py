@@ -5,12 +5,15 @@ from collections.abc import Callable, Mapping
 from threading import Event
 from typing import Any
 
+from selflow.core.catalog_location import catalog_of_session
 from selflow.core.clock import Clock
 from selflow.core.errors import SelFlowError, UsageError
 from selflow.core.paths import Root, private_folder
 from selflow.store.catalog import Catalog
 from selflow.store.command_records import Action, Command
 from selflow.store.pattern_records import Pattern
+from selflow.store.reading import CatalogReader
+from selflow.store.views import alive_patterns
 
 LOOK_S = 0.5
 """Between two looks for commands: what is asked for in the page happens within a second."""
@@ -91,7 +94,7 @@ class CommandRunner:
         self._catalog.patterns.merge(command.subject, into, None if title is None else str(title))
 
     def _pattern(self, name: str) -> Pattern:
-        for pattern in self._catalog.patterns.alive():
+        for pattern in alive_patterns(CatalogReader(catalog_of_session(self._root))):
             if pattern.name == name:
                 return pattern
         raise UsageError("no current pattern has this name", "GET /api/patterns lists them")

@@ -28,7 +28,7 @@ DAY_US = 24 * HOUR_US
 MAX_TEXT_CHARACTERS = 4_000
 """Of one event that are indexed; the rest can be read, not searched."""
 _LABEL_BYTES = 8
-_WORD = re.compile(r"\w+")
+_TERM = re.compile(r"\w+")
 _TABLES = """
 CREATE TABLE position (seq INTEGER NOT NULL, events INTEGER NOT NULL);
 INSERT INTO position VALUES (0, 0);
@@ -90,7 +90,7 @@ class DerivedIndex:
         Raises:
             StoreError: The disk or the log refuses.
 
-        Cost: 40 microseconds of CPU per event (``python -m bench.console``).
+        Cost: O(events); ``python -m bench.console`` measures it.
         """
         with self._open() as connection:
             (after_seq, known) = connection.execute("SELECT seq, events FROM position").fetchone()
@@ -138,10 +138,10 @@ class DerivedIndex:
         """Sequence numbers of events that hold every word of a text, or words that begin so,
         newest first.
         """
-        words = _WORD.findall(text)
+        words = _TERM.findall(text)
         if not words:
             return []
-        wanted = " AND ".join(f'"{word}"*' for word in words)
+        wanted = " AND ".join(f'"{name}"*' for name in words)
         query = (
             "SELECT rowid FROM texts WHERE texts MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?"
         )
@@ -190,10 +190,10 @@ def _opened(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA cache_size = -2000")
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found == FORMAT:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == FORMAT:
         return connection
-    if found or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    if version or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         connection.close()
         for stale in _files(path):
             stale.unlink(missing_ok=True)

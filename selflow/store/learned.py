@@ -97,10 +97,6 @@ class Patterns:
                 ),
             )
 
-    def alive(self) -> list[Pattern]:
-        """The patterns of the newest discovery."""
-        return self._database.records(Pattern, state="alive")
-
     def hidden(self) -> set[str]:
         """Names of the patterns that their owner has hidden."""
         return {item.name for item in self._database.records(Pattern, is_hidden=True)}

@@ -17,9 +17,7 @@ from selflow.store import postgresql
 from selflow.store.pattern_records import BehaviourChange
 from selflow.store.records import (
     Consent,
-    Decision,
     Fact,
-    Import,
     Predictor,
     Service,
 )
@@ -79,17 +77,6 @@ class CatalogReader:
             **dict.fromkeys(_COUNTED, 0),
             **{row["name"]: row["n"] for row in self._rows(parts)},
         }
-
-    def decisions(self, limit_rows: int) -> list[Decision]:
-        """The newest decisions, newest first."""
-        rows = self._rows("SELECT * FROM decisions ORDER BY at_us DESC, id LIMIT ?", limit_rows)
-        return [from_row(Decision, row) for row in rows]
-
-    def imports(self, limit_rows: int) -> list[Import]:
-        """The newest runs of importers, newest first."""
-        return sorted(self.learned(Import), key=lambda run: (-run.started_at_us, run.id))[
-            :limit_rows
-        ]
 
     def learned(self, kind: type[T], **equal: str) -> list[T]:
         """The cycles, stages, patterns, agent versions, ... whose fields have these values, in the

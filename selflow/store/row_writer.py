@@ -59,12 +59,12 @@ class RowWriter:
     ) -> None:
         """Append to the audit log, in the same transaction."""
         table = AuditHead.table
-        (found,) = [*self._connection.execute(f"SELECT * FROM {table}")] or [None]  # noqa: S608
-        head = NOTHING if found is None else from_row(AuditHead, dict(found))
+        (last,) = [*self._connection.execute(f"SELECT * FROM {table}")] or [None]  # noqa: S608
+        head = NOTHING if last is None else from_row(AuditHead, dict(last))
         entry = following(head, now_us, actor, action, subject, details)
         self.insert(entry)
         end = AuditHead(entry.seq, entry.hash)
-        if found is None:
+        if last is None:
             self.insert(end)
         else:
             self.update(end)

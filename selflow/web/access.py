@@ -131,8 +131,8 @@ def bearer(given: Sequence[str]) -> str | None:
 
 def session_of(cookies: Sequence[str]) -> str | None:
     """The token in the session's cookie; None unless there is exactly one, of our form."""
-    found = [value for text in cookies for value in _COOKIE.findall(text.strip())]
-    return found[0] if len(found) == 1 else None
+    values = [value for text in cookies for value in _COOKIE.findall(text.strip())]
+    return values[0] if len(values) == 1 else None
 
 
 def check_session_change(method: str, origins: Sequence[str]) -> Problem | None:

@@ -22,7 +22,7 @@ class RouteTable(Mapping[tuple[str, str], RoutePolicy]):
         ``{name:path}`` whatever follows.
         """
         self._exact[method, policy.route] = policy
-        form = _PARAMETER.sub(lambda found: ".+" if found[1] else "[^/]+", re.escape(policy.route))
+        form = _PARAMETER.sub(lambda match: ".+" if match[1] else "[^/]+", re.escape(policy.route))
         if form != re.escape(policy.route):
             self._forms.append((method, re.compile(form), policy))
 

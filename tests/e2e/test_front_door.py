@@ -85,3 +85,38 @@ def test_while_the_replica_comes_back_every_answer_is_ours(world: World) -> None
 
     assert {media for status, media in answers if status != 200} <= {ENVELOPE}
     assert {status for status, _ in answers} <= {200, 503}
+
+
+def console_of(world: World) -> tuple[int, int]:
+    """The console's port and process."""
+    record = json.loads(world.root.console.read_text(encoding="utf-8"))
+    return int(record["url"].rpartition(":")[2]), int(record["pid"])
+
+
+def test_a_killed_console_comes_back_at_its_port_and_acts_go_on(world: World) -> None:
+    port, pid = console_of(world)
+    token = world.root.token.read_text(encoding="utf-8").strip()
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: is_open(port) and console_of(world)[1] != pid, 30)
+
+    assert console_of(world)[0] == port
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    headers = {"authorization": f"Bearer {token}"}
+    connection.request("POST", "/api/system/learn", headers=headers)
+    queued = json.loads(connection.getresponse().read())
+
+    def is_done() -> bool:
+        connection.request("GET", f"/api/commands/{queued['id']}", headers=headers)
+        return bool(json.loads(connection.getresponse().read())["state"] == "done")
+
+    wait_until(is_done, 30)
+    connection.close()
+    world.run("learn", "--cancel")
+
+
+def is_open(port: int) -> bool:
+    """Whether something answers ``/health`` there."""
+    try:
+        return get(port, "/health")[0] == 200
+    except OSError:
+        return False

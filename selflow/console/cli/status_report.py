@@ -77,8 +77,7 @@ def collect_status(
     silent_s = _silent_s(seen, facts.check_interval_s, now_us)
     state, reasons = judge(seen, silent_s, ray["state"], has_keeper=keeper is not None)
     if state != "not running" and console is None and call.root.console.exists():
-        reasons = [*reasons, "the console is dead; the keeper starts it again"]
-        state = "degraded"
+        state, reasons = "degraded", [*reasons, "the console is dead; the keeper starts it again"]
     problem = storage_problem(call.root.path)
     if problem:
         reasons = [problem, *reasons]
@@ -93,14 +92,8 @@ def collect_status(
         "serve": {
             "state": next((s.state for s in seen if s.service.name == "serve"), "not running")
         },
-        "keeper": {
-            "state": "running" if keeper else "not running",
-            "pid": keeper.pid if keeper else None,
-        },
-        "console": {
-            "state": "running" if console else "not running",
-            "pid": console.pid if console else None,
-        },
+        "keeper": _beside(keeper),
+        "console": _beside(console),
         "buffer": _buffer((read_fill or partial(_fill, call))(), facts.budget_bytes),
         "ingested": facts.ingested.totals,
         "shell_left_out": dict(ShellSpool(call.root.shell_spool).counts()),
@@ -123,6 +116,11 @@ def collect_status(
         "versions": {"selflow": version("selflow")},
         "root": str(call.root.path),
     }
+
+
+def _beside(process: ProcessRecord | None) -> dict[str, Any]:
+    """A process beside Ray; None if none lives."""
+    return {"state": "running" if process else "not running", "pid": process and process.pid}
 
 
 def judge(

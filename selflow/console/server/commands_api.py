@@ -55,8 +55,8 @@ def commands(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[Com
 @routes.get("/api/commands/{command_id}", "view")
 def command(command_id: Name, model: Model) -> CommandItem:
     """One command."""
-    for found in model.catalog.learned(Command, id=command_id):
-        return CommandItem(**document(found))
+    for known in model.catalog.learned(Command, id=command_id):
+        return CommandItem(**document(known))
     raise ApiError(404, "command_not_found", "there is no such command", "GET /api/commands")
 
 
@@ -69,11 +69,11 @@ def learn(request: Request, response: Response, model: Model) -> CommandAnswer:
 @routes.change("POST", "/api/cycles/{cycle_id}/cancel", "operate", status=202)
 def cancel(cycle_id: Name, request: Request, response: Response, model: Model) -> CommandAnswer:
     """End an open cycle."""
-    found = model.catalog.learned(Cycle, id=cycle_id)
-    if not found:
+    known = model.catalog.learned(Cycle, id=cycle_id)
+    if not known:
         raise ApiError(404, "cycle_not_found", "there is no such cycle", "GET /api/cycles")
-    if found[0].finished_at_us is not None:
-        raise ApiError(409, "conflict", f"the cycle has ended: {found[0].state}")
+    if known[0].finished_at_us is not None:
+        raise ApiError(409, "conflict", f"the cycle has ended: {known[0].state}")
     return _queue(request, response, model, "learn.cancel", cycle_id)
 
 
@@ -143,12 +143,12 @@ def change_consent(
     """Revoke the consent to a kind of source, or give one again that was revoked. A kind that was
     never allowed needs ``selflow init``, which explains it.
     """
-    found = model.catalog.learned(Consent, source=kind)
-    if not found:
+    known = model.catalog.learned(Consent, source=kind)
+    if not known:
         raise ApiError(
             404, "source_not_found", "this kind was never allowed", "allow it with: selflow init"
         )
-    if (found[0].revoked_at_us is None) == (act == "grant"):
+    if (known[0].revoked_at_us is None) == (act == "grant"):
         raise ApiError(
             409, "conflict", f"the consent is {'given' if act == 'grant' else 'revoked'}"
         )

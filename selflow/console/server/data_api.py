@@ -106,8 +106,8 @@ def activity(
     if until_us - since_us > MAX_DAYS * DAY_US:
         raise UsageError(f"the range is longer than {MAX_DAYS} days", "ask for a shorter one")
     bin_us = HOUR_US if bin == "hour" else DAY_US
-    found = model.index.activity(since_us, until_us, bin_us, by, MAX_BINS + 1)
-    if len(found) > MAX_BINS:
+    matches = model.index.activity(since_us, until_us, bin_us, by, MAX_BINS + 1)
+    if len(matches) > MAX_BINS:
         raise UsageError(f"more than {MAX_BINS:,} bins", "ask for bin=day or a shorter range")
     items = [
         ActivityItem(
@@ -116,7 +116,7 @@ def activity(
             events=one.events,
             duration_s=round(one.duration_s, 3),
         )
-        for one in found
+        for one in matches
     ]
     return ActivityAnswer(bin=bin, by=by, items=items)
 
@@ -134,8 +134,8 @@ def _list(log: LogReader, wanted: EventQuery, limit: int, cursor: str | None) ->
             )
         except ValueError as error:
             raise refuse_cursor() from error
-    found = newest(log, wanted, limit + 1)
-    return _page(found[:limit], next_cursor(found[:limit]) if len(found) > limit else None)
+    matches = newest(log, wanted, limit + 1)
+    return _page(matches[:limit], next_cursor(matches[:limit]) if len(matches) > limit else None)
 
 
 def _search(
@@ -143,27 +143,27 @@ def _search(
 ) -> Page[EventItem]:
     if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
         raise refuse_cursor()
-    found: list[Stored] = []
+    matches: list[Stored] = []
     for stored in _matches(model, log, text, int(cursor) if cursor else None):
         if wanted.covers(stored):
-            found.append(stored)
-        if len(found) > limit:
+            matches.append(stored)
+        if len(matches) > limit:
             break
-    return _page(found[:limit], str(found[limit - 1].seq) if len(found) > limit else None)
+    return _page(matches[:limit], str(matches[limit - 1].seq) if len(matches) > limit else None)
 
 
 def _matches(
     model: ReadModel, log: LogReader, text: str, before_seq: int | None
 ) -> Iterator[Stored]:
     """Events that hold the words, newest first by arrival."""
-    while found := model.index.search(text, before_seq, _SEARCH_EVENTS):
-        for seq in found:
+    while matches := model.index.search(text, before_seq, _SEARCH_EVENTS):
+        for seq in matches:
             yield from (stored for stored in log.read(seq - 1, 1) if stored.seq == seq)
-        before_seq = found[-1]
+        before_seq = matches[-1]
 
 
-def _page(found: list[Stored], following: str | None) -> Page[EventItem]:
-    items = [EventItem.model_validate(event_document(stored)) for stored in found]
+def _page(matches: list[Stored], following: str | None) -> Page[EventItem]:
+    items = [EventItem.model_validate(event_document(stored)) for stored in matches]
     return Page[EventItem](items=items, next=following)
 
 

@@ -55,8 +55,8 @@ def cycles(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[Cycle
 @routes.get("/api/cycles/{cycle_id}", "view")
 def cycle(cycle_id: Name, model: Model) -> CycleItem:
     """One learning cycle."""
-    for found in model.catalog.learned(Cycle, id=cycle_id):
-        return CycleItem(**document(found))
+    for known in model.catalog.learned(Cycle, id=cycle_id):
+        return CycleItem(**document(known))
     raise ApiError(404, "cycle_not_found", "there is no such cycle", "GET /api/cycles lists them")
 
 

@@ -103,15 +103,15 @@ class Broadcast:
         try:
             while True:
                 changed = self._changed
-                fresh = [
+                newer = [
                     message
                     for topic, message in self._newest.items()
                     if topic in topics and message.number > after
                 ]
-                for message in sorted(fresh, key=lambda message: message.number):
+                for message in sorted(newer, key=lambda message: message.number):
                     after = message.number
                     yield message.wire
-                if fresh:
+                if newer:
                     continue
                 try:
                     await asyncio.wait_for(changed.wait(), keep_alive_s)

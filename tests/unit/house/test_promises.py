@@ -13,6 +13,7 @@ SECTIONS = {
     "docs/architecture.md": ("What never happens",),
     "docs/security.md": ("Cannot", "Web pages in the owner's browser", "Clusters that the owner"),
     "docs/http.md": ("Access",),
+    "docs/console.md": ("What never happens",),
     "docs/shell.md": ("Never", "Suggestions never"),
 }
 """The promising sections of each page; each of their items is a promise."""

@@ -300,3 +300,19 @@ def test_both_doors_say_the_same_of_versions(catalog: Catalog, tmp_path: Path) -
 
     assert reader.learned(AgentVersion) == list(reversed(catalog.agents.versions()))
     assert reader.learned(AgentVersion, status="champion") == catalog.agents.champions()
+
+
+def test_a_version_that_served_is_promoted_again_and_no_other(catalog: Catalog) -> None:
+    first = register(catalog, "a")
+    second = register(catalog, "c", now_us=30)
+    rejected = register(catalog, "d", "rejected", now_us=40)
+
+    assert catalog.agents.promote(first.id, 50, "owner").status == "champion"
+    assert [version.id for version in catalog.agents.champions()] == [first.id]
+    assert catalog.audit.entries(0, 99)[-1].details["to"] == first.id
+    for refused in (rejected.id, first.id, "none@0"):
+        with pytest.raises((RefusedError, UsageError)):
+            catalog.agents.promote(refused, 60, "owner")
+    back = catalog.agents.rollback("writing", 70, "owner")
+    assert back is not None
+    assert back.id == second.id

@@ -132,7 +132,7 @@ def test_routed_feedback_comes_with_its_decision(catalog: Catalog, tmp_path: Pat
     assert [each.number for each in catalog.feedback.routed_after(0, 1)] == [first.number]
     assert catalog.decisions.find("dec_2").routing == routing
     assert {
-        each.id: each.routing for each in CatalogReader(tmp_path / "catalog.db").decisions(9)
+        each.id: each.routing for each in CatalogReader(tmp_path / "catalog.db").newest(Decision, 9)
     } == {
         "dec_1": None,
         "dec_2": routing,

@@ -11,7 +11,7 @@ from selflow.core.ingest_counts import IngestCounts
 from selflow.core.session_files import ProcessRecord
 from selflow.store.catalog import Catalog
 from selflow.store.reading import CatalogReader
-from selflow.store.records import Artifact, Decision
+from selflow.store.records import Artifact, Decision, Import
 from selflow.store.session_facts import SessionFacts
 
 SUPERVISOR = Health("supervisor", "0.1.0", "abc", 7, 1, "ok", 3, "", 65_000_000)
@@ -39,12 +39,12 @@ def test_the_light_reader_sees_what_the_catalog_wrote_while_it_is_open(tmp_path:
         assert reader.consents() == catalog.consents.list_all()
         assert reader.facts() == catalog.facts.read()
         assert reader.champion() == catalog.predictors.champion()
-        assert reader.imports(9) == catalog.imports.list_all()
-        assert reader.decisions(9) == [
+        assert reader.newest(Import, 9) == catalog.imports.list_all()
+        assert reader.newest(Decision, 9) == [
             catalog.decisions.find("dec_2"),
             catalog.decisions.find("dec_1"),
         ]
-        assert [each.id for each in reader.decisions(1)] == ["dec_2"]
+        assert [each.id for each in reader.newest(Decision, 1)] == ["dec_2"]
         counts = reader.counts()
         assert (counts["decisions"], counts["feedback"], counts["imports"], counts["audit"]) == (
             2,
@@ -101,7 +101,11 @@ def test_an_absent_catalog_is_an_empty_answer_and_stays_absent(tmp_path: Path) -
         SessionFacts(),
         None,
     )
-    assert (reader.decisions(1), reader.imports(1), reader.is_fresh(0)) == ([], [], False)
+    assert (reader.newest(Decision, 1), reader.newest(Import, 1), reader.is_fresh(0)) == (
+        [],
+        [],
+        False,
+    )
     assert set(reader.counts().values()) == {0}
     assert list(tmp_path.iterdir()) == []
 

@@ -10,7 +10,7 @@ from selflow.testing import ManualClock
 from tests.unit.console.server.worlds import NOW_US, Console, at
 
 LIVE: frozenset[Topic] = frozenset(("live",))
-LIMIT_S = 20.0
+LIMIT_S = 10.0
 
 
 def in_a_loop(story: Callable[[Broadcast], Awaitable[Any]]) -> Any:
@@ -85,7 +85,8 @@ def test_who_comes_back_gets_what_changed_since_also_from_a_new_console() -> Non
         clock.advance(1)
         restarted = Broadcast(clock)
         restarted.put("live", "c")
-        return [resumed, await anext(restarted.read(both, int(parts(resumed)["id"])))]
+        last_id = int(parts(resumed)["id"])
+        return [resumed, await anext(restarted.read(both, last_id, keep_alive_s=0.2))]
 
     assert [parts(message)["data"] for message in in_a_loop(story)] == ["c", "c"]
 
