@@ -39,7 +39,7 @@ fi
 # npm ci starts from nothing, so what is there already for this lock file stays.
 installed="node_modules/.installed-$(cksum <package-lock.json | tr ' ' '-')"
 if [ ! -e "$installed" ]; then
-  npm ci --silent --no-progress || unavailable "the packages of package-lock.json"
+  npm ci --loglevel=error --no-progress >&2 || unavailable "the packages of package-lock.json"
   touch "$installed"
 fi
 
@@ -48,6 +48,6 @@ fi
 npm run --silent types >types.log 2>&1 || { cat types.log >&2; exit 1; }
 rm types.log
 npm run --silent check
-npm run --silent test
-npm run --silent build
+npm run --silent test -- --reporter=dot
+npm run --silent build -- --logLevel warn
 touch "$stamp"

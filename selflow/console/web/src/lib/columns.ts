@@ -5,6 +5,8 @@ export interface Column<Row> {
   cell: (row: Row) => string;
   /** Numbers stand at the end of their cell; the value sorts. */
   value?: (row: Row) => number | null;
+  /** Names and times stay on one line. */
+  isShort?: boolean;
   href?: (row: Row) => string | null;
 }
 
