@@ -15,7 +15,7 @@ from actors import console_process, keeper, session
 from actors import doctor as checks
 from selflow.core.clock import SystemClock
 from selflow.core.config_files import clear_overrides, untrusted_project
-from selflow.core.errors import UsageError
+from selflow.core.errors import StoreError, UsageError
 from selflow.core.invocation import Invocation, table
 from selflow.core.paths import settings_variables
 from selflow.core.session_files import SessionRequest, read_ray_session, read_request
@@ -54,14 +54,15 @@ def up(
     if project is not None:
         call.note(f"note: {project} is ignored; to trust it: selflow config trust")
     plan = session.bring_up(call.root, request, call.note)
-    console_process.ensure(call.root, plan.settings.console.port)
     session.spawn_keeper(call.root)
-    address = call.endpoints()["inference"]
+    _have_console(call, plan.settings.console.port)
+    endpoints = call.endpoints()
+    address, page = endpoints["inference"], endpoints.get("console")
     call.show(
-        {"state": "running", "root": str(plan.root.path), "endpoints": call.endpoints()},
+        {"state": "running", "root": str(plan.root.path), "endpoints": endpoints},
         [
             f"SelFlow is running; inference at {address}, token in {plan.root.token}",
-            f"the web page is at {call.endpoints()['console']}; open it with: selflow ui",
+            *([f"the web page is at {page}; open it with: selflow ui"] if page else []),
         ],
     )
     ray_session = read_ray_session(call.root)
@@ -120,7 +121,7 @@ def run(
     plan = session.bring_up(
         call.root, _request(call, assign, lean=lean, without_token=without_token), call.note
     )
-    console_process.ensure(call.root, plan.settings.console.port)
+    _have_console(call, plan.settings.console.port)
     try:
         keeper.keep(call.root, SystemClock(), threading.Event(), handover_s=math.inf)
     finally:
@@ -157,6 +158,14 @@ def _request(
         cwd=str(call.cwd),
         environment=settings_variables(call.environ),
     )
+
+
+def _have_console(call: Invocation, wished_port: int) -> None:
+    """Start the console; a session without one collects, learns and answers all the same."""
+    try:
+        console_process.ensure(call.root, wished_port)
+    except StoreError as error:
+        call.note(f"note: {error}; {error.hint}")
 
 
 def _refuse_strangers() -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from importlib.metadata import version
 
 from selflow.core.clock import SystemClock
 from selflow.core.errors import StoreError
@@ -17,13 +18,14 @@ _POLL_S = 0.05
 
 
 def ensure(root: Root, wished_port: int) -> None:
-    """Have a console that listens where the settings ask for it.
+    """Have a console of this SelFlow that listens where the settings ask for it.
 
     Raises:
         StoreError: It did not start.
     """
     console = living_console(root)
-    if console is not None and console.wished_port != wished_port:
+    wanted = (wished_port, version("selflow"))
+    if console is not None and (console.wished_port, console.version) != wanted:
         end(root)
     start(root)
 

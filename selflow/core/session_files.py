@@ -104,10 +104,13 @@ class ProcessRecord:
 
 @dataclass(frozen=True, slots=True)
 class ConsoleRecord(ProcessRecord):
-    """The console's process, where it listens, and the port that its settings asked for."""
+    """The console's process, where it listens, the port that its settings asked for, and which
+    SelFlow it is.
+    """
 
     url: str
     wished_port: int
+    version: str = ""
 
 
 T = TypeVar("T", RaySession, Endpoints, SessionRequest, ProcessRecord, ConsoleRecord)

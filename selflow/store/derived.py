@@ -7,7 +7,7 @@ import contextlib
 import re
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -115,6 +115,20 @@ class DerivedIndex:
         values = (bin_us, bin_us, since_us // HOUR_US * HOUR_US, until_us, limit_rows)
         with self._open() as connection:
             return [Activity(*row) for row in connection.execute(query, values)]
+
+    def hours_with(
+        self, groups: Mapping[Group, str | None], since_us: int, until_us: int
+    ) -> list[int]:
+        """The beginnings of the hours with events of these groups, newest first; None is any."""
+        named = {group: value for group, value in groups.items() if value is not None}
+        wanted = "".join(f" AND {group} = ?" for group in named)
+        query = (
+            "SELECT DISTINCT hour_us FROM hours "  # noqa: S608  (our own names)
+            f"WHERE hour_us >= ? AND hour_us < ?{wanted} ORDER BY hour_us DESC"
+        )
+        values = (since_us // HOUR_US * HOUR_US, until_us, *named.values())
+        with self._open() as connection:
+            return [int(row[0]) for row in connection.execute(query, values)]
 
     def events_between(self, since_us: int, until_us: int) -> int:
         """Events of the hours that begin in this time."""

@@ -1,12 +1,15 @@
 """The console's process: a port for browsers and programs, a socket for the owner's commands."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
 
 import uvicorn
 from anyio.to_thread import current_default_thread_limiter
@@ -16,7 +19,7 @@ from selflow.console.server.follower import follow_log
 from selflow.console.server.read_model import ReadModel
 from selflow.console.server.stream import sample
 from selflow.core.clock import Clock, SystemClock
-from selflow.core.errors import NotRunningError
+from selflow.core.errors import NotRunningError, location_of
 from selflow.core.paths import Root, find_root
 from selflow.core.processes import this_process
 from selflow.core.session_files import ConsoleRecord, read_endpoints, write_console, write_endpoints
@@ -31,6 +34,7 @@ ORPHAN_S = 30.0
 """A console whose session was taken down ends after this time, if nobody ended it before."""
 _LOOK_S = 5.0
 _GRACE_S = 2
+_log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -70,6 +74,8 @@ async def serve(root: Root, environ: Mapping[str, str], clock: Clock) -> None:
     _record(root, port, wished_port)
     works = (follow_log(model), sample(model, app.state.broadcast), _watch(root, server))
     tasks = [asyncio.create_task(work) for work in works]
+    for task in tasks:
+        task.add_done_callback(partial(_end_with, server))
     try:
         await server.serve(sockets=[listener])
     finally:
@@ -103,7 +109,8 @@ def bind(wished_port: int) -> socket.socket:
 
 def _record(root: Root, port: int, wished_port: int) -> None:
     me, url = this_process("console"), f"http://127.0.0.1:{port}"
-    write_console(root, ConsoleRecord(me.name, me.pid, me.started_at_us, url, wished_port))
+    identity = (me.name, me.pid, me.started_at_us)
+    write_console(root, ConsoleRecord(*identity, url, wished_port, version("selflow")))
     if (known := read_endpoints(root)) is not None:
         write_endpoints(root, replace(known, console=url))
 
@@ -115,6 +122,14 @@ async def _watch(root: Root, server: uvicorn.Server) -> None:
         await asyncio.sleep(_LOOK_S)
         gone_s = 0.0 if root.ray_session.exists() else gone_s + _LOOK_S
     server.should_exit = True
+
+
+def _end_with(server: uvicorn.Server, task: "asyncio.Task[None]") -> None:
+    """A console of which a part has failed ends, and the keeper starts another one."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        _log.error("the console ends: %s", location_of(error))
+        server.should_exit = True
 
 
 def _ignore(route: str, status: int, duration_s: float) -> None:

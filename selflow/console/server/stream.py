@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from fastapi import Header, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from selflow.console.event_listing import END_US, EventQuery, event_document, newest
 from selflow.console.server.learning_view import (
@@ -140,6 +140,9 @@ def snapshot(model: ReadModel, topic: Topic) -> str:
         return _MAKERS[topic](model).model_dump_json()
     except SelFlowError as error:
         return ProblemMessage(problem=str(error)).model_dump_json()
+    except ValidationError:  # its text would quote the document
+        problem = f"what the catalog holds of {topic} is not of this SelFlow's form"
+        return ProblemMessage(problem=problem).model_dump_json()
 
 
 @routes.get("/api/stream", "view", responses={200: {"model": StreamMessages}})

@@ -26,13 +26,13 @@ HEAVY = {"torch", "transformers", "peft", "sklearn", "pandas"}
 
 def named(*prefixes: str) -> list[str]:
     """The modules of the four packages below some prefixes; migrations can be run by
-    Alembic alone.
+    Alembic alone, and importing ``__main__`` runs it.
     """
     paths = [path.with_suffix("") for path, _, _ in rules.modules(rules.HERE)]
     names = [
         ".".join(path.parts).removesuffix(".__init__")
         for path in paths
-        if "migrations" not in path.parts
+        if {"migrations", "__main__"}.isdisjoint(path.parts)
     ]
     return [
         name for name in names if any(f"{name}.".startswith(f"{prefix}.") for prefix in prefixes)

@@ -83,6 +83,25 @@ def test_a_living_console_is_left_alone(root: Root, monkeypatch: pytest.MonkeyPa
     root.console.unlink()
 
 
+@pytest.mark.parametrize(
+    ("port", "version", "is_ended"), [(1, "0.1.0", False), (2, "0.1.0", True), (1, "0.0.9", True)]
+)
+def test_a_console_of_other_settings_or_another_selflow_is_replaced(
+    root: Root, monkeypatch: pytest.MonkeyPatch, port: int, version: str, *, is_ended: bool
+) -> None:
+    me = this_process("console")
+    identity = (me.name, me.pid, me.started_at_us)
+    write_console(root, ConsoleRecord(*identity, "http://127.0.0.1:1", port, version))
+    ended: list[Root] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(console_process, "version", lambda _: "0.1.0")
+        patch.setattr(console_process, "end", ended.append)
+        console_process.ensure(root, 1)
+    root.console.unlink()
+
+    assert bool(ended) is is_ended
+
+
 @pytest.mark.slow
 def test_it_starts_moves_with_the_settings_and_ends(root: Root) -> None:
     first, second = free_port(), free_port()

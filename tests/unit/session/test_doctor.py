@@ -17,7 +17,13 @@ import pytest
 from actors import doctor, ray_head
 from selflow.core.paths import Root, disposable_folder
 from selflow.core.processes import this_process
-from selflow.core.session_files import RaySession, write_keeper, write_ray_session
+from selflow.core.session_files import (
+    ConsoleRecord,
+    RaySession,
+    write_console,
+    write_keeper,
+    write_ray_session,
+)
 from selflow.store.catalog import Catalog
 from tests.unit.session.test_attach import control_store
 
@@ -29,6 +35,7 @@ sys.stdin.read()
 """
 Statuses = dict[tuple[str, bool], int]
 """What a port answers, by path and by whether the Host is foreign."""
+CONSOLE: Statuses = {("/health", False): 200, ("/api/system", False): 401, ("/health", True): 421}
 INFERENCE: Statuses = {("/health", False): 200, ("/metrics", False): 401, ("/health", True): 421}
 
 
@@ -112,6 +119,13 @@ def listening(root: Root, host: str, port: int) -> Iterator[None]:
         process.communicate("")
 
 
+def note_console(root: Root, port: int) -> None:
+    """A console that listens there, in this process."""
+    me = this_process("console")
+    url = f"http://127.0.0.1:{port}"
+    write_console(root, ConsoleRecord(me.name, me.pid, me.started_at_us, url, port))
+
+
 def faults(
     root: Root,
     core_pids: tuple[int, ...],
@@ -119,15 +133,19 @@ def faults(
     has_token: bool = True,
     dashboard_status: int = 401,
     inference: Statuses = INFERENCE,
+    console: Statuses | None = CONSOLE,
     suggest: str = "200 OK",
 ) -> set[str]:
-    """The checks of a session that fail."""
+    """The checks of a session that fail; ``console`` None: there is none."""
     with (
+        answering(console or {}) as console_port,
         control_store(has_token=has_token) as address,
         answering({("/api/version", False): dashboard_status}) as dashboard_port,
         answering(inference) as inference_port,
         suggesting(root, suggest),
     ):
+        if console is not None:
+            note_console(root, console_port)
         write_ray_session(root, RaySession(address, True, dashboard_port, (), core_pids))
         found = doctor.examine(root, root.catalog, inference_port)
     return {each.check for each in found if not each.is_ok}
@@ -194,6 +212,21 @@ def test_an_inference_port_that_is_ill_or_open_is_found(
     assert faults(kept, core_pids, inference={**INFERENCE, asked: answered}) == {fault}
 
 
+@pytest.mark.parametrize(
+    ("console", "fault"),
+    [
+        (None, "console"),
+        ({**CONSOLE, ("/health", False): 500}, "console answers"),
+        ({**CONSOLE, ("/api/system", False): 200}, "console requires a token"),
+        ({**CONSOLE, ("/health", True): 200}, "console checks the Host header"),
+    ],
+)
+def test_a_console_that_is_gone_ill_or_open_is_found(
+    kept: Root, core_pids: tuple[int, ...], console: Statuses | None, fault: str
+) -> None:
+    assert faults(kept, core_pids, console=console) == {fault}
+
+
 def write_usage_stats(root: Root) -> None:
     folder = disposable_folder(ray_head.ray_temp(root).parent) / "ray" / "session_1"
     folder.mkdir(parents=True)
@@ -237,7 +270,8 @@ def test_what_is_wrong_on_the_disk_is_found(
 
 def test_an_attached_cluster_is_a_fault_with_its_reason(root: Root) -> None:
     write_keeper(root, this_process("keeper"))
-    with control_store(has_token=False) as address:
+    with control_store(has_token=False) as address, answering(CONSOLE) as port:
+        note_console(root, port)
         warning = "it has no token authentication"
         write_ray_session(root, RaySession(address, False, None, (warning,)))
         found = [each for each in doctor.examine(root, root.catalog, None) if not each.is_ok]

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -12,8 +13,10 @@ import pytest
 from selflow.core.errors import ConfigError, StoreError
 from selflow.store import database
 from selflow.store.catalog import Catalog
+from selflow.store.command_records import Command
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Artifact, Cycle, Fact, Stage, Token
+from selflow.store.row_writer import writing
 from tests import postgres
 from tests.unit.store import test_agents, test_catalog, test_cycles, test_learned
 from tests.unit.store.worlds import begun, register
@@ -97,6 +100,21 @@ def test_a_value_of_any_json_kind_reads_the_same(url: str, value: object) -> Non
         database.put(connection, Fact("it", value, 1))
 
     assert CatalogReader(url).learned(Fact) == [Fact("it", value, 1)]
+
+
+def test_single_rows_are_written_to_postgresql_as_to_sqlite(url: str) -> None:
+    command = Command("cmd_1", "pattern.edit", "näme", {"title": "%s ?"}, "owner", "queued", 7)
+    for number in (1, 2):
+        with writing(url) as rows:
+            rows.audit(number, "owner", "test", "x", {"a": [1, None]})
+    with writing(url) as rows:
+        rows.insert(command)
+        rows.update(replace(command, state="accepted"))
+    with Catalog.open(url) as catalog:
+        assert catalog.commands.open() == [replace(command, state="accepted")]
+        assert (catalog.audit.verify().entries, catalog.audit.verify().fault) == (2, "")
+    with pytest.raises(StoreError, match="nothing was stored"), writing(url) as rows:
+        rows.insert(command)
 
 
 def test_the_bare_reader_cannot_write_to_postgresql(url: str) -> None:

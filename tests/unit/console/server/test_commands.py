@@ -127,3 +127,12 @@ def test_an_act_that_a_dead_supervisor_had_begun_is_not_done_twice(console: Cons
 
 def test_without_a_session_an_act_waits_and_says_so(console: Console) -> None:
     assert console.ask("POST", "/api/system/learn", "operate").json()["queued_until"] == "ray_up"
+
+
+def test_a_title_that_is_no_unicode_is_refused(console: Console) -> None:
+    register(console.catalog, "a", now_us=NOW_US)
+    headers = {"content-type": "application/json"}
+    body = b'{"title": "\\ud800"}'
+    answer = console.ask("PATCH", "/api/patterns/writing", "operate", headers, content=body)
+
+    assert answer.status_code == 400

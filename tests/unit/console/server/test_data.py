@@ -63,6 +63,19 @@ def test_events_go_on_where_a_page_ended(stocked: Console, query: str) -> None:
     assert stocked.ask("GET", f"/api/events?{query}cursor=x").json()["code"] == "bad_request"
 
 
+def test_rare_events_are_found_page_by_page_wherever_they_lie(console: Console) -> None:
+    many = [at(100 + n / 50, subject=f"m{n}", app="vim") for n in range(3_000)]
+    few = [at(hours, subject=f"f{hours}", app="rare") for hours in (0.1, 1.5, 120, 130)]
+    console.store(sorted([*many, *few], key=lambda event: event.ts_us))
+
+    assert subjects(console, "app=rare") == ["f0.1", "f1.5", "f120", "f130"]
+    first = console.ask("GET", "/api/events?app=rare&limit=3").json()
+    assert subjects(console, f"app=rare&cursor={first['next']}") == ["f130"]
+    assert subjects(console, "app=rare&since=2025-12-31T00:00:00Z") == ["f0.1", "f1.5"]
+    page = console.ask("GET", "/api/events?q=vim&app=rare").json()
+    assert (page["items"], page["next"] is None) == ([], False)
+
+
 def test_a_bad_time_is_named_and_never_quoted(stocked: Console) -> None:
     problem = stocked.ask("GET", "/api/events?since=secret").json()
 

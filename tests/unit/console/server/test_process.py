@@ -90,6 +90,19 @@ def test_a_busy_port_moves_up(session: Root) -> None:
     assert port < int(url.rpartition(":")[2]) <= port + process.PORT_TRIES
 
 
+def test_a_console_of_which_a_part_fails_ends(
+    session: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: object) -> None:
+        raise RuntimeError("the owner's secret")
+
+    monkeypatch.setattr(process, "follow_log", fail)
+    monkeypatch.setattr(process, "ORPHAN_S", 1e9)
+    write_request(session, SessionRequest(assignments=(f"console.port={free_port()}",)))
+
+    asyncio.run(asyncio.wait_for(process.serve(session, os.environ, SystemClock()), LIMIT_S))
+
+
 def test_no_free_port_is_said_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "PORT_TRIES", 1)
     with (
