@@ -12,7 +12,7 @@ NODE_WHEEL=24.19.0
 # The page's own files, and the API that it is typed by.
 sources() {
   find . ../server ../openapi* ../../sdk -type f -not -path './node_modules/*' \
-    -not -name '*.pyc' -not -name openapi.json -not -name wire.d.ts | LC_ALL=C sort
+    -not -name '*.pyc' -not -name openapi.json -not -name wire.d.ts -not -name build.log | LC_ALL=C sort
 }
 
 node_is_new_enough() {
@@ -39,15 +39,20 @@ fi
 # npm ci starts from nothing, so what is there already for this lock file stays.
 installed="node_modules/.installed-$(cksum <package-lock.json | tr ' ' '-')"
 if [ ! -e "$installed" ]; then
-  npm ci --loglevel=error --no-progress >&2 || unavailable "the packages of package-lock.json"
+  npm ci --loglevel=error --no-progress >/dev/null || unavailable "the packages of package-lock.json"
   touch "$installed"
 fi
 
+# What each step prints is shown if it fails.
+quietly() {
+  "$@" >build.log 2>&1 || { cat build.log >&2; exit 1; }
+}
+
 # The page's types are the server's: an API change that breaks a page ends the build here.
 "$PYTHON" -m selflow.console.openapi >openapi.json
-npm run --silent types >types.log 2>&1 || { cat types.log >&2; exit 1; }
-rm types.log
-npm run --silent check
-npm run --silent test -- --reporter=dot
-npm run --silent build -- --logLevel warn
+quietly npm run --silent types
+quietly npm run --silent check
+quietly npm run --silent test
+quietly npm run --silent build
+rm build.log
 touch "$stamp"
