@@ -7,15 +7,16 @@ BIN := .venv/bin
 PACKAGES := actors selflow serve tune
 # A second call only compares this hash. The folder is in it because a virtual environment cannot be moved.
 STAMP := .venv/.installed-$(shell (pwd; cat pyproject.toml constraints.txt) | cksum | tr ' ' '-')
+BUILD_PAGE = PYTHON="$(CURDIR)/$(BIN)/python" sh selflow/console/web/build.sh
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check floors unit quick lm cluster e2e mutants bench up down clean
+.PHONY: help setup web page demo test check floors unit quick lm cluster e2e mutants bench up down clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' Makefile
 
-setup: $(STAMP)  ## make .venv with the versions that were tested together
+setup: page  ## make .venv with the versions that were tested together, and the web page
 
 $(STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -26,6 +27,12 @@ $(STAMP):
 	@$(INSTALL) torch hatchling editables
 	@$(INSTALL) --no-build-isolation -e '.[dev]'
 	@rm -f .venv/.installed-* && touch $@
+
+page: $(STAMP)
+	@$(BUILD_PAGE) optional
+
+web: $(STAMP)  ## build the web page, with the system's Node.js or one in .venv
+	@$(BUILD_PAGE)
 
 demo: setup  ## replay real events, learn, serve, predict; leaves nothing running
 	@$(BIN)/selflow demo

@@ -29,8 +29,10 @@ LIMIT_S = 600
 SOUND_LIMIT_S = 3_600
 """For every named test at once, without a fault."""
 _LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "dist"
+    ".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "dist", "node_modules"
 )
+_NODE_MODULES = Path("selflow/console/web/node_modules")
+"""Large and never changed: the copies refer to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         trees = [Path(folder) / str(number) for number in range(WORKERS)]
         for tree in trees:
             shutil.copytree(TREE, tree, ignore=_LEFT_OUT)
+            (tree / _NODE_MODULES).symlink_to(TREE / _NODE_MODULES)
         named = sorted({test for fault in faults for test in fault.tests})
         sound = run_tests(trees[0], named, SOUND_LIMIT_S)
         if sound.status != 0:

@@ -1,0 +1,106 @@
+/** Heat maps and parallel coordinates: the only module that imports ECharts. */
+
+import { HeatmapChart, ParallelChart } from "echarts/charts";
+import {
+  AriaComponent,
+  GridComponent,
+  ParallelComponent,
+  TooltipComponent,
+  VisualMapComponent,
+} from "echarts/components";
+import { init, use, type EChartsCoreOption } from "echarts/core";
+import { CanvasRenderer } from "echarts/renderers";
+import { colourOf } from "../theme.svelte";
+
+use([
+  HeatmapChart, ParallelChart, AriaComponent, GridComponent, ParallelComponent, TooltipComponent,
+  VisualMapComponent, CanvasRenderer,
+]);
+
+const ORDERED = ["ordered-1", "ordered-2", "ordered-3", "ordered-4", "ordered-5"];
+const ROW_PX = 22;
+
+export interface HeatSpec {
+  kind: "heat";
+  columns: string[];
+  rows: string[];
+  /** (column, row, share from 0 to 1); a missing cell is not drawn. */
+  cells: [number, number, number][];
+}
+
+export interface ParallelSpec {
+  kind: "parallel";
+  axes: { name: string; isLog: boolean }[];
+  lines: { values: number[]; isDashed: boolean; share: number }[];
+}
+
+export type RichSpec = HeatSpec | ParallelSpec;
+
+/** Names come from the owner's data: the tooltip draws them as text, never as markup. */
+const tooltip = { renderMode: "richText" as const, confine: true };
+
+function heat(spec: HeatSpec): EChartsCoreOption {
+  const axis = {
+    type: "category",
+    axisLabel: { color: colourOf("muted"), width: 180, overflow: "truncate" },
+    axisLine: { lineStyle: { color: colourOf("hairline") } },
+    axisTick: { show: false },
+  };
+  return {
+    aria: { enabled: true },
+    tooltip: {
+      ...tooltip,
+      formatter: ({ value }: { value: [number, number, number] }) =>
+        `${spec.rows[value[1]]}\n${spec.columns[value[0]]}: ${value[2].toFixed(2)}`,
+    },
+    grid: { left: 8, right: 8, top: 8, bottom: 44, containLabel: true },
+    xAxis: { ...axis, data: spec.columns, position: "top" },
+    yAxis: { ...axis, data: spec.rows, inverse: true },
+    visualMap: {
+      min: 0, max: 1, calculable: false, orient: "horizontal", left: "center", bottom: 0,
+      itemHeight: 120, text: ["1", "0"], textStyle: { color: colourOf("muted") },
+      inRange: { color: ORDERED.map(colourOf) },
+    },
+    series: [{ type: "heatmap", data: spec.cells, itemStyle: { borderColor: colourOf("card"), borderWidth: 1 } }],
+  };
+}
+
+function parallel(spec: ParallelSpec): EChartsCoreOption {
+  return {
+    aria: { enabled: true },
+    parallel: { left: 60, right: 80, top: 36, bottom: 16 },
+    parallelAxis: spec.axes.map((axis, dim) => ({
+      dim,
+      name: axis.name,
+      type: axis.isLog ? "log" : "value",
+      scale: true,
+      nameTextStyle: { color: colourOf("muted") },
+      axisLabel: { color: colourOf("muted") },
+      axisLine: { lineStyle: { color: colourOf("border") } },
+    })),
+    series: spec.lines.map((line) => ({
+      type: "parallel",
+      data: [line.values],
+      lineStyle: {
+        width: 2,
+        opacity: 0.4 + 0.6 * line.share,
+        color: colourOf(line.share === 1 ? "series-1" : "series-5"),
+        type: line.isDashed ? "dashed" : "solid",
+      },
+    })),
+  };
+}
+
+/** Draws into `host` and follows its width; returns what ends it. */
+export function richChart(host: HTMLElement, spec: RichSpec): () => void {
+  const height = spec.kind === "heat" ? 90 + spec.rows.length * ROW_PX : 280;
+  const chart = init(host, null, { height, renderer: "canvas" });
+  chart.setOption(spec.kind === "heat" ? heat(spec) : parallel(spec));
+  const sizes = new ResizeObserver(() => chart.resize({ width: "auto", height }));
+  sizes.observe(host);
+  host.dataset["ready"] = "true";
+  return () => {
+    sizes.disconnect();
+    chart.dispose();
+  };
+}

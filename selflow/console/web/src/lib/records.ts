@@ -1,0 +1,42 @@
+/** The server's records by the names that the pages use; their shapes are generated. */
+
+import type {
+  ActivityItem,
+  AgentItem,
+  AuditItem,
+  Belief,
+  CommandAnswer,
+  CommandItem,
+  ConsentItem,
+  CycleItem,
+  EventItem,
+  PatternItem,
+  ProblemMessage,
+  StageItem,
+  StreamItem,
+  StreamMessages,
+  SystemAnswer,
+  TrialItem,
+} from "./wire";
+
+export type System = SystemAnswer;
+export type Condition = SystemAnswer["conditions"][number];
+export type Service = SystemAnswer["services"][number];
+export type Process = SystemAnswer["processes"][number];
+export type StoredEvent = EventItem;
+export type Pattern = PatternItem;
+export type Agent = AgentItem;
+export type ArmBelief = Belief;
+export type Cycle = CycleItem;
+export type Stage = StageItem;
+export type Trial = TrialItem;
+export type Consent = ConsentItem;
+export type EventSourceCount = StreamItem;
+export type Audit = AuditItem;
+export type Activity = ActivityItem;
+export type Command = CommandItem;
+export type CommandTaken = CommandAnswer;
+
+/** What the stream brings of each topic, when it is no refusal. */
+export type Messages = { [T in keyof StreamMessages]: Exclude<StreamMessages[T], ProblemMessage> };
+export type Topic = keyof Messages;

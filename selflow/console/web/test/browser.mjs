@@ -1,0 +1,150 @@
+// Visits every page in the system's Chromium and prints what it saw as JSON, for
+// tests/e2e/test_page.py. Environment: CHROMIUM, PAGE_URL (with a one-time code), PAGES (JSON:
+// address and the address's own figure), SCREENSHOTS (a folder, optional).
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf-8");
+const WORST = ["serious", "critical"];
+const base = new URL(process.env.PAGE_URL).origin;
+const pages = JSON.parse(process.env.PAGES);
+const shots = process.env.SCREENSHOTS;
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM,
+  args: [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE *.localhost",
+  ],
+});
+const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
+const page = await context.newPage();
+page.setDefaultTimeout(15_000);
+const seen = { console: [], outside: [], axe: [], pages: {} };
+page.on("console", (message) => {
+  if (["error", "warning"].includes(message.type())) seen.console.push(message.text());
+});
+page.on("pageerror", (error) => seen.console.push(String(error)));
+page.on("request", (request) => {
+  if (!request.url().startsWith(base)) seen.outside.push(request.url());
+});
+
+async function axe(name) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  for (const { id, impact, nodes } of violations.filter((each) => WORST.includes(each.impact))) {
+    seen.axe.push(`${name}: ${id} (${impact}) ${nodes[0].html.slice(0, 160)}`);
+  }
+}
+
+async function figures() {
+  const found = await page.locator("data[data-figure]").evaluateAll((all) =>
+    all.map((each) => [each.dataset.figure, each.value]));
+  return Object.fromEntries(found);
+}
+
+async function open(path, figure) {
+  await page.evaluate((to) => {
+    const link = document.createElement("a");
+    link.href = to;
+    document.body.append(link);
+    link.click();
+    link.remove();
+  }, path);
+  await page.locator(`data[data-figure="${figure}"]`).first().waitFor();
+}
+
+// Scrolls to the end and back, so that each chart is mounted; then waits until all are drawn.
+async function drawAll() {
+  await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll(".chart")].every((each) => each.childElementCount > 0) &&
+    [...document.querySelectorAll('.chart > [role="img"]')].every((each) => each.dataset.ready || each.tagName === "svg"));
+  await page.evaluate(() => scrollTo(0, 0));
+}
+
+await page.goto(process.env.PAGE_URL);
+await page.locator("nav").waitFor();
+seen.address = page.url();
+seen.cookies = await page.evaluate(() => document.cookie);
+seen.rail = await page.locator("nav li").allInnerTexts();
+
+for (const scheme of ["light", "dark"]) {
+  await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+  for (const [path, figure] of pages) {
+    await open(path, figure);
+    await drawAll();
+    seen.pages[path] = {
+      heading: await page.locator("h1").innerText(),
+      figures: await figures(),
+      charts: await page.locator(".chart").count(),
+      tables: await page.getByRole("button", { name: "Show data" }).count(),
+      rows: await page.locator("main").innerText(),
+    };
+    await axe(`${path} ${scheme}`);
+    if (!shots) continue;
+    const name = `${path.replace(/[^a-z]+/gi, "-").replace(/^-|-$/g, "") || "live"}-${scheme}`;
+    await page.screenshot({ path: join(shots, `${name}-1400.png`), fullPage: true });
+    await page.setViewportSize({ width: 420, height: 900 });
+    await page.screenshot({ path: join(shots, `${name}-420.png`), fullPage: true });
+    await page.setViewportSize({ width: 1400, height: 900 });
+  }
+}
+
+// Figures are followed to their rows: pattern, its word, the events that hold it, one event.
+await open("/patterns", "patterns");
+await page.getByRole("link", { name: "shell-make" }).click();
+await page.locator('data[data-figure="pattern-windows"]').waitFor();
+seen.patternWindows = (await figures())["pattern-windows"];
+await page.locator(".terms a").first().click();
+await page.locator("#events tbody tr").first().waitFor();
+seen.termRows = await page.locator("#events tbody tr").allInnerTexts();
+await page.locator("#events tbody a").first().click();
+seen.oneEvent = JSON.parse(await page.locator("#events pre").innerText());
+
+// A chart's data as a table, without a mouse.
+await open("/activity", "activity-events");
+await page.getByRole("button", { name: "Show data" }).press("Enter");
+seen.dataRows = await page.locator("main table tbody tr").count();
+
+// The range lives in the URL; keys go to pages; the palette goes there too.
+await page.getByRole("combobox", { name: "Time range" }).selectOption("24h");
+seen.rangeInUrl = new URL(page.url()).search;
+await page.locator("#content").focus();
+await page.keyboard.press("g");
+await page.keyboard.press("p");
+await page.locator('data[data-figure="patterns"]').waitFor();
+await page.keyboard.press("Control+k");
+await page.keyboard.type("agen");
+await page.keyboard.press("Enter");
+await page.locator('data[data-figure="agent-versions"]').waitFor();
+seen.byPalette = new URL(page.url()).pathname;
+
+// An act is queued, and says that it waits while nothing runs.
+await page.getByRole("link", { name: /^parser@0/ }).click();
+await page.getByRole("button", { name: "Roll back" }).click();
+await axe("a dialog");
+await page.getByRole("dialog").getByRole("button", { name: "Roll back" }).click();
+seen.act = await page.locator(".row[aria-live]", { hasText: "queued" }).first().innerText();
+
+await page.goto(`${base}/patterns?name=never`);
+seen.gone = await page.getByRole("alert").innerText();
+await page.goto(`${base}/no-such-page`);
+seen.noPage = await page.locator("h1").innerText();
+
+// A used code opens nothing; without a session only the way to one is shown.
+await page.getByRole("button", { name: "Sign out" }).click();
+await page.locator("h1", { hasText: "SelFlow" }).waitFor();
+const before = seen.console.length;
+await page.goto("about:blank");
+await page.goto(process.env.PAGE_URL);
+await page.getByRole("alert").waitFor();
+seen.usedCode = await page.getByRole("alert").innerText();
+seen.afterUsedCode = page.url();
+seen.console.length = before; // the browser itself reports the 401 that was asked for
+await axe("sign in");
+await browser.close();
+console.log(JSON.stringify(seen));

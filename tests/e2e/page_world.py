@@ -1,0 +1,162 @@
+"""A root with a past: events, patterns, agents, cycles and beliefs, written without a session."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from selflow.core.codec import encode_record
+from selflow.core.events import Event
+from selflow.core.grants import OWNER
+from selflow.core.paths import Root
+from selflow.store.catalog import Catalog
+from selflow.store.database import Database, put
+from selflow.store.log import EventLog
+from selflow.store.pattern_records import Pattern, Transition
+from selflow.store.records import (
+    AgentVersion,
+    Artifact,
+    Beliefs,
+    Consent,
+    Cycle,
+    Opening,
+    Stage,
+    Trial,
+    Verdict,
+)
+
+MINUTE_US = 60_000_000
+EVENTS = 600
+LONG = "x" * 10_000
+MARKUP = "<img src=x onerror=alert(1)>"
+RIGHT_TO_LEFT = "קובץ חדש.txt"
+SUBJECTS = ("src/parser.py", "README.md", "tests/test_parser.py", MARKUP, LONG, RIGHT_TO_LEFT)
+FAMILIES = ("hdbscan", "spectral", "gmm", "density", "ward")
+CYCLE, DATA_HASH = "cyc_page", "ab" * 32
+
+
+def write_past(root: Root) -> None:
+    """Fill a fresh root."""
+    now_us = round(time.time_ns() / 1000)  # the console reads the real clock too
+    catalog = Catalog.open(root.catalog)
+    catalog.tokens.create("view", "dashboard", now_us, OWNER)
+    catalog.close()
+    log = EventLog(root.events, budget_bytes=64_000_000, credits=64)
+    events = [_event(number, now_us) for number in range(EVENTS)]
+    log.append("page", 1, [encode_record(event) for event in events])
+    log.close()
+    database = Database(root.catalog)
+    with database.write() as connection:
+        insert = partial(put, connection)
+        insert(Consent("files", now_us - 9 * MINUTE_US, None, {"paths": ["~/projects"]}))
+        insert(Consent("metrics", now_us - 9 * MINUTE_US, now_us - MINUTE_US, {}))
+        _write_learning(insert, now_us)
+    database.close()
+
+
+def _event(number: int, now_us: int) -> Event:
+    ago_us = (EVENTS - number) * 12 * MINUTE_US
+    return Event(
+        now_us - ago_us,
+        ("files", "git", "shell")[number % 3],
+        ("file.modify", "git.commit", "shell.command")[number % 3],
+        SUBJECTS[number % len(SUBJECTS)],
+        app=("vim", "git", "zsh")[number % 3],
+        duration_s=float(number % 7),
+    )
+
+
+def _write_learning(insert: Callable[[Any], Any], now_us: int) -> None:
+    began_us = now_us - 40 * MINUTE_US
+    insert(Artifact(DATA_HASH, "adapter", 100_000, {}, began_us))
+    insert(Cycle(CYCLE, "owner", "done", began_us, began_us, now_us - 30 * MINUTE_US, EVENTS, 1))
+    for at, name in enumerate(("represent", "discover", "base", "grow:parser", "judge:parser")):
+        start_us = began_us + at * 2 * MINUTE_US
+        result = {"steps": 500 + at, "gate_steps": 100}
+        insert(Stage(CYCLE, name, start_us, start_us + MINUTE_US, DATA_HASH, result))
+    for at in range(6):
+        config = {"learning_rate": 0.0001 * (at + 1), "rank": 4 if at % 2 else 8}
+        state = "finished" if at % 3 == 0 else "rung"
+        insert(Trial(f"t{at}", CYCLE, "parser", config, state, 6.7 + at / 100, 5.0 + at, ""))
+    for at, name in enumerate(("parser-tests-readme", "shell-make", "appveyor-yml-stack", MARKUP)):
+        insert(_pattern(at, name, now_us))
+    insert(Transition(CYCLE, "shell-make", "survived", ["shell-make"], 0.83))
+    for at, decision, status in (
+        (1, "passed", "retired"),
+        (0, "passed", "champion"),
+        (2, "rejected", "rejected"),
+    ):
+        _write_version(insert, at, decision, status, now_us - at * MINUTE_US)
+    summary = [
+        {
+            "surface": "next",
+            "arm": arm,
+            "pulls": pulls,
+            "success": mean,
+            "low": low,
+            "high": high,
+            "latency_s": 0.045,
+        }
+        for arm, pulls, mean, low, high in (
+            ("parser@000000000000", 412, 0.94, 0.91, 0.96),
+            ("pool", 288, 0.89, 0.85, 0.92),
+            ("base", 3, 0.6, 0.2, 0.9),
+        )
+    ]
+    insert(Beliefs(1, {"summary": summary}, 703, now_us))
+
+
+def _write_version(
+    insert: Callable[[Any], Any], at: int, decision: Any, status: Any, at_us: int
+) -> None:
+    """A version of the agent with its look at the gate set and its verdict."""
+    version, reasons = str(at) * 12, ["On the 1,978 steps of its own slice it was judged."]
+    name, previous = f"parser@{version}", f"parser@{'1' * 12}" if at == 0 else None
+    numbers = {"gate_steps": 1978, "slice_gain_bits": 0.0723 - at / 20, "slice_p": 0.0004998}
+    insert(
+        AgentVersion(
+            name,
+            "parser",
+            version,
+            DATA_HASH,
+            DATA_HASH,
+            "p0",
+            CYCLE,
+            status,
+            f"v{at}",
+            at_us,
+            previous,
+        )
+    )
+    insert(Opening("gate", at + 1, name, CYCLE, at_us, at_us, at_us))
+    insert(Verdict(decision, reasons, numbers, "gate", at + 1, 0.05, f"v{at}", name, CYCLE, at_us))
+
+
+def _pattern(at: int, name: str, now_us: int) -> Pattern:
+    agreement = 0.9 - at * 0.15
+    reason = "" if at == 0 else f"found again with agreement {agreement:.2f}; an agent needs 0.75"
+    families = {
+        family: None if (at, family) == (3, "gmm") else round(agreement - place / 50, 3)
+        for place, family in enumerate(FAMILIES)
+    }
+    hours = [0.0] * 8 + [0.1] * 4 + [0.05] * 4 + [0.1] * 4 + [0.0] * 4
+    return Pattern(
+        f"p{at}",
+        name,
+        "alive",
+        CYCLE,
+        now_us,
+        120 - at * 20,
+        900 - at * 100,
+        9,
+        800,
+        0.4 - at / 10,
+        agreement,
+        families,
+        "A" if at == 0 else None,
+        reason,
+        [("parser", 0.9), ("tests", 0.5), (RIGHT_TO_LEFT, 0.3)],
+        hours,
+        [["file.modify\u001fsrc/parser.py", "git.commit\u001ffix"]],
+        3,
+    )

@@ -1,0 +1,166 @@
+"""The web page in a real browser, over a root with a past and without a session: every page, one
+figure of each as the command line tells it, and the way from a figure to its rows.
+
+`SCREENSHOTS=FOLDER` keeps pictures of all pages, light and dark, wide and narrow.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.ray_head import next_free_port
+from selflow.core.processes import living_console
+from selflow.core.session_files import Endpoints, RaySession, write_endpoints, write_ray_session
+from tests.e2e.conftest import FIRST_PORT, PORTS, World, make_world
+from tests.e2e.page_world import EVENTS, LONG, MARKUP, write_past
+from tests.waiting import PATIENCE, wait_until
+
+WEB = Path(__file__).parents[2] / "selflow/console/web"
+BUILT = WEB.parent / "static/index.html"
+LIMIT_S = 60.0
+FIGURES = {
+    "/": "stored-events",
+    "/activity": "activity-events",
+    "/patterns": "patterns",
+    "/training": "newest-cycle",
+    "/agents": "agent-versions",
+    "/privacy": "stored-events",
+}
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """A console that runs alone: Ray is down, and the page says so."""
+    port = next_free_port(FIRST_PORT + (os.getpid() + 500) % PORTS)
+    made = make_world(SELFLOW_CONSOLE__PORT=str(port))
+    write_past(made.root)
+    made.root.make()
+    write_ray_session(made.root, RaySession("127.0.0.1:1", is_ours=True, dashboard_port=None))
+    write_endpoints(made.root, Endpoints())
+    with subprocess.Popen(
+        [sys.executable, "-m", "selflow.console.server", "--home", str(made.root.path)],
+        env=made.environ,
+        cwd=Path(__file__).parents[2],
+    ) as console:
+        wait_until(lambda: living_console(made.root) is not None)
+        yield made
+        console.terminate()
+    shutil.rmtree(made.root.path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def seen(world: World) -> dict[str, Any]:
+    """What the browser saw, in one visit."""
+    chromium, node = _found("chromium"), _found("node")
+    if not BUILT.exists():
+        _missing("the web page is not built: make web")
+    with tempfile.TemporaryDirectory() as profile:
+        done = subprocess.run(
+            [node, str(WEB / "test/browser.mjs")],
+            env={
+                **world.environ,
+                "HOME": profile,
+                "CHROMIUM": chromium,
+                "PAGE_URL": world.json("ui", "--print")["url"],
+                "PAGES": json.dumps(list(FIGURES.items())),
+                "SCREENSHOTS": os.environ.get("SCREENSHOTS", ""),
+            },
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S * PATIENCE,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def _found(program: str) -> str:
+    beside = Path(sys.executable).with_name(program)
+    path = shutil.which(program) or (str(beside) if beside.exists() else None)
+    return path or _missing(f"the program {program} is missing")
+
+
+def _missing(what: str) -> str:
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+def _figure(seen: dict[str, Any], path: str) -> str:
+    return str(seen["pages"][path]["figures"][FIGURES[path]])
+
+
+def test_a_code_signs_in_once_and_leaves_no_trace(seen: dict[str, Any]) -> None:
+    assert "#" not in seen["address"]
+    assert seen["cookies"] == ""  # no script can read the session
+    assert seen["usedCode"].startswith("This code is used up or expired")
+    assert "#" not in seen["afterUsedCode"]
+
+
+def test_every_page_shows_the_figure_of_the_command_line(
+    world: World, seen: dict[str, Any]
+) -> None:
+    status = world.state()
+    told: dict[str, Callable[[], object]] = {
+        "/": lambda: status["buffer"]["events"],
+        "/activity": lambda: len(world.json("events", "--limit", "1000")["items"]),
+        "/patterns": lambda: len(world.json("patterns", "--all")["items"]),
+        "/training": lambda: status["cycle"]["id"],
+        "/agents": lambda: len(world.json("agents")["items"]),
+        "/privacy": lambda: status["buffer"]["events"],
+    }
+    assert {path: _figure(seen, path) for path in FIGURES} == {
+        path: str(ask()) for path, ask in told.items()
+    }
+    assert _figure(seen, "/") == str(EVENTS)
+
+
+def test_a_pattern_leads_to_its_words_their_events_and_one_of_them(
+    world: World, seen: dict[str, Any]
+) -> None:
+    pattern = world.json("patterns", "show", "shell-make")
+    assert seen["patternWindows"] == str(pattern["windows"])
+    assert seen["termRows"]
+    assert all("parser" in row for row in seen["termRows"])
+    assert seen["oneEvent"] in world.json("events", "--limit", "1000")["items"]
+
+
+def test_nothing_is_faulty_outside_or_out_of_reach(seen: dict[str, Any]) -> None:
+    assert (seen["console"], seen["outside"], seen["axe"]) == ([], [], [])
+    assert len(seen["rail"]) == len(FIGURES)
+
+
+def test_every_chart_can_be_read_as_a_table(seen: dict[str, Any]) -> None:
+    assert all(page["charts"] == page["tables"] for page in seen["pages"].values())
+    assert sum(page["charts"] for page in seen["pages"].values()) >= 4
+    assert seen["dataRows"] > 0
+
+
+def test_ray_down_is_said_and_an_act_waits(seen: dict[str, Any]) -> None:
+    assert "queued" in seen["act"]
+    assert "selflow up" in seen["act"]
+
+
+def test_titles_are_text_however_they_look(seen: dict[str, Any]) -> None:
+    assert MARKUP in seen["pages"]["/patterns"]["rows"]
+    assert MARKUP in seen["pages"]["/"]["rows"]
+    assert LONG not in seen["pages"]["/"]["rows"]
+
+
+def test_the_range_is_in_the_address_and_keys_lead_to_pages(seen: dict[str, Any]) -> None:
+    assert "range=24h" in seen["rangeInUrl"]
+    assert seen["byPalette"] == "/agents"
+
+
+def test_an_address_of_nothing_says_so(seen: dict[str, Any]) -> None:
+    assert "never" in seen["gone"]
+    assert seen["noPage"] == "There is no such page."
