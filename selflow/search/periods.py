@@ -23,8 +23,20 @@ _MONTHS = (
     *("august", "september", "october", "november", "december"),
 )
 _NUMBERS = {
-    **{"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6},
-    **{"seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12, "few": 3},
+    "a": 1,
+    "an": 1,
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "twelve": 12,
+    "few": 3,
 }
 _WEEKDAY = "|".join(_DAYS)
 _MONTH = "|".join([*_MONTHS, *(f"{name[:3]}\\b" for name in _MONTHS), r"sept\b"])

@@ -79,6 +79,7 @@ class _Parts:
 
     families: list[Family] = field(default_factory=list)
     action: Action | None = None
+    folders: list[str] = field(default_factory=list)
     path_words: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
 
@@ -101,6 +102,7 @@ def understand(text: str, now_us: int, zone: tzinfo) -> Question:
     folders, rest = _folders(rest)
     wanted, rest = _wishes(rest)
     parts = _read_tokens(rest)
+    folders += parts.folders
     for path in [path for path in folders if "." in path.rsplit("/", 1)[-1].lstrip(".")]:
         folders.remove(path)
         parts.path_words.append(path)
@@ -171,6 +173,8 @@ def _read_tokens(text: str) -> _Parts:
             is_inside = False
         elif low in _STOP:
             is_inside = is_inside and low in {"the", "my", "all"}
+        elif token.endswith("/"):
+            parts.folders.append(token)
         elif is_inside or "/" in token:
             parts.path_words.append(token)
         else:
