@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
 
+import numpy as np
+
 from selflow.core.clock import Clock, as_datetime, rfc3339
 from selflow.core.ports import EventFeed
 from selflow.search import index as index_file
@@ -17,8 +19,12 @@ from selflow.search.index import SearchIndex
 from selflow.search.periods import BEGIN_US, END_US
 from selflow.search.question import understand
 from selflow.search.records import Answer, Family, Period, Question, SearchResult
+from selflow.search.similar import nearest_items
 
 MAX_RESULTS = 1_000
+NEWEST_EVENTS = 5_000
+"""Events within the question's other filters whose spelling is compared with its words."""
+TOP_FUSED = 300
 _RANK_OFFSET = 60
 """Of the reciprocal rank (Cormack et al. 2009): the score of the first result is 1/61."""
 
@@ -59,13 +65,13 @@ def ask(
     question = _limited(understand(request.text, where.clock.now_us(), where.zone), request)
     notes = catch_up(where.folder, where.feed, where.clock, progress)
     try:
-        return _answer(question, request.limit, where, notes)
+        return answer_question(question, request.limit, where, notes)
     except sqlite3.DatabaseError:
         with index_file.lock(where.folder, where.clock, is_exclusive=True):
             index_file.remove(where.folder)
         catch_up(where.folder, where.feed, where.clock, progress)
         notes = ("the search index was broken: it was rebuilt from the event log",)
-        return _answer(question, request.limit, where, notes)
+        return answer_question(question, request.limit, where, notes)
 
 
 def answer_document(answer: Answer) -> dict[str, object]:
@@ -113,55 +119,87 @@ def _limited(question: Question, request: Request) -> Question:
     return replace(question, period=Period(since_us, until_us, period.text))
 
 
-def _answer(question: Question, limit: int, where: SearchPlace, notes: Sequence[str]) -> Answer:
+def answer_question(
+    question: Question, limit: int, where: SearchPlace, notes: Sequence[str]
+) -> Answer:
+    """Answer what was understood, from the index as it is; ``notes`` go before its own."""
     with index_file.lock(where.folder, where.clock, is_exclusive=False):
         index = SearchIndex(where.folder)
         try:
             rows = index.match(question)
+            if len(rows):
+                seqs = index.ranked(question, min(limit, MAX_RESULTS), may_miss_words=False)
+            else:
+                seqs, reasons = _near(question, min(limit, MAX_RESULTS), index, where)
+                notes = (*notes, *reasons)
             everything = Question("")
             matches = Matches(
                 question, rows, index.names, lambda: index.match(everything), where.zone
             )
-            may_miss_words = not len(rows) and len(question.words) > 1
-            results = _results(index, question, limit, may_miss_words=may_miss_words)
-            if not len(rows):
-                notes = (*notes, *_why_nothing(question, index, where, results))
             return Answer(
                 question=question,
                 understood=describe(question, where.zone),
                 event_count=len(rows),
                 facts=compose(matches),
-                results=results,
+                results=_results(index, seqs),
                 notes=tuple(notes),
             )
         finally:
             index.close()
 
 
-def _results(
-    index: SearchIndex, question: Question, limit: int, *, may_miss_words: bool
-) -> tuple[SearchResult, ...]:
-    seqs = index.ranked(question, min(limit, MAX_RESULTS), may_miss_words=may_miss_words)
+def _results(index: SearchIndex, seqs: Sequence[int]) -> tuple[SearchResult, ...]:
     return tuple(
         SearchResult(seq, ts_us, kind, text, 1 / (_RANK_OFFSET + rank))
         for rank, (seq, ts_us, kind, text) in enumerate(index.shown(seqs), 1)
     )
 
 
-def _why_nothing(
-    question: Question, index: SearchIndex, where: SearchPlace, results: Sequence[SearchResult]
-) -> list[str]:
+def _near(
+    question: Question, limit: int, index: SearchIndex, where: SearchPlace
+) -> tuple[list[int], list[str]]:
+    """Why no event holds all of the question, and the events that come nearest to it: those with
+    some of its words and those with words spelt alike, by reciprocal rank.
+    """
+    reasons = _why_nothing(question, index, where)
+    words = (*question.words, *question.path_words)
+    if not words or not index.last_seq():
+        return [], reasons
+    by_text = index.ranked(question, max(limit, TOP_FUSED), may_miss_words=True)
+    rows = index.match(replace(question, words=(), path_words=()))[-NEWEST_EVENTS:]
+    items, item_index = np.unique(rows[:, 2], return_inverse=True)
+    nearest = nearest_items(words, index.names(items.tolist()))
+    scores = np.array(nearest.scores)[item_index] if len(rows) else np.zeros(0)
+    best = np.lexsort((-np.arange(len(rows)), -scores.round(6)))[:TOP_FUSED]
+    alike = [int(rows[position, 0]) for position in best if scores[position] > 0]
+    for term in words:
+        if not len(index.match(Question("", words=(term,)))):
+            near = nearest.words.get(term.lower())
+            hint = f"; the nearest word in your events is {near!r}" if near else ""
+            reasons.append(f"no event holds {term!r}{hint}")
+    if by_text or alike:
+        reasons.append("the results are the nearest events; none holds all of the question")
+    return _fused(by_text, alike)[:limit], reasons
+
+
+def _fused(*rankings: Sequence[int]) -> list[int]:
+    """Reciprocal rank fusion (Cormack et al. 2009)."""
+    scores: dict[int, float] = {}
+    for ranking in rankings:
+        for rank, seq in enumerate(ranking, 1):
+            scores[seq] = scores.get(seq, 0.0) + 1 / (_RANK_OFFSET + rank)
+    return sorted(scores, key=lambda seq: (-scores[seq], -seq))
+
+
+def _why_nothing(question: Question, index: SearchIndex, where: SearchPlace) -> list[str]:
     if not index.last_seq():
         return ["nothing was found: the event log is empty"]
-    notes = ["nothing was found"]
     period = question.period
     if period and period.since_us >= period.until_us:
-        notes = ["nothing was found: the times in the question have no moment in common"]
-    elif period and period.since_us > where.clock.now_us():
-        notes = ["nothing was found: that time lies in the future"]
-    if results:
-        notes.append("no event holds all of the words; the results hold some of them")
-    return notes
+        return ["nothing was found: the times in the question have no moment in common"]
+    if period and period.since_us > where.clock.now_us():
+        return ["nothing was found: that time lies in the future"]
+    return ["nothing was found"]
 
 
 def describe(question: Question, zone: tzinfo) -> str:

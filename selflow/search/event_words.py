@@ -102,8 +102,8 @@ def family_of(event: Event) -> Family:
 
 def _action(event: Event) -> Action | None:
     stated = event.data.get("action")
-    word = stated[:1] if isinstance(stated, str) else event.kind.rpartition(".")[2]
-    return _ACTIONS.get(word)
+    letter_or_verb = stated[:1] if isinstance(stated, str) else event.kind.rpartition(".")[2]
+    return _ACTIONS.get(letter_or_verb)
 
 
 def _texts(key: str, value: Json) -> Iterator[str]:

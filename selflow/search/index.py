@@ -275,15 +275,15 @@ def lock(folder: Path, clock: Clock, *, is_exclusive: bool) -> Iterator[None]:
 
 def _expression(question: Question, *, may_miss_words: bool) -> str:
     """The question's words in the language of FTS5, each quoted: no word is an operator."""
-    quoted = [_quoted(word) for word in question.words]
-    required = [f"path : {_quoted(word)}" for word in question.path_words]
+    quoted = [_quoted(term) for term in question.words]
+    required = [f"path : {_quoted(term)}" for term in question.path_words]
     if may_miss_words and len(quoted) > 1:
         quoted = [f"({' OR '.join(quoted)})"]
     return " AND ".join([*required, *quoted])
 
 
-def _quoted(word: str) -> str:
-    return '"' + word.replace('"', '""').replace("\0", " ") + '"'
+def _quoted(term: str) -> str:
+    return '"' + term.replace('"', '""').replace("\0", " ") + '"'
 
 
 def _int64(value: int) -> int:

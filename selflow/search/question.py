@@ -53,7 +53,7 @@ _FAMILIES = {
     ),
     Family.APPS: "app apps application applications program programs window windows",
 }
-_FAMILY_OF = {word: family for family, words in _FAMILIES.items() for word in _split(words)}
+_FAMILY_OF = {term: family for family, words in _FAMILIES.items() for term in _split(words)}
 _ACTION_OF = {
     **dict.fromkeys(_split("create created creating add added adding"), Action.CREATED),
     **dict.fromkeys(_split("delete deleted deleting remove removed removing"), Action.DELETED),

@@ -120,7 +120,7 @@ def test_only_what_was_asked_for_is_answered(text: str, wanted: list[Wanted], as
 @pytest.mark.parametrize(
     ("text", "note"),
     [
-        ("zebra", "nothing was found"),
+        ("files yesterday", "nothing was found"),
         ("files in 2031", "nothing was found: that time lies in the future"),
         (
             "files in 2019 after 2020",
@@ -142,7 +142,22 @@ def test_events_with_some_of_the_words_are_results_and_no_facts(asked: Asked) ->
 
     assert (answer.event_count, answer.facts) == (0, ())
     assert {result.seq for result in answer.results} == {1, 2, 6, 7}
-    assert answer.notes[-1] == "no event holds all of the words; the results hold some of them"
+    assert answer.notes == (
+        "nothing was found",
+        "no event holds 'zebra'",
+        "the results are the nearest events; none holds all of the question",
+    )
+
+
+@pytest.mark.usefixtures("stream")
+def test_a_slip_of_the_keys_finds_the_nearest_word(asked: Asked) -> None:
+    answer = asked("which files did I change in the praser")
+
+    assert (answer.event_count, answer.facts) == (0, ())
+    assert [result.seq for result in answer.results] == [2, 1]
+    assert (
+        answer.notes[1] == "no event holds 'praser'; the nearest word in your events is 'parser'"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "?!", '"" AND ( *', "what did I do", "x" * 2_001])
