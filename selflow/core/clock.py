@@ -3,7 +3,7 @@
 """
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from threading import Event as Flag
 from typing import Protocol
 
@@ -46,6 +46,13 @@ class SystemClock:
     def sleep(self, duration_s: float) -> None:
         """Block this thread."""
         time.sleep(duration_s)  # noqa: TID251  (the one place: everybody else asks a Clock)
+
+
+def owner_zone() -> tzinfo:
+    """The machine's time zone with its rules for summer time; ``TZ`` counts. UTC if it has none."""
+    import tzlocal
+
+    return tzlocal.get_localzone()
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

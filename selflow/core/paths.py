@@ -48,6 +48,11 @@ class Root:
         return self.run / "catalog_url"
 
     @property
+    def derived(self) -> Path:
+        """What is computed from the log alone, such as the search index: it may be deleted."""
+        return self.path / "derived"
+
+    @property
     def artifacts(self) -> Path:
         """Immutable folders by content hash."""
         return self.path / "artifacts"

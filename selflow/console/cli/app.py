@@ -48,6 +48,7 @@ SUMMARIES = {
     "discover": "Find the clusters in a table that several families of clustering agree on.",
     "patterns": "List the current patterns, largest first.",
     "agents": "List the agents' versions with their verdicts, newest first.",
+    "ask": "Ask about your own events.",
     "predict": "Predict the next step.",
     "suggest": "Complete a shell line, a commit message or a path.",
     "feedback": "Send feedback on a decision.",

@@ -27,6 +27,7 @@ CLEAN = (
     "selflow/predict",
     "selflow/route",
     "selflow/sdk",
+    "selflow/search",
     "selflow/store",
     "selflow/testing",
     "selflow/text",
