@@ -49,7 +49,7 @@ class Root:
 
     @property
     def derived(self) -> Path:
-        """What is computed from the log alone, such as the search index: it may be deleted."""
+        """What was computed from log and catalog, such as the search index: it may be deleted."""
         return self.path / "derived"
 
     @property
@@ -135,11 +135,6 @@ class Root:
     def console(self) -> Path:
         """Which process is the console (``session_files``)."""
         return self.run / "console.json"
-
-    @property
-    def derived(self) -> Path:
-        """What was computed from the log and the catalog and can be computed again."""
-        return self.path / "derived"
 
     @property
     def user_settings(self) -> Path:

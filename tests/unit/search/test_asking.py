@@ -155,9 +155,7 @@ def test_a_slip_of_the_keys_finds_the_nearest_word(asked: Asked) -> None:
 
     assert (answer.event_count, answer.facts) == (0, ())
     assert [result.seq for result in answer.results] == [2, 1]
-    assert (
-        answer.notes[1] == "no event holds 'praser'; the nearest word in your events is 'parser'"
-    )
+    assert answer.notes[1] == "no event holds 'praser'; the nearest word in your events is 'parser'"
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "?!", '"" AND ( *', "what did I do", "x" * 2_001])
