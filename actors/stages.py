@@ -73,7 +73,8 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> StageResult:
     steps = snapshot.table.steps()[slice(*snapshot.train)]
     clustered = cluster(steps, section, seed, _progress(request, "discover"))
     folder = write_files(request.folder("clustered"), clustered.files())
-    numbers, cores = null_numbers(clustered, section), int(ray.cluster_resources()["CPU"])
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    numbers, cores = null_numbers(clustered, section), int(resources["CPU"])
     shares = [numbers[first::cores] for first in range(1, min(cores, len(numbers)))]
     refs = [null_sets.remote(folder, share) for share in shares]
     own = [null_score(clustered, number) for number in numbers[::cores]]
