@@ -19,7 +19,7 @@ _MIN_STEPS = 200
 _FIRST_FORGET = 0.9995
 """Of the curvature of the first guess's correction, per step: it follows 2,000 steps."""
 _FIRST_PRECISION = 20.0
-"""Of the Gaussian prior on both of its weights: as firm as 20 steps of probability one half."""
+"""Of the Gaussian prior on bias and slope each: as firm as 80 steps of probability one half."""
 _LEAST = 1e-6
 """Probabilities nearer to 0 or 1 are not corrected: what is left for the others would be lost."""
 

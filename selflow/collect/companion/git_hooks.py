@@ -66,7 +66,8 @@ class GitHooks:
                 f"core.hooksPath leads to {hooks}, beyond this repository's own hooks",
                 "unset it, or call the hooks of another repository from there",
             )
-        return cls(folder, git_folder)
+        # From a linked worktree too it is the main one that names the repository
+        return cls(git_folder.parent if git_folder.name == ".git" else folder, git_folder)
 
     @property
     def is_recorded(self) -> bool:

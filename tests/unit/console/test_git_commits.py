@@ -195,12 +195,15 @@ def test_a_linked_worktree_is_the_same_repository(
     cli: Cli, root: Root, repository: Repository, tmp_path: Path
 ) -> None:
     repository.commit("-m", "first")
-    record(cli, repository)
     repository.git("worktree", "add", "-q", str(tmp_path / "linked"))
-    Repository(tmp_path / "linked", tmp_path / "seen").commit("-m", "linked")
-    (event,) = collected(root)
+    linked = Repository(tmp_path / "linked", tmp_path / "seen")
+    record(cli, linked)
+    linked.commit("-m", "linked")
+    repository.commit("-m", "main")
+    events = collected(root)
 
-    assert (event.subject, event.data["folder"]) == ("linked", str(repository.folder))
+    assert messages(events) == ["linked", "main"]
+    assert {event.data["folder"] for event in events} == {str(repository.folder)}
 
 
 def test_secrets_and_excluded_paths_of_a_commit_are_not_stored(
