@@ -28,19 +28,19 @@ def sign_in(console: Console) -> str:
 @pytest.mark.parametrize(
     ("method", "policy"), ROUTES, ids=lambda value: getattr(value, "route", value)
 )
-def test_the_matrix_of_access(console: Console, method: str, policy: RoutePolicy) -> None:
+def test_the_matrix_of_access(asked: Console, method: str, policy: RoutePolicy) -> None:
     path = path_of(policy)
     for scope in (None, "view", "operate", "admin"):
         for headers, refusal in (({"host": "evil.example"}, 421), ({"origin": "null"}, 403)):
-            assert console.ask(method, path, scope, headers).status_code == refusal
+            assert asked.ask(method, path, scope, headers).status_code == refusal
         may = policy.scope is None or (scope is not None and RANK[scope] >= RANK[policy.scope])
         refused = 401 if scope is None else 403
         if not may:
-            assert console.ask(method, path, scope).status_code == refused
+            assert asked.ask(method, path, scope).status_code == refused
         elif method == "GET" and "stream" not in path:
-            assert console.ask(method, path, scope).status_code not in {401, 403, 421, 500}
+            assert asked.ask(method, path, scope).status_code not in {401, 403, 421, 500}
         if method not in READING:
-            crossed = console.ask(method, path, scope, {"sec-fetch-site": "cross-site"})
+            crossed = asked.ask(method, path, scope, {"sec-fetch-site": "cross-site"})
             assert crossed.status_code == 403
 
 
