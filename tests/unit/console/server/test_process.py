@@ -81,6 +81,11 @@ def test_it_listens_where_the_settings_say_and_tells_so(session: Root, cli: Cli)
     assert not session.socket("console.sock").exists()
 
 
+def test_it_listens_on_loopback_alone() -> None:
+    with process.bind(free_port()) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+
+
 def test_a_busy_port_moves_up(session: Root) -> None:
     with process.bind(free_port()) as first:
         port = first.getsockname()[1]
