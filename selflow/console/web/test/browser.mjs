@@ -130,6 +130,19 @@ await axe("a dialog");
 await page.getByRole("dialog").getByRole("button", { name: "Roll back" }).click();
 seen.act = await page.locator(".row[aria-live]", { hasText: "queued" }).first().innerText();
 
+// Without a connection the last figures stay, with their time; then the stream comes back by itself.
+const faults = seen.console.length;
+await context.setOffline(true);
+await open("/patterns", "patterns");
+const lost = page.locator("header", { hasText: "Disconnected" }).first();
+await lost.waitFor();
+seen.disconnected = await lost.innerText();
+await context.setOffline(false);
+const back = page.locator("header", { hasText: "not running" }).first();
+await back.waitFor();
+seen.connected = await back.innerText();
+seen.console.length = faults; // the browser itself reports what it could not reach
+
 await page.goto(`${base}/patterns?name=never`);
 seen.gone = await page.getByRole("alert").innerText();
 await page.goto(`${base}/no-such-page`);

@@ -57,7 +57,7 @@ export const text = {
     help: "Keys",
     signOut: "Sign out",
     palette: "Command palette",
-    paletteHint: "A page, a pattern, an agent or an act",
+    paletteHint: "A page, a pattern or an agent",
     nothingFound: "Nothing of that name.",
     keys: [
       ["g, then a letter", "go to a page: l live, a activity, p patterns, t training, b agents, d data"],
