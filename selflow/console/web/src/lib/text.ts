@@ -43,7 +43,6 @@ export const text = {
     showAll: (n: number): string => `Show all ${count(n)}`,
     close: "Close",
     cancel: "Cancel",
-    save: "Save",
     more: "Older ones",
   },
   frame: {
@@ -292,7 +291,6 @@ export const text = {
     source: "Source",
     kind: "Kind",
     subject: "Subject",
-    app: "App",
     name: "Name",
     state: "State",
     restarts: "Restarts",
