@@ -1,4 +1,5 @@
-# `make demo` and `make test` set everything up themselves. Needed: make and Python 3.11 or newer, no compiler. SELFLOW_WEB=skip leaves the web page out.
+# `make demo` and `make test` set everything up themselves. Needed: make and Python 3.11 or newer, no compiler.
+# SELFLOW_WEB=skip leaves the web page out.
 # Another interpreter: make setup PYTHON=/path/to/python3.12
 
 SHELL := /bin/sh

@@ -140,6 +140,15 @@ def test_ray_down_is_said_and_an_act_waits(seen: dict[str, Any]) -> None:
     assert "selflow up" in seen["act"]
 
 
+def test_the_page_is_small(seen: dict[str, Any]) -> None:
+    assert 0 < seen["firstBytes"] < 80_000
+    assert seen["firstBytes"] < seen["allBytes"] < 450_000
+
+
+def test_what_changes_is_shown_without_a_reload(seen: dict[str, Any]) -> None:
+    assert "queued" in seen["byStream"]
+
+
 def test_a_lost_connection_is_said_with_the_time_of_the_figures(seen: dict[str, Any]) -> None:
     assert re.search(r"Disconnected, showing \d\d:\d\d", seen["disconnected"])
     assert "not running" in seen["connected"]

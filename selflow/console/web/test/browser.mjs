@@ -46,6 +46,11 @@ async function figures() {
   return Object.fromEntries(found);
 }
 
+/** Bytes of scripts and styles that came over the wire since the document was loaded. */
+const transferred = () => page.evaluate(() => performance.getEntriesByType("resource")
+  .filter((entry) => entry.name.includes("/assets/"))
+  .reduce((sum, entry) => sum + entry.transferSize, 0));
+
 async function open(path, figure) {
   await page.evaluate((to) => {
     const link = document.createElement("a");
@@ -70,6 +75,8 @@ await page.goto(process.env.PAGE_URL);
 await page.locator("nav").waitFor();
 seen.address = page.url();
 seen.cookies = await page.evaluate(() => document.cookie);
+await page.locator('data[data-figure="stored-events"]').first().waitFor();
+seen.firstBytes = await transferred();
 seen.rail = await page.locator("nav li").allInnerTexts();
 
 for (const scheme of ["light", "dark"]) {
@@ -93,6 +100,8 @@ for (const scheme of ["light", "dark"]) {
     await page.setViewportSize({ width: 1400, height: 900 });
   }
 }
+
+seen.allBytes = await transferred();
 
 // Figures are followed to their rows: pattern, its word, the events that hold it, one event.
 await open("/patterns", "patterns");
@@ -129,6 +138,13 @@ await page.getByRole("button", { name: "Roll back" }).click();
 await axe("a dialog");
 await page.getByRole("dialog").getByRole("button", { name: "Roll back" }).click();
 seen.act = await page.locator(".row[aria-live]", { hasText: "queued" }).first().innerText();
+
+// What changes comes by the stream: the act stands in its table without a reload.
+await open("/training", "newest-cycle");
+await page.getByRole("button", { name: "Train now" }).click();
+const row = page.locator("tr", { hasText: "learn.start" });
+await row.waitFor();
+seen.byStream = await row.innerText();
 
 // Without a connection the last figures stay, with their time; then the stream comes back by itself.
 const faults = seen.console.length;
