@@ -140,6 +140,10 @@ def test_ray_down_is_said_and_an_act_waits(seen: dict[str, Any]) -> None:
     assert "selflow up" in seen["act"]
 
 
+def test_nothing_is_wider_than_a_narrow_window(seen: dict[str, Any]) -> None:
+    assert seen["wide"] == []
+
+
 def test_the_page_is_small(seen: dict[str, Any]) -> None:
     assert 0 < seen["firstBytes"] < 80_000
     assert seen["firstBytes"] < seen["allBytes"] < 450_000

@@ -23,7 +23,7 @@ const browser = await chromium.launch({
 const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
 const page = await context.newPage();
 page.setDefaultTimeout(15_000);
-const seen = { console: [], outside: [], axe: [], pages: {} };
+const seen = { console: [], outside: [], axe: [], wide: [], pages: {} };
 page.on("console", (message) => {
   if (["error", "warning"].includes(message.type())) seen.console.push(message.text());
 });
@@ -92,6 +92,10 @@ for (const scheme of ["light", "dark"]) {
       rows: await page.locator("main").innerText(),
     };
     await axe(`${path} ${scheme}`);
+    await page.setViewportSize({ width: 320, height: 900 });
+    const widthPx = await page.evaluate(() => document.documentElement.scrollWidth);
+    if (widthPx > 320) seen.wide.push(`${path}: ${widthPx}`);
+    await page.setViewportSize({ width: 1400, height: 900 });
     if (!shots) continue;
     const name = `${path.replace(/[^a-z]+/gi, "-").replace(/^-|-$/g, "") || "live"}-${scheme}`;
     await page.screenshot({ path: join(shots, `${name}-1400.png`), fullPage: true });
