@@ -18,16 +18,8 @@ MAX_SHELL_LINES = 120
 MAX_PUBLIC_METHODS = 10
 
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError)\b")
-_NOT_OURS = {
-    ".git",
-    ".venv",
-    "__pycache__",
-    "build",
-    "dist",
-    ".hypothesis",
-    "node_modules",
-    "static",
-}
+_TOOLS = {".git", ".venv", "__pycache__", ".hypothesis"}
+_NOT_OURS = {*_TOOLS, "build", "dist", "node_modules", "static"}
 _MACHINE = re.compile(
     rf"{re.escape(str(HERE))}\b|\.\./shared"
     r"|https?://[^\s\"')]*(?:pypi|pythonhosted|download\.pytorch|conda|npmjs)"
