@@ -1,4 +1,5 @@
 # `make demo` and `make test` set everything up themselves. Needed: make and Python 3.11 or newer, no compiler.
+# SELFLOW_WEB=skip leaves the web page out.
 # Another interpreter: make setup PYTHON=/path/to/python3.12
 
 SHELL := /bin/sh
@@ -82,5 +83,5 @@ down:  ## stop SelFlow
 	@$(BIN)/selflow down
 
 clean:  ## remove what tools made; .venv and your data stay
-	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf build dist *.egg-info selflow/console/static .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find $(PACKAGES) tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

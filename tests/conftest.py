@@ -3,9 +3,11 @@
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import hypothesis
 import pytest
@@ -54,19 +56,22 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     return folder
 
 
-@pytest.fixture
+def missing(what: str) -> NoReturn:
+    """A test lacks what it needs: it skips at home and fails in CI."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
 def tool() -> Callable[[str], str]:
     """The path of a program that the test needs: without it the test skips at home and
     fails in CI.
     """
 
     def find(name: str) -> str:
-        path = shutil.which(name)
-        if path is None:
-            missing = f"the program {name} is missing"
-            if os.environ.get("CI") == "true":
-                pytest.fail(missing)
-            pytest.skip(missing)
-        return path
+        beside = Path(sys.executable).parent
+        path = shutil.which(name) or shutil.which(name, path=beside)
+        return path or missing(f"the program {name} is missing")
 
     return find

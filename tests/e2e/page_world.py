@@ -1,10 +1,10 @@
 """A root with a past: events, patterns, agents, cycles and beliefs, written without a session."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from selflow.core.clock import SystemClock
 from selflow.core.codec import encode_record
 from selflow.core.events import Event
 from selflow.core.grants import OWNER
@@ -37,7 +37,7 @@ CYCLE, DATA_HASH = "cyc_page", "ab" * 32
 
 def write_past(root: Root) -> None:
     """Fill a fresh root."""
-    now_us = round(time.time_ns() / 1000)  # the console reads the real clock too
+    now_us = SystemClock().now_us()  # the console reads the real clock too
     catalog = Catalog.open(root.catalog)
     catalog.tokens.create("view", "dashboard", now_us, OWNER)
     catalog.close()

@@ -6,6 +6,7 @@ figure of each as the command line tells it, and the way from a figure to its ro
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 from actors.ray_head import next_free_port
 from selflow.core.processes import living_console
 from selflow.core.session_files import Endpoints, RaySession, write_endpoints, write_ray_session
+from tests.conftest import missing
 from tests.e2e.conftest import FIRST_PORT, PORTS, World, make_world
 from tests.e2e.page_world import EVENTS, LONG, MARKUP, write_past
 from tests.waiting import PATIENCE, wait_until
@@ -57,11 +59,11 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def seen(world: World) -> dict[str, Any]:
+def seen(world: World, tool: Callable[[str], str]) -> dict[str, Any]:
     """What the browser saw, in one visit."""
-    chromium, node = _found("chromium"), _found("node")
+    chromium, node = tool("chromium"), tool("node")
     if not BUILT.exists():
-        _missing("the web page is not built: make web")
+        missing("the web page is not built: make web")
     with tempfile.TemporaryDirectory() as profile:
         done = subprocess.run(
             [node, str(WEB / "test/browser.mjs")],
@@ -81,18 +83,6 @@ def seen(world: World) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
-
-
-def _found(program: str) -> str:
-    beside = Path(sys.executable).with_name(program)
-    path = shutil.which(program) or (str(beside) if beside.exists() else None)
-    return path or _missing(f"the program {program} is missing")
-
-
-def _missing(what: str) -> str:
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 def _figure(seen: dict[str, Any], path: str) -> str:
@@ -148,6 +138,24 @@ def test_every_chart_can_be_read_as_a_table(seen: dict[str, Any]) -> None:
 def test_ray_down_is_said_and_an_act_waits(seen: dict[str, Any]) -> None:
     assert "queued" in seen["act"]
     assert "selflow up" in seen["act"]
+
+
+def test_nothing_is_wider_than_a_narrow_window(seen: dict[str, Any]) -> None:
+    assert seen["wide"] == []
+
+
+def test_the_page_is_small(seen: dict[str, Any]) -> None:
+    assert 0 < seen["firstBytes"] < 80_000
+    assert seen["firstBytes"] < seen["allBytes"] < 450_000
+
+
+def test_what_changes_is_shown_without_a_reload(seen: dict[str, Any]) -> None:
+    assert "queued" in seen["byStream"]
+
+
+def test_a_lost_connection_is_said_with_the_time_of_the_figures(seen: dict[str, Any]) -> None:
+    assert re.search(r"Disconnected, showing \d\d:\d\d", seen["disconnected"])
+    assert "not running" in seen["connected"]
 
 
 def test_titles_are_text_however_they_look(seen: dict[str, Any]) -> None:

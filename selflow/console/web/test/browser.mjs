@@ -23,7 +23,7 @@ const browser = await chromium.launch({
 const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
 const page = await context.newPage();
 page.setDefaultTimeout(15_000);
-const seen = { console: [], outside: [], axe: [], pages: {} };
+const seen = { console: [], outside: [], axe: [], wide: [], pages: {} };
 page.on("console", (message) => {
   if (["error", "warning"].includes(message.type())) seen.console.push(message.text());
 });
@@ -45,6 +45,11 @@ async function figures() {
     all.map((each) => [each.dataset.figure, each.value]));
   return Object.fromEntries(found);
 }
+
+/** Bytes of scripts and styles that came over the wire since the document was loaded. */
+const transferred = () => page.evaluate(() => performance.getEntriesByType("resource")
+  .filter((entry) => entry.name.includes("/assets/"))
+  .reduce((sum, entry) => sum + entry.transferSize, 0));
 
 async function open(path, figure) {
   await page.evaluate((to) => {
@@ -70,6 +75,8 @@ await page.goto(process.env.PAGE_URL);
 await page.locator("nav").waitFor();
 seen.address = page.url();
 seen.cookies = await page.evaluate(() => document.cookie);
+await page.locator('data[data-figure="stored-events"]').first().waitFor();
+seen.firstBytes = await transferred();
 seen.rail = await page.locator("nav li").allInnerTexts();
 
 for (const scheme of ["light", "dark"]) {
@@ -85,6 +92,10 @@ for (const scheme of ["light", "dark"]) {
       rows: await page.locator("main").innerText(),
     };
     await axe(`${path} ${scheme}`);
+    await page.setViewportSize({ width: 320, height: 900 });
+    const widthPx = await page.evaluate(() => document.documentElement.scrollWidth);
+    if (widthPx > 320) seen.wide.push(`${path}: ${widthPx}`);
+    await page.setViewportSize({ width: 1400, height: 900 });
     if (!shots) continue;
     const name = `${path.replace(/[^a-z]+/gi, "-").replace(/^-|-$/g, "") || "live"}-${scheme}`;
     await page.screenshot({ path: join(shots, `${name}-1400.png`), fullPage: true });
@@ -93,6 +104,8 @@ for (const scheme of ["light", "dark"]) {
     await page.setViewportSize({ width: 1400, height: 900 });
   }
 }
+
+seen.allBytes = await transferred();
 
 // Figures are followed to their rows: pattern, its word, the events that hold it, one event.
 await open("/patterns", "patterns");
@@ -129,6 +142,26 @@ await page.getByRole("button", { name: "Roll back" }).click();
 await axe("a dialog");
 await page.getByRole("dialog").getByRole("button", { name: "Roll back" }).click();
 seen.act = await page.locator(".row[aria-live]", { hasText: "queued" }).first().innerText();
+
+// What changes comes by the stream: the act stands in its table without a reload.
+await open("/training", "newest-cycle");
+await page.getByRole("button", { name: "Train now" }).click();
+const row = page.locator("tr", { hasText: "learn.start" });
+await row.waitFor();
+seen.byStream = await row.innerText();
+
+// Without a connection the last figures stay, with their time; then the stream comes back by itself.
+const faults = seen.console.length;
+await context.setOffline(true);
+await open("/patterns", "patterns");
+const lost = page.locator("header", { hasText: "Disconnected" }).first();
+await lost.waitFor();
+seen.disconnected = await lost.innerText();
+await context.setOffline(false);
+const back = page.locator("header", { hasText: "not running" }).first();
+await back.waitFor();
+seen.connected = await back.innerText();
+seen.console.length = faults; // the browser itself reports what it could not reach
 
 await page.goto(`${base}/patterns?name=never`);
 seen.gone = await page.getByRole("alert").innerText();

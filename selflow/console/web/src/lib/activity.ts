@@ -4,7 +4,7 @@ import type { LineSeries } from "./charts/line";
 import type { Activity } from "./records";
 import { SLOTS, tokenOf } from "./slots";
 
-export interface ActivityLines {
+interface ActivityLines {
   xs: number[];
   series: LineSeries[];
 }

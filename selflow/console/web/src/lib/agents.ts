@@ -4,7 +4,7 @@ import { percent } from "./format";
 import type { Agent, ArmBelief } from "./records";
 
 /** Below this many answers a mean says nothing, and none is shown. */
-export const LEAST_N = 10;
+const LEAST_N = 10;
 
 /** The gain on its own slice, in bits per step, if the gate got as far. */
 export function gainOf(agent: Agent): number | null {

@@ -2,7 +2,7 @@
 
 import type { paths } from "./wire";
 
-export type Query = Record<string, string | number | boolean | null | undefined>;
+type Query = Record<string, string | number | boolean | null | undefined>;
 
 /** An answer that says no (RFC 9457), or no answer at all (`status` 0). */
 export class ApiProblem extends Error {

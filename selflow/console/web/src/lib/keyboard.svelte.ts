@@ -6,7 +6,7 @@ import { place } from "./place.svelte";
 const KEY = "selflow.keys";
 const SECOND_KEY_MS = 1500;
 
-export interface Acts {
+interface Acts {
   palette: () => void;
   help: () => void;
 }

@@ -11,7 +11,7 @@ const HOURS: Record<RangeKey, number | null> = {
   all: null,
 };
 
-export const isRange = (text: string | null): text is RangeKey =>
+const isRange = (text: string | null): text is RangeKey =>
   (RANGES as readonly (string | null)[]).includes(text);
 
 /** What the URL says; anything unknown is everything there is. */

@@ -1,8 +1,6 @@
 /** Which of the eight series colours an entity has: the same on every page, the rest grey. */
 
 export const SLOTS = 8;
-/** Shapes go with the colours, so that a group is known without them. */
-export const SHAPES = ["●", "▲", "■", "◆", "▼", "★", "⬟", "✚"] as const;
 
 /** The first eight names in the given order get a slot from 1 on; all others 0, which is grey. */
 export function slotsOf(names: readonly string[]): Map<string, number> {

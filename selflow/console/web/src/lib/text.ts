@@ -43,7 +43,6 @@ export const text = {
     showAll: (n: number): string => `Show all ${count(n)}`,
     close: "Close",
     cancel: "Cancel",
-    save: "Save",
     more: "Older ones",
   },
   frame: {
@@ -57,7 +56,7 @@ export const text = {
     help: "Keys",
     signOut: "Sign out",
     palette: "Command palette",
-    paletteHint: "A page, a pattern, an agent or an act",
+    paletteHint: "A page, a pattern or an agent",
     nothingFound: "Nothing of that name.",
     keys: [
       ["g, then a letter", "go to a page: l live, a activity, p patterns, t training, b agents, d data"],
@@ -292,7 +291,6 @@ export const text = {
     source: "Source",
     kind: "Kind",
     subject: "Subject",
-    app: "App",
     name: "Name",
     state: "State",
     restarts: "Restarts",

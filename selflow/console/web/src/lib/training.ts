@@ -37,7 +37,7 @@ export function parallelOf(trials: readonly Trial[], lossName: string): Parallel
   };
 }
 
-export interface FamilyScore {
+interface FamilyScore {
   name: string;
   scored: number;
   mean: number;
