@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from selflow.core.clock import Clock
+from selflow.core.errors import StoreError
 from selflow.core.events import Fill, Stored
 from selflow.core.ports import EventFeed
 from selflow.search import index as index_file
@@ -58,7 +59,13 @@ def catch_up(
         if not reason:
             return ()
         index_file.remove(folder)
-        _follow(folder, feed, progress)
+        try:
+            _follow(folder, feed, progress)
+        except sqlite3.DatabaseError as error:
+            raise StoreError(
+                f"cannot write the search index in {folder} ({type(error).__name__})",
+                "free some space on its disk, then ask again",
+            ) from error
         return (f"{reason}: it was rebuilt from the event log",)
 
 

@@ -12,6 +12,8 @@ from selflow.search.periods import find_period
 from selflow.search.records import Action, Family, Question, Wanted
 
 MAX_QUESTION_CHARS = 2_000
+MAX_TERMS = 32
+"""Words that events must hold: each costs a look-up."""
 _EXAMPLE = 'for example: selflow ask "what did I change in docs/ last week?"'
 _QUOTED = re.compile(r'["“”]([^"“”]+)["“”]')
 _FOLDER = re.compile(
@@ -97,6 +99,7 @@ def understand(text: str, now_us: int, zone: tzinfo) -> Question:
             f"the question has {len(text):,} characters; at most {MAX_QUESTION_CHARS:,} are read",
             _EXAMPLE,
         )
+    text = text.encode("utf-8", "replace").decode()  # half a character cannot be stored or found
     phrases = [phrase.strip() for phrase in _QUOTED.findall(text) if _can_match(phrase)]
     period, rest = find_period(_QUOTED.sub(" ", text), now_us, zone)
     folders, rest = _folders(rest)
@@ -116,6 +119,8 @@ def understand(text: str, now_us: int, zone: tzinfo) -> Question:
         path_words=tuple(parts.path_words),
         words=(*phrases, *parts.words),
     )
+    if len(question.words) + len(question.path_words) > MAX_TERMS:
+        raise UsageError(f"the question names more than {MAX_TERMS} words", _EXAMPLE)
     if question == Question(text):
         raise UsageError("the question holds nothing that can be searched", _EXAMPLE)
     return question

@@ -15,7 +15,7 @@ LEAST_COSINE = 0.3
 """Below it two words are not alike. Two exchanged letters in a word of six leave 6 of its 13
 n-grams, less where the lost ones are rare.
 """
-_WORD = re.compile(r"[^\W_]+")
+_ALPHANUMERIC = re.compile(r"[^\W_]+")
 _WIDTHS = (2, 3)
 
 
@@ -58,7 +58,7 @@ def nearest_items(asked_words: Sequence[str], items: Sequence[str]) -> Nearest:
 
 
 def _words(text: str) -> Iterator[str]:
-    return (match.lower() for match in _WORD.findall(split_words(text)))
+    return (match.lower() for match in _ALPHANUMERIC.findall(split_words(text)))
 
 
 def _grams(term: str) -> Iterator[str]:

@@ -158,12 +158,22 @@ def test_a_slip_of_the_keys_finds_the_nearest_word(asked: Asked) -> None:
     assert answer.notes[1] == "no event holds 'praser'; the nearest word in your events is 'parser'"
 
 
-@pytest.mark.parametrize("text", ["", "  \n", "?!", '"" AND ( *', "what did I do", "x" * 2_001])
+@pytest.mark.parametrize(
+    "text", ["", "  \n", "?!", '"" AND ( *', "what did I do", "x" * 2_001, "x " * 40]
+)
 def test_a_question_without_anything_to_search_is_refused(text: str, asked: Asked) -> None:
     with pytest.raises(UsageError, match="question") as caught:
         asked(text)
 
     assert "for example" in caught.value.hint
+
+
+@pytest.mark.usefixtures("stream")
+@pytest.mark.parametrize(
+    "text", ["²", "caf\udce9", "\0docs", "a:b^c*", "{x} + -y", "日本 ☃ x", "'; DROP"]
+)
+def test_no_characters_break_a_question(text: str, asked: Asked) -> None:
+    assert asked(text).understood
 
 
 def test_an_empty_log_is_said(asked: Asked) -> None:

@@ -1,5 +1,6 @@
 """The index follows the log: what comes, what goes, and what was broken."""
 
+import resource
 import sqlite3
 import stat
 import threading
@@ -203,3 +204,17 @@ def test_an_asker_does_not_wait_for_ever(tmp_path: Path) -> None:
         pytest.raises(StoreError, match="another process has held the search index for 120 s"),
     ):
         catch_up(tmp_path, EmptyLog(), clock)
+
+
+def test_a_full_disk_is_said_with_a_next_step(log: ShrinkingLog, where: SearchPlace) -> None:
+    log.add(change(f"docs/{n}.md") for n in range(3_000))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
+    try:
+        with pytest.raises(StoreError, match="cannot write the search index") as caught:
+            ask(Request("docs"), where)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert "free some space" in caught.value.hint
+    assert ask(Request("docs"), where).event_count == 3_000
