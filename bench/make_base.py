@@ -43,7 +43,7 @@ from selflow.text.lines import END
 OUT = Path(__file__).parent.parent / "selflow" / "text" / "base"
 GAMES = ("Junior hacker", "Junior hacker adaptive")
 DEVELOPMENT = "0123"
-STEPS, BATCH, TOKENS = 1_000, 16, 192
+STEPS, BATCH, TOKENS = 1_200, 16, 192
 SEED = 3
 """Of the sessions that are drawn."""
 MAX_BYTES = 200

@@ -299,17 +299,22 @@ def large_ms() -> tuple[float, float, float]:
     return read(8), read(1), megabytes
 
 
-def mixed_bits(model: ByteModel | None) -> float:
-    """Bits a line of the mix on the development people, each alone."""
-    bits, n = 0.0, 0
+def mixed_bits(models: Sequence[ByteModel]) -> list[float]:
+    """Bits a line of the mix without a model and with each of these, on the development people,
+    each alone.
+    """
+    bits, n = np.zeros(1 + len(models)), 0
     for entries in development_people():
-        mixer = Mixer(shipped(), [ByteExpert(model)] if model is not None else [])
+        rules = Mixer(shipped())
+        mixes = [Mixer(models=[ByteExpert(model)], rules=rules.rules) for model in models]
         for folder, line in entries:
-            mixer.read_ahead(line, folder)
-            bits += line_bits(mixer.start(folder), line)
-            mixer.learn(line, folder)
+            for mix in mixes:
+                mix.read_ahead(line, folder)
+            bits += [line_bits(mix.start(folder), line) for mix in (rules, *mixes)]
+            for mix in (*mixes, rules):
+                mix.learn(line, folder)
             n += 1
-    return bits / n
+    return [float(total) for total in bits / n]
 
 
 def finished(folder: Path) -> Iterator[tuple[Arm, dict[str, float]]]:
@@ -355,10 +360,10 @@ def main() -> None:
         f"for a line of 8 tokens, {step_ms:.0f} ms for a single token."
     )
     print("\n| mixed with the rules | bits/line | as a ratio |\n|---|---|---|")
-    rules = mixed_bits(None)
+    best = [("as shipped", BASE), *((name, at) for _, name, at in sorted(mixable)[:2])]
+    rules, *mixed = mixed_bits([load_byte_model(place) for _, place in best])
     print(f"| no model | {rules:.3f} | |")
-    for name, place in [("as shipped", BASE), *((name, at) for _, name, at in sorted(mixable)[:2])]:
-        bits = mixed_bits(load_byte_model(place))
+    for (name, _), bits in zip(best, mixed, strict=True):
         print(f"| {name} | {bits:.3f} | {bits / rules:.3f} |", flush=True)
     holder.cleanup()
 

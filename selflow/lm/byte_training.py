@@ -23,7 +23,7 @@ _WARM_FRACTION, _DECAY_FRACTION = 0.04, 0.6
 
 @dataclass(frozen=True, slots=True)
 class ByteShape:
-    """The size of the model; chosen by docs/decisions/0029-the-byte-model.md."""
+    """The size of the model; chosen by docs/decisions/0038-size-and-tokens-of-the-byte-model.md."""
 
     vocabulary: int
     end_id: int
