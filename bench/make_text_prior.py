@@ -27,7 +27,7 @@ NOTE = (
     "(https://creativecommons.org/licenses/by/4.0/). Changed: placeholders were replaced by plain "
     "words, references to other pages and repeated lines left out."
 )
-_PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}")
+PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}")
 
 
 def plain(command: str) -> str:
@@ -36,10 +36,11 @@ def plain(command: str) -> str:
     >>> plain("tar {{[-c|--create]}} --file={{path/to/target.tar}} {{gz|xz}}")
     'tar -c --file=target.tar gz'
     """
-    return _PLACEHOLDER.sub(lambda match: _word(match[1]), command)
+    return PLACEHOLDER.sub(lambda match: word_of(match[1]), command)
 
 
-def _word(placeholder: str) -> str:
+def word_of(placeholder: str) -> str:
+    """What stands in the place of a placeholder."""
     first = placeholder.removeprefix("[").removesuffix("]").split("|")[0]
     return first.rstrip("/").rpartition("/")[2] if "path/to" in first else first
 

@@ -1,5 +1,6 @@
 """The byte model in torch: what is trained is what numpy computes."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from selflow.text.lines import END, SYMBOLS, Floats
 
 SHAPE = ByteShape(VOCABULARY, END, layers=2, width=32, heads=4, kv_heads=2, inner_width=48)
 Gradients = dict[str, tuple[Float32s, Float32s]]
+TINY = ByteShape(VOCABULARY, END, layers=1, width=16, heads=2, kv_heads=1, inner_width=24)
 LINES = [(b"", line) for line, _ in text_lines(1, 40)]
 
 
@@ -42,9 +44,10 @@ def logits(folder: Path, tokens: list[int]) -> Floats:
 
 
 def batches(rows: int = 4) -> Iterator[Batch]:
-    tokens = [token for segment in session_segments(LINES) for token in segment][:96]
-    while True:
-        yield np.array([tokens] * rows), np.array([counted(tokens)] * rows, np.float32)
+    tokens = [token for segment in session_segments(LINES) for token in segment]
+    for step in itertools.count():
+        row = tokens[step % 7 :][:96]
+        yield np.array([row] * rows), np.array([counted(row)] * rows, np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,26 @@ def test_training_learns_the_lines_and_repeats_bit_for_bit() -> None:
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
     assert [at[:2] for at in reports] == [(30, 30)] * 2
     assert reports[0][2] < 6.0
+
+
+def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    class StoppedError(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        if saved.is_file():
+            raise StoppedError
+
+    plan, saved = BytePlan(steps=120), tmp_path / "training.pt"
+    whole = train_byte_model(TINY, plan, batches(), lambda *_: None)
+    with pytest.raises(StoppedError):
+        train_byte_model(TINY, plan, batches(), stop, saved)
+    learned = []
+    resumed = train_byte_model(TINY, plan, batches(), lambda *at: learned.append(at[0]), saved)
+
+    assert learned == [100, 120]
+    pairs = zip(whole.parameters(), resumed.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
 
 
 def _with_peft(folder: Path, adapter: LoraAdapter, tokens: list[int]) -> Floats:
