@@ -33,8 +33,7 @@ class Distribution:
 
     __slots__ = ("_likely", "_log_p", "_p")
 
-    def __init__(self, p: Floats | None = None) -> None:
-        """``p``: (257,); without it a subclass says how it is computed."""
+    def __init__(self, p: Floats) -> None:
         self._p = p
         self._log_p: Floats | None = None
         self._likely: list[tuple[float, int]] | None = None
@@ -42,8 +41,6 @@ class Distribution:
     @property
     def p(self) -> Floats:
         """(257,), positive, sums to 1."""
-        if self._p is None:
-            self._p = self._compute()
         return self._p
 
     @property
@@ -59,10 +56,6 @@ class Distribution:
         if self._likely is None:
             self._likely = sorted(self._find_likely(), reverse=True)
         return self._likely
-
-    def _compute(self) -> Floats:
-        """``p``, where it was not given."""
-        raise NotImplementedError
 
     def _find_likely(self) -> Iterable[tuple[float, int]]:
         """Those of ``likely`` in any order."""

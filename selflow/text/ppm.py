@@ -146,15 +146,15 @@ class _Prepared:
         """``open_in``, by whichever symbols are fewer: those that are open or the others. Where the
         others have nearly all of the counts, a difference would be inexact.
         """
-        seen, kept, weights = self.retained, shorter.retained, shorter.weights
-        if len(seen) == len(kept):
+        seen, retained, weights = self.retained, shorter.retained, shorter.weights
+        if len(seen) == len(retained):
             return 0.0, 0.0
-        if 2 * len(seen) < len(kept):
+        if 2 * len(seen) < len(retained):
             total = shorter.total - sum([weights[symbol] for symbol in seen])
             if total > _LEAST_DIFFERENCE * shorter.total:
-                return total, shorter.retained_total - sum([kept[symbol] for symbol in seen])
-        opened = sorted(kept.keys() - seen.keys())
-        return sum([weights[symbol] for symbol in opened]), sum([kept[s] for s in opened])
+                return total, shorter.retained_total - sum([retained[symbol] for symbol in seen])
+        opened = sorted(retained.keys() - seen.keys())
+        return sum([weights[symbol] for symbol in opened]), sum([retained[s] for s in opened])
 
     @property
     def ranked(self) -> list[tuple[int, float]]:
@@ -255,6 +255,9 @@ class Ppm:
         return prepared
 
 
+_NOT_COMPUTED: Floats = np.empty(0)
+
+
 class _Blend(Distribution):
     """One distribution out of the counts of contexts, the shortest first.
 
@@ -268,8 +271,14 @@ class _Blend(Distribution):
         self, tail: bytes, contexts: Sequence[_Prepared], known_beneath: dict[bytes, Floats]
     ) -> None:
         """``known_beneath``: what contexts shorter than ``SHARED_ORDER`` say, by context."""
-        super().__init__()
+        super().__init__(_NOT_COMPUTED)
         self._tail, self._contexts, self._known_beneath = tail, contexts, known_beneath
+
+    @property
+    def p(self) -> Floats:
+        if self._p is _NOT_COMPUTED:
+            self._p = self._compute()
+        return self._p
 
     def _compute(self) -> Floats:
         contexts = self._contexts

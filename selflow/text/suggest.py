@@ -155,8 +155,8 @@ def first_guesses(start: Cursor, count: int, floor: float) -> list[bytes]:
     """Lines to offer before the first key: the likeliest that a search finds, then lines of the
     past by their own rules.
     """
-    found = completions(start, count=count, floor=floor, ahead=FIRST_READ_TOGETHER_BYTES)
-    likely = [text for text, _ in found]
+    likeliest = completions(start, count=count, floor=floor, ahead=FIRST_READ_TOGETHER_BYTES)
+    likely = [text for text, _ in likeliest]
     return list(dict.fromkeys([*likely, *start.lines_ahead()]))[:count]
 
 
@@ -274,9 +274,9 @@ def best_completion(cursor: Cursor, prefix: bytes, floor: float) -> Suggestion |
     return _worth_most(completions(cursor, count=SHOWN_FROM, floor=floor), prefix)
 
 
-def _worth_most(found: Sequence[tuple[bytes, float]], prefix: bytes) -> Suggestion | None:
+def _worth_most(whole: Sequence[tuple[bytes, float]], prefix: bytes) -> Suggestion | None:
     best, most = None, 0.0
-    for rest, p in found:
+    for rest, p in whole:
         keys_saved = p * (len(rest) - 1)
         gain = keys_saved - PRICE_KEYS * (1.0 - p)
         if gain > most and keys_saved > 0.0:
@@ -289,16 +289,16 @@ def completer(start: Cursor, floor: float, line: bytes) -> Complete:
 
     That the line is known changes none of them: models read for several keys in one pass.
     """
-    cursor, found = start, dict[int, list[tuple[bytes, float]]]()
+    cursor, ready = start, dict[int, list[tuple[bytes, float]]]()
 
     def complete(prefix: bytes) -> Suggestion | None:
         nonlocal cursor
-        if isinstance(cursor, MixCursor) and cursor.guide is not None and len(prefix) not in found:
+        if isinstance(cursor, MixCursor) and cursor.guide is not None and len(prefix) not in ready:
             keys = line[len(prefix) - 1 : len(prefix) - 1 + KEYS_TOGETHER]
-            found.update(enumerate(_completions_behind(cursor, keys, floor), start=len(prefix)))
+            ready.update(enumerate(_completions_behind(cursor, keys, floor), start=len(prefix)))
         cursor = cursor.step(prefix[-1])
-        if len(prefix) in found:
-            return _worth_most(found[len(prefix)], prefix)
+        if len(prefix) in ready:
+            return _worth_most(ready[len(prefix)], prefix)
         return best_completion(cursor, prefix, floor)
 
     return complete
@@ -326,8 +326,8 @@ def _completions_behind(
 
 
 def _likeliest(judged: Sequence["_Judgement"], floor: float) -> list[tuple[bytes, float]]:
-    found = [(one.rest, one.p) for one in judged if one.p >= floor]
-    return sorted(found, key=itemgetter(1), reverse=True)[:SHOWN_FROM]
+    likely = [(one.rest, one.p) for one in judged if one.p >= floor]
+    return sorted(likely, key=itemgetter(1), reverse=True)[:SHOWN_FROM]
 
 
 def _typed(line: bytes) -> range:

@@ -101,10 +101,10 @@ def test_an_interrupted_evaluation_leaves_garbage_collection_as_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(evaluate, "_PROGRESS_LINES", 2)
-    found: list[bool] = []
+    was_enabled: list[bool] = []
 
     def interrupt(done: int, _: int) -> None:
-        found.append(gc.isenabled())
+        was_enabled.append(gc.isenabled())
         if done == 4:
             raise KeyboardInterrupt
 
@@ -112,5 +112,5 @@ def test_an_interrupted_evaluation_leaves_garbage_collection_as_it_was(
     with pytest.raises(KeyboardInterrupt):
         evaluate_lines(rows, shared=SharedText([b"ls"]), progress=interrupt)
 
-    assert found == [False, False]
+    assert was_enabled == [False, False]
     assert gc.isenabled()
