@@ -140,7 +140,7 @@ def grade_lines(
 @contextmanager
 def _rare_collections() -> Iterator[Callable[[], None]]:
     """Look for garbage every few lines alone, among what is new: Python would search all counts of
-    the past again and again, a sixth of the time. Yields what is to be called after each line.
+    the past again and again, an estimated sixth of the time. Yields what to call after each line.
     """
     lines = count(1)
     was_enabled = gc.isenabled()
