@@ -2,8 +2,9 @@
 own.
 
 A measurement is a module ``bench/NAME.py`` that runs as ``python -m bench.NAME``, prints its
-numbers with their sizes, and ends with exit status 0 unless a bound it states was broken, or with
-``NO_DATA`` where its streams are not on this machine. Modules ``make_*`` make shipped data and are
+numbers with their sizes, and ends with exit status 0, with ``MISSED`` if a bound it states was
+missed, or with ``NO_DATA`` where its streams are not on this machine. What missed a bound is
+recorded like the rest, and says so. Modules ``make_*`` make shipped data and are
 run by hand.
 """
 
@@ -15,6 +16,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench._measure import MISSED
 from bench._streams import NO_DATA
 
 HERE = Path(__file__).parent
@@ -30,11 +32,15 @@ NAMES = sorted(
     path.stem for path in HERE.glob("*.py") if not path.stem.startswith(("_", "run", "make_"))
 )
 MARK = "## bench/"
+MISSED_LINE = "A bound that this measurement states was missed in this run (exit status 1)."
+RECORDED, FAILED = "recorded", "failed"
+BELOW_BOUND = "recorded, but a bound was missed"
+NOT_MEASURED = "no data, recorded sections left as they were"
 
 
 def main() -> int:
     """Run the named measurements, or all, and put what they print into the page; 1 if one of them
-    failed.
+    failed or missed a bound.
     """
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
@@ -44,29 +50,40 @@ def main() -> int:
     page: Path = asked.page
     if unknown := sorted(set(names) - set(NAMES)):
         parser.error(f"no measurement {', '.join(unknown)}; there are: {', '.join(NAMES)}")
-    failed, left_alone = [], []
+    became: dict[str, list[str]] = {}
     for name in names:
         print(f"== {name}", flush=True)
         measured = machine()
         done = subprocess.run(
-            [sys.executable, "-m", f"bench.{name}"],
+            [sys.executable, "-m", "bench._measure", name],
             cwd=HERE.parent,
             stdout=subprocess.PIPE,
             text=True,
             check=False,
         )
         print(done.stdout, flush=True)
-        if done.returncode == NO_DATA:
-            left_alone.append(name)
-        elif done.returncode:
-            failed.append(name)
-        else:
-            text = with_section(page.read_text(encoding="utf-8"), name, measured, done.stdout)
-            page.write_text(text, encoding="utf-8")
-    print(f"\n{len(names)} measurements, failed: {', '.join(failed) or 'none'}")
-    if left_alone:
-        print(f"no data, recorded sections left as they were: {', '.join(left_alone)}")
-    return 1 if failed else 0
+        became.setdefault(record(page, name, measured, done.returncode, done.stdout), []).append(
+            name
+        )
+    print(f"\n{len(names)} measurements, failed: {', '.join(became.get(FAILED, ())) or 'none'}")
+    for outcome in (BELOW_BOUND, NOT_MEASURED):
+        if outcome in became:
+            print(f"{outcome}: {', '.join(became[outcome])}")
+    return int(FAILED in became or BELOW_BOUND in became)
+
+
+def record(page: Path, name: str, measured: str, status: int, output: str) -> str:
+    """Put what a measurement printed into the page unless it broke off; returns what became of
+    it.
+    """
+    if status == NO_DATA:
+        return NOT_MEASURED
+    if status not in {0, MISSED}:
+        return FAILED
+    said = output if status == 0 else f"{output.rstrip()}\n\n{MISSED_LINE}\n"
+    text = with_section(page.read_text(encoding="utf-8"), name, measured, said)
+    page.write_text(text, encoding="utf-8")
+    return RECORDED if status == 0 else BELOW_BOUND
 
 
 def with_section(page: str, name: str, measured: str, output: str) -> str:

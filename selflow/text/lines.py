@@ -1,6 +1,7 @@
 """Lines as byte strings that end, and what every text expert can do."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from math import log2
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,13 +31,17 @@ LEAST_LIKELY = 0.02
 class Distribution:
     """Probabilities of the next symbol, and what follows from them once somebody asks for it."""
 
-    __slots__ = ("_likely", "_log_p", "p")
+    __slots__ = ("_likely", "_log_p", "_p")
 
     def __init__(self, p: Floats) -> None:
-        self.p = p
-        """(257,), positive, sums to 1."""
+        self._p = p
         self._log_p: Floats | None = None
         self._likely: list[tuple[float, int]] | None = None
+
+    @property
+    def p(self) -> Floats:
+        """(257,), positive, sums to 1."""
+        return self._p
 
     @property
     def log_p(self) -> Floats:
@@ -49,10 +54,13 @@ class Distribution:
     def likely(self) -> list[tuple[float, int]]:
         """(probability, symbol) of all of at least ``LEAST_LIKELY``, the likeliest first."""
         if self._likely is None:
-            symbols = (self.p >= LEAST_LIKELY).nonzero()[0]
-            pairs = zip(self.p[symbols].tolist(), symbols.tolist(), strict=True)
-            self._likely = sorted(pairs, reverse=True)
+            self._likely = sorted(self._find_likely(), reverse=True)
         return self._likely
+
+    def _find_likely(self) -> Iterable[tuple[float, int]]:
+        """Those of ``likely`` in any order."""
+        symbols = (self.p >= LEAST_LIKELY).nonzero()[0]
+        return zip(self.p[symbols].tolist(), symbols.tolist(), strict=True)
 
 
 class Cursor(Protocol):
@@ -99,6 +107,6 @@ def line_bits(start: Cursor, line: bytes) -> float:
     """-log2 of the probability that exactly this line comes. Cost: one step per byte."""
     total, cursor = 0.0, start
     for byte in line:
-        total -= float(np.log2(cursor.p[byte]))
+        total -= log2(cursor.p[byte])
         cursor = cursor.step(byte)
-    return total - float(np.log2(cursor.p[END]))
+    return total - log2(cursor.p[END])

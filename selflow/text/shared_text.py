@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selflow.core.errors import ShapeError
-from selflow.text.lines import END, Floats
+from selflow.text.lines import END
 
 SHARED_SCHEMA = "selflow.text.shared_lines/1"
 SHARED_FILE = "shared_lines.msgpack"
@@ -27,8 +27,6 @@ DAMPING = 0.4
 about what one person types than the tenth.
 """
 _SYMBOL_BITS, _BYTE_BITS = 9, 8
-Counts = tuple[NDArray[np.intp], Floats]
-"""Symbols and how often each came, (symbols,) both."""
 
 
 def encode_lines(lines: Sequence[bytes], note: str) -> bytes:
@@ -76,14 +74,15 @@ class SharedText:
         self._symbols = (codes & ((1 << _SYMBOL_BITS) - 1)).astype(np.int16)
         self._counts = np.asarray(counts**DAMPING, np.float64)
 
-    def counts(self, context: bytes) -> Counts | None:
-        """Which symbols followed a context, and how often; None if it never came."""
+    def counts(self, context: bytes) -> dict[int, float] | None:
+        """How often each symbol followed a context; None if it never came."""
         key = _key(context)
         index = int(self._contexts.searchsorted(key))
         if index == len(self._contexts) or self._contexts[index] != key:
             return None
         start, stop = self._starts[index], self._starts[index + 1]
-        return self._symbols[start:stop].astype(np.intp), self._counts[start:stop]
+        symbols, counts = self._symbols[start:stop].tolist(), self._counts[start:stop].tolist()
+        return dict(zip(symbols, counts, strict=True))
 
 
 def _key(context: bytes) -> int:

@@ -30,6 +30,12 @@ KNOWN_LINES = 2
 """Lines of the past whose probability is computed whatever the search finds."""
 FIRST_READ_BYTES = 32
 """That models read of a completion before it is looked at again."""
+FIRST_READ_TOGETHER_BYTES = 8
+"""The same where they read for several keys at once: a further pass costs little there."""
+KEYS_TOGETHER = 16
+"""Keys of a known line for which models read together: a right completion ends the line early."""
+SHOWN_FROM = 3
+"""Completions of which the one that is worth most is shown."""
 MAX_STEPS = 32
 """Bytes that one search may look at beyond those that an earlier one did."""
 MAX_TYPED_BYTES = 256
@@ -49,24 +55,36 @@ class Suggestion:
 
 
 def completions(
-    cursor: Cursor, *, count: int, floor: float, max_steps: int = MAX_STEPS
+    cursor: Cursor,
+    *,
+    count: int,
+    floor: float,
+    max_steps: int = MAX_STEPS,
+    ahead: int = FIRST_READ_BYTES,
 ) -> list[tuple[bytes, float]]:
     """The likeliest ways to go on to the end of the line, the likeliest first.
 
     What a search finds, and the heaviest lines of the past: a long one is far away byte by byte.
     Where a model is mixed in, the search goes by the rules alone, and the mix judges what it finds:
     a model reads a line in one pass much faster than byte by byte. Whatever is below ``floor`` is
-    left out.
+    left out. ``ahead``: bytes that models read of each before it is looked at again.
 
     Cost: at most ``max_steps`` steps of the search, and those along each completion.
     """
-    known = list(cursor.lines_ahead()[:KNOWN_LINES])
+    known, searched, is_judged = _candidates(cursor, count, floor, max_steps)
+    completed = {} if is_judged else searched
+    judged = dict.fromkeys(rest for rest in (*known, *searched) if rest not in completed)
+    completed.update(_judged(cursor, list(judged), floor, ahead))
+    return sorted(completed.items(), key=itemgetter(1), reverse=True)[:count]
+
+
+def _candidates(
+    cursor: Cursor, count: int, floor: float, max_steps: int
+) -> tuple[Sequence[bytes], dict[bytes, float], bool]:
+    """Lines of the past, what a search finds, and whether that has yet to be judged."""
     guide = cursor.guide if isinstance(cursor, MixCursor) else None
     searched = _search(cursor if guide is None else guide, count, floor, max_steps)
-    completed = {} if guide is not None else searched
-    judged = dict.fromkeys(rest for rest in (*known, *searched) if rest not in completed)
-    completed.update(_judged(cursor, list(judged), floor))
-    return sorted(completed.items(), key=itemgetter(1), reverse=True)[:count]
+    return cursor.lines_ahead()[:KNOWN_LINES], searched, guide is not None
 
 
 def _search(cursor: Cursor, count: int, floor: float, max_steps: int) -> dict[bytes, float]:
@@ -94,14 +112,13 @@ def _search(cursor: Cursor, count: int, floor: float, max_steps: int) -> dict[by
     return completed
 
 
-def _judged(cursor: Cursor, rests: Sequence[bytes], floor: float) -> dict[bytes, float]:
+def _judged(cursor: Cursor, rests: Sequence[bytes], floor: float, ahead: int) -> dict[bytes, float]:
     """The probability of exactly each of these rests, without those below ``floor``.
 
-    Models read some bytes of all that are still likely enough in one pass, then twice as many:
+    Models read ``ahead`` bytes of all that are still likely enough in one pass, then twice as many:
     most fall within the first ones.
     """
     judgements = [_Judgement(rest, cursor) for rest in rests]
-    ahead = FIRST_READ_BYTES
     if rests and isinstance(cursor, MixCursor) and not cursor.is_read:
         cursor.read_on([b""])
     while pending := [judgement for judgement in judgements if judgement.goes_on(floor)]:
@@ -138,7 +155,8 @@ def first_guesses(start: Cursor, count: int, floor: float) -> list[bytes]:
     """Lines to offer before the first key: the likeliest that a search finds, then lines of the
     past by their own rules.
     """
-    likely = [text for text, _ in completions(start, count=count, floor=floor)]
+    likeliest = completions(start, count=count, floor=floor, ahead=FIRST_READ_TOGETHER_BYTES)
+    likely = [text for text, _ in likeliest]
     return list(dict.fromkeys([*likely, *start.lines_ahead()]))[:count]
 
 
@@ -219,7 +237,8 @@ class Suggester:
         """
         if len(line) > MAX_LINE_BYTES:
             return Shown(0, 0)
-        shown = _finished(self._follow(line, self._expert.start_apart(context)))
+        start = self._expert.start_apart(context)
+        shown = follow(line, completer(start, self._bound.floor, line), self._bound)
         self._expert.learn(line, context, weight)
         return shown
 
@@ -227,11 +246,9 @@ class Suggester:
         """The same, as ``Mixer.learn_in_pieces``."""
         if len(line) <= MAX_LINE_BYTES:
             start = self._expert.start_apart(context)
-            yield from self._follow(line, start)
+            complete = completer(start, self._bound.floor, line)
+            yield from follow_in_pieces(line, complete, self._bound)
             yield from self._expert.learn_in_pieces(line, context, weight, start)
-
-    def _follow(self, line: bytes, start: MixCursor) -> "Following":
-        return follow_in_pieces(line, completer(start, self._bound.floor), self._bound)
 
     def state(self) -> Packed:
         return [self._expert.state(), self._bound.state()]
@@ -263,8 +280,12 @@ Complete = Callable[[bytes], Suggestion | None]
 
 def best_completion(cursor: Cursor, prefix: bytes, floor: float) -> Suggestion | None:
     """The completion that is worth most to whoever types; None where none is worth its price."""
+    return _worth_most(completions(cursor, count=SHOWN_FROM, floor=floor), prefix)
+
+
+def _worth_most(whole: Sequence[tuple[bytes, float]], prefix: bytes) -> Suggestion | None:
     best, most = None, 0.0
-    for rest, p in completions(cursor, count=3, floor=floor):
+    for rest, p in whole:
         keys_saved = p * (len(rest) - 1)
         gain = keys_saved - PRICE_KEYS * (1.0 - p)
         if gain > most and keys_saved > 0.0:
@@ -272,15 +293,55 @@ def best_completion(cursor: Cursor, prefix: bytes, floor: float) -> Suggestion |
     return best
 
 
-def completer(cursor: Cursor, floor: float) -> Complete:
-    """Completions by an expert, from the cursor before the first byte on."""
+def completer(start: Cursor, floor: float, line: bytes) -> Complete:
+    """Completions by an expert while this line is typed, from its first key on.
+
+    That the line is known changes none of them: models read for several keys in one pass.
+    """
+    cursor, ready = start, dict[int, list[tuple[bytes, float]]]()
 
     def complete(prefix: bytes) -> Suggestion | None:
         nonlocal cursor
+        if isinstance(cursor, MixCursor) and cursor.guide is not None and len(prefix) not in ready:
+            keys = line[len(prefix) - 1 : len(prefix) - 1 + KEYS_TOGETHER]
+            ready.update(enumerate(_completions_behind(cursor, keys, floor), start=len(prefix)))
         cursor = cursor.step(prefix[-1])
+        if len(prefix) in ready:
+            return _worth_most(ready[len(prefix)], prefix)
         return best_completion(cursor, prefix, floor)
 
     return complete
+
+
+def _completions_behind(
+    start: MixCursor, keys: bytes, floor: float
+) -> list[list[tuple[bytes, float]]]:
+    """``completions`` behind each of these keys, which are typed one after the other: the models
+    read all that is to be judged in the same passes.
+    """
+    cursor: Cursor = start
+    judged: list[list[_Judgement]] = []
+    for typed in range(1, len(keys) + 1):
+        cursor = cursor.step(keys[typed - 1])
+        known, searched, _ = _candidates(cursor, SHOWN_FROM, floor, MAX_STEPS)
+        rests = dict.fromkeys((*known, *searched))
+        judged.append([_Judgement(rest, cursor) for rest in rests])
+    pending = [(keys[:typed], one) for typed, some in enumerate(judged, 1) for one in some]
+    ahead = FIRST_READ_TOGETHER_BYTES
+    while pending := [pair for pair in pending if pair[1].goes_on(floor)]:
+        start.read_on([before + one.rest[: one.index + ahead] for before, one in pending])
+        ahead *= 2
+    return [_likeliest(some, floor) for some in judged]
+
+
+def _likeliest(judged: Sequence["_Judgement"], floor: float) -> list[tuple[bytes, float]]:
+    likely = [(one.rest, one.p) for one in judged if one.p >= floor]
+    return sorted(likely, key=itemgetter(1), reverse=True)[:SHOWN_FROM]
+
+
+def _typed(line: bytes) -> range:
+    """How many bytes are typed where a completion of this line is worth a look."""
+    return range(1, min(len(line) - 1, MAX_TYPED_BYTES + 1))
 
 
 def follow(line: bytes, complete: Complete, bound: PrecisionBound | None = None) -> Shown:
@@ -306,7 +367,7 @@ def follow_in_pieces(
     """``follow`` with a pause behind each key."""
     shown, last, saved = 0, b"", 0
     seen: dict[bytes, float] = {}
-    for typed in range(1, min(len(line) - 1, MAX_TYPED_BYTES + 1)):
+    for typed in _typed(line):
         best = complete(line[:typed])
         yield
         if best is None:

@@ -7,7 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from bench.run import HEAD, NAMES, PAGE, commit, machine, with_section
+from bench._measure import BROKE_OFF, MISSED, measure
+from bench.run import (
+    BELOW_BOUND,
+    FAILED,
+    HEAD,
+    MISSED_LINE,
+    NAMES,
+    PAGE,
+    RECORDED,
+    commit,
+    machine,
+    record,
+    with_section,
+)
 from tests.unit.house.rules import HERE
 
 
@@ -20,6 +33,29 @@ def test_a_measurement_replaces_its_own_section_alone() -> None:
         HEAD + "## bench/cycle.py\n\nold cycle\n\n"
         "## bench/gate.py\n\ntoday, commit abc.\n\nnew gate\n"
     )
+
+
+def test_a_measurement_that_missed_its_bound_is_recorded_and_says_so(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(HEAD + "## bench/gate.py\n\nold gate\n", encoding="utf-8")
+
+    assert record(page, "gate", "today.", MISSED, "too slow\n") == BELOW_BOUND
+    written = page.read_text(encoding="utf-8")
+    assert written == f"{HEAD}## bench/gate.py\n\ntoday.\n\ntoo slow\n\n{MISSED_LINE}\n"
+    assert record(page, "gate", "today.", 0, "fast enough\n") == RECORDED
+    assert MISSED_LINE not in page.read_text(encoding="utf-8")
+
+
+def test_a_measurement_that_broke_off_leaves_its_section(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [])
+    page = tmp_path / "page.md"
+    page.write_text("## bench/gate.py\n\nold gate\n", encoding="utf-8")
+
+    assert measure("no_such_measurement") == BROKE_OFF
+    assert record(page, "gate", "today.", BROKE_OFF, "half a ta") == FAILED
+    assert page.read_text(encoding="utf-8") == "## bench/gate.py\n\nold gate\n"
 
 
 def test_a_section_says_its_commit_and_how_busy_the_machine_was() -> None:

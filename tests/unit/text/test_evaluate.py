@@ -1,8 +1,11 @@
 """Test-then-train over lines."""
 
+import gc
+
 import pytest
 
 from selflow.core.errors import UsageError
+from selflow.text import evaluate
 from selflow.text.adapter_rows import in_random_order
 from selflow.text.evaluate import NAMES, Models, Row, evaluate_lines
 from selflow.text.shared_text import SharedText
@@ -84,3 +87,22 @@ def test_models_are_judged_beside_the_rules_which_they_leave_alone() -> None:
     assert {name: beside[name] for name in NAMES} == alone
     assert beside["mix_agents"]["bits_per_line"] != beside["mix_base"]["bits_per_line"]
     assert beside["control"]["precision_shown"] is None
+
+
+def test_an_interrupted_evaluation_leaves_garbage_collection_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(evaluate, "_PROGRESS_LINES", 2)
+    was_enabled: list[bool] = []
+
+    def interrupt(done: int, _: int) -> None:
+        was_enabled.append(gc.isenabled())
+        if done == 4:
+            raise KeyboardInterrupt
+
+    rows = [(second, b"ls -la", b"", "") for second in range(9)]
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_lines(rows, shared=SharedText([b"ls"]), progress=interrupt)
+
+    assert was_enabled == [False, False]
+    assert gc.isenabled()

@@ -5,11 +5,11 @@ import pytest
 
 from selflow.testing.texts import text_lines
 from selflow.text.byte_expert import ByteExpert
-from selflow.text.lines import END, SYMBOLS, Floats, line_bits
+from selflow.text.lines import END, LEAST_LIKELY, SYMBOLS, Floats, line_bits
 from selflow.text.mixer import Mixer
 from selflow.text.ppm import ESCAPE, OWN_WEIGHT, ByteCounts, Ppm
 from selflow.text.shared_text import ORDER, START, SharedText
-from selflow.text.suggest import completions
+from selflow.text.suggest import best_completion, completer, completions
 from tests.unit.text.models import tiny_model
 
 SHARED = SharedText([b"git push origin main", b"git pull", b"tar -xf archive.tar", b"ls -la"])
@@ -20,8 +20,8 @@ def blended(tail: bytes, own: ByteCounts, shared: SharedText | None) -> Floats:
     p, is_open, escape = np.zeros(SYMBOLS), np.ones(SYMBOLS), 1.0
     for order in range(len(tail), -1, -1):
         counts, context = np.zeros(SYMBOLS), tail[len(tail) - order :]
-        if shared is not None and (found := shared.counts(context)) is not None:
-            counts[found[0]] = found[1]
+        for symbol, count in ((shared and shared.counts(context)) or {}).items():
+            counts[symbol] = count
         for symbol, count in (own.counts(context) or {}).items():
             counts[symbol] += OWN_WEIGHT * count
         counts *= is_open
@@ -45,7 +45,12 @@ def test_short_cuts_of_ppm_change_no_probability(shared: SharedText | None) -> N
             tail = (START + line[:index])[-ORDER:]
             for counts, ppm in ((own, limited), (alone, expert)):
                 expected = blended(tail, counts, shared)
-                assert np.allclose(ppm.distribution(tail).p, expected, rtol=1e-9, atol=0.0)
+                said = ppm.distribution(tail)
+                likely = [(p, s) for s, p in enumerate(expected.tolist()) if p >= LEAST_LIKELY]
+                for found, sought in zip(said.likely, sorted(likely)[::-1], strict=True):
+                    assert found[0] == pytest.approx(sought[0], rel=1e-9)
+                    assert expected[found[1]] == pytest.approx(found[0], rel=1e-9)
+                assert np.allclose(said.p, expected, rtol=1e-9, atol=0.0)
         for learned in (own, alone):
             learned.learn(line)
         for ppm in (limited, expert):
@@ -66,6 +71,22 @@ def test_completions_read_together_are_as_likely_as_each_alone() -> None:
         at = mixer_again.start()
         first = float(at.p[ord("g")])
         assert 2.0 ** -line_bits(at, b"g" + rest) / first == pytest.approx(p, rel=1e-5)
+
+
+def test_completions_read_for_several_keys_are_those_of_each_key_alone() -> None:
+    together, alone = (Mixer(SHARED, [ByteExpert(tiny_model())]) for _ in range(2))
+    for line in [b"git push origin main", b"git push origin next", b"git pull", b"make"] * 4:
+        for mixer in (together, alone):
+            mixer.learn(line)
+    line = b"git push origin twig"
+    complete, cursor = completer(together.start(), 0.02, line), alone.start()
+    for typed in range(1, len(line)):
+        cursor = cursor.step(line[typed - 1])
+        expected = best_completion(cursor, line[:typed], 0.02)
+        found = complete(line[:typed])
+
+        assert (found and found.line) == (expected and expected.line)
+        assert (found and found.p) == (expected and pytest.approx(expected.p, rel=1e-5))
 
 
 def test_the_end_of_a_line_is_a_completion_too() -> None:

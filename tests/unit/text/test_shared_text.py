@@ -12,11 +12,7 @@ def counted(shared: SharedText, context: bytes) -> dict[int, int]:
     """How often each symbol followed a context that came."""
     found = shared.counts(context)
     assert found is not None
-    symbols, counts = found
-    return {
-        symbol: round(count ** (1 / DAMPING))
-        for symbol, count in zip(symbols.tolist(), counts.tolist(), strict=True)
-    }
+    return {symbol: round(count ** (1 / DAMPING)) for symbol, count in found.items()}
 
 
 def test_each_context_counts_what_followed_it() -> None:
