@@ -36,7 +36,7 @@ def nearest_items(asked_words: Sequence[str], items: Sequence[str]) -> Nearest:
         asked_words: Words or phrases of the question.
         items: Distinct texts.
 
-    Cost: 25 ms for 2,000 paths.
+    Cost: 30 ms of CPU for one word and 2,000 paths, 6 ms for each further word.
     """
     words_of_items = [frozenset(_words(item)) for item in items]
     vocabulary = Counter(term for words in words_of_items for term in words)
