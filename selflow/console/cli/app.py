@@ -52,7 +52,7 @@ SUMMARIES = {
     "predict": "Predict the next step.",
     "suggest": "Complete a shell line, a commit message or a path.",
     "feedback": "Send feedback on a decision.",
-    "git": "Suggest commit messages in a repository, by a hook.",
+    "git": "Suggest commit messages in a repository, and write down its commits, by hooks.",
     "eval": "Evaluate predictors on a file.",
     "config": "Show, explain, check and change settings.",
     "logs": "Show the logs.",
