@@ -15,7 +15,7 @@ from actors import console_process, keeper, session
 from actors import doctor as checks
 from selflow.core.clock import SystemClock
 from selflow.core.config_files import clear_overrides, untrusted_project
-from selflow.core.errors import StoreError, UsageError
+from selflow.core.errors import StoreError, UsageError, public_text
 from selflow.core.invocation import Invocation, table
 from selflow.core.paths import settings_variables
 from selflow.core.session_files import SessionRequest, read_ray_session, read_request
@@ -164,8 +164,8 @@ def _have_console(call: Invocation, wished_port: int) -> None:
     """Start the console; a session without one collects, learns and answers all the same."""
     try:
         console_process.ensure(call.root, wished_port)
-    except StoreError as error:
-        call.note(f"note: {error}; {error.hint}")
+    except (StoreError, OSError) as error:  # OSError: its log cannot be written
+        call.note(f"note: the console did not start: {public_text(error)}; see selflow doctor")
 
 
 def _refuse_strangers() -> None:
