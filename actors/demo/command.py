@@ -47,11 +47,12 @@ def demo(
         "lines": demo_run.lines,
     }
     call.show(document, report_lines(demo_run, figures))
-    if keep:
-        call.note(
-            f"left running: selflow --home {root.path} status; end it with: selflow "
-            f"--home {root.path} down"
-        )
+    selflow = f"selflow --home {root.path}"
+    call.note(
+        f"left running; see its data in the console: {selflow} ui; end it with: {selflow} down"
+        if keep
+        else "to see such data in the console: selflow demo --keep, then the command that it names"
+    )
     if not all(station.is_ok for station in demo_run.stations):
         raise typer.Exit(1)
 

@@ -30,6 +30,7 @@ def test_every_station_of_the_demo_works(idle: World) -> None:
         True,
     )
     assert done.returncode == 0
+    assert done.stderr.rstrip().endswith("selflow demo --keep, then the command that it names")
     figures = told["figures"]
     assert {row["steps"] for row in figures["asked"].values()} == {25}
     assert {row["steps"] for row in figures["routed"].values()} == {25}
