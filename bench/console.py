@@ -115,12 +115,13 @@ def main() -> int:
             process = psutil.Process(console.pid)
             used = process.cpu_times()
             index_us = (used.user + used.system) / EVENTS * 1e6
-            rows: list[list[object]] = []
+            rows: list[tuple[str, str]] = []
             worst_ms = 0.0
             for path in ROUTES:
                 took = [get(root, console, path)[1] for _ in range(ASKED)]
                 worst_ms = max(worst_ms, float(np.percentile(took, 95)))
-                rows.append([path, np.median(took), np.percentile(took, 95)])
+                p50, p95 = np.percentile(took, [50, 95])
+                rows.append((path, f"{p50:.1f} ms, 95th percentile {p95:.1f} ms"))
             readers = [reader(root, console) for _ in range(READERS)]
             for _ in range(WARM):
                 get(root, console, "/api/system")
@@ -131,7 +132,7 @@ def main() -> int:
         size_mb = (root.derived / "console.db").stat().st_size / 1e6
     print(f"{EVENTS:,} events; start and index: {index_us:.0f} us of CPU per event")
     print(f"index on the disk: {size_mb:.1f} MB; RSS with {READERS} readers: {rss_mb:.1f} MB\n")
-    show(("route", "p50 ms", "p95 ms"), rows)
+    show(rows)
     return int(worst_ms >= BOUND_MS or rss_mb >= BOUND_MB)
 
 
