@@ -47,6 +47,15 @@ export const PAGES: readonly Page[] = [
     load: () => import("../routes/Patterns.svelte"),
   },
   {
+    path: "/ask",
+    title: text.pages.ask,
+    key: "q",
+    hasRange: true,
+    topics: [],
+    icon: "M3 4h14v10H9l-4 3v-3H3zM8 8a2 2 0 1 1 2 2v1M10 12.5h.01",
+    load: () => import("../routes/Ask.svelte"),
+  },
+  {
     path: "/training",
     title: text.pages.training,
     key: "t",
