@@ -278,8 +278,6 @@ export const text = {
     newestOf: (shown: number, all: number): string => `The newest ${count(shown)} of ${count(all)}:`,
     computed: "Each sentence is computed from your events; no model phrases anything.",
     note: (note: string): string => `${note.charAt(0).toUpperCase()}${note.slice(1)}.`,
-    nothing: "Nothing was found",
-    nothingWhy: "No event holds all of the question.",
     event: "Event",
     events: "Matching events, best first",
     nearest: "The nearest events; none holds all of the question",
