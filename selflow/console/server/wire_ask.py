@@ -12,7 +12,7 @@ from selflow.search.records import MAX_RESULTS, FilterName, Wanted
 MAX_KINDS = 32
 Text = Annotated[str, Field(max_length=MAX_QUESTION_CHARS)]
 Count = Annotated[int, Field(ge=0, le=MAX_RESULTS)]
-Word = Annotated[str, Field(max_length=200)]
+ShortText = Annotated[str, Field(max_length=200)]
 
 
 class EventLimits(Body):
@@ -20,9 +20,9 @@ class EventLimits(Body):
     times as dates, RFC 3339 or words.
     """
 
-    kinds: Annotated[list[Word], Field(max_length=MAX_KINDS)] | None = None
-    since: Word | None = None
-    until: Word | None = None
+    kinds: Annotated[list[ShortText], Field(max_length=MAX_KINDS)] | None = None
+    since: ShortText | None = None
+    until: ShortText | None = None
 
 
 class AskRequest(EventLimits):
