@@ -38,6 +38,7 @@ FIGURES = {
     "/training": "newest-cycle",
     "/agents": "agent-versions",
     "/privacy": "stored-events",
+    "/settings": "changed-settings",
 }
 
 
@@ -112,6 +113,9 @@ def test_every_page_shows_the_figure_of_the_command_line(
         "/training": lambda: status["cycle"]["id"],
         "/agents": lambda: len(world.json("agents")["items"]),
         "/privacy": lambda: status["buffer"]["events"],
+        "/settings": lambda: sum(
+            item["layer"] != "default" for item in world.json("config", "show")["items"]
+        ),
     }
     assert {path: _figure(seen, path) for path in FIGURES} == {
         path: str(ask()) for path, ask in told.items()

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from selflow.console.cli.status_report import collect_status
 from selflow.core.catalog_location import CatalogLocation
 from selflow.core.clock import Clock
+from selflow.core.config import Loaded
 from selflow.core.events import Fill
 from selflow.core.grants import Grant
 from selflow.core.invocation import Invocation
@@ -37,7 +38,7 @@ class ReadModel:
         self._lock = RLock()
         self._log: LogReader | None = None
         self._status: tuple[float, dict[str, Any]] | None = None
-        self._settings: tuple[float, Settings] | None = None
+        self._settings: tuple[float, Loaded] | None = None
 
     @property
     def location(self) -> CatalogLocation:
@@ -84,11 +85,15 @@ class ReadModel:
 
     def settings(self) -> Settings:
         """The settings of the session that runs, or ran last; else those of the files."""
+        return self.settings_with_layers().settings
+
+    def settings_with_layers(self) -> Loaded:
+        """The same, with the layer that set each key."""
         with self._lock:
             changed_s = _changed_s(self.root.request)
             if self._settings is None or self._settings[0] != changed_s:
                 request = read_request(self.root)
-                loaded = request.settings(self.root) if request else self._call.settings().settings
+                loaded = request.layers(self.root) if request else self._call.settings()
                 self._settings = (changed_s, loaded)
             return self._settings[1]
 

@@ -82,6 +82,15 @@ export const PAGES: readonly Page[] = [
     icon: "M10 2l7 3v5c0 4-3 7-7 8-4-1-7-4-7-8V5z",
     load: () => import("../routes/Privacy.svelte"),
   },
+  {
+    path: "/settings",
+    title: text.pages.settings,
+    key: "s",
+    hasRange: false,
+    topics: [],
+    icon: "M3 6h8m4 0h2M11 4v4M3 14h2m4 0h8M7 12v4",
+    load: () => import("../routes/Settings.svelte"),
+  },
 ];
 
 export const pageAt = (path: string): Page | undefined =>

@@ -15,6 +15,7 @@ import type {
   PatternItem,
   ProblemMessage,
   ResultItem,
+  SettingItem,
   StageItem,
   StreamItem,
   StreamMessages,
@@ -30,6 +31,7 @@ export type StoredEvent = EventItem;
 export type AskedAnswer = AskAnswer;
 export type Fact = FactItem;
 export type SearchResult = ResultItem;
+export type Setting = SettingItem;
 export type Pattern = PatternItem;
 export type Agent = AgentItem;
 export type ArmBelief = Belief;
