@@ -9,7 +9,7 @@ from selflow.console.server.routes import Routes
 from selflow.core.config import by_reference, known_keys, meaning, setting_document
 from selflow.sdk.wire import Answer
 
-_UNITS = ("bytes", "events", "steps", "bits", "windows", "per_min", "days", "fraction", "s")
+_UNITS = ("bytes", "events", "steps", "bits", "windows", "per_min", "days", "s")
 """A key with a unit ends in it."""
 routes = Routes()
 
