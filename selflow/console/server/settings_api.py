@@ -46,5 +46,5 @@ def settings(model: Model) -> SettingsAnswer:
 
 
 def _unit(key: str) -> str:
-    found = next((unit for unit in _UNITS if key.endswith(f"_{unit}")), "")
-    return found.replace("_", " ")
+    name = next((unit for unit in _UNITS if key.endswith(f"_{unit}")), "")
+    return name.replace("_", " ")
