@@ -38,7 +38,7 @@ class ReadModel:
         self._lock = RLock()
         self._log: LogReader | None = None
         self._status: tuple[float, dict[str, Any]] | None = None
-        self._settings: tuple[float, Loaded] | None = None
+        self._settings: tuple[float, Settings] | None = None
 
     @property
     def location(self) -> CatalogLocation:
@@ -85,17 +85,16 @@ class ReadModel:
 
     def settings(self) -> Settings:
         """The settings of the session that runs, or ran last; else those of the files."""
-        return self.settings_with_layers().settings
-
-    def settings_with_layers(self) -> Loaded:
-        """The same, with the layer that set each key."""
         with self._lock:
             changed_s = _changed_s(self.root.request)
             if self._settings is None or self._settings[0] != changed_s:
-                request = read_request(self.root)
-                loaded = request.layers(self.root) if request else self._call.settings()
-                self._settings = (changed_s, loaded)
+                self._settings = (changed_s, self.settings_now().settings)
             return self._settings[1]
+
+    def settings_now(self) -> Loaded:
+        """The same, read anew, with the layer that set each key. Cost: 100 ms."""
+        request = read_request(self.root)
+        return request.layers(self.root) if request else self._call.settings()
 
     def verify(self, secret: str) -> Grant | None:
         """What a token or a browser's session may do."""

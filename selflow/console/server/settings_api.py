@@ -36,7 +36,7 @@ def settings(model: Model) -> SettingsAnswer:
     """The settings of the session that runs, or ran last; else those of the files. A catalog's URL,
     which may hold a password, is shown by its hash.
     """
-    loaded = model.settings_with_layers()
+    loaded = model.settings_now()
     shown = replace(loaded, settings=by_reference(loaded.settings))
     items = [
         SettingItem(**setting_document(shown, key), unit=_unit(key), meaning=meaning(key))

@@ -26,6 +26,15 @@ def test_a_session_shows_what_it_was_given(console: Console) -> None:
     assert (port["value"], port["layer"]) == (7900, "command line")
 
 
+def test_what_is_set_in_a_terminal_is_shown_at_the_next_look(console: Console, cli: Cli) -> None:
+    shown = [console.ask("GET", "/api/settings", "admin").json()["items"]]
+    cli("config", "set", "serve.port", "7950")
+    shown.append(console.ask("GET", "/api/settings", "admin").json()["items"])
+
+    ports = [item["value"] for items in shown for item in items if item["key"] == "serve.port"]
+    assert ports == [7731, 7950]
+
+
 def test_units_are_those_of_the_names(console: Console) -> None:
     items = console.ask("GET", "/api/settings", "admin").json()["items"]
     units = {item["key"]: item["unit"] for item in items}
