@@ -165,6 +165,25 @@ def meaning(key: str) -> str:
     )
 
 
+def json_value(settings: Settings, key: str) -> Any:  # noqa: ANN401  (a setting is of any type)
+    """The value of a key, or of a section, as JSON has it."""
+    value_at(settings, key)
+    value: Any = settings.model_dump(mode="json")
+    for part in key.split("."):
+        value = value[part]
+    return value
+
+
+def setting_document(loaded: Loaded, key: str) -> dict[str, Any]:
+    """A key with its value, the layer that set it, and the default."""
+    return {
+        "key": key,
+        "value": json_value(loaded.settings, key),
+        "layer": loaded.origin(key).layer,
+        "default": json_value(Settings(), key),
+    }
+
+
 def put(tree: dict[str, Any], key: str, value: Any, layer: str) -> None:  # noqa: ANN401  (a setting is of any type)
     """Set a dotted key in a nested map, making the maps on the way.
 

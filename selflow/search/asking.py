@@ -3,7 +3,7 @@ them. ``ask`` is the one call for the command line, a page or an HTTP route.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
@@ -11,17 +11,25 @@ from pathlib import Path
 import numpy as np
 
 from selflow.core.clock import Clock, as_datetime, rfc3339
+from selflow.core.errors import UsageError
 from selflow.core.ports import EventFeed
 from selflow.search import index as index_file
 from selflow.search.facts import Matches, compose
 from selflow.search.follow import Progress, catch_up
 from selflow.search.index import SearchIndex
-from selflow.search.periods import BEGIN_US, END_US
+from selflow.search.periods import BEGIN_US, END_US, moment_us
 from selflow.search.question import understand
-from selflow.search.records import Answer, Family, Period, Question, SearchResult
+from selflow.search.records import (
+    MAX_RESULTS,
+    Answer,
+    Family,
+    Filter,
+    Period,
+    Question,
+    SearchResult,
+)
 from selflow.search.similar import nearest_items
 
-MAX_RESULTS = 1_000
 NEWEST_EVENTS = 5_000
 """Events within the question's other filters whose spelling is compared with its words."""
 TOP_FUSED = 300
@@ -74,19 +82,39 @@ def ask(
         return answer_question(question, request.limit, where, notes)
 
 
+def limit_us(name: str, text: str | None, where: SearchPlace) -> int | None:
+    """The moment of a limit such as ``--since``, as it was written.
+
+    Raises:
+        UsageError: It is no time.
+    """
+    if text is None:
+        return None
+    found_us = moment_us(text, where.clock.now_us(), where.zone)
+    if found_us is None:
+        raise UsageError(
+            f"invalid {name}", "give a time such as 2026-01-31, 2026-01-31T12:00:00Z or monday"
+        )
+    return found_us
+
+
 def answer_document(answer: Answer) -> dict[str, object]:
     """The answer as JSON values; ``results`` has the shape of ``POST /v1/search``."""
     return {
         "question": answer.question.text,
         "understood": answer.understood,
+        "filters": [{"name": one.name, "text": one.text} for one in answer.filters],
         "event_count": answer.event_count,
         "facts": [
             {
                 "fact": fact.wanted,
                 "text": fact.text,
                 "values": [
-                    {"label": value.label, "number": value.number}
-                    | ({} if value.ts_us is None else {"ts": rfc3339(value.ts_us)})
+                    {
+                        "label": value.label,
+                        "number": value.number,
+                        "ts": None if value.ts_us is None else rfc3339(value.ts_us),
+                    }
                     for value in fact.values
                 ],
                 "event_ids": list(fact.seqs),
@@ -94,18 +122,23 @@ def answer_document(answer: Answer) -> dict[str, object]:
             }
             for fact in answer.facts
         ],
-        "results": [
-            {
-                "kind": "event",
-                "id": str(result.seq),
-                "ts": rfc3339(result.ts_us),
-                "text": f"{result.kind} {result.text}",
-                "score": result.score,
-            }
-            for result in answer.results
-        ],
+        "results": result_documents(answer),
         "notes": list(answer.notes),
     }
+
+
+def result_documents(answer: Answer) -> list[dict[str, object]]:
+    """The events of an answer as JSON values, best first."""
+    return [
+        {
+            "kind": "event",
+            "id": str(result.seq),
+            "ts": rfc3339(result.ts_us),
+            "text": f"{result.kind} {result.text}",
+            "score": result.score,
+        }
+        for result in answer.results
+    ]
 
 
 def _limited(question: Question, request: Request) -> Question:
@@ -136,9 +169,11 @@ def answer_question(
             matches = Matches(
                 question, rows, index.names, lambda: index.match(everything), where.zone
             )
+            filters = tuple(_filters(question, where.zone))
             return Answer(
                 question=question,
-                understood=describe(question, where.zone),
+                understood=" ".join(["events", *(one.text for one in filters)]),
+                filters=filters,
                 event_count=len(rows),
                 facts=compose(matches),
                 results=_results(index, seqs),
@@ -202,25 +237,26 @@ def _why_nothing(question: Question, index: SearchIndex, where: SearchPlace) -> 
     return ["nothing was found"]
 
 
-def describe(question: Question, zone: tzinfo) -> str:
+def _filters(question: Question, zone: tzinfo) -> Iterator[Filter]:
     """The question as filters, in words; what the answer's figures are about."""
-    kinds = [str(family.name).lower() for family in Family if family in question.family and family]
-    parts = [f"events about {' and '.join(kinds)}" if kinds else "events"]
+    families = [str(one.name).lower() for one in Family if one in question.family and one]
+    if families:
+        yield Filter("about", f"about {' and '.join(families)}")
     if question.action:
-        parts.append(f"that were {question.action.value}")
+        yield Filter("action", f"that were {question.action.value}")
     if question.kinds:
-        parts.append(f"of kind {' or '.join(question.kinds)}")
-    parts += [f"in a folder {folder.strip('/')}/" for folder in question.folders]
+        yield Filter("kind", f"of kind {' or '.join(question.kinds)}")
+    for folder in question.folders:
+        yield Filter("folder", f"in a folder {folder.strip('/')}/")
     if question.path_words:
-        parts.append(f"with {', '.join(map(repr, question.path_words))} in the path")
+        yield Filter("path", f"with {', '.join(map(repr, question.path_words))} in the path")
     if question.words:
-        parts.append(f"holding {', '.join(map(repr, question.words))}")
+        yield Filter("words", f"holding {', '.join(map(repr, question.words))}")
     period = question.period
     if period and period.since_us > BEGIN_US:
-        parts.append(f"from {_moment(period.since_us, zone)}")
+        yield Filter("since", f"from {_moment(period.since_us, zone)}")
     if period and period.until_us < END_US:
-        parts.append(f"before {_moment(period.until_us, zone)}")
-    return " ".join(parts)
+        yield Filter("until", f"before {_moment(period.until_us, zone)}")
 
 
 def _moment(ts_us: int, zone: tzinfo) -> str:

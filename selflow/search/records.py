@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from enum import Enum, IntFlag
 from typing import Literal
 
+MAX_RESULTS = 1_000
+"""Events that one answer lists."""
 Wanted = Literal["count", "first", "last", "items", "days", "gap", "together"]
 """What a question may ask about the events that it means."""
+FilterName = Literal["about", "action", "kind", "folder", "path", "words", "since", "until"]
 
 
 class Family(IntFlag):
@@ -59,6 +62,14 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """One of the filters that a question was understood as, in words."""
+
+    name: FilterName
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class FactValue:
     """One figure of a fact: a label (unit, item or day) with a number or a moment."""
 
@@ -100,7 +111,8 @@ class Answer:
 
     question: Question
     understood: str
-    """The question as filters, in words."""
+    """The question as filters, in one sentence."""
+    filters: tuple[Filter, ...]
     event_count: int
     facts: tuple[Fact, ...]
     results: tuple[SearchResult, ...]

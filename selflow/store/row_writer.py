@@ -35,15 +35,15 @@ class RowWriter:
         values = _values(row)
         marks = ", ".join([self._mark] * len(values))
         self._connection.execute(
-            f"INSERT INTO {row.table} ({', '.join(values)}) VALUES ({marks})",  # noqa: S608  (ours)
+            f"INSERT INTO {row.table} ({', '.join(map(_quoted, values))}) VALUES ({marks})",  # noqa: S608  (ours)
             list(values.values()),
         )
 
     def update(self, row: Row) -> None:
         """Write a row over the one with its key."""
         values = _values(row)
-        changes = ", ".join(f"{name} = {self._mark}" for name in values)
-        same = " AND ".join(f"{name} = {self._mark}" for name in row.key)
+        changes = ", ".join(f"{_quoted(name)} = {self._mark}" for name in values)
+        same = " AND ".join(f"{_quoted(name)} = {self._mark}" for name in row.key)
         self._connection.execute(
             f"UPDATE {row.table} SET {changes} WHERE {same}",  # noqa: S608  (ours)
             [*values.values(), *(values[name] for name in row.key)],
@@ -127,6 +127,11 @@ def _refused(location: CatalogLocation, cause_name: str) -> StoreError:
         f"the catalog {name_of(location)} refused the change ({cause_name}); nothing was stored",
         "see selflow doctor, then try again",
     )
+
+
+def _quoted(name: str) -> str:
+    """A column's name that may be a word of SQL, such as ``into``."""
+    return f'"{name}"'
 
 
 def _values(row: Row) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """A root with a past: events, patterns, agents, cycles and beliefs, written without a session."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from selflow.core.clock import SystemClock
@@ -10,7 +9,6 @@ from selflow.core.events import Event
 from selflow.core.grants import OWNER
 from selflow.core.paths import Root
 from selflow.store.catalog import Catalog
-from selflow.store.database import Database, put
 from selflow.store.log import EventLog
 from selflow.store.pattern_records import Pattern, Transition
 from selflow.store.records import (
@@ -24,6 +22,7 @@ from selflow.store.records import (
     Trial,
     Verdict,
 )
+from selflow.store.row_writer import writing
 
 MINUTE_US = 60_000_000
 EVENTS = 600
@@ -45,13 +44,10 @@ def write_past(root: Root) -> None:
     events = [_event(number, now_us) for number in range(EVENTS)]
     log.append("page", 1, [encode_record(event) for event in events])
     log.close()
-    database = Database(root.catalog)
-    with database.write() as connection:
-        insert = partial(put, connection)
-        insert(Consent("files", now_us - 9 * MINUTE_US, None, {"paths": ["~/projects"]}))
-        insert(Consent("metrics", now_us - 9 * MINUTE_US, now_us - MINUTE_US, {}))
-        _write_learning(insert, now_us)
-    database.close()
+    with writing(root.catalog) as rows:
+        rows.insert(Consent("files", now_us - 9 * MINUTE_US, None, {"paths": ["~/projects"]}))
+        rows.insert(Consent("metrics", now_us - 9 * MINUTE_US, now_us - MINUTE_US, {}))
+        _write_learning(rows.insert, now_us)
 
 
 def _event(number: int, now_us: int) -> Event:

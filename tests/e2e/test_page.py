@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -28,13 +29,16 @@ from tests.waiting import PATIENCE, wait_until
 WEB = Path(__file__).parents[2] / "selflow/console/web"
 BUILT = WEB.parent / "static/index.html"
 LIMIT_S = 60.0
+QUESTION = "how many changes in src/?"
 FIGURES = {
     "/": "stored-events",
     "/activity": "activity-events",
     "/patterns": "patterns",
+    f"/ask?q={quote_plus(QUESTION)}": "ask-events",
     "/training": "newest-cycle",
     "/agents": "agent-versions",
     "/privacy": "stored-events",
+    "/settings": "changed-settings",
 }
 
 
@@ -73,6 +77,7 @@ def seen(world: World, tool: Callable[[str], str]) -> dict[str, Any]:
                 "CHROMIUM": chromium,
                 "PAGE_URL": world.json("ui", "--print")["url"],
                 "PAGES": json.dumps(list(FIGURES.items())),
+                "QUESTION": QUESTION,
                 "SCREENSHOTS": os.environ.get("SCREENSHOTS", ""),
             },
             capture_output=True,
@@ -104,9 +109,13 @@ def test_every_page_shows_the_figure_of_the_command_line(
         "/": lambda: status["buffer"]["events"],
         "/activity": lambda: len(world.json("events", "--limit", "1000")["items"]),
         "/patterns": lambda: len(world.json("patterns", "--all")["items"]),
+        f"/ask?q={quote_plus(QUESTION)}": lambda: world.json("ask", QUESTION)["event_count"],
         "/training": lambda: status["cycle"]["id"],
         "/agents": lambda: len(world.json("agents")["items"]),
         "/privacy": lambda: status["buffer"]["events"],
+        "/settings": lambda: sum(
+            item["layer"] != "default" for item in world.json("config", "show")["items"]
+        ),
     }
     assert {path: _figure(seen, path) for path in FIGURES} == {
         path: str(ask()) for path, ask in told.items()
@@ -122,6 +131,28 @@ def test_a_pattern_leads_to_its_words_their_events_and_one_of_them(
     assert seen["termRows"]
     assert all("parser" in row for row in seen["termRows"])
     assert seen["oneEvent"] in world.json("events", "--limit", "1000")["items"]
+
+
+def test_a_question_leads_to_sentences_their_events_and_one_of_them(
+    world: World, seen: dict[str, Any]
+) -> None:
+    answer = world.json("ask", QUESTION)
+    (count,) = answer["facts"]
+    assert seen["sentence"] == count["text"]
+    assert seen["behind"] == f"{count['event_count']} events behind it"
+    assert len(seen["behindRows"]) == len(count["event_ids"])
+    assert all("src/parser.py" in row for row in seen["behindRows"])
+    assert seen["behindEvent"]["seq"] in count["event_ids"]
+    assert "Nothing was found" in seen["notFound"]
+
+
+def test_examples_are_of_the_owners_own_events(seen: dict[str, Any]) -> None:
+    assert [question for question, _ in seen["examples"]] == [
+        "What did I change in src/?",
+        "On which days did I use zsh?",
+        seen["examples"][2][0],
+    ]
+    assert all(int(events) > 0 for _, events in seen["examples"])
 
 
 def test_nothing_is_faulty_outside_or_out_of_reach(seen: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ import typer
 
 from selflow.console.cli.progress import progress
 from selflow.core.clock import SystemClock, as_datetime, owner_zone
-from selflow.core.errors import UsageError
 from selflow.core.invocation import Invocation, printable
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def ask(
     apps), folders ("in docs/") and what is wanted (how many, when, which, per day, longest gap,
     together). Everything else is a word that the events must hold. Each sentence is computed.
     """
-    from selflow.search.asking import Request, SearchPlace, answer_document
+    from selflow.search.asking import Request, SearchPlace, answer_document, limit_us
     from selflow.search.asking import ask as ask_index
     from selflow.search.follow import EmptyLog
 
@@ -54,8 +53,8 @@ def ask(
         question,
         limit,
         tuple(kind or ()),
-        _moment_us("--since", since, where),
-        _moment_us("--until", until, where),
+        limit_us("--since", since, where),
+        limit_us("--until", until, where),
     )
     try:
         with progress(call, "reading the event log") as show:
@@ -64,20 +63,6 @@ def ask(
         if reader:
             reader.close()
     call.show(answer_document(answer), _lines(answer, where))
-
-
-def _moment_us(option: str, text: str | None, where: "SearchPlace") -> int | None:
-    if text is None:
-        return None
-    from selflow.search.periods import moment_us
-
-    found_us = moment_us(text, where.clock.now_us(), where.zone)
-    if found_us is None:
-        raise UsageError(
-            f"invalid {option}: {printable(text)}",
-            "give a time such as 2026-01-31, 2026-01-31T12:00:00Z or monday",
-        )
-    return found_us
 
 
 def _lines(answer: "Answer", where: "SearchPlace") -> "Iterator[str]":

@@ -40,7 +40,7 @@ def show(ctx: typer.Context) -> None:
     """Every key, its value and the layer that set it."""
     call: Invocation = ctx.obj
     loaded = call.settings()
-    items = [_item(loaded, key) for key in rules.known_keys()]
+    items = [rules.setting_document(loaded, key) for key in rules.known_keys()]
     call.show(
         {"items": items},
         table(
@@ -55,7 +55,7 @@ def get(ctx: typer.Context, key: Key) -> None:
     """The value of one key, or of a whole section."""
     call: Invocation = ctx.obj
     name = _canonical(key)
-    value = _value(call.settings().settings, name)
+    value = rules.json_value(call.settings().settings, name)
     call.show({"key": name, "value": value}, [_yaml(value)])
 
 
@@ -65,7 +65,7 @@ def explain(ctx: typer.Context, key: Key) -> None:
     call: Invocation = ctx.obj
     name = _canonical(key)
     loaded = call.settings()
-    item = _item(loaded, name)
+    item = rules.setting_document(loaded, name)
     said = loaded.origin(name).said
     alias = next((alias for alias, (ours, _) in rules.ALIASES.items() if ours == name), None)
     document = {
@@ -120,12 +120,12 @@ def set_(
             f"to remove the override: selflow config unset {name}",
         )
     loaded = call.settings()
-    before = _value(loaded.settings, name)
+    before = rules.json_value(loaded.settings, name)
     wanted = rules.load([rules.Layer(_OVERRIDES, _nested(key, parsed))])
-    after = _value(wanted.settings, name)
+    after = rules.json_value(wanted.settings, name)
     if not dry_run:
         _override(call, name, after, loaded)
-        after = _value(call.settings().settings, name)
+        after = rules.json_value(call.settings().settings, name)
     call.show(*_change(name, before, after, is_dry=dry_run))
 
 
@@ -135,12 +135,12 @@ def unset(ctx: typer.Context, key: Key, *, dry_run: DryRun = False) -> None:
     call: Invocation = ctx.obj
     name = _canonical(key)
     loaded = call.settings()
-    before = _value(loaded.settings, name)
+    before = rules.json_value(loaded.settings, name)
     others = [value for layer, value in loaded.origin(name).said if layer != _OVERRIDES]
-    after = others[-1] if others else _value(Settings(), name)
+    after = others[-1] if others else rules.json_value(Settings(), name)
     if not dry_run:
         files.set_override(call.root, name, None)
-        after = _value(call.settings().settings, name)
+        after = rules.json_value(call.settings().settings, name)
     call.show(*_change(name, before, after, is_dry=dry_run))
 
 
@@ -177,19 +177,6 @@ def _canonical(key: str) -> str:
     return rules.ALIASES[key][0] if key in rules.ALIASES else key
 
 
-def _value(settings: Settings, key: str) -> Any:  # noqa: ANN401  (a setting is of any type)
-    rules.value_at(settings, key)
-    value: Any = settings.model_dump(mode="json")
-    for part in key.split("."):
-        value = value[part]
-    return value
-
-
-def _item(loaded: rules.Loaded, key: str) -> dict[str, Any]:
-    value, default = _value(loaded.settings, key), _value(Settings(), key)
-    return {"key": key, "value": value, "layer": loaded.origin(key).layer, "default": default}
-
-
 def _session_item(call: Invocation, key: str) -> dict[str, Any] | None:
     """The key as the request of the running session sets it, its own command line and environment
     included; None without a session.
@@ -198,7 +185,7 @@ def _session_item(call: Invocation, key: str) -> dict[str, Any] | None:
     if request is None:
         return None
     loaded = request.layers(call.root)
-    return {"value": _value(loaded.settings, key), "layer": loaded.origin(key).layer}
+    return {"value": rules.json_value(loaded.settings, key), "layer": loaded.origin(key).layer}
 
 
 def _override(call: Invocation, name: str, value: Any, loaded: rules.Loaded) -> None:  # noqa: ANN401

@@ -9,15 +9,18 @@ from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 
 from selflow.console.server import (
+    ask_api,
     commands_api,
     data_api,
     ingest_api,
     learning_api,
     pages,
+    settings_api,
     sign_in,
     stream,
     system_api,
 )
+from selflow.console.server.asker import Asker
 from selflow.console.server.read_model import ReadModel
 from selflow.console.server.routes import Routes
 from selflow.console.server.sign_in import Codes
@@ -28,7 +31,10 @@ from selflow.web.error_answers import answer_errors
 from selflow.web.guard import Guard, Listener, Observe
 from selflow.web.route_table import RouteTable
 
-PARTS = (system_api, data_api, learning_api, ingest_api, commands_api, stream, sign_in, pages)
+PARTS = (
+    *(system_api, data_api, ask_api, learning_api, settings_api, ingest_api),
+    *(commands_api, stream, sign_in, pages),
+)
 STATIC = Path(__file__).parents[1] / "static"
 """What ``make web`` builds."""
 RUNNING, WAITING = 16, 64
@@ -61,6 +67,7 @@ def make_app(model: ReadModel, static: Path = STATIC) -> FastAPI:
     )
     app.state.model = model
     app.state.static = static
+    app.state.asker = Asker(model)
     app.state.codes = Codes(model.clock)
     app.state.broadcast = Broadcast(model.clock)
     answer_errors(app)

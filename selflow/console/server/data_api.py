@@ -1,6 +1,6 @@
 """``/api/events``, ``/api/sources`` and ``/api/activity``: what was collected."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -40,6 +40,7 @@ MAX_EXAMINED_EVENTS = 2_000
 _SEARCH_EVENTS = 500
 _NEVER = "give a time such as 2026-01-31 or 2026-01-31T12:00:00Z"
 Text = Annotated[str | None, Query(max_length=200)]
+Seqs = Annotated[str | None, Query(pattern=r"^[1-9][0-9]{0,17}(,[1-9][0-9]{0,17}){0,99}$")]
 routes = Routes()
 
 
@@ -53,13 +54,15 @@ def events(  # noqa: PLR0913  (one for each filter)
     since: Text = None,
     until: Text = None,
     q: Text = None,
+    seqs: Seqs = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[EventItem]:
     """Stored events, redacted, newest first.
 
     ``q`` finds events that hold all of its words, or words that begin so; they come in the order
-    in which they arrived.
+    in which they arrived. ``seqs`` names single events, such as those behind a sentence of an
+    answer; of those, all that are still stored come at once.
     """
     wanted = EventQuery(
         _moment("since", since, 0), _moment("until", until, END_US), source, kind, app
@@ -67,6 +70,9 @@ def events(  # noqa: PLR0913  (one for each filter)
     with model.reading() as log:
         if log is None:
             return Page[EventItem](items=[], next=None)
+        if seqs is not None:
+            named = _stored(log, sorted({int(seq) for seq in seqs.split(",")}, reverse=True))
+            return _page([one for one in named if wanted.covers(one)], None)
         if q is not None:
             return _search(model, log, wanted, q, limit, cursor)
         return _list(model, log, wanted, limit, cursor)
@@ -187,9 +193,14 @@ def _matches(
 ) -> Iterator[Stored]:
     """Events that hold the words, newest first by arrival."""
     while matches := model.index.search(text, before_seq, _SEARCH_EVENTS):
-        for seq in matches:
-            yield from (stored for stored in log.read(seq - 1, 1) if stored.seq == seq)
+        yield from _stored(log, matches)
         before_seq = matches[-1]
+
+
+def _stored(log: LogReader, seqs: Iterable[int]) -> Iterator[Stored]:
+    """The events with these numbers that are still in the log."""
+    for seq in seqs:
+        yield from (stored for stored in log.read(seq - 1, 1) if stored.seq == seq)
 
 
 def _page(matches: list[Stored], following: str | None) -> Page[EventItem]:

@@ -83,6 +83,7 @@ async def serve(root: Root, environ: Mapping[str, str], clock: Clock) -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await owner.close()
+        app.state.asker.close()
         model.close()
 
 

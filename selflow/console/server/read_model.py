@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from selflow.console.cli.status_report import collect_status
 from selflow.core.catalog_location import CatalogLocation
 from selflow.core.clock import Clock
+from selflow.core.config import Loaded
 from selflow.core.events import Fill
 from selflow.core.grants import Grant
 from selflow.core.invocation import Invocation
@@ -87,10 +88,13 @@ class ReadModel:
         with self._lock:
             changed_s = _changed_s(self.root.request)
             if self._settings is None or self._settings[0] != changed_s:
-                request = read_request(self.root)
-                loaded = request.settings(self.root) if request else self._call.settings().settings
-                self._settings = (changed_s, loaded)
+                self._settings = (changed_s, self.settings_now().settings)
             return self._settings[1]
+
+    def settings_now(self) -> Loaded:
+        """The same, read anew, with the layer that set each key. Cost: 100 ms."""
+        request = read_request(self.root)
+        return request.layers(self.root) if request else self._call.settings()
 
     def verify(self, secret: str) -> Grant | None:
         """What a token or a browser's session may do."""

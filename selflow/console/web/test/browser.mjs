@@ -1,6 +1,6 @@
 // Visits every page in the system's Chromium and prints what it saw as JSON, for
 // tests/e2e/test_page.py. Environment: CHROMIUM, PAGE_URL (with a one-time code), PAGES (JSON:
-// address and the address's own figure), SCREENSHOTS (a folder, optional).
+// address and the address's own figure), QUESTION, SCREENSHOTS (a folder, optional).
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -59,7 +59,7 @@ async function open(path, figure) {
     link.click();
     link.remove();
   }, path);
-  await page.locator(`data[data-figure="${figure}"]`).first().waitFor();
+  if (figure) await page.locator(`data[data-figure="${figure}"]`).first().waitFor();
 }
 
 // Scrolls to the end and back, so that each chart is mounted; then waits until all are drawn.
@@ -117,6 +117,40 @@ await page.locator("#events tbody tr").first().waitFor();
 seen.termRows = await page.locator("#events tbody tr").allInnerTexts();
 await page.locator("#events tbody a").first().click();
 seen.oneEvent = JSON.parse(await page.locator("#events pre").innerText());
+
+// A key leads to Ask and one into its field; a sentence is followed to its events and one of them.
+await page.locator("#content").focus();
+await page.keyboard.press("g");
+await page.keyboard.press("q");
+await page.locator(".examples a").first().waitFor();
+await axe("examples");
+const asked = await page.locator(".examples a").allInnerTexts();
+await page.keyboard.press("/");
+await page.keyboard.type(process.env.QUESTION);
+await page.keyboard.press("Enter");
+await page.locator(".facts li").first().waitFor();
+seen.sentence = await page.locator(".facts p").first().innerText();
+seen.behind = (await page.locator(".facts button").first().innerText()).replace(/^\S\s+/, "");
+await page.locator(".facts button").first().click();
+await page.locator(".facts tbody tr").first().waitFor();
+await axe("events behind a sentence");
+if (shots) await page.screenshot({ path: join(shots, "ask-behind-1400.png"), fullPage: true });
+await page.locator(".facts").getByRole("button", { name: "Show all" }).click();
+seen.behindRows = await page.locator(".facts tbody tr").allInnerTexts();
+await page.locator(".facts tbody a").last().click();
+await page.locator("#events pre").waitFor();
+seen.behindEvent = JSON.parse(await page.locator("#events pre").innerText());
+seen.examples = [];
+for (const example of asked) {
+  await open("/ask", null);
+  await page.locator(".examples a", { hasText: example }).click();
+  await page.locator('data[data-figure="ask-events"]').waitFor();
+  seen.examples.push([example, (await figures())["ask-events"]]);
+}
+await open("/ask?q=zebra", "ask-events");
+await axe("nothing found");
+if (shots) await page.screenshot({ path: join(shots, "ask-nothing-1400.png"), fullPage: true });
+seen.notFound = await page.locator("main").innerText();
 
 // A chart's data as a table, without a mouse.
 await open("/activity", "activity-events");

@@ -82,7 +82,7 @@ def test_the_console_loads_nothing_heavy_and_prints_its_api() -> None:
     probe = (
         "import sys; import selflow.console.server.process; print(*sorted("
         "{n.partition('.')[0] for n in sys.modules} & {'ray','torch','pandas','sqlalchemy',"
-        "'alembic','sklearn','numpy','typer','psutil'}))"
+        "'alembic','sklearn','numpy','dateparser','typer','psutil'}))"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     printed = subprocess.run(

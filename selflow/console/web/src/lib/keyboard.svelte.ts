@@ -42,7 +42,9 @@ export class Keyboard {
       this.#goAtMs = event.timeStamp;
     } else if (event.key === "/") {
       event.preventDefault();
-      this.acts.palette();
+      const field = document.querySelector<HTMLElement>("[data-slash]");
+      if (field) field.focus();
+      else this.acts.palette();
     } else if (event.key === "?") {
       this.acts.help();
     }

@@ -47,6 +47,15 @@ export const PAGES: readonly Page[] = [
     load: () => import("../routes/Patterns.svelte"),
   },
   {
+    path: "/ask",
+    title: text.pages.ask,
+    key: "q",
+    hasRange: true,
+    topics: [],
+    icon: "M3 4h14v10H9l-4 3v-3H3zM8 8a2 2 0 1 1 2 2v1M10 12.5h.01",
+    load: () => import("../routes/Ask.svelte"),
+  },
+  {
     path: "/training",
     title: text.pages.training,
     key: "t",
@@ -72,6 +81,15 @@ export const PAGES: readonly Page[] = [
     topics: [],
     icon: "M10 2l7 3v5c0 4-3 7-7 8-4-1-7-4-7-8V5z",
     load: () => import("../routes/Privacy.svelte"),
+  },
+  {
+    path: "/settings",
+    title: text.pages.settings,
+    key: "s",
+    hasRange: false,
+    topics: [],
+    icon: "M3 6h8m4 0h2M11 4v4M3 14h2m4 0h8M7 12v4",
+    load: () => import("../routes/Settings.svelte"),
   },
 ];
 

@@ -3,6 +3,7 @@
 import type {
   ActivityItem,
   AgentItem,
+  AskAnswer,
   AuditItem,
   Belief,
   CommandAnswer,
@@ -10,8 +11,11 @@ import type {
   ConsentItem,
   CycleItem,
   EventItem,
+  FactItem,
   PatternItem,
   ProblemMessage,
+  ResultItem,
+  SettingItem,
   StageItem,
   StreamItem,
   StreamMessages,
@@ -24,6 +28,10 @@ export type Condition = SystemAnswer["conditions"][number];
 export type Service = SystemAnswer["services"][number];
 export type Process = SystemAnswer["processes"][number];
 export type StoredEvent = EventItem;
+export type AskedAnswer = AskAnswer;
+export type Fact = FactItem;
+export type SearchResult = ResultItem;
+export type Setting = SettingItem;
 export type Pattern = PatternItem;
 export type Agent = AgentItem;
 export type ArmBelief = Belief;
