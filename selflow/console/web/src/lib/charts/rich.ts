@@ -19,6 +19,8 @@ use([
 
 const ORDERED = ["ordered-1", "ordered-2", "ordered-3", "ordered-4", "ordered-5"];
 const ROW_PX = 22;
+/** Drawn in one frame: the next piece of a chart that is drawn in pieces comes after its end. */
+const AT_ONCE = { progressive: 0 };
 
 export interface HeatSpec {
   kind: "heat";
@@ -61,7 +63,7 @@ function heat(spec: HeatSpec): EChartsCoreOption {
       itemHeight: 120, text: ["1", "0"], textStyle: { color: colourOf("muted") },
       inRange: { color: ORDERED.map(colourOf) },
     },
-    series: [{ type: "heatmap", data: spec.cells, itemStyle: { borderColor: colourOf("card"), borderWidth: 1 } }],
+    series: [{ ...AT_ONCE, type: "heatmap", data: spec.cells, itemStyle: { borderColor: colourOf("card"), borderWidth: 1 } }],
   };
 }
 
@@ -79,6 +81,7 @@ function parallel(spec: ParallelSpec): EChartsCoreOption {
       axisLine: { lineStyle: { color: colourOf("border") } },
     })),
     series: spec.lines.map((line) => ({
+      ...AT_ONCE,
       type: "parallel",
       data: [line.values],
       lineStyle: {
