@@ -222,7 +222,7 @@ class LmSettings(Section):
     """Passes of the embedded base over its training data."""
     base_budget_s: Annotated[float, Field(gt=0)] = 600.0
     """Longest time that making the base may take; at least one epoch is always finished."""
-    adapter_learns: bool = False
+    adapter_learns: bool = True
     """Whether the adapter of an agent of lines goes on learning from each line while it serves;
     where it does, the gate judges it so too."""
 

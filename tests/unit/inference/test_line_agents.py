@@ -33,7 +33,6 @@ class Owner:
         self.model = random_model(folder / "model")
         self.world = World(folder / "root", template)
         self.world.load_model = lambda: self.model
-        self.world.lm = LmSettings(adapter_learns=True)
         self.school = School(self.world)
         type_lines(self.world, LINES * 4)
         self.judged = self.grown(self.model)
@@ -190,7 +189,7 @@ def test_an_adapter_knows_the_same_lines_after_a_kill(owner: Owner) -> None:
 
 @pytest.mark.setting("lm.adapter_learns")
 def test_an_adapter_that_may_not_learn_stands_still(owner: Owner) -> None:
-    owner.world.lm = LmSettings()
+    owner.world.lm = LmSettings(adapter_learns=False)
     owner.world.restart()
     owner.promote(owner.adapted())
     before = owner.learned()
