@@ -13,16 +13,19 @@ from importlib.resources import files
 from time import perf_counter
 from typing import Any
 
-from actors.demo.stations import INGEST_LIMIT_S, POLL_S, DemoRun
+from actors.demo.stations import INGEST_LIMIT_S, DemoRun
 from selflow.core.clock import SystemClock
 from selflow.core.events import SHELL_COMMAND, Event
 from selflow.core.paths import Root
 from selflow.sdk.client import Client
+from selflow.sdk.wire import SuggestedText
 
 FILE = "shell_lines.csv.gz"
 SOURCE = "import:shell"
 TYPED_LINES = 20
 LEARN_LIMIT_S = 60.0
+ASK_AGAIN_S = 1.5
+"""Whoever asks holds up what is learned: for a moment it counts as typing."""
 LinesFigures = dict[str, dict[str, Any]]
 
 
@@ -89,16 +92,21 @@ def _send(root: Root, lines: Sequence[Typed]) -> int:
 
 
 def _wait_until_learned(client: Client, lines: Sequence[Typed]) -> None:
-    """Until the line that came most often is completed."""
+    """Until the line that came most often is completed, by a chance that no longer changes: each
+    line that is learned changes it.
+    """
     texts = [line.text for line in lines if len(line.text) > 3]
     common = max(set(texts), key=texts.count)
     folder = next(line.folder for line in reversed(lines) if line.text == common)
     clock = SystemClock()
     deadline_s = clock.monotonic_s() + LEARN_LIMIT_S
+    before: list[SuggestedText] = []
     while clock.monotonic_s() < deadline_s:
-        if not client.suggest(common[:2], context=folder).abstained:
+        now = client.suggest(common[:2], context=folder).suggestions
+        if now and now == before:
             return
-        clock.sleep(POLL_S)
+        before = now
+        clock.sleep(ASK_AGAIN_S)
 
 
 def _type(client: Client, lines: Sequence[Typed]) -> tuple[list[float], int]:
