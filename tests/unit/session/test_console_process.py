@@ -78,9 +78,12 @@ def test_a_living_console_is_left_alone(root: Root, monkeypatch: pytest.MonkeyPa
     me = this_process("console")
     record = ConsoleRecord(me.name, me.pid, me.started_at_us, "http://127.0.0.1:1", 1)
     write_console(root, record)
-    monkeypatch.setattr(console_process, "start", lambda _: pytest.fail("it lives"))
+    started: list[Root] = []
+    monkeypatch.setattr(console_process, "start", started.append)
     keep(root, OneCheck(), Event())
     root.console.unlink()
+
+    assert started == []
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,8 @@ def test_a_busy_port_moves_up(session: Root) -> None:
     assert port < int(url.rpartition(":")[2]) <= port + process.PORT_TRIES
 
 
-def test_a_console_of_which_a_part_fails_ends(
-    session: Root, monkeypatch: pytest.MonkeyPatch
+def test_a_console_of_which_a_part_fails_ends_and_says_where(
+    session: Root, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail(_: object) -> None:
         raise RuntimeError("the owner's secret")
@@ -106,6 +106,9 @@ def test_a_console_of_which_a_part_fails_ends(
     write_request(session, SessionRequest(assignments=(f"console.port={free_port()}",)))
 
     asyncio.run(asyncio.wait_for(process.serve(session, os.environ, SystemClock()), LIMIT_S))
+
+    assert "the console ends: RuntimeError" in caplog.text
+    assert "secret" not in caplog.text
 
 
 def test_no_free_port_is_said_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
