@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import Path, Request, Response
 from pydantic import Field
 
+from selflow.console.server.learning_view import find_cycle
 from selflow.console.server.paging import Cursor, Limit, newest_page
 from selflow.console.server.read_model import Model, ReadModel
 from selflow.console.server.routes import Routes, actor_of
@@ -15,7 +16,7 @@ from selflow.core.events import Json
 from selflow.core.ids import new_id
 from selflow.sdk.wire import Request as Body
 from selflow.store.command_records import Action, Command
-from selflow.store.records import AgentVersion, Consent, Cycle
+from selflow.store.records import AgentVersion, Consent
 from selflow.store.row import document
 from selflow.store.row_writer import writing
 from selflow.store.views import alive_patterns
@@ -69,11 +70,9 @@ def learn(request: Request, response: Response, model: Model) -> CommandAnswer:
 @routes.change("POST", "/api/cycles/{cycle_id}/cancel", "operate", status=202)
 def cancel(cycle_id: Name, request: Request, response: Response, model: Model) -> CommandAnswer:
     """End an open cycle."""
-    known = model.catalog.learned(Cycle, id=cycle_id)
-    if not known:
-        raise ApiError(404, "cycle_not_found", "there is no such cycle", "GET /api/cycles")
-    if known[0].finished_at_us is not None:
-        raise ApiError(409, "conflict", f"the cycle has ended: {known[0].state}")
+    known = find_cycle(model, cycle_id)
+    if known.finished_at_us is not None:
+        raise ApiError(409, "conflict", f"the cycle has ended: {known.state}")
     return _queue(request, response, model, "learn.cancel", cycle_id)
 
 

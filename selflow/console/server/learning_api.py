@@ -6,6 +6,7 @@ from fastapi import Path, Query
 
 from selflow.console.server.learning_view import (
     agents_answer,
+    find_cycle,
     patterns_answer,
     stage_items,
     trial_items,
@@ -23,7 +24,6 @@ from selflow.console.server.wire_learning import (
     TrialsAnswer,
     VerdictItem,
 )
-from selflow.core.errors import ApiError
 from selflow.store.records import AuditEntry, Cycle, Decision, Verdict
 from selflow.store.row import document
 
@@ -55,9 +55,7 @@ def cycles(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[Cycle
 @routes.get("/api/cycles/{cycle_id}", "view")
 def cycle(cycle_id: Name, model: Model) -> CycleItem:
     """One learning cycle."""
-    for known in model.catalog.learned(Cycle, id=cycle_id):
-        return CycleItem(**document(known))
-    raise ApiError(404, "cycle_not_found", "there is no such cycle", "GET /api/cycles lists them")
+    return CycleItem(**document(find_cycle(model, cycle_id)))
 
 
 @routes.get("/api/cycles/{cycle_id}/stages", "view")

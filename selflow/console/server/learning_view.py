@@ -2,7 +2,8 @@
 
 from selflow.console.server.read_model import ReadModel
 from selflow.console.server.wire_learning import AgentsAnswer, PatternsAnswer, StageItem, TrialItem
-from selflow.store.records import Stage, Trial
+from selflow.core.errors import ApiError
+from selflow.store.records import Cycle, Stage, Trial
 from selflow.store.row import document
 from selflow.store.views import agent_items, patterns_document, router_beliefs
 
@@ -16,6 +17,17 @@ def agents_answer(model: ReadModel) -> AgentsAnswer:
     """All versions of all agents, and the router's beliefs."""
     reader = model.catalog
     return AgentsAnswer(items=agent_items(reader), beliefs=router_beliefs(reader), next=None)
+
+
+def find_cycle(model: ReadModel, cycle_id: str) -> Cycle:
+    """A cycle by its id.
+
+    Raises:
+        ApiError: There is none (404).
+    """
+    for known in model.catalog.learned(Cycle, id=cycle_id):
+        return known
+    raise ApiError(404, "cycle_not_found", "there is no such cycle", "GET /api/cycles lists them")
 
 
 def stage_items(model: ReadModel, cycle_id: str) -> list[StageItem]:
