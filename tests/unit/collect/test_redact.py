@@ -219,6 +219,7 @@ def test_only_an_id_of_ours_in_its_own_key_is_spared() -> None:
     assert drawn not in str({**redacted.data, "decision_id": "", "subject": redacted.subject})
 
 
+@pytest.mark.slow
 @settings(max_examples=80, derandomize=True, database=None, deadline=None)
 @given(text=_noisy)
 def test_redacting_twice_is_redacting_once(text: str) -> None:
@@ -404,6 +405,7 @@ def _least_s(search: Callable[[str], object], text: str) -> float:
     return min(spent_s)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHES)
 def test_every_secret_pattern_takes_linear_time(name: str) -> None:
     search = SEARCHES[name]

@@ -141,6 +141,7 @@ def test_only_folders_that_the_consent_names_are_watched(
     assert permitted(section, {"system_metrics": ()}, HOME) is None
 
 
+@pytest.mark.slow
 def test_of_a_folder_the_allowed_part_alone_is_watched(
     folders: Callable[..., tuple[str, ...]],
 ) -> None:
@@ -164,6 +165,7 @@ def test_of_a_folder_the_allowed_part_alone_is_watched(
     assert {each.subject for each in heard} == {f"{notes}/d", f"{work}/e"}
 
 
+@pytest.mark.slow
 def test_an_allowed_folder_that_the_globs_exclude_gives_nothing(
     folders: Callable[..., tuple[str, ...]],
 ) -> None:

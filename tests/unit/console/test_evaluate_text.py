@@ -23,6 +23,7 @@ def table(tmp_path: Path) -> str:
     return str(tmp_path / "t.csv")
 
 
+@pytest.mark.slow
 def test_the_document_names_every_expert_and_figure(cli: Cli, table: str) -> None:
     experts = cli("eval", "text", table, *COLUMNS, "--json").document["experts"]
 

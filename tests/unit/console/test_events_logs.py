@@ -108,6 +108,7 @@ def test_a_line_holds_no_control_character(cli: Cli, root: Root) -> None:
     assert cli("events").out == "2023-11-14 22:13:20  files       file.modify       a\ufffd[2Jb\n"
 
 
+@pytest.mark.slow
 def test_follow_goes_on_with_what_arrives(root: Root) -> None:
     store(root, event(0, "first"))
     with subprocess.Popen(
@@ -163,6 +164,7 @@ def test_a_rotated_log_is_read_from_its_beginning(tmp_path: Path) -> None:
     assert _read_on(log, offset) == (2, ["a"])
 
 
+@pytest.mark.slow
 def test_follow_with_json_prints_one_document_per_line(root: Root) -> None:
     log = root.log / "x.log"
     log.write_text("first\n")

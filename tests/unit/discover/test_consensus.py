@@ -81,6 +81,7 @@ def test_one_cluster_of_everything_agrees_with_nothing() -> None:
     assert adjusted_rand(contingency(one, one, mass)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [300, 12_000])
 def test_windows_far_from_all_others_are_left_out_before_any_family(count: int) -> None:
     rng = np.random.default_rng(1)

@@ -174,6 +174,7 @@ def test_an_adapter_follows_its_owner_while_it_serves(owner: Owner) -> None:
     assert {line.weight for line in owner.lines()} == {1.0, 2.0}
 
 
+@pytest.mark.slow
 def test_an_adapter_knows_the_same_lines_after_a_kill(owner: Owner) -> None:
     adapted = owner.adapted()
     owner.promote(adapted)
@@ -221,6 +222,7 @@ def test_what_an_adapter_learns_at_the_end_of_a_replica_is_learned_whole(
     assert owner.learned() == followed(owner, adapted)
 
 
+@pytest.mark.slow
 def test_suggestions_are_answered_between_the_pieces_of_a_step(
     owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

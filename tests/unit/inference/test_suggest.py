@@ -233,6 +233,7 @@ def test_control_characters_and_long_lines_get_no_suggestion(
     assert (answer["suggestions"], answer["reason"]) == ([], reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rest",
     [

@@ -212,6 +212,7 @@ def test_more_requests_than_any_shell_has_are_refused(path: Path) -> None:
     assert (answers.count(b"200"), answers.count(b"429")) == (MAX_REQUESTS, 1)
 
 
+@pytest.mark.slow
 def test_two_shells_ask_at_once_and_each_gets_its_own(tmp_path: Path, template: Template) -> None:
     world = World(tmp_path / "root", template)
     type_lines(world, LINES * 6)

@@ -42,6 +42,7 @@ def rankers_p(predictor: Predictor, forecast: Forecast, outcome: Outcome) -> Flo
     return p
 
 
+@pytest.mark.slow
 def test_labels_outside_of_the_candidates_complete_a_whole_distribution() -> None:
     predictor = learned(many_labels(1, 30))
     forecast, outcome = forecast_of(predictor.save(), (*LABELS, "never seen"))
@@ -81,6 +82,7 @@ def test_a_label_that_is_due_is_likelier_than_its_count_says_also_among_the_many
     assert bits["ranker"] < min(others.values()) - 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [55, 70])
 def test_the_many_labels_know_no_future(known: int) -> None:
     stream = many_labels(4, 60)

@@ -215,6 +215,7 @@ def test_there_are_forty_questions() -> None:
     assert len({text for text, *_ in QUESTIONS}) == 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "wanted", "figures_of", "tests"), QUESTIONS, ids=[text for text, *_ in QUESTIONS]
 )

@@ -85,6 +85,7 @@ def openings(folder: Path) -> list[Opening]:
     return CatalogReader(folder / "catalog.db").learned(Opening)
 
 
+@pytest.mark.slow
 def test_an_agent_that_knows_what_comes_is_credited_beside_counts_and_base(
     catalog: Catalog, tmp_path: Path
 ) -> None:
@@ -113,6 +114,7 @@ def test_too_few_steps_are_left_unopened_and_cost_no_level(
     assert openings(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_version_that_waited_is_judged_on_all_that_came_after_what_it_knows(
     catalog: Catalog, tmp_path: Path
 ) -> None:
@@ -145,6 +147,7 @@ def test_a_set_that_retired_is_not_looked_at(catalog: Catalog, tmp_path: Path) -
     assert judged.figures == {}
 
 
+@pytest.mark.slow
 def test_an_adapter_that_says_what_its_base_says_is_credited_with_nothing(
     catalog: Catalog, tmp_path: Path
 ) -> None:

@@ -129,6 +129,7 @@ def test_a_second_keeper_leaves_and_the_first_stays(root: Root) -> None:
     first.join()
 
 
+@pytest.mark.slow
 def test_a_keeper_takes_over_from_one_that_leaves(root: Root) -> None:
     write_ray_session(root, THEIRS)
     stop = Event()
@@ -144,6 +145,7 @@ def test_a_keeper_takes_over_from_one_that_leaves(root: Root) -> None:
     assert read_keeper(root) == this_process("keeper")
 
 
+@pytest.mark.slow
 def test_down_waits_until_the_keeper_has_left(root: Root) -> None:
     write_ray_session(root, THEIRS)
     command = [*session.command(root), "service", "keep"]

@@ -120,6 +120,7 @@ def test_an_agent_that_saves_bits_passes_and_each_part_is_judged(
     assert (opening.first_us, opening.last_us) == (LINES[PAST].ts_us, LINES[-1].ts_us)
 
 
+@pytest.mark.slow
 def test_a_model_that_knows_nothing_is_rejected_and_the_memory_is_what_helps(
     catalog: Catalog, tmp_path: Path
 ) -> None:
@@ -164,6 +165,7 @@ def test_no_adapter_brings_an_agent_into_service_that_fails_without_it(
     assert judged.figures["parts"]["adapter"]["is_met"]
 
 
+@pytest.mark.slow
 def test_an_adapter_of_zeros_changes_no_bit_and_is_left_out(
     catalog: Catalog, tmp_path: Path
 ) -> None:
@@ -186,6 +188,7 @@ class Champion(LineAgent):
         return replace(pool, bits=pool.bits - self.saves_bits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("saves_bits", "decision"), [(1.0, "passed"), (3.0, "rejected")])
 @pytest.mark.parametrize("adapter_bits", [None, 0.5])
 def test_a_successor_has_to_beat_the_version_that_serves(
@@ -207,6 +210,7 @@ def test_a_successor_has_to_beat_the_version_that_serves(
     assert judged.figures["parts"]["model"]["is_met"]
 
 
+@pytest.mark.slow
 def test_a_successor_whose_adapter_earns_no_place_is_rejected(
     catalog: Catalog, tmp_path: Path
 ) -> None:
@@ -216,6 +220,7 @@ def test_a_successor_whose_adapter_earns_no_place_is_rejected(
     assert judged.reasons == ("Its adapter did not earn its place beside the base.",)
 
 
+@pytest.mark.slow
 def test_a_version_that_serves_has_learned_every_line_before_the_gate(
     catalog: Catalog, tmp_path: Path
 ) -> None:

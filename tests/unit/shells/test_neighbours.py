@@ -8,6 +8,9 @@ import pytest
 from tests.unit.shells.homes import Home
 from tests.unit.shells.terminal import PROMPT, Terminal
 
+# Each starts a shell in a terminal.
+pytestmark = pytest.mark.slow
+
 COLOURED = {
     "bash": r"PS1=$'\\[\e[1;32m\\]\x01\x02 READY> \\[\e[0m\\]'" + "\n",
     "zsh": "PS1=$'%{\\e[1;32m%}\\a READY> %{\\e[0m%}'\n",

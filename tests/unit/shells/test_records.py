@@ -8,6 +8,9 @@ import pytest
 from tests.unit.shells.homes import Home
 from tests.unit.shells.terminal import PROMPT
 
+# Each starts a shell in a terminal.
+pytestmark = pytest.mark.slow
+
 SHELLS = ("bash", "zsh", "fish")
 FUNCTION = {
     "bash": "f() { return 3; }",

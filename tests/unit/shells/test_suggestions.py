@@ -14,6 +14,9 @@ from tests.unit.shells.homes import Home
 from tests.unit.shells.terminal import PROMPT, Terminal
 from tests.waiting import wait_until
 
+# Each starts a shell in a terminal.
+pytestmark = pytest.mark.slow
+
 LINES = {"echo h": "echo hello", "echo é": "echo écrire", "echo st": "echo still here"}
 KEY, RIGHT, END, TAB = "\0", "\x1b[C", "\x05", "\t"
 GREY = "\x1b[90m"

@@ -437,6 +437,7 @@ def test_threads_that_append_at_once_make_one_chain(catalog: Catalog) -> None:
     assert catalog.audit.verify().fault == ""
 
 
+@pytest.mark.slow
 def test_a_catalog_that_is_at_home_is_opened_without_alembic(tmp_path: Path) -> None:
     Catalog.open(tmp_path / "catalog.db").close()
     code = (

@@ -40,6 +40,7 @@ def test_the_laws_are_run_on_every_expert() -> None:
     assert {type(make()) for make in EXPERTS.values()} == {Ppm, History, Mixer, ByteExpert}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", TEXT_LAWS, ids=lambda law: law.__name__)
 @pytest.mark.parametrize("name", EXPERTS)
 def test_every_text_expert_keeps_every_law(name: str, law: TextLaw) -> None:

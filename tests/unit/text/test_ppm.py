@@ -34,6 +34,7 @@ def blended(tail: bytes, own: ByteCounts, shared: SharedText | None) -> Floats:
     return np.asarray(p / p.sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [None, SHARED], ids=["own", "primed"])
 def test_short_cuts_of_ppm_change_no_probability(shared: SharedText | None) -> None:
     own, expert = ByteCounts(max_contexts=400), Ppm(shared)

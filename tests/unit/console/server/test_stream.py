@@ -5,6 +5,8 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import pytest
+
 from selflow.console.server.stream import Broadcast, Topic, sample, snapshot
 from selflow.testing import ManualClock
 from tests.unit.console.server.worlds import NOW_US, Console, at
@@ -98,6 +100,7 @@ def test_a_comment_comes_where_nothing_changes() -> None:
     assert in_a_loop(story) == ": still here\n\n"
 
 
+@pytest.mark.slow
 def test_nothing_is_looked_at_while_nobody_reads(console: Console) -> None:
     async def story(broadcast: Broadcast) -> tuple[list[bool], str]:
         work = asyncio.create_task(sample(console.model, broadcast))
