@@ -133,6 +133,8 @@ def _sqlite_rows(path: Path, query: str, values: Sequence[object]) -> list[dict[
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(query, values)]
     except sqlite3.Error as error:
+        if str(error).startswith("no such table"):
+            return []  # a catalog of an earlier schema, until `selflow up` upgrades it
         cause_name = getattr(error, "sqlite_errorname", type(error).__name__)
         raise _unreadable(path, cause_name) from error
 

@@ -44,6 +44,8 @@ SUMMARIES = {
     "replay": "Send a recorded stream through the ingest.",
     "shell": "Install the shell companion: finished commands, and suggestions while you type.",
     "events": "List stored events.",
+    "pause": "Collect nothing for a while, and start no learning cycle by itself.",
+    "resume": "Collect and learn again; nothing of the pause is read.",
     "learn": "Begin a learning cycle.",
     "discover": "Find the clusters in a table that several families of clustering agree on.",
     "patterns": "List the current patterns, largest first.",

@@ -83,6 +83,11 @@ class ReadModel:
                 self._status = (now_s, status)
             return self._status[1]
 
+    def forget_status(self) -> None:
+        """Something was changed that the next reader has to see."""
+        with self._lock:
+            self._status = None
+
     def settings(self) -> Settings:
         """The settings of the session that runs, or ran last; else those of the files."""
         with self._lock:

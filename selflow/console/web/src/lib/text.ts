@@ -1,6 +1,6 @@
 /** Every sentence that the page shows, in one place. */
 
-import { count, decimal, duration, percent, timeOfDay } from "./format";
+import { count, decimal, duration, percent, soon, timeOfDay } from "./format";
 import type { Pattern } from "./records";
 
 const plural = (n: number, one: string, many: string): string =>
@@ -64,10 +64,25 @@ export const text = {
       ["g, then a letter", "go to a page: l live, a activity, p patterns, q ask, t training, b agents, d data, s settings"],
       ["Ctrl K", "the command palette"],
       ["/", "the field of Ask or Settings, elsewhere the command palette"],
+      [".", "pause or resume collection"],
       ["?", "these keys"],
       ["Esc", "close what is open"],
     ] as const,
     keysOn: "Single keys act",
+  },
+  pause: {
+    pause: "Pause",
+    resume: "Resume",
+    title: "Pause collection and learning",
+    paused: (until: string | null): string =>
+      until === null ? "paused until you resume" : `paused until ${soon(until)}`,
+    note: "Nothing is collected meanwhile and nothing of it is read later; no cycle starts by itself. A cycle that runs goes on, and so do answers.",
+    ends: [
+      ["15m", "15 minutes"],
+      ["1h", "1 hour"],
+      ["tomorrow", "Until tomorrow"],
+      [null, "Until I resume"],
+    ] as const,
   },
   login: {
     title: "Sign in",
