@@ -20,6 +20,7 @@ from selflow.console.server import (
     sign_in,
     stream,
     system_api,
+    tokens_api,
 )
 from selflow.console.server.asker import Asker
 from selflow.console.server.read_model import ReadModel
@@ -34,7 +35,7 @@ from selflow.web.route_table import RouteTable
 
 PARTS = (
     *(system_api, data_api, ask_api, learning_api, settings_api, ingest_api),
-    *(commands_api, pause_api, stream, sign_in, pages),
+    *(commands_api, pause_api, tokens_api, stream, sign_in, pages),
 )
 STATIC = Path(__file__).parents[1] / "static"
 """What ``make web`` builds."""
