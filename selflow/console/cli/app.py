@@ -50,6 +50,7 @@ SUMMARIES = {
     "discover": "Find the clusters in a table that several families of clustering agree on.",
     "patterns": "List the current patterns, largest first.",
     "agents": "List the agents' versions with their verdicts, newest first.",
+    "models": "List bases and the versions that stand on each, with size, licence and verdict.",
     "ask": "Ask about your own events.",
     "predict": "Predict the next step.",
     "suggest": "Complete a shell line, a commit message or a path.",

@@ -14,6 +14,7 @@ from selflow.console.server import (
     data_api,
     ingest_api,
     learning_api,
+    models_api,
     pages,
     pause_api,
     settings_api,
@@ -34,7 +35,7 @@ from selflow.web.guard import Guard, Listener, Observe
 from selflow.web.route_table import RouteTable
 
 PARTS = (
-    *(system_api, data_api, ask_api, learning_api, settings_api, ingest_api),
+    *(system_api, data_api, ask_api, learning_api, models_api, settings_api, ingest_api),
     *(commands_api, pause_api, tokens_api, stream, sign_in, pages),
 )
 STATIC = Path(__file__).parents[1] / "static"

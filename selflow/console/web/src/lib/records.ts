@@ -16,10 +16,12 @@ import type {
   ProblemMessage,
   ResultItem,
   SettingItem,
+  SettingsAnswer,
   StageItem,
   StreamItem,
   StreamMessages,
   SystemAnswer,
+  TokenItem,
   TrialItem,
 } from "./wire";
 
@@ -32,6 +34,8 @@ export type AskedAnswer = AskAnswer;
 export type Fact = FactItem;
 export type SearchResult = ResultItem;
 export type Setting = SettingItem;
+export type SettingsAnswered = SettingsAnswer;
+export type Token = TokenItem;
 export type Pattern = PatternItem;
 export type Agent = AgentItem;
 export type ArmBelief = Belief;
