@@ -1,5 +1,5 @@
-"""The models on this machine as one tree: bases, what stands on each, what it takes on the disk, and
-which of it may be deleted. Reads the catalog with the bare driver; no SQLAlchemy here.
+"""The models on this machine as one tree: bases, what stands on each, what it takes on the disk,
+and which of it may be deleted. Reads the catalog with the bare driver; no SQLAlchemy here.
 """
 
 import shutil

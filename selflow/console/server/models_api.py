@@ -19,8 +19,8 @@ routes = Routes()
 
 class ModelItem(Answer):
     """A base, or a version of an agent that stands on one (``base_id``). It learned from the events
-    up to ``last_seq``; ``numbers`` are those of its verdict. ``kept_because`` says why it may not be
-    deleted; empty if it may.
+    up to ``last_seq``; ``numbers`` are those of its verdict. ``kept_because`` says why it may not
+    be deleted; empty if it may.
     """
 
     id: str
@@ -89,7 +89,7 @@ def answered(model: Model, at: Annotated[str, Query(max_length=60)]) -> Answered
         at_us = parse_ts_us(at)
     except ValueError as error:
         raise UsageError(f"at: {error}", "for example 2027-01-31T14:03:00Z") from error
-    return AnsweredAnswer(items=answered_at(model.catalog, at_us)) 
+    return AnsweredAnswer(items=answered_at(model.catalog, at_us))
 
 
 @routes.change("DELETE", "/api/models/{model_id}", "operate", status=202)

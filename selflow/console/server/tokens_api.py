@@ -51,8 +51,8 @@ class TokenRequest(Body):
 
     label: Annotated[str, Field(max_length=200)] = ""
     scope: Scope
-    only: Annotated[list[Word], Field(max_length=20)] = []
-    sources: Annotated[list[Word], Field(max_length=100)] = []
+    only: Annotated[tuple[Word, ...], Field(max_length=20)] = ()
+    sources: Annotated[tuple[Word, ...], Field(max_length=100)] = ()
     expires: Annotated[str, Field(max_length=60)] | None = None
 
 

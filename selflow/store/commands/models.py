@@ -81,8 +81,8 @@ def delete(
         with open_catalog(call) as catalog:
             give_up = catalog.agents.delete if "@" in model else catalog.agents.delete_base
             gone = give_up(model, SystemClock().now_us(), OWNER)
-        store = ArtifactStore(call.root.artifacts)
-        freed_bytes = freed_bytes if any([store.remove(sha256) for sha256 in gone]) else 0
+        removed = [ArtifactStore(call.root.artifacts).remove(sha256) for sha256 in gone]
+        freed_bytes = freed_bytes if any(removed) else 0
     stays = chosen["kept_because"]
     said = f"stays: {stays}" if stays else f"would free {size(freed_bytes)}"
     line = f"{printable(model)}: {said}" if dry_run else f"{printable(model)}: deleted"

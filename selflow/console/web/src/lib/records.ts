@@ -12,6 +12,8 @@ import type {
   CycleItem,
   EventItem,
   FactItem,
+  GivenAnswer,
+  ModelItem,
   PatternItem,
   ProblemMessage,
   ResultItem,
@@ -36,6 +38,8 @@ export type SearchResult = ResultItem;
 export type Setting = SettingItem;
 export type SettingsAnswered = SettingsAnswer;
 export type Token = TokenItem;
+export type ModelEntry = ModelItem;
+export type GivenAnswered = GivenAnswer;
 export type Pattern = PatternItem;
 export type Agent = AgentItem;
 export type ArmBelief = Belief;
