@@ -15,7 +15,7 @@ Check = Callable[[Mapping[str, Any]], Loaded]
 """All layers with these runtime overrides; raises ConfigError if they contradict each other."""
 
 
-def override(  # noqa: PLR0913  (what, where, who and when)
+def override(
     root: Root,
     catalog: CatalogLocation,
     changes: Mapping[str, Any],

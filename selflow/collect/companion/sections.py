@@ -7,7 +7,6 @@ from selflow.core.grants import COMMITS
 from selflow.core.paths import Root
 from selflow.core.settings import DataSource, Section, ShellCompanionSource, ShellHistorySource
 
-
 SPOOLED = frozenset({"shell_companion", COMMITS})
 """The kinds of source whose hooks write on the disk, whether the collector runs or not."""
 
