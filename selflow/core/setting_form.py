@@ -90,4 +90,6 @@ def _bounds(schema: Mapping[str, Any]) -> str:
         "maximum": "at most",
         "exclusiveMaximum": "less than",
     }
-    return ", ".join(f"{word} {schema[name]:,}" for name, word in words.items() if name in schema)
+    return ", ".join(
+        f"{phrase} {schema[name]:,}" for name, phrase in words.items() if name in schema
+    )

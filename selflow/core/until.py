@@ -42,7 +42,7 @@ def pause_text(until: str | None, now_us: int) -> str:
     """
     if until is None:
         return "paused until you resume"
-    at, now = (as_datetime(each).astimezone() for each in (parse_ts_us(until), now_us))
+    at, now = (as_datetime(us).astimezone() for us in (parse_ts_us(until), now_us))
     return f"paused until {at:%H:%M}" if at.date() == now.date() else f"paused until {at:%F %H:%M}"
 
 

@@ -251,8 +251,8 @@ class Agents:
             if base is None:
                 raise UsageError("there is no such base", "selflow models lists them")
             on_it = find(connection, AgentVersion, base_sha256=sha256)
-            kept = [version for version in on_it if version.status != "deleted"]
-            if reason := why_base_stays(base, kept):
+            standing = [version for version in on_it if version.status != "deleted"]
+            if reason := why_base_stays(base, standing):
                 raise RefusedError(f"the base stays: {reason}", "selflow models says why")
             chain(connection, now_us, actor, "model.delete", sha256)
             return [sha256]
@@ -330,8 +330,8 @@ def _waiting(versions: list[AgentVersion]) -> AgentVersion | None:
 
 def _retained(versions: list[AgentVersion]) -> list[AgentVersion]:
     """Of one agent's versions; newest first."""
-    kept = [version for version in versions if version.status != "deleted"]
-    newest = sorted(kept, key=lambda version: -version.created_at_us)
+    present = [version for version in versions if version.status != "deleted"]
+    newest = sorted(present, key=lambda version: -version.created_at_us)
     served = [version for version in newest if version.status in {"champion", "retired"}]
     waiting = _waiting(newest)
     return [*newest[:_KEPT_VERSIONS], *served[:_KEPT_VERSIONS], *([waiting] if waiting else [])]

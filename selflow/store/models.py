@@ -23,28 +23,28 @@ def models_document(reader: CatalogReader, artifacts: Path) -> dict[str, Any]:
         reader: Of the catalog.
         artifacts: The folder of the artifact store.
     """
-    known = {each.sha256: each for each in reader.learned(Artifact)}
+    known = {row.sha256: row for row in reader.learned(Artifact)}
     bases = sorted(reader.learned(Base), key=lambda base: -base.created_at_us)
     versions = sorted(reader.learned(AgentVersion), key=lambda version: -version.created_at_us)
-    verdicts = {each.id: each for each in reader.learned(Verdict)}
-    upto = {each.id: each.upto_seq for each in reader.learned(Cycle)}
+    verdicts = {row.id: row for row in reader.learned(Verdict)}
+    upto = {row.id: row.upto_seq for row in reader.learned(Cycle)}
     items = []
     for sha256, base in _all_bases(bases, versions).items():
         on_it = [version for version in versions if version.base_sha256 == sha256]
-        kept = [version for version in on_it if version.status != "deleted"]
+        standing = [version for version in on_it if version.status != "deleted"]
         items.append(
             {
-                **_place(sha256, known, artifacts),
+                **_on_disk(sha256, known, artifacts),
                 **_base(sha256, base),
                 "last_seq": upto.get(base.cycle_id) if base else None,
-                "kept_because": why_base_stays(base, kept),
+                "kept_because": why_base_stays(base, standing),
             }
         )
         for version in on_it:
             verdict = verdicts[version.verdict_id]
             items.append(
                 {
-                    **_place(version.sha256, known, artifacts),
+                    **_on_disk(version.sha256, known, artifacts),
                     **_adapter(version, base, verdict),
                     "last_seq": upto.get(version.cycle_id),
                     "kept_because": why_version_stays(version),
@@ -90,11 +90,11 @@ def answered_at(reader: CatalogReader, at_us: int) -> list[dict[str, Any]]:
 
 def _all_bases(bases: Iterable[Base], versions: Iterable[AgentVersion]) -> dict[str, Base | None]:
     """Every base that is known or stood on; agents of lines stand on one that no cycle makes."""
-    made: dict[str, Base | None] = {base.sha256: base for base in bases}
-    return made | {v.base_sha256: None for v in versions if v.base_sha256 not in made}
+    trained: dict[str, Base | None] = {base.sha256: base for base in bases}
+    return trained | {v.base_sha256: None for v in versions if v.base_sha256 not in trained}
 
 
-def _place(sha256: str, known: Mapping[str, Artifact], artifacts: Path) -> dict[str, Any]:
+def _on_disk(sha256: str, known: Mapping[str, Artifact], artifacts: Path) -> dict[str, Any]:
     is_here = (artifacts / sha256).is_dir()
     size_bytes = known[sha256].size_bytes if is_here and sha256 in known else 0
     return {"artifact": f"sha256:{sha256}", "size_bytes": size_bytes, "is_on_disk": is_here}

@@ -101,7 +101,7 @@ def _answer(loaded: Loaded, supervisors: list[Service]) -> SettingsAnswer:
     wanted = config_hash(shown.settings)
     return SettingsAnswer(
         items=[_item(shown, key) for key in known_keys()],
-        is_waiting=any(each.state != "dead" and each.config_hash != wanted for each in supervisors),
+        is_waiting=any(row.state != "dead" and row.config_hash != wanted for row in supervisors),
     )
 
 

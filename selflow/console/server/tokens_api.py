@@ -18,7 +18,7 @@ from selflow.store.row_writer import writing
 from selflow.store.token_check import OWNER_LABEL, SESSION_LABEL, checked_token, token_item
 from selflow.web.guard import GRANT
 
-Word = Annotated[str, Field(min_length=1, max_length=100)]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
 routes = Routes()
 
 
@@ -51,8 +51,8 @@ class TokenRequest(Body):
 
     label: Annotated[str, Field(max_length=200)] = ""
     scope: Scope
-    only: Annotated[tuple[Word, ...], Field(max_length=20)] = ()
-    sources: Annotated[tuple[Word, ...], Field(max_length=100)] = ()
+    only: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
+    sources: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
     expires: Annotated[str, Field(max_length=60)] | None = None
 
 

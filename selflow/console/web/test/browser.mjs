@@ -186,8 +186,8 @@ await page.getByRole("button", { name: "Until I resume" }).click();
 const paused = page.locator("header .status", { hasText: "paused until" });
 await paused.waitFor();
 seen.paused = (await paused.innerText()).replace(/^!\s*/, "");
-await page.locator("header").getByRole("button", { name: "Resume" }).click();
-await page.getByRole("dialog").getByRole("button", { name: "Resume" }).click();
+await page.locator("header").getByRole("button", { name: "Resume" }).first().click();
+await page.getByRole("dialog").getByRole("button", { name: "Resume", exact: true }).click();
 await paused.waitFor({ state: "detached" });
 seen.pausedToo = await paused.count();
 
