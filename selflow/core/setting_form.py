@@ -20,7 +20,7 @@ FIXED: Final[Mapping[str, str]] = {
     "ray.address": f"which cluster is trusted {_OWN_FILE}",
     "ray.attach_without_token": f"which cluster is trusted {_OWN_FILE}",
     "ray.knobs": f"what Ray itself is given {_OWN_FILE}",
-    "store.catalog_url": f"where the catalog is {_OWN_FILE}: its URL may hold a password",
+    "store.catalog_url": f"the URL of the catalog {_OWN_FILE}: it may hold a password",
 }
 """What the page and the API never change, and why: a session that was stolen opens nothing."""
 _KINDS: Mapping[str, Kind] = {"boolean": "switch", "integer": "whole", "number": "number"}
@@ -59,7 +59,7 @@ def form_of(key: str) -> SettingForm:
 def fixed_reason(key: str, value: object) -> str:
     """Why a key that has this value cannot be changed at run time; empty if it can."""
     if key in OWNER_ONLY and value == OWNER_ONLY[key]:
-        return f"only {_OWN_FILE}: all else only tightens privacy"
+        return f"redaction {_OWN_FILE}: all else only tightens privacy"
     return FIXED.get(key, "")
 
 

@@ -51,8 +51,8 @@ class TokenRequest(Body):
 
     label: Annotated[str, Field(max_length=200)] = ""
     scope: Scope
-    only: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
-    sources: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
+    only: Annotated[list[Name], Field(max_length=20, default_factory=list)]
+    sources: Annotated[list[Name], Field(max_length=100, default_factory=list)]
     expires: Annotated[str, Field(max_length=60)] | None = None
 
 

@@ -336,6 +336,8 @@ export const text = {
     words: "Words",
     onlyChanged: "Only what is not left at its default",
     changed: (n: number): string => `${plural(n, "setting is", "settings are")} set by a layer above the defaults.`,
+    section: (all: number, set: number): string =>
+      set ? `${count(all)}, ${count(set)} set` : count(all),
     isWaiting: "The running session has other values until the next",
     from: (layer: string): string => (layer === "default" ? "default" : `set by ${layer}`),
     on: "on",
@@ -343,9 +345,9 @@ export const text = {
     save: "Save",
     reset: "Reset",
     onePerLine: "one on each line",
-    united: (all: string): string => `Added to what other layers say; together: ${all}. `,
-    bounds: (bounds: string): string => `${bounds.charAt(0).toUpperCase()}${bounds.slice(1)}.`,
-    usualIs: (value: string): string => `Default: ${value}`,
+    united: (all: string): string => `Added to what other layers say. Together: ${all}`,
+    usualIs: (bounds: string, value: string): string =>
+      `${bounds && `${bounds.charAt(0).toUpperCase()}${bounds.slice(1)}. `}Default: ${value}`,
     fixed: (reason: string): string => `Not changed here: ${reason}.`,
     takesEffect: {
       up: "Saved; a running session has it after selflow up",
