@@ -409,6 +409,8 @@ export const text = {
       ["feedback", "feedback"],
       ["metrics", "metrics"],
     ] as const,
+    sources: "From sources",
+    allSources: "all, or files, git",
     expires: "Until",
     ends: [
       ["1d", "a day from now"],
