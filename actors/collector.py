@@ -17,7 +17,7 @@ from selflow.collect.ingest import IngestServer
 from selflow.collect.normalise import Exclusions
 from selflow.collect.outbox import Outbox
 from selflow.collect.redact import make_redactor
-from selflow.collect.source_set import SourceSet
+from selflow.collect.source_set import SourceSet, while_paused
 from selflow.collect.sources import make_source
 from selflow.core.catalog_location import catalog_of_session
 from selflow.core.clock import SystemClock
@@ -25,11 +25,12 @@ from selflow.core.codec import WireLimits
 from selflow.core.errors import StoreError
 from selflow.core.health import Health
 from selflow.core.ingest_counts import IngestCounts
+from selflow.store.pauses import PauseWatch
 from selflow.store.permission import Permission, ingest_grant
 from selflow.store.spool import Spool
 
 SETTLE_INTERVAL_S = 1.0
-"""A consent that is given or revoked takes effect within this time."""
+"""A consent that is given or revoked, and a pause, take effect within this time."""
 SPOOL_LIMIT_BYTES = 256_000_000
 
 
@@ -43,6 +44,7 @@ class CollectorShell:
         self._stop = threading.Event()
         self._catalog = catalog_of_session(section.root)
         self._permission = Permission(self._catalog, self._clock)
+        self._pauses = PauseWatch(self._catalog, self._clock)
         self._spool: Spool | None = None
         self._ingest: IngestServer | None = None
         self._outbox: Outbox | None = None
@@ -81,7 +83,9 @@ class CollectorShell:
     def _settle(self, sources: SourceSet, outbox: Outbox) -> None:
         problems = [outbox.last_error]
         try:
-            problems += sources.settle(self._permission.granted())
+            granted = self._permission.granted()
+            is_paused = self._pauses.is_paused()
+            problems += sources.settle(while_paused(granted) if is_paused else granted)
         except StoreError as error:
             problems.append(str(error))
         problems += [problem for health in sources.health() for problem in health.problems]
@@ -102,6 +106,7 @@ class CollectorShell:
             make_redactor(privacy),
             Exclusions(privacy.exclude_paths, privacy.exclude_apps, home),
             home,
+            self._pauses.covers,
         )
         link = BufferLink()
         if self._spool is None:
@@ -115,6 +120,7 @@ class CollectorShell:
             tcp_address=f"127.0.0.1:{ingest.tcp_port}" if ingest.tcp_port else None,
             authorise=partial(ingest_grant, self._catalog, self._clock),
             consents=self._permission.allows_batch,
+            is_paused=self._pauses.is_paused,
         )
         door.start()
         self._ingest = door

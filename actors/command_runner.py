@@ -9,6 +9,7 @@ from selflow.core.catalog_location import catalog_of_session
 from selflow.core.clock import Clock
 from selflow.core.errors import SelFlowError, UsageError
 from selflow.core.paths import Root, private_folder
+from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 from selflow.store.command_records import Action, Command
 from selflow.store.pattern_records import Pattern
@@ -72,12 +73,20 @@ class CommandRunner:
             "agent.retire": lambda it: catalog.agents.retire(
                 it.subject, now_us, it.actor, "by command"
             ),
+            "model.delete": self._delete,
             "pattern.edit": self._edit,
             "pattern.merge": self._merge,
             "pattern.unmerge": lambda it: catalog.patterns.unmerge(it.subject),
             "source.grant": self._grant,
             "source.revoke": self._revoke,
         }
+
+    def _delete(self, command: Command) -> None:
+        """A version, by its NAME@VERSION, or a base, by its hash."""
+        agents, now_us = self._catalog.agents, self._clock.now_us()
+        delete = agents.delete if "@" in command.subject else agents.delete_base
+        for sha256 in delete(command.subject, now_us, command.actor):
+            ArtifactStore(self._root.artifacts).remove(sha256)
 
     def _edit(self, command: Command) -> None:
         given: Mapping[str, Any] = command.details

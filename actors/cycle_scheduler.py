@@ -12,6 +12,8 @@ from selflow.core.events import Fill
 from selflow.discover.trigger import Attempt, Reason, reason_to_start
 from selflow.store.catalog import Catalog
 from selflow.store.cycles import consumed_seq, last_unconsumed
+from selflow.store.pauses import Pause, standing
+from selflow.store.reading import CatalogReader
 from selflow.store.records import Cycle
 
 MAX_ATTEMPTS = 5
@@ -122,14 +124,18 @@ class CycleScheduler:
         return fill
 
     def _reason(self, fill: Fill) -> Reason | None:
-        """Why a cycle starts by itself now."""
-        if not self._plan.settings.learning.automatic:
+        """Why a cycle starts by itself now; while collection is paused none does."""
+        if not self._plan.settings.learning.automatic or self._is_paused():
             return None
         last = last_unconsumed(self._catalog.cycles.latest(_HISTORY_CYCLES))
         attempt = Attempt(last.upto_seq or 0, last.finished_at_us or 0) if last else None
         has_drifted = self._catalog.behaviour.has_drifted()
         limits, now_us = self._plan.settings.buffer, self._clock.now_us()
         return reason_to_start(fill, attempt, limits, now_us, has_drifted=has_drifted)
+
+    def _is_paused(self) -> bool:
+        pauses = CatalogReader(self._plan.catalog_location).learned(Pause)
+        return standing(pauses, self._clock.now_us()) is not None
 
     def _fail(self, cycle_id: str, why: str) -> None:
         self._catalog.cycles.finish(cycle_id, "failed", why, self._clock.now_us())

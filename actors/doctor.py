@@ -15,10 +15,14 @@ import psutil
 
 from actors import ray_head
 from selflow.core.catalog_location import CatalogLocation
+from selflow.core.clock import SystemClock
 from selflow.core.errors import NotRunningError, SelFlowError, StoreError
 from selflow.core.paths import Root
 from selflow.core.processes import living_console, living_keeper
 from selflow.core.session_files import RaySession, read_ray_session
+from selflow.core.until import pause_text
+from selflow.store.pauses import Pause, pause_item, standing
+from selflow.store.reading import CatalogReader
 
 _LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 _RAY_CLIENT_PORT = 10_001
@@ -40,7 +44,7 @@ class Finding:
 
 def examine(root: Root, catalog: CatalogLocation, inference_port: int | None) -> list[Finding]:
     """Run every check that fits the state of the session. Cost: under a second, without Ray."""
-    findings = [*_versions(), *_disk(root, catalog)]
+    findings = [*_versions(), *_disk(root, catalog), *_pause(catalog)]
     session = read_ray_session(root)
     if session is None or not ray_head.is_alive(session):
         findings.append(
@@ -72,6 +76,15 @@ def _versions() -> Iterator[Finding]:
             yield Finding(f"version of {name}", is_ok, installed)
             continue
         yield Finding(f"version of {name}", is_ok=False, detail="not installed; run make setup")
+
+
+def _pause(catalog: CatalogLocation) -> Iterator[Finding]:
+    now_us = SystemClock().now_us()
+    with suppress(StoreError):  # the check of the catalog says so
+        pause = standing(CatalogReader(catalog).learned(Pause), now_us)
+        if pause is not None:
+            text = pause_text(pause_item(pause)["until"], now_us)
+            yield Finding("collection", is_ok=True, detail=f"{text}; to end it: selflow resume")
 
 
 def _disk(root: Root, catalog: CatalogLocation) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 encode it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from selflow.collect.normalise import Exclusions, write_home
@@ -29,19 +29,28 @@ class EventFilter:
         redactor: Takes the secrets out.
         exclusions: The owner's privacy rules.
         home: The owner's home folder, written ``~``; empty leaves paths as they are.
+        is_paused_at: Whether collection was paused at a moment; such an event is dropped, however
+            late it comes. None: it never was.
     """
 
-    def __init__(self, redactor: Redactor, exclusions: Exclusions, home: str) -> None:
+    def __init__(
+        self,
+        redactor: Redactor,
+        exclusions: Exclusions,
+        home: str,
+        is_paused_at: Callable[[int], bool] | None = None,
+    ) -> None:
+        self._is_paused_at = is_paused_at or (lambda _: False)
         self._redactor = redactor
         self._exclusions = exclusions
         self._home = home
 
     def apply(self, events: Iterable[Event]) -> FilteredEvent:
-        """The records of the events that may be stored. Pure."""
+        """The records of the events that may be stored."""
         records: list[bytes] = []
         dropped = 0
         for event in events:
-            if self._exclusions.covers(event):
+            if self._is_paused_at(event.ts_us) or self._exclusions.covers(event):
                 dropped += 1
             else:
                 records.append(encode_record(self._redactor.redact(self._at_home(event))))

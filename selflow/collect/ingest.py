@@ -17,7 +17,15 @@ from threading import Event as Flag
 import zmq
 
 from selflow.collect.event_filter import EventFilter
-from selflow.collect.intake import Authorise, Consents, Intake, Outcomes, Prepared, refusal
+from selflow.collect.intake import (
+    Authorise,
+    Consents,
+    Intake,
+    IsPaused,
+    Outcomes,
+    Prepared,
+    refusal,
+)
 from selflow.core.clock import Clock
 from selflow.core.codec import WireLimits
 from selflow.core.errors import ConfigError, RefusedError, WireError
@@ -60,6 +68,7 @@ class IngestServer:
         authorise: Judges the token that every message over TCP carries; needed with
             ``tcp_address``.
         consents: Whether the owner allowed a source; None allows all.
+        is_paused: Whether the owner has paused collection; None: it never is.
 
     Raises:
         RefusedError: If the TCP address is not loopback or has no ``authorise``.
@@ -76,6 +85,7 @@ class IngestServer:
         tcp_address: str | None = None,
         authorise: Authorise | None = None,
         consents: Consents | None = None,
+        is_paused: IsPaused | None = None,
     ) -> None:
         self._limits = limits or WireLimits()
         self._clock = clock
@@ -83,7 +93,12 @@ class IngestServer:
         self.durations = Histogram()
         """From reading a batch to its acknowledgement."""
         self._intake = Intake(
-            event_filter, clock, self._limits, self._outcomes, consents or (lambda _: True)
+            event_filter,
+            clock,
+            self._limits,
+            self._outcomes,
+            consents or (lambda _: True),
+            is_paused or (lambda: False),
         )
         self._sink = sink
         self._socket_path = socket_path

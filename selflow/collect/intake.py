@@ -23,6 +23,8 @@ Authorise = Callable[[str], Grant | None]
 """What a token may bring in; None: nothing. It must compare in constant time."""
 Consents = Callable[[str], bool]
 """Whether the owner allowed this source to bring events in."""
+IsPaused = Callable[[], bool]
+"""Whether the owner has paused collection."""
 
 _MAX_COUNTED_SOURCES = 100
 
@@ -73,6 +75,7 @@ class Intake:
         limits: What one batch may hold.
         outcomes: Where accepted, repeated, dropped, rejected and unavailable events are counted.
         consents: Whether the owner allowed a source; asked for each batch.
+        is_paused: Whether nothing may come in now; asked for each batch.
     """
 
     def __init__(
@@ -82,8 +85,10 @@ class Intake:
         limits: WireLimits,
         outcomes: Outcomes,
         consents: Consents,
+        is_paused: IsPaused,
     ) -> None:
         self._consents = consents
+        self._is_paused = is_paused
         self._sieve = event_filter
         self._clock = clock
         self._limits = limits
@@ -95,7 +100,7 @@ class Intake:
 
         Raises:
             WireError: ``bad_frames``, ``bad_protocol``, ``unauthenticated``, ``forbidden_source``,
-            ``no_consent``, or what ``codec.decode_batch`` raises.
+            ``no_consent``, ``paused``, or what ``codec.decode_batch`` raises.
         """
         if len(frames) not in {2, 3}:
             raise WireError(
@@ -113,6 +118,8 @@ class Intake:
             raise WireError(
                 "no_consent", "the owner has not allowed this source: selflow init --grant ingest"
             )
+        if self._is_paused():
+            raise WireError("paused", "collection is paused; nothing of this time is kept")
         sifted = self._sieve.apply(batch.events)
         self._outcomes.add(batch.source, "dropped", sifted.dropped)
         self._outcomes.add(batch.source, "rejected", len(batch.rejected))

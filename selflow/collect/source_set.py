@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from selflow.collect.companion.sections import CommitsAt
+from selflow.collect.companion.sections import SPOOLED, CommitsAt
 from selflow.collect.files import AllowedFiles, real_path
 from selflow.collect.sources import Emit, Section, Source, SourceHealth
 from selflow.core.errors import SelFlowError
@@ -77,6 +77,13 @@ class SourceSet:
             source.stop()  # what of it has started already
             raise
         self._running[index] = wanted, source
+
+
+def while_paused(granted: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """What runs while collection is paused: the sources that empty what hooks of shells and of git
+    write. The filter drops what is dated in the pause, so that none of it waits on the disk.
+    """
+    return {kind: folders for kind, folders in granted.items() if kind in SPOOLED}
 
 
 def permitted(section: Section, granted: Mapping[str, Sequence[str]], home: str) -> Section | None:

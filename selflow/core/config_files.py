@@ -13,6 +13,8 @@ from selflow.core.errors import ConfigError
 from selflow.core.paths import Root, write_private
 
 PROJECT_FILE = "selflow.yaml"
+OVERRIDES = "runtime overrides"
+"""The name of the layer that the page, the API and ``selflow config set`` write."""
 
 
 def load_settings(
@@ -23,6 +25,7 @@ def load_settings(
     profile: str | None = None,
     assignments: Sequence[str] = (),
     cwd: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Loaded:
     """Settings from every layer.
 
@@ -33,6 +36,7 @@ def load_settings(
         profile: ``--profile``: an overlay from the owner's profiles or from ``configs/``.
         assignments: ``key=value`` texts of the command line; values are YAML.
         cwd: Where the search for a project file begins; None skips project files (services).
+        overrides: Runtime overrides instead of those on the disk: whether they could stand there.
 
     Raises:
         ConfigError: Names file or variable, key and next step.
@@ -43,7 +47,8 @@ def load_settings(
         layers.extend(_project_layers(root, cwd))
     layers.append(environment_layer(environ, _yaml_value))
     layers.append(Layer("command line", _assigned(assignments)))
-    layers.append(Layer("runtime overrides", read_yaml(root.runtime_overrides)))
+    runtime = read_yaml(root.runtime_overrides) if overrides is None else overrides
+    layers.append(Layer(OVERRIDES, runtime))
     return load(layers)
 
 
@@ -82,14 +87,30 @@ def set_override(root: Root, key: str, value: Any) -> None:  # noqa: ANN401  (a 
     Raises:
         ConfigError: The key or the value is wrong; the file stays as it was.
     """
+    values = changed_overrides(root, {key: value})
+    load([Layer(OVERRIDES, values)])
+    write_overrides(root, values)
+
+
+def changed_overrides(root: Root, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The runtime overrides as they would be; a value None removes its key. Writes nothing.
+
+    Raises:
+        ConfigError: The file cannot be read, or a key lies below a plain value.
+    """
     values = read_yaml(root.runtime_overrides)
-    if value is None:
-        _drop(values, key)
-    else:
-        put(values, key, value, "runtime overrides")
-    load([Layer("runtime overrides", values)])
+    for key, value in changes.items():
+        if value is None:
+            _drop(values, key)
+        else:
+            put(values, key, value, OVERRIDES)
+    return values
+
+
+def write_overrides(root: Root, values: Mapping[str, Any]) -> None:
+    """Replace the runtime overrides by what was checked before."""
     root.make()
-    write_private(root.runtime_overrides, yaml.safe_dump(values, sort_keys=True))
+    write_private(root.runtime_overrides, yaml.safe_dump(dict(values), sort_keys=True))
 
 
 def clear_overrides(root: Root, assignments: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from selflow.core.catalog_location import (
     CatalogLocation,
@@ -57,9 +57,11 @@ class Invocation:
         """Whether a progress bar has a terminal and a reader."""
         return not self.is_quiet and self.err.isatty()
 
-    def settings(self, assignments: Sequence[str] = ()) -> "Loaded":
+    def settings(
+        self, assignments: Sequence[str] = (), overrides: Mapping[str, Any] | None = None
+    ) -> "Loaded":
         """Settings from every layer, those of the global options among them. Cost: 100 ms, so only
-        when needed.
+        when needed. ``overrides`` stand in for the runtime overrides on the disk.
 
         Raises:
             ConfigError: Names file or variable, key and next step.
@@ -73,6 +75,7 @@ class Invocation:
             profile=self.profile,
             assignments=assignments,
             cwd=self.cwd,
+            overrides=overrides,
         )
 
     def catalog_location(self) -> CatalogLocation:

@@ -75,8 +75,9 @@ class SessionRequest:
         """
         return self.layers(root).settings
 
-    def layers(self, root: Root) -> "Loaded":
-        """The same, with the layer that set each key.
+    def layers(self, root: Root, overrides: Mapping[str, Any] | None = None) -> "Loaded":
+        """The same, with the layer that set each key; ``overrides`` stand in for the runtime
+        overrides on the disk.
 
         Raises:
             ConfigError: Names file or variable, key and next step.
@@ -90,6 +91,7 @@ class SessionRequest:
             profile=self.profile,
             assignments=self.assignments,
             cwd=Path(self.cwd) if self.cwd else None,
+            overrides=overrides,
         )
 
 

@@ -26,6 +26,7 @@ _REFUSALS = {
     "unauthenticated": "give a valid token; see SELFLOW_TOKEN",
     "forbidden_source": "use a token for this source: selflow token create --source",
     "no_consent": "ask the owner: selflow init",
+    "paused": "nothing of a pause is kept: drop it, or ask the owner: selflow resume",
 }
 _BATCH_OVERHEAD_BYTES = 256
 _LOOK_S = 0.05

@@ -15,7 +15,8 @@ from selflow.core.surfaces import Surface
 from selflow.store.audit import chain
 from selflow.store.cycles import journal
 from selflow.store.database import Database, find, find_one, put
-from selflow.store.records import AgentVersion, Opening, Verdict, version_of
+from selflow.store.models import why_base_stays, why_version_stays
+from selflow.store.records import AgentVersion, Base, Opening, Verdict, version_of
 
 _KEPT_VERSIONS = 3
 
@@ -162,7 +163,9 @@ class Agents:
                 (version for version in versions if version.id == champion.previous_id), None
             )
             if before is not None and (
-                before not in _retained(versions) or before.base_sha256 != champion.base_sha256
+                before.status == "deleted"
+                or before not in _retained(versions)
+                or before.base_sha256 != champion.base_sha256
             ):
                 message = f"no version that served on its base before {champion.id} is kept"
                 raise RefusedError(message, f"to stop serving it: selflow agents retire {agent}")
@@ -209,6 +212,50 @@ class Agents:
                     f"to stop serving that one: selflow agents retire {version.agent}",
                 )
             return _promote(connection, replace(version, status="champion"), now_us, actor)
+
+    def delete(self, version_id: str, now_us: int, actor: str) -> list[str]:
+        """Give up a version that does not serve; audited in the same transaction. Its verdict
+        stays.
+
+        Returns:
+            The hash that nothing needs any more, for the caller to remove; empty if another does.
+
+        Raises:
+            UsageError: There is no such version. RefusedError: It serves, or is deleted already.
+        """
+        with self._database.write() as connection:
+            version = find_one(connection, AgentVersion, id=version_id)
+            if version is None:
+                raise UsageError("there is no such version", "selflow models lists them")
+            if reason := why_version_stays(version):
+                raise RefusedError(f"{version_id} stays: {reason}", "selflow models says why")
+            put(connection, replace(version, status="deleted"))
+            chain(connection, now_us, actor, "model.delete", version_id)
+            same = find(connection, AgentVersion, sha256=version.sha256)
+            bases = find(connection, Base, sha256=version.sha256)
+            is_needed = bases or any(other.status != "deleted" for other in same)
+            return [] if is_needed else [version.sha256]
+
+    def delete_base(self, sha256: str, now_us: int, actor: str) -> list[str]:
+        """Give up a base on which nothing stands and nothing new is grown; audited in the same
+        transaction.
+
+        Returns:
+            Its hash, for the caller to remove.
+
+        Raises:
+            UsageError: There is no such base. RefusedError: It is needed.
+        """
+        with self._database.write() as connection:
+            base = find_one(connection, Base, sha256=sha256)
+            if base is None:
+                raise UsageError("there is no such base", "selflow models lists them")
+            on_it = find(connection, AgentVersion, base_sha256=sha256)
+            standing = [version for version in on_it if version.status != "deleted"]
+            if reason := why_base_stays(base, standing):
+                raise RefusedError(f"the base stays: {reason}", "selflow models says why")
+            chain(connection, now_us, actor, "model.delete", sha256)
+            return [sha256]
 
     def surplus(self) -> list[str]:
         """Hashes of adapters that may be removed: of each agent the last three that served, the
@@ -283,7 +330,8 @@ def _waiting(versions: list[AgentVersion]) -> AgentVersion | None:
 
 def _retained(versions: list[AgentVersion]) -> list[AgentVersion]:
     """Of one agent's versions; newest first."""
-    newest = sorted(versions, key=lambda version: -version.created_at_us)
+    present = [version for version in versions if version.status != "deleted"]
+    newest = sorted(present, key=lambda version: -version.created_at_us)
     served = [version for version in newest if version.status in {"champion", "retired"}]
     waiting = _waiting(newest)
     return [*newest[:_KEPT_VERSIONS], *served[:_KEPT_VERSIONS], *([waiting] if waiting else [])]

@@ -13,6 +13,7 @@ Action = Literal[
     "agent.promote",
     "agent.rollback",
     "agent.retire",
+    "model.delete",
     "pattern.edit",
     "pattern.merge",
     "pattern.unmerge",

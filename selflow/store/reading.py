@@ -131,7 +131,14 @@ def _sqlite_rows(path: Path, query: str, values: Sequence[object]) -> list[dict[
             sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S)
         ) as connection:
             connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(query, values)]
+            try:
+                return [dict(row) for row in connection.execute(query, values)]
+            except sqlite3.OperationalError as error:
+                if not str(error).startswith("no such table"):
+                    raise
+                # Of an earlier schema, until `selflow up` upgrades it; or this is no catalog
+                connection.execute("SELECT version_num FROM alembic_version")
+                return []
     except sqlite3.Error as error:
         cause_name = getattr(error, "sqlite_errorname", type(error).__name__)
         raise _unreadable(path, cause_name) from error

@@ -310,7 +310,7 @@ class AgentVersion(Row):
     pattern_id: str | None
     """None: all that comes on its surface."""
     cycle_id: str
-    status: Literal["champion", "retired", "rejected", "no_verdict"]
+    status: Literal["champion", "retired", "rejected", "no_verdict", "deleted"]
     verdict_id: str
     created_at_us: int
     previous_id: str | None = None

@@ -5,16 +5,12 @@ from dataclasses import replace
 
 from sqlalchemy.engine import Connection
 
-from selflow.core.errors import UsageError
 from selflow.core.grants import Grant, Scope
 from selflow.core.ids import new_id, new_token
 from selflow.store.audit import chain
 from selflow.store.database import Database, add, find, put
 from selflow.store.records import Token
-from selflow.store.token_check import OWNER_LABEL, grant_of, secret_sha256
-
-AREAS = ("ingest", "inference", "feedback", "metrics", "mcp")
-SCOPES: tuple[Scope, ...] = ("view", "operate", "admin")
+from selflow.store.token_check import OWNER_LABEL, checked_token, grant_of, secret_sha256
 
 
 class Tokens:
@@ -40,35 +36,8 @@ class Tokens:
             UsageError: An unknown scope or area, sources of a token that may do more than ingest,
             the owner's label, or an end that has passed.
         """
-        unknown = [area for area in only if area not in AREAS]
-        if scope not in SCOPES or unknown:
-            raise UsageError(
-                f"unknown {'area' if unknown else 'scope'} {(unknown or [scope])[0]!r} for a token",
-                f"scopes: {', '.join(SCOPES)}; areas: {', '.join(AREAS)}",
-            )
-        if sources and set(only) != {"ingest"}:
-            # Answers are learned from all sources together: no other route can tell them apart.
-            raise UsageError(
-                "only a token for ingest can be restricted to sources", "add --only ingest"
-            )
-        if label == OWNER_LABEL:
-            raise UsageError(
-                f"the label {OWNER_LABEL} is reserved for the owner's own token",
-                "choose another label",
-            )
-        if expires_at_us is not None and expires_at_us <= now_us:
-            raise UsageError("the expiry is in the past", "choose an expiry in the future")
-        secret = new_token()
-        token = Token(
-            new_id("tok"),
-            scope,
-            sorted(only),
-            sorted(sources),
-            label,
-            now_us,
-            expires_at_us,
-            None,
-            secret_sha256(secret),
+        secret, token = checked_token(
+            scope, label, now_us, only=only, sources=sources, expires_at_us=expires_at_us
         )
         with self._database.write() as connection:
             _add(connection, token, actor)

@@ -13,7 +13,9 @@ from selflow.core.events import Event
 from selflow.core.paths import Root
 from selflow.core.settings import IngestSettings, PrivacySettings, Settings
 from selflow.sdk.ingest import IngestClient
+from selflow.store.pauses import pause_now, resume_now
 from tests.cluster.conftest import QUICK
+from tests.waiting import wait_until
 
 MAIL = "someone@example.org"
 
@@ -51,6 +53,32 @@ def test_privacy_and_limits_hold_before_anything_is_stored(
     assert (result.accepted, result.dropped) == (2, 2)
     assert [(item.index, item.code) for item in result.rejected] == [(4, "in_future")]
     assert [event.subject for event in stored()] == ["plain.txt", MAIL]
+
+
+def test_a_real_collector_obeys_a_pause_and_goes_on_after_it(
+    compose: Callable[..., Any], consent: Callable[[str], None], root: Root
+) -> None:
+    compose(wanted=Settings(supervisor=QUICK))
+    consent("ingest")
+    with IngestClient(f"ipc://{root.socket('ingest.sock')}", "program") as client:
+        pause = pause_now(root.catalog, None, SystemClock().now_us(), "owner")
+
+        def is_refused() -> bool:
+            client.send([Event(pause.started_at_us - 1, "program", "note", "before")])
+            try:
+                client.flush(20)
+            except RefusedError as refused:
+                return "paused" in str(refused)
+            return False
+
+        wait_until(is_refused)
+        resume_now(root.catalog, SystemClock().now_us(), "owner")
+        wait_until(lambda: not is_refused())
+        client.send([Event(pause.started_at_us + 1, "program", "note", "of the pause")])
+        (result,) = client.flush(20)
+
+    assert (result.accepted, result.dropped) == (0, 1)
+    assert "of the pause" not in [event.subject for event in stored()]
 
 
 @pytest.mark.setting(

@@ -14,6 +14,7 @@ from selflow.store.pattern_records import Pattern, Transition
 from selflow.store.records import (
     AgentVersion,
     Artifact,
+    Base,
     Beliefs,
     Consent,
     Cycle,
@@ -66,6 +67,7 @@ def _write_learning(insert: Callable[[Any], Any], now_us: int) -> None:
     began_us = now_us - 40 * MINUTE_US
     insert(Artifact(DATA_HASH, "adapter", 100_000, {}, began_us))
     insert(Cycle(CYCLE, "owner", "done", began_us, began_us, now_us - 30 * MINUTE_US, EVENTS, 1))
+    insert(Base(DATA_HASH, "selflow-tiny", CYCLE, began_us))
     for at, name in enumerate(("represent", "discover", "base", "grow:parser", "judge:parser")):
         start_us = began_us + at * 2 * MINUTE_US
         result = {"steps": 500 + at, "gate_steps": 100}

@@ -21,6 +21,8 @@ import pytest
 from actors.ray_head import next_free_port
 from selflow.core.processes import living_console
 from selflow.core.session_files import Endpoints, RaySession, write_endpoints, write_ray_session
+from selflow.store.reading import CatalogReader
+from selflow.store.records import AuditEntry
 from tests.conftest import missing
 from tests.e2e.conftest import FIRST_PORT, PORTS, World, make_world
 from tests.e2e.page_world import EVENTS, LONG, MARKUP, write_past
@@ -38,6 +40,7 @@ FIGURES = {
     "/training": "newest-cycle",
     "/agents": "agent-versions",
     "/privacy": "stored-events",
+    "/models": "models",
     "/settings": "changed-settings",
 }
 
@@ -113,6 +116,7 @@ def test_every_page_shows_the_figure_of_the_command_line(
         "/training": lambda: status["cycle"]["id"],
         "/agents": lambda: len(world.json("agents")["items"]),
         "/privacy": lambda: status["buffer"]["events"],
+        "/models": lambda: len(world.json("models")["items"]),
         "/settings": lambda: sum(
             item["layer"] != "default" for item in world.json("config", "show")["items"]
         ),
@@ -203,3 +207,43 @@ def test_the_range_is_in_the_address_and_keys_lead_to_pages(seen: dict[str, Any]
 def test_an_address_of_nothing_says_so(seen: dict[str, Any]) -> None:
     assert "never" in seen["gone"]
     assert seen["noPage"] == "There is no such page."
+
+
+def test_a_pause_is_begun_by_a_key_and_told_in_the_top_bar(
+    world: World, seen: dict[str, Any]
+) -> None:
+    assert seen["paused"] == "paused until you resume"
+    assert seen["pausedToo"] == 0
+    acts = [entry["action"] for entry in _audit(world)]
+    assert [act for act in acts if act.startswith("collection")] == [
+        "collection.pause",
+        "collection.resume",
+    ]
+
+
+def test_a_setting_is_changed_refused_and_reset_where_it_is_shown(
+    world: World, seen: dict[str, Any]
+) -> None:
+    assert "lora.epochs (runtime overrides)" in seen["refusedSetting"]
+    assert "20" in seen["refusedSetting"]
+    assert "set by runtime overrides" in seen["changedSetting"]
+    assert world.json("config", "get", "lora.epochs")["value"] == 3
+
+
+def test_a_token_is_shown_once_and_revoked_where_it_is_listed(
+    world: World, seen: dict[str, Any]
+) -> None:
+    assert seen["token"].startswith("sf_")
+    assert "grafana" in seen["listedToken"]
+    listed = world.json("token", "list", "--all")["items"]
+    assert [item["state"] for item in listed if item["label"] == "grafana"] == ["revoked"]
+
+
+def test_what_serves_cannot_be_deleted_and_what_does_not_waits(seen: dict[str, Any]) -> None:
+    assert seen["deletable"] == 2
+    assert "queued" in seen["deleteAct"]
+
+
+def _audit(world: World) -> list[dict[str, Any]]:
+    rows = CatalogReader(world.root.catalog).learned(AuditEntry)
+    return [{"action": row.action} for row in rows]

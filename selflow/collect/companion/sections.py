@@ -7,6 +7,9 @@ from selflow.core.grants import COMMITS
 from selflow.core.paths import Root
 from selflow.core.settings import DataSource, Section, ShellCompanionSource, ShellHistorySource
 
+SPOOLED = frozenset({"shell_companion", COMMITS})
+"""The kinds of source whose hooks write on the disk, whether the collector runs or not."""
+
 
 class CompanionAt(ShellCompanionSource):
     """The companion's section with its spool."""

@@ -1,7 +1,7 @@
 """``selflow config``: what the settings are, where each came from, and how to change one."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -9,11 +9,15 @@ import typer
 import yaml
 
 from selflow.collect.normalise import PathRules
+from selflow.console.overrides import override
 from selflow.core import config as rules
 from selflow.core import config_files as files
+from selflow.core.clock import SystemClock
 from selflow.core.errors import ConfigError
+from selflow.core.grants import OWNER
 from selflow.core.invocation import Invocation, table
 from selflow.core.session_files import read_request
+from selflow.core.setting_form import takes_effect
 from selflow.core.settings import Settings
 
 app = typer.Typer(
@@ -22,7 +26,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Show, explain, check and change settings.",
 )
-_OVERRIDES = "runtime overrides"
 _WIDTH = 60
 Key = Annotated[
     str,
@@ -121,11 +124,10 @@ def set_(
         )
     loaded = call.settings()
     before = rules.json_value(loaded.settings, name)
-    wanted = rules.load([rules.Layer(_OVERRIDES, _nested(key, parsed))])
+    wanted = rules.load([rules.Layer(files.OVERRIDES, _nested(key, parsed))])
     after = rules.json_value(wanted.settings, name)
     if not dry_run:
-        _override(call, name, after, loaded)
-        after = rules.json_value(call.settings().settings, name)
+        after = rules.json_value(_override(call, name, after).settings, name)
     call.show(*_change(name, before, after, is_dry=dry_run))
 
 
@@ -136,11 +138,10 @@ def unset(ctx: typer.Context, key: Key, *, dry_run: DryRun = False) -> None:
     name = _canonical(key)
     loaded = call.settings()
     before = rules.json_value(loaded.settings, name)
-    others = [value for layer, value in loaded.origin(name).said if layer != _OVERRIDES]
+    others = [value for layer, value in loaded.origin(name).said if layer != files.OVERRIDES]
     after = others[-1] if others else rules.json_value(Settings(), name)
     if not dry_run:
-        files.set_override(call.root, name, None)
-        after = rules.json_value(call.settings().settings, name)
+        after = rules.json_value(_override(call, name, None).settings, name)
     call.show(*_change(name, before, after, is_dry=dry_run))
 
 
@@ -188,15 +189,18 @@ def _session_item(call: Invocation, key: str) -> dict[str, Any] | None:
     return {"value": rules.json_value(loaded.settings, key), "layer": loaded.origin(key).layer}
 
 
-def _override(call: Invocation, name: str, value: Any, loaded: rules.Loaded) -> None:  # noqa: ANN401
-    """Write the override; take it back if it contradicts what other layers say."""
-    earlier = dict(loaded.origin(name).said).get(_OVERRIDES)
-    files.set_override(call.root, name, value)
-    try:
-        call.settings()
-    except ConfigError:
-        files.set_override(call.root, name, earlier)
-        raise
+def _override(call: Invocation, name: str, value: Any) -> rules.Loaded:  # noqa: ANN401
+    """Write the override, unless it contradicts what other layers say; None removes it."""
+
+    def check(overrides: Mapping[str, Any]) -> rules.Loaded:
+        return call.settings(overrides=overrides)
+
+    now_us = SystemClock().now_us()
+    loaded = override(call.root, call.catalog_location(), {name: value}, check, now_us, OWNER)
+    if read_request(call.root) is not None:
+        steps = "selflow down, then selflow up" if takes_effect(name) == "restart" else "selflow up"
+        call.note(f"the running session has it after: {steps}")
+    return loaded
 
 
 def _nested(key: str, value: object) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from selflow.core.events import Fill
 from selflow.core.invocation import Invocation, printable, size, table
 from selflow.core.listening import listens
 from selflow.core.session_files import ProcessRecord, read_ray_session
+from selflow.core.until import pause_text
+from selflow.store.pauses import Pause, pause_item, standing
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Cycle, Service
 from selflow.store.row import document as as_document
@@ -53,8 +55,9 @@ class ObservedStatus:
 
 def status_report(call: Invocation) -> int:
     """Print the status; returns 0, or 3 if SelFlow does not run."""
-    document = collect_status(call, SystemClock().now_us())
-    call.show(document, _lines(call, document))
+    now_us = SystemClock().now_us()
+    document = collect_status(call, now_us)
+    call.show(document, _lines(call, document, now_us))
     return _NOT_RUNNING_EXIT if document["state"] == "not running" else 0
 
 
@@ -82,11 +85,13 @@ def collect_status(
     if problem:
         reasons = [problem, *reasons]
         state = state if state == "not running" else "degraded"
+    pause = standing(catalog.learned(Pause), now_us)
     champion = catalog.champion()
     cycles = catalog.learned(Cycle)
     return {
         "state": state,
         "reasons": reasons,
+        "pause": pause and pause_item(pause),
         "storage": {"state": "full" if problem else "ok"},
         "ray": ray,
         "serve": {
@@ -271,11 +276,13 @@ def _learning(cycle: dict[str, Any] | None, agents: list[str]) -> Iterator[str]:
     yield f"agents: {', '.join(agents) or 'none; selflow learn'}"
 
 
-def _lines(call: Invocation, document: dict[str, Any]) -> Iterator[str]:
+def _lines(call: Invocation, document: dict[str, Any], now_us: int) -> Iterator[str]:
     state = document["state"]
     painted = call.paint(state, _COLOURS.get(state, "red"))
     yield f"SelFlow {document['versions']['selflow']} is {painted}"
     yield from (f"  {reason}" for reason in (*document["reasons"], *document["ray"]["warnings"]))
+    if pause := document["pause"]:
+        yield f"collection is {pause_text(pause['until'], now_us)}; to end it: selflow resume"
     yield f"root: {document['root']}"
     if buffer := document["buffer"]:
         share = f" of {size(buffer['budget_bytes'])}" if buffer["budget_bytes"] else ""

@@ -14,11 +14,14 @@ from selflow.console.server import (
     data_api,
     ingest_api,
     learning_api,
+    models_api,
     pages,
+    pause_api,
     settings_api,
     sign_in,
     stream,
     system_api,
+    tokens_api,
 )
 from selflow.console.server.asker import Asker
 from selflow.console.server.read_model import ReadModel
@@ -32,8 +35,8 @@ from selflow.web.guard import Guard, Listener, Observe
 from selflow.web.route_table import RouteTable
 
 PARTS = (
-    *(system_api, data_api, ask_api, learning_api, settings_api, ingest_api),
-    *(commands_api, stream, sign_in, pages),
+    *(system_api, data_api, ask_api, learning_api, models_api, settings_api, ingest_api),
+    *(commands_api, pause_api, tokens_api, stream, sign_in, pages),
 )
 STATIC = Path(__file__).parents[1] / "static"
 """What ``make web`` builds."""

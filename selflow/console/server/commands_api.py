@@ -64,7 +64,7 @@ def command(command_id: Name, model: Model) -> CommandItem:
 @routes.change("POST", "/api/system/learn", "operate", status=202)
 def learn(request: Request, response: Response, model: Model) -> CommandAnswer:
     """Begin a learning cycle; if one is open, that one goes on."""
-    return _queue(request, response, model, "learn.start", "")
+    return queue(request, response, model, "learn.start", "")
 
 
 @routes.change("POST", "/api/cycles/{cycle_id}/cancel", "operate", status=202)
@@ -73,7 +73,7 @@ def cancel(cycle_id: Name, request: Request, response: Response, model: Model) -
     known = find_cycle(model, cycle_id)
     if known.finished_at_us is not None:
         raise ApiError(409, "conflict", f"the cycle has ended: {known.state}")
-    return _queue(request, response, model, "learn.cancel", cycle_id)
+    return queue(request, response, model, "learn.cancel", cycle_id)
 
 
 @routes.change("POST", "/api/agents/{agent}/{act}", "operate", status=202)
@@ -88,7 +88,7 @@ def change_agent(
     if not model.catalog.learned(AgentVersion, agent=agent, status="champion"):
         raise ApiError(404, "agent_not_found", "no version of this agent serves", "GET /api/agents")
     action: Action = "agent.rollback" if act == "rollback" else "agent.retire"
-    return _queue(request, response, model, action, agent)
+    return queue(request, response, model, action, agent)
 
 
 @routes.change("POST", "/api/versions/{version_id}/promote", "operate", status=202)
@@ -99,7 +99,7 @@ def promote(version_id: Name, request: Request, response: Response, model: Model
             code = {"no_verdict": "verdict_missing", "rejected": "verdict_failed"}
             detail = f"the version is {version.status}"
             raise ApiError(409, code.get(version.status, "conflict"), detail)
-        return _queue(request, response, model, "agent.promote", version_id)
+        return queue(request, response, model, "agent.promote", version_id)
     raise ApiError(404, "agent_not_found", "there is no such version", "GET /api/agents")
 
 
@@ -112,7 +112,7 @@ def change_pattern(
     if not details:
         raise UsageError("nothing to change", "give title or is_hidden")
     _must_be_alive(model, name)
-    return _queue(request, response, model, "pattern.edit", name, details)
+    return queue(request, response, model, "pattern.edit", name, details)
 
 
 @routes.change("POST", "/api/patterns/{name}/merge", "operate", status=202)
@@ -121,14 +121,14 @@ def merge(
 ) -> CommandAnswer:
     """Let two patterns be one from the next cycle on."""
     _must_be_alive(model, name, body.into)
-    return _queue(request, response, model, "pattern.merge", name, body.model_dump())
+    return queue(request, response, model, "pattern.merge", name, body.model_dump())
 
 
 @routes.change("POST", "/api/patterns/{name}/unmerge", "operate", status=202)
 def unmerge(name: Name, request: Request, response: Response, model: Model) -> CommandAnswer:
     """Let a pattern and what was merged into it be patterns of their own again."""
     _must_be_alive(model, name)
-    return _queue(request, response, model, "pattern.unmerge", name)
+    return queue(request, response, model, "pattern.unmerge", name)
 
 
 @routes.change("POST", "/api/sources/{kind}/{act}", "admin", status=202)
@@ -152,7 +152,7 @@ def change_consent(
             409, "conflict", f"the consent is {'given' if act == 'grant' else 'revoked'}"
         )
     action: Action = "source.grant" if act == "grant" else "source.revoke"
-    return _queue(request, response, model, action, kind)
+    return queue(request, response, model, action, kind)
 
 
 def _must_be_alive(model: ReadModel, *names: str) -> None:
@@ -161,7 +161,7 @@ def _must_be_alive(model: ReadModel, *names: str) -> None:
         raise ApiError(404, "pattern_not_found", "no current pattern has this name")
 
 
-def _queue(
+def queue(
     request: Request,
     response: Response,
     model: ReadModel,

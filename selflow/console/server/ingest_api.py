@@ -18,6 +18,7 @@ from selflow.core.codec import WireLimits, event_from_json
 from selflow.core.errors import ApiError, UsageError, WireError
 from selflow.core.events import Event
 from selflow.core.grants import Grant
+from selflow.store.pauses import Pause, standing
 from selflow.web.guard import GRANT
 
 MAX_EVENTS_BODY_BYTES = 10_000_000
@@ -67,6 +68,9 @@ def _take_in(
         settings.max_event_bytes,
         settings.max_future_s,
     )
+    if standing(model.catalog.learned(Pause), model.clock.now_us()):
+        detail = "collection is paused; nothing of this time is kept"
+        raise ApiError(503, "paused", detail, "drop it, or ask the owner: selflow resume")
     events, rejected = _checked(raw, model.clock.now_us(), limits)
     if grant is not None and grant.sources:
         _refuse_foreign(events.values(), grant)

@@ -83,6 +83,11 @@ class ReadModel:
                 self._status = (now_s, status)
             return self._status[1]
 
+    def forget_status(self) -> None:
+        """Something was changed that the next reader has to see."""
+        with self._lock:
+            self._status = None
+
     def settings(self) -> Settings:
         """The settings of the session that runs, or ran last; else those of the files."""
         with self._lock:
@@ -91,10 +96,14 @@ class ReadModel:
                 self._settings = (changed_s, self.settings_now().settings)
             return self._settings[1]
 
-    def settings_now(self) -> Loaded:
-        """The same, read anew, with the layer that set each key. Cost: 100 ms."""
+    def settings_now(self, overrides: Mapping[str, Any] | None = None) -> Loaded:
+        """The same, read anew, with the layer that set each key. Cost: 100 ms. ``overrides`` stand
+        in for the runtime overrides on the disk.
+        """
         request = read_request(self.root)
-        return request.layers(self.root) if request else self._call.settings()
+        if request is None:
+            return self._call.settings(overrides=overrides)
+        return request.layers(self.root, overrides)
 
     def verify(self, secret: str) -> Grant | None:
         """What a token or a browser's session may do."""

@@ -21,13 +21,14 @@ from selflow.sdk.wire import Answer
 from selflow.sdk.wire import Request as Body
 from selflow.store.records import Token
 from selflow.store.row_writer import writing
-from selflow.store.token_check import secret_sha256
+from selflow.store.token_check import SESSION_LABEL, secret_sha256
 from selflow.web.access import SESSION_COOKIE, session_of
 
 CODE_LIFE_S = 60
 SESSION_LIFE_S = 30 * 86_400
-SESSION_LABEL = "browser"
 _MAX_CODES = 16
+_RENEWAL_US = 86_400_000_000
+"""A session that has lasted so long since it was renewed is renewed by its next use."""
 routes = Routes()
 
 
@@ -98,11 +99,25 @@ def open_session(body: SessionRequest, request: Request, model: Model) -> Respon
         rows.insert(token)
         details = {"scope": token.scope, "label": token.label}
         rows.audit(now_us, OWNER, "token.create", token.id, details)
-    answer = Response(status_code=204)
-    answer.set_cookie(
-        SESSION_COOKIE, secret, max_age=SESSION_LIFE_S, httponly=True, samesite="strict"
-    )
-    return answer
+    return _with_cookie(secret)
+
+
+@routes.change("PUT", "/api/auth/session", "view", status=204)
+def renew_session(request: Request, model: Model) -> Response:
+    """Let the session of this browser last thirty days from now; written down at most daily."""
+    secret = session_of(request.headers.getlist("cookie"))
+    now_us = model.clock.now_us()
+    until_us = now_us + SESSION_LIFE_S * 1_000_000
+    wanted = secret_sha256(secret) if secret else ""
+    for token in model.catalog.learned(Token, secret_sha256=wanted, label=SESSION_LABEL):
+        if secret is None or token.revoked_at_us is not None:
+            continue
+        if until_us - (token.expires_at_us or 0) >= _RENEWAL_US:
+            with writing(model.location) as rows:
+                rows.update(replace(token, expires_at_us=until_us))
+                rows.audit(now_us, OWNER, "token.renew", token.id)
+        return _with_cookie(secret)
+    raise ApiError(404, "session_not_found", "the request came without a browser's session")
 
 
 @routes.change("DELETE", "/api/auth/session", "view", status=204)
@@ -118,4 +133,12 @@ def end_session(request: Request, model: Model) -> Response:
             rows.audit(now_us, OWNER, "token.revoke", token.id)
     answer = Response(status_code=204)
     answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
+    return answer
+
+
+def _with_cookie(secret: str) -> Response:
+    answer = Response(status_code=204)
+    answer.set_cookie(
+        SESSION_COOKIE, secret, max_age=SESSION_LIFE_S, httponly=True, samesite="strict"
+    )
     return answer

@@ -7,6 +7,7 @@ from selflow.console.server.wire import Condition, NextLearning, SystemAnswer
 from selflow.core.clock import rfc3339
 from selflow.core.events import Fill
 from selflow.core.settings import BufferSettings
+from selflow.core.until import pause_text
 from selflow.store.derived import DAY_US, HOUR_US, Diversity
 
 _RATE_DAYS = 7
@@ -82,6 +83,9 @@ def next_learning(
         return NextLearning(at=None, reason=f"{cycle['id']} {what}")
     if status["state"] == "not running":
         return NextLearning(at=None, reason="SelFlow is not running; start it with: selflow up")
+    if status["pause"] is not None:
+        reason = f"collection is {pause_text(status['pause']['until'], now_us)}"
+        return NextLearning(at=None, reason=reason)
     if not is_automatic:
         return NextLearning(at=None, reason="only when asked: learning.automatic is off")
     missing = [condition for condition in met if not condition.is_met]

@@ -157,6 +157,15 @@ class Beliefs(Answer):
     updated_at: str | None
 
 
+class PauseState(Answer):
+    """A pause of collection; ``until`` None: until it is resumed."""
+
+    id: str
+    since: str
+    until: str | None
+    by: str
+
+
 class SystemAnswer(Answer):
     """``GET /api/system``: the document of ``selflow status --json``, the conditions of the next
     cycle, and the events of the last hour and of the last 24.
@@ -164,6 +173,7 @@ class SystemAnswer(Answer):
 
     state: Literal["running", "starting", "degraded", "not running"]
     reasons: list[str]
+    pause: PauseState | None
     storage: dict[str, str]
     ray: RayState
     serve: dict[str, str]

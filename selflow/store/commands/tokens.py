@@ -1,23 +1,19 @@
 """``selflow token``: bearer tokens for the owner's programs, narrowed, with an end, revocable."""
 
-import re
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from selflow.core.clock import SystemClock, parse_ts_us, rfc3339
+from selflow.core.clock import SystemClock
 from selflow.core.errors import RefusedError, UsageError
 from selflow.core.grants import OWNER, Scope
 from selflow.core.invocation import Invocation, printable, table
+from selflow.core.until import end_us
 from selflow.store.commands.opening import open_catalog
-from selflow.store.records import Token
-from selflow.store.token_check import OWNER_LABEL
-from selflow.store.tokens import AREAS, SCOPES
+from selflow.store.token_check import AREAS, OWNER_LABEL, SCOPES, token_item
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
-_UNIT_S = {"m": 60, "h": 3_600, "d": 86_400}
-_DURATION = re.compile(r"(\d{1,6})([mhd])")
 
 
 @app.callback()
@@ -54,7 +50,7 @@ def create(
     """Create a token and print it once; SelFlow keeps only its hash."""
     call: Invocation = ctx.obj
     now_us = SystemClock().now_us()
-    end_us = None if expires is None else _end_us(expires, now_us)
+    expires_at_us = None if expires is None else end_us(expires, now_us)
     with open_catalog(call) as catalog:
         secret, token = catalog.tokens.create(
             _scope(scope),
@@ -63,10 +59,10 @@ def create(
             OWNER,
             only=only or (),
             sources=source or (),
-            expires_at_us=end_us,
+            expires_at_us=expires_at_us,
         )
     call.note(f"{token.id}: scope {token.scope}; store the token now, it is not shown again")
-    call.show({**_item(token, now_us), "token": secret}, [secret])
+    call.show({**token_item(token, now_us), "token": secret}, [secret])
 
 
 @app.command("list")
@@ -81,7 +77,7 @@ def list_tokens(
     call: Invocation = ctx.obj
     now_us = SystemClock().now_us()
     with open_catalog(call) as catalog:
-        items = [_item(token, now_us) for token in catalog.tokens.list_all()]
+        items = [token_item(token, now_us) for token in catalog.tokens.list_all()]
     shown = [item for item in items if show_all or item["state"] == "valid"]
     names = ("id", "label", "scope", "only", "sources", "created_at", "expires_at", "state")
     rows = [[_shown(item[name]) for name in names] for item in shown]
@@ -110,7 +106,7 @@ def revoke(
             raise RefusedError(
                 "the owner's own token cannot be revoked", "selflow up replaces it at each start"
             )
-        is_valid = _item(known[token_id], now_us)["state"] == "valid"
+        is_valid = token_item(known[token_id], now_us)["state"] == "valid"
         if not dry_run:
             catalog.tokens.revoke(token_id, now_us, OWNER)
     done = ("would be revoked" if dry_run else "revoked") if is_valid else "was not valid"
@@ -122,38 +118,6 @@ def _scope(text: str) -> Scope:
         if scope == text:
             return scope
     raise UsageError(f"unknown scope: {printable(text)}", f"scopes: {', '.join(SCOPES)}")
-
-
-def _end_us(text: str, now_us: int) -> int:
-    if match := _DURATION.fullmatch(text.strip()):
-        return now_us + int(match[1]) * _UNIT_S[match[2]] * 1_000_000
-    try:
-        return parse_ts_us(text)
-    except ValueError as error:
-        raise UsageError(
-            f"invalid expiry: {printable(text)}",
-            "give a duration such as 90m, 12h or 30d, or a date such as 2027-01-31",
-        ) from error
-
-
-def _item(item: Token, now_us: int) -> dict[str, Any]:
-    """The row as a document with ``state``: valid, revoked or expired."""
-    state = "valid"
-    if item.revoked_at_us is not None:
-        state = "revoked"
-    elif item.expires_at_us is not None and item.expires_at_us <= now_us:
-        state = "expired"
-    ends_us = item.expires_at_us
-    return {
-        "id": item.id,
-        "scope": item.scope,
-        "only": list(item.only),
-        "sources": list(item.sources),
-        "label": item.label,
-        "created_at": rfc3339(item.created_at_us),
-        "expires_at": None if ends_us is None else rfc3339(ends_us),
-        "state": state,
-    }
 
 
 def _shown(value: object) -> object:

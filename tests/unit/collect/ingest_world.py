@@ -82,10 +82,13 @@ class Peer:
         self._context.term()
 
 
-def event_filter(paths: Sequence[str] = (), apps: Sequence[str] = ()) -> EventFilter:
-    return EventFilter(
-        make_redactor(PrivacySettings()), Exclusions(paths, apps, "/home/u"), "/home/u"
-    )
+def event_filter(
+    paths: Sequence[str] = (),
+    apps: Sequence[str] = (),
+    is_paused_at: Callable[[int], bool] | None = None,
+) -> EventFilter:
+    exclusions = Exclusions(paths, apps, "/home/u")
+    return EventFilter(make_redactor(PrivacySettings()), exclusions, "/home/u", is_paused_at)
 
 
 @contextmanager
@@ -104,6 +107,7 @@ def serving(
     authorise: Authorise = GRANTS.get,
     sifting: EventFilter | None = None,
     consents: Callable[[str], bool] | None = None,
+    is_paused: Callable[[], bool] | None = None,
 ) -> Iterator[IngestServer]:
     server = IngestServer(
         sink,
@@ -113,6 +117,7 @@ def serving(
         tcp_address="127.0.0.1:0" if tcp else None,
         authorise=authorise if tcp else None,
         consents=consents,
+        is_paused=is_paused,
     )
     server.start()
     try:

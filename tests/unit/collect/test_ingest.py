@@ -349,6 +349,31 @@ def test_without_the_owners_consent_nothing_of_a_source_is_stored(folder: Path) 
         assert server.outcomes() == {("files", "accepted"): 2}
 
 
+def test_nothing_comes_in_while_collection_is_paused(folder: Path) -> None:
+    log, paused = MemoryLog(), [True, False]
+    with (
+        serving(log, folder, is_paused=lambda: paused.pop(0)) as server,
+        peering(socket_of(folder)) as peer,
+    ):
+        peer.send("files", 1, events(0, 1))
+        refused = peer.hear()[1]
+        peer.send("files", 2, events(0, 2))
+
+        assert (refused.get("code"), peer.hear()[0]) == ("paused", b"ack")
+        assert server.outcomes() == {("files", "accepted"): 2}
+
+
+def test_what_is_dated_in_a_pause_is_dropped_however_late_it_comes(folder: Path) -> None:
+    log = MemoryLog()
+    sifting = event_filter(is_paused_at=lambda ts_us: NOW_US + 2 <= ts_us < NOW_US + 4)
+    with serving(log, folder, sifting=sifting), peering(socket_of(folder)) as peer:
+        peer.send("files", 1, events(0, 6))
+        answer = peer.hear()[1]
+
+    assert (answer["accepted"], answer["dropped"]) == (4, 2)
+    assert [each.event.ts_us - NOW_US for each in log.read(0, 10)] == [0, 1, 4, 5]
+
+
 def test_a_judge_that_fails_keeps_events_out_and_the_door_open(folder: Path) -> None:
     def judge(source: str) -> bool:
         if source == "spy":

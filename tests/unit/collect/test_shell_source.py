@@ -74,3 +74,13 @@ def test_commands_without_a_time_count_as_old_as_their_file(tmp_path: Path) -> N
     root.shell_spool.mkdir(parents=True)
 
     assert look(source, path, "ls\n") == []
+
+
+def test_what_is_written_while_the_source_is_stopped_is_not_read_later(tmp_path: Path) -> None:
+    source, path, _ = followed(tmp_path, "bash_history")
+    look(source, path, "before\n")
+    with path.open("a") as file:
+        file.write("in the pause\n")
+    again, path, _ = followed(tmp_path, "bash_history")
+
+    assert look(again, path, "after\n") == ["after"]

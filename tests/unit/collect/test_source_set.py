@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from selflow.collect.files import AllowedFiles, from_settings
-from selflow.collect.source_set import SourceSet, permitted
+from selflow.collect.source_set import SourceSet, permitted, while_paused
 from selflow.collect.sources import Emit, SourceHealth
 from selflow.core.clock import SystemClock
 from selflow.core.errors import ConfigError
@@ -245,3 +245,26 @@ def test_a_bad_glob_is_named_and_the_other_folder_is_watched(
     assert running == 1
     assert sources.settle({}) == []
     assert sources.health() == []
+
+
+def test_a_pause_stops_all_but_what_empties_the_spools_of_hooks() -> None:
+    granted = {
+        "file_system": ("/w",),
+        "shell_history": (),
+        "system_metrics": (),
+        "shell_companion": (),
+        "git_commits": ("/w",),
+    }
+
+    assert while_paused(granted) == {"shell_companion": (), "git_commits": ("/w",)}
+
+
+def test_a_source_that_was_paused_begins_anew() -> None:
+    tower = Tower()
+    sources = tower.sources(Section())
+    sources.settle(BELL)
+    sources.settle(while_paused(BELL))
+    assert [bell.is_running for bell in tower.made] == [False]
+    sources.settle(BELL)
+
+    assert [bell.is_running for bell in tower.made] == [False, True]

@@ -1,11 +1,13 @@
 """``selflow config``."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from selflow.core.paths import Root
 from selflow.core.session_files import SessionRequest, write_request
+from selflow.store.catalog import Catalog
 from tests.unit.console.conftest import Cli
 
 
@@ -187,3 +189,22 @@ def test_path_names_the_files(cli: Cli, root: Root) -> None:
         "runtime_overrides": str(root.runtime_overrides),
         "root": str(root.path),
     }
+
+
+def test_a_change_is_audited_by_its_key_and_says_when_a_session_has_it(
+    cli: Cli, root: Root
+) -> None:
+    with closing(Catalog.open(root.catalog)) as catalog:
+        alone = cli("config", "set", "lora.rank", "4")
+        write_request(root, SessionRequest())
+        running = cli("config", "set", "ray.dashboard", "false")
+        cli("config", "unset", "lora.rank")
+        entries = [(e.action, dict(e.details)) for e in catalog.audit.entries(0, 9)]
+
+    assert alone.err == ""
+    assert "after: selflow down, then selflow up" in running.err
+    assert entries == [
+        ("settings.change", {"set": ["lora.rank"], "reset": []}),
+        ("settings.change", {"set": ["ray.dashboard"], "reset": []}),
+        ("settings.change", {"set": [], "reset": ["lora.rank"]}),
+    ]

@@ -82,7 +82,7 @@ def test_the_owners_token_cannot_be_revoked(cli: Cli, catalog: Catalog) -> None:
         (("create", "--scope", "root"), "unknown scope: root"),
         (("create", "--only", "kitchen"), "unknown area 'kitchen'"),
         (("create", "--source", "a"), "only a token for ingest can be restricted to sources"),
-        (("create", "--expires", "soon"), "invalid expiry: soon"),
+        (("create", "--expires", "soon"), "invalid end: soon"),
         (("create", "--expires", "2020-01-01"), "the expiry is in the past"),
         (("create", "--label", "owner"), "reserved for the owner's own token"),
         (("revoke", "tok_nobody"), "unknown token: tok_nobody"),

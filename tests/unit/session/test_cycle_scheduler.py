@@ -16,6 +16,7 @@ from selflow.core.settings import BufferSettings, LearningSettings, Settings
 from selflow.store.catalog import Catalog
 from selflow.store.cycles import End
 from selflow.store.log import EventLog
+from selflow.store.pauses import pause_now
 from selflow.store.records import Artifact, Cycle
 from selflow.testing import ManualClock
 
@@ -116,6 +117,24 @@ def test_two_automatic_cycles_each_consume_their_buffer(world: World) -> None:
     world.end("done")
     assert [each.upto_seq for each in world.runner.started] == [10, 20]
     assert (world.fill.new_events, world.fill.size_bytes) == (0, 0)
+
+
+def test_while_collection_is_paused_no_cycle_starts_by_itself(world: World) -> None:
+    now_us = world.clock.now_us()
+    pause_now(world.root.catalog, now_us + 3_600_000_000, now_us, "owner")
+    world.bring(TRIGGER_EVENTS)
+    assert world.rounds() == 0
+    world.clock.advance(3_600)
+
+    assert world.rounds() == 1, "the pause has ended by the clock"
+
+
+def test_a_cycle_that_is_asked_for_starts_in_a_pause_too(world: World) -> None:
+    pause_now(world.root.catalog, None, world.clock.now_us(), "owner")
+    world.bring(TRIGGER_EVENTS)
+    world.catalog.cycles.request("owner", world.clock.now_us())
+
+    assert world.rounds() == 1
 
 
 @pytest.mark.parametrize("state", ["skipped", "failed"])

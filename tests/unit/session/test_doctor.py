@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from actors import doctor, ray_head
+from selflow.core.clock import SystemClock
 from selflow.core.paths import Root, disposable_folder
 from selflow.core.processes import this_process
 from selflow.core.session_files import (
@@ -25,6 +26,7 @@ from selflow.core.session_files import (
     write_ray_session,
 )
 from selflow.store.catalog import Catalog
+from selflow.store.pauses import pause_now
 from tests.unit.session.test_attach import control_store
 
 LISTENER = """
@@ -293,3 +295,11 @@ def test_a_ray_of_another_version_is_found(
     checks = {each.check: each.is_ok for each in doctor.examine(root, root.catalog, None)}
 
     assert checks["version of ray"] is is_ok
+
+
+def test_a_pause_is_told_and_is_no_fault(root: Root) -> None:
+    pause_now(root.catalog, None, SystemClock().now_us(), "owner")
+    (told,) = [f for f in doctor.examine(root, root.catalog, None) if f.check == "collection"]
+
+    assert told.is_ok
+    assert told.detail.startswith("paused until you resume")

@@ -20,6 +20,8 @@ from selflow.core.health import Health
 from selflow.core.session_files import ProcessRecord
 from selflow.store import database, schema
 from selflow.store.catalog import Catalog
+from selflow.store.pauses import Pause, pause_now
+from selflow.store.reading import CatalogReader
 from selflow.store.records import Artifact, Decision, Parent
 from selflow.store.schema import metadata
 from selflow.store.session_facts import SessionFacts
@@ -138,6 +140,23 @@ def test_a_catalog_of_an_unknown_schema_is_refused_and_left_alone(
         Catalog.open(tmp_path / "catalog.db")
 
     assert "start the SelFlow that wrote it" in caught.value.hint
+
+
+def test_a_catalog_of_schema_0005_can_be_read_and_is_upgraded_when_it_is_opened(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "catalog.db"
+    Catalog.open(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE pauses")
+        connection.execute("UPDATE alembic_version SET version_num = '0005'")
+        connection.commit()
+    assert CatalogReader(path).learned(Pause) == []
+    Catalog.open(path).close()
+    pause_now(path, None, 1, "owner")
+
+    assert len(CatalogReader(path).learned(Pause)) == 1
+    assert CatalogReader(path).schema_version() == schema.HEAD
 
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:

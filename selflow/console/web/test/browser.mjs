@@ -177,6 +177,56 @@ await axe("a dialog");
 await page.getByRole("dialog").getByRole("button", { name: "Roll back" }).click();
 seen.act = await page.locator(".row[aria-live]", { hasText: "queued" }).first().innerText();
 
+// A key pauses; the top bar says so until it is resumed.
+await page.locator("#content").focus();
+await page.keyboard.press(".");
+await axe("the pause dialog");
+if (shots) await page.screenshot({ path: join(shots, "pause-1400.png") });
+await page.getByRole("button", { name: "Until I resume" }).click();
+const paused = page.locator("header .status", { hasText: "paused until" });
+await paused.waitFor();
+seen.paused = (await paused.innerText()).replace(/^!\s*/, "");
+await page.locator("header").getByRole("button", { name: "Resume" }).first().click();
+await page.getByRole("dialog").getByRole("button", { name: "Resume", exact: true }).click();
+await paused.waitFor({ state: "detached" });
+seen.pausedToo = await paused.count();
+
+// A setting: refused by its bound, then changed, then reset.
+await open("/settings?q=lora.epochs", "changed-settings");
+const epochs = page.locator("li", { has: page.getByLabel("lora.epochs") });
+const refusals = seen.console.length;
+await page.getByLabel("lora.epochs").fill("500");
+await epochs.getByRole("button", { name: "Save" }).click();
+seen.refusedSetting = await epochs.getByRole("alert").innerText();
+seen.console.length = refusals; // the browser itself reports the 400 that was asked for
+await page.getByLabel("lora.epochs").fill("4");
+await epochs.getByRole("button", { name: "Save" }).click();
+await epochs.getByRole("button", { name: "Reset" }).waitFor();
+await axe("a changed setting");
+seen.changedSetting = await epochs.innerText();
+await epochs.getByRole("button", { name: "Reset" }).click();
+await epochs.getByRole("button", { name: "Reset" }).waitFor({ state: "detached" });
+
+// A token is made, shown once, and revoked.
+await page.getByLabel("For", { exact: true }).fill("grafana");
+await page.getByRole("button", { name: "Make a token" }).click();
+seen.token = await page.locator("[data-secret]").innerText();
+const listedToken = page.locator("#tokens li", { hasText: "grafana" });
+seen.listedToken = await listedToken.innerText();
+await axe("a new token");
+if (shots) await page.screenshot({ path: join(shots, "token-1400.png"), fullPage: true });
+await listedToken.getByRole("button", { name: "Revoke" }).click();
+await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+await listedToken.waitFor({ state: "detached" });
+
+// What serves has no way to be deleted; what does not is deleted by an act that waits.
+await open("/models", "models");
+const deletes = page.locator("main li").getByRole("button", { name: "Delete" });
+seen.deletable = await deletes.count();
+await deletes.last().click();
+await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+seen.deleteAct = await page.locator(".row[aria-live]", { hasText: "queued" }).first().innerText();
+
 // What changes comes by the stream: the act stands in its table without a reload.
 await open("/training", "newest-cycle");
 await page.getByRole("button", { name: "Train now" }).click();

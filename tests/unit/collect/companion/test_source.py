@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from selflow.core.events import Credits
 from selflow.core.ids import new_id
 from selflow.store.spool import Spool
 from selflow.testing import ManualClock, MemoryLog
-from tests.unit.collect.companion.test_records import record
+from tests.unit.collect.companion.test_records import NOW_US, record
 from tests.unit.collect.ingest_world import event_filter
 
 
@@ -58,6 +58,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.clock = ManualClock()
         self.sink = Unreliable()
+        self.is_paused_at: Callable[[int], bool] = lambda _: False
         self.spool = folder / "shell"
         self.spool.mkdir()
         self._outbox_folder = folder / "outbox"
@@ -71,7 +72,8 @@ class World:
     def collect(self) -> SpoolSource:
         """A collector's life of one look."""
         spool = Spool(self._outbox_folder, 1_000_000)
-        outbox = Outbox(self.sink, event_filter(), spool, self.clock, WireLimits(), 1.0)
+        sifting = event_filter(is_paused_at=self.is_paused_at)
+        outbox = Outbox(self.sink, sifting, spool, self.clock, WireLimits(), 1.0)
         source = companion(self.spool, self.clock)
         with once(source, outbox):
             pass
@@ -104,6 +106,16 @@ def test_what_is_stored_leaves_the_spool(world: World) -> None:
     world.collect()
 
     assert world.sink.commands == ["git status", "make"]
+    assert world.left == []
+
+
+def test_what_shells_write_in_a_pause_leaves_the_disk_and_is_not_stored(world: World) -> None:
+    world.is_paused_at = lambda ts_us: ts_us > NOW_US
+    in_the_pause = str(NOW_US + 1).encode()
+    world.write(record(b"make") + record(b"ls private", ts=in_the_pause))
+    world.collect()
+
+    assert world.sink.commands == ["make"]
     assert world.left == []
 
 

@@ -69,6 +69,12 @@ export function timeOfDay(at: number | string): string {
   return clock.format(new Date(at));
 }
 
+/** The time of a moment to come, with its day if that is not today. */
+export function soon(iso: string): string {
+  const at = new Date(iso);
+  return at.toDateString() === new Date().toDateString() ? timeOfDay(iso) : moment(iso);
+}
+
 /** "just now", "40 s ago", "3 min ago", then the day, with the year once that is another. */
 export function ago(iso: string, nowMs: number): string {
   const at = new Date(iso);

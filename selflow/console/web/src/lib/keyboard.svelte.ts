@@ -9,6 +9,7 @@ const SECOND_KEY_MS = 1500;
 interface Acts {
   palette: () => void;
   help: () => void;
+  pause: () => void;
 }
 
 const isTyping = (target: EventTarget | null): boolean =>
@@ -47,6 +48,8 @@ export class Keyboard {
       else this.acts.palette();
     } else if (event.key === "?") {
       this.acts.help();
+    } else if (event.key === ".") {
+      this.acts.pause();
     }
   };
 }

@@ -83,6 +83,15 @@ export const PAGES: readonly Page[] = [
     load: () => import("../routes/Privacy.svelte"),
   },
   {
+    path: "/models",
+    title: text.pages.models,
+    key: "m",
+    hasRange: false,
+    topics: ["agents"],
+    icon: "M10 2l7 4v8l-7 4-7-4V6zM3 6l7 4 7-4M10 10v8",
+    load: () => import("../routes/Models.svelte"),
+  },
+  {
     path: "/settings",
     title: text.pages.settings,
     key: "s",

@@ -12,14 +12,18 @@ import type {
   CycleItem,
   EventItem,
   FactItem,
+  GivenAnswer,
+  ModelItem,
   PatternItem,
   ProblemMessage,
   ResultItem,
   SettingItem,
+  SettingsAnswer,
   StageItem,
   StreamItem,
   StreamMessages,
   SystemAnswer,
+  TokenItem,
   TrialItem,
 } from "./wire";
 
@@ -32,6 +36,10 @@ export type AskedAnswer = AskAnswer;
 export type Fact = FactItem;
 export type SearchResult = ResultItem;
 export type Setting = SettingItem;
+export type SettingsAnswered = SettingsAnswer;
+export type Token = TokenItem;
+export type ModelEntry = ModelItem;
+export type GivenAnswered = GivenAnswer;
 export type Pattern = PatternItem;
 export type Agent = AgentItem;
 export type ArmBelief = Belief;

@@ -1,6 +1,6 @@
 /** Every sentence that the page shows, in one place. */
 
-import { count, decimal, duration, percent, timeOfDay } from "./format";
+import { count, decimal, duration, percent, soon, timeOfDay } from "./format";
 import type { Pattern } from "./records";
 
 const plural = (n: number, one: string, many: string): string =>
@@ -17,6 +17,7 @@ export const text = {
     training: "Training",
     agents: "Agents",
     privacy: "Data & privacy",
+    models: "Models",
     settings: "Settings",
   },
   state: {
@@ -61,13 +62,28 @@ export const text = {
     paletteHint: "A page, a pattern or an agent",
     nothingFound: "Nothing of that name.",
     keys: [
-      ["g, then a letter", "go to a page: l live, a activity, p patterns, q ask, t training, b agents, d data, s settings"],
+      ["g, then a letter", "go to a page: l live, a activity, p patterns, q ask, t training, b agents, d data, m models, s settings"],
       ["Ctrl K", "the command palette"],
       ["/", "the field of Ask or Settings, elsewhere the command palette"],
+      [".", "pause or resume collection"],
       ["?", "these keys"],
       ["Esc", "close what is open"],
     ] as const,
     keysOn: "Single keys act",
+  },
+  pause: {
+    pause: "Pause",
+    resume: "Resume",
+    title: "Pause collection and learning",
+    paused: (until: string | null): string =>
+      until === null ? "paused until you resume" : `paused until ${soon(until)}`,
+    note: "Nothing is collected meanwhile and nothing of it is read later; no cycle starts by itself. A cycle that runs goes on, and so do answers.",
+    ends: [
+      ["15m", "15 minutes"],
+      ["1h", "1 hour"],
+      ["tomorrow", "Until tomorrow"],
+      [null, "Until I resume"],
+    ] as const,
   },
   login: {
     title: "Sign in",
@@ -187,6 +203,7 @@ export const text = {
       retired: "retired",
       rejected: "rejected",
       no_verdict: "not judged",
+      deleted: "deleted",
     },
     decisions: { passed: "passed", rejected: "rejected", no_verdict: "no verdict" },
     beliefs: "What the router believes",
@@ -316,18 +333,103 @@ export const text = {
   },
   settings: {
     question: "What is set, and who said so?",
-    how: "Shown here, changed in a terminal:",
     words: "Words",
     onlyChanged: "Only what is not left at its default",
-    all: "Settings",
     changed: (n: number): string => `${plural(n, "setting is", "settings are")} set by a layer above the defaults.`,
-    key: "Key",
-    value: "Value",
-    layer: "Set by",
-    usual: "Default",
-    meaning: "What it means",
+    section: (all: number, set: number): string =>
+      set ? `${count(all)}, ${count(set)} set` : count(all),
+    isWaiting: "The running session has other values until the next",
+    from: (layer: string): string => (layer === "default" ? "default" : `set by ${layer}`),
+    on: "on",
+    off: "off",
+    save: "Save",
+    reset: "Reset",
+    onePerLine: "one on each line",
+    united: (all: string): string => `Added to what other layers say. Together: ${all}`,
+    usualIs: (bounds: string, value: string): string =>
+      `${bounds && `${bounds.charAt(0).toUpperCase()}${bounds.slice(1)}. `}Default: ${value}`,
+    fixed: (reason: string): string => `Not changed here: ${reason}.`,
+    takesEffect: {
+      up: "Saved; a running session has it after selflow up",
+      restart: "Saved; Ray has it after selflow down, then selflow up",
+    },
     noMatch: "No setting matches",
     noMatchWhy: "Clear the words, or show all.",
+  },
+  models: {
+    question: "Which models exist, from what, under which licence?",
+    known: (n: number): string => `${plural(n, "model is", "models are")} known.`,
+    disk: (used: string, free: string): string =>
+      `All artifacts take ${used}; ${free} are free on their disk.`,
+    none: "No model yet",
+    noneWhy: "The first learning cycle trains a base on this machine. Until then counts predict, and text rules complete.",
+    alone: "Nothing stands on it: it answers alone.",
+    states: {
+      current: "new agents are grown on it",
+      superseded: "superseded",
+      champion: "serving",
+      retired: "retired",
+      rejected: "rejected",
+      no_verdict: "not judged",
+      deleted: "deleted",
+    } as Record<string, string>,
+    size: "Size",
+    notHere: "not on the disk",
+    licence: "Licence",
+    data: "Learned from",
+    events: (n: number): string => `events 1 to ${count(n)}`,
+    hash: "Hash",
+    stays: (reason: string): string => (reason === "new agents are grown on it" ? "" : reason),
+    deploy: "Serve again",
+    deployNote: "It passed its verdict and served before. It serves at once, in place of the version that does now.",
+    delete: "Delete",
+    deleteNote: (size: string): string =>
+      `Its ${size} leave the disk for good; nobody can serve it again. Its verdict and its history stay.`,
+    byKind: "What takes the disk",
+    kind: "Kind",
+    answered: "What answered?",
+    at: "At",
+    show: "Show",
+    answeredBy: "Answered by",
+    chosen: "Chosen with probability",
+    chosenHow: (propensity: string, isExplored: boolean): string =>
+      isExplored ? `${propensity}, to try it` : propensity,
+    nothingAnswered: "Nothing was answered up to then.",
+  },
+  tokens: {
+    title: "Tokens and sessions",
+    label: "For",
+    scope: "May",
+    scopes: { view: "look (view)", operate: "act (operate)", admin: "everything (admin)" },
+    only: "Where",
+    areas: [
+      ["", "everywhere"],
+      ["ingest", "events in"],
+      ["inference", "answers"],
+      ["feedback", "feedback"],
+      ["metrics", "metrics"],
+    ] as const,
+    sources: "From sources",
+    allSources: "all, or files, git",
+    expires: "Until",
+    ends: [
+      ["1d", "a day from now"],
+      ["90d", "90 days from now"],
+      ["365d", "a year from now"],
+      ["", "it is revoked"],
+    ] as const,
+    create: "Make a token",
+    once: "Store it now, it is not shown again:",
+    stored: "I have stored it",
+    session: "Browser",
+    thisBrowser: "this browser",
+    unnamed: "Token without a name",
+    owners: "made anew by each selflow up",
+    since: (made: string, ends: string | null): string =>
+      ends === null ? `since ${made}` : `since ${made}, until ${ends}`,
+    revoke: "Revoke",
+    revokeNote: (name: string): string =>
+      `${name}: who uses it is refused within two seconds. A new one can be made at any time.`,
   },
   cell: {
     time: "Time",
