@@ -100,7 +100,8 @@ def assemble(
     suggestions = Suggestions(catalog, args.redactor, registry, clock, request_metrics, home)
 
     def make() -> PredictionService:
-        checkpoints = Checkpoints(catalog, ArtifactStore(args.root.artifacts), args.predict, clock)
+        store = ArtifactStore(args.root.artifacts)
+        checkpoints = Checkpoints(catalog, store, args.predict, clock, log.forgotten)
         return PredictionService(
             catalog,
             suggestions,

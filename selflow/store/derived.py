@@ -20,7 +20,7 @@ from selflow.core.paths import private_folder
 from selflow.core.steps import event_label
 from selflow.store.log import LogReader
 
-FORMAT = 1
+FORMAT = 2
 """Changing a table below changes this; a file of another format is made anew."""
 BATCH_EVENTS = 2_000
 HOUR_US = 3_600_000_000
@@ -30,8 +30,9 @@ MAX_TEXT_CHARACTERS = 4_000
 _LABEL_BYTES = 8
 _TERM = re.compile(r"\w+")
 _TABLES = """
-CREATE TABLE position (seq INTEGER NOT NULL, events INTEGER NOT NULL);
-INSERT INTO position VALUES (0, 0);
+CREATE TABLE position (
+  seq INTEGER NOT NULL, events INTEGER NOT NULL, forgotten INTEGER NOT NULL);
+INSERT INTO position VALUES (0, 0, 0);
 CREATE TABLE hours (
   hour_us INTEGER, source TEXT, kind TEXT, app TEXT,
   events INTEGER NOT NULL, duration_s REAL NOT NULL,
@@ -93,14 +94,16 @@ class DerivedIndex:
         Cost: O(events); ``python -m bench.console`` measures it.
         """
         with self._open() as connection:
-            (after_seq, known) = connection.execute("SELECT seq, events FROM position").fetchone()
+            (after_seq, known, forgotten) = connection.execute("SELECT * FROM position").fetchone()
             fill = log.fill()
-            if fill.last_seq < after_seq or fill.events < known:
+            is_outdated = after_seq > 0 and fill.forgotten != forgotten
+            if fill.last_seq < after_seq or fill.events < known or is_outdated:
                 self._discard()
                 return self.follow(log)
             batch = log.read(after_seq, BATCH_EVENTS)
             if batch:
                 with connection:
+                    connection.execute("UPDATE position SET forgotten = ?", (fill.forgotten,))
                     _take_in(connection, batch)
             return len(batch)
 

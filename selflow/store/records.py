@@ -296,8 +296,8 @@ class Trial(Row):
 @dataclass(frozen=True, slots=True)
 class AgentVersion(Row):
     """What serves one pattern on one surface, ``id`` NAME@VERSION: for the next step an adapter,
-    for lines its learned state. The champion serves, retired ones did; ``previous_id`` served
-    before it.
+    for lines its learned state. The champion serves, retired ones did; of forgotten ones the files
+    are gone with their data. ``previous_id`` served before it.
     """
 
     table = "agent_versions"
@@ -310,7 +310,7 @@ class AgentVersion(Row):
     pattern_id: str | None
     """None: all that comes on its surface."""
     cycle_id: str
-    status: Literal["champion", "retired", "rejected", "no_verdict"]
+    status: Literal["champion", "retired", "rejected", "no_verdict", "forgotten"]
     verdict_id: str
     created_at_us: int
     previous_id: str | None = None

@@ -44,6 +44,8 @@ SUMMARIES = {
     "replay": "Send a recorded stream through the ingest.",
     "shell": "Install the shell companion: finished commands, and suggestions while you type.",
     "events": "List stored events.",
+    "forget": "Delete events, and all that was learned from them.",
+    "privacy": "Show, try and add rules for what is never stored.",
     "learn": "Begin a learning cycle.",
     "discover": "Find the clusters in a table that several families of clustering agree on.",
     "patterns": "List the current patterns, largest first.",

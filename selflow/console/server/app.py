@@ -15,6 +15,7 @@ from selflow.console.server import (
     ingest_api,
     learning_api,
     pages,
+    privacy_api,
     settings_api,
     sign_in,
     stream,
@@ -33,6 +34,7 @@ from selflow.web.route_table import RouteTable
 
 PARTS = (
     *(system_api, data_api, ask_api, learning_api, settings_api, ingest_api),
+    privacy_api,
     *(commands_api, stream, sign_in, pages),
 )
 STATIC = Path(__file__).parents[1] / "static"

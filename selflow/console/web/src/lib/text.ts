@@ -187,6 +187,7 @@ export const text = {
       retired: "retired",
       rejected: "rejected",
       no_verdict: "not judged",
+      forgotten: "forgotten",
     },
     decisions: { passed: "passed", rejected: "rejected", no_verdict: "no verdict" },
     beliefs: "What the router believes",
