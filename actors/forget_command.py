@@ -25,7 +25,7 @@ from selflow.store.row import document
 _POLL_S = 0.3
 _CREDITS = 64
 _SHOWN_NAMES = 12
-_WORD = "forget"
+_CONFIRMATION = "forget"
 
 
 def forget(  # noqa: PLR0913  (one for each option)
@@ -130,8 +130,8 @@ def _show(call: Invocation, command: Command) -> None:
     shown = {key: value for key, value in document(command).items() if key != "details"}
     lines = [f"deleted: {command.subject}"]
     for stage in stages:
-        told = ", ".join(f"{name} {value}" for name, value in stage["result"].items() if value)
-        lines.append(f"  {stage['name']}: {told or 'nothing'}")
+        shown = ", ".join(f"{name} {value}" for name, value in stage["result"].items() if value)
+        lines.append(f"  {stage['name']}: {shown or 'nothing'}")
     call.show({**shown, "stages": stages}, map(printable, lines))
 
 
@@ -153,7 +153,7 @@ def _confirm(call: Invocation, known: Preview, *, is_confirmed: bool) -> None:
         call.err.write(f"{line}\n")
     if not sys.stdin.isatty():
         raise UsageError("nobody can be asked here", "look with --dry-run, then give --yes")
-    if typer.prompt(f"type {_WORD} to delete them", err=True) != _WORD:
+    if typer.prompt(f"type {_CONFIRMATION} to delete them", err=True) != _CONFIRMATION:
         raise UsageError("not confirmed; nothing was deleted", "selflow forget --dry-run shows it")
 
 
@@ -161,14 +161,14 @@ def _lines(known: Preview | None) -> Iterator[str]:
     if known is None or not known.seqs:
         yield "no stored event is meant"
         return
-    told = known.document()
-    yield f"{told['events']:,} events of {told['days_total']:,} days"
-    yield f"from {told['first_at']} to {told['last_at']}"
-    for item in told["sources"]:
+    shown = known.document()
+    yield f"{shown['events']:,} events of {shown['days_total']:,} days"
+    yield f"from {shown['first_at']} to {shown['last_at']}"
+    for item in shown["sources"]:
         yield printable(f"  {item['source']}: {item['events']:,}")
-    yield f"agents that stop serving: {_some(told['retired'])}"
-    yield f"patterns that are looked for again: {_some(told['retrained']['patterns'])}"
-    if told["retrained"]["predictor"]:
+    yield f"agents that stop serving: {_some(shown['retired'])}"
+    yield f"patterns that are looked for again: {_some(shown['retrained']['patterns'])}"
+    if shown["retrained"]["predictor"]:
         yield "the predictor learns again from what is left"
 
 

@@ -100,8 +100,7 @@ def assemble(
     suggestions = Suggestions(catalog, args.redactor, registry, clock, request_metrics, home)
 
     def make() -> PredictionService:
-        store = ArtifactStore(args.root.artifacts)
-        checkpoints = Checkpoints(catalog, store, args.predict, clock, log.forgotten)
+        checkpoints = Checkpoints(catalog, artifacts, args.predict, clock, log.forgotten)
         return PredictionService(
             catalog,
             suggestions,

@@ -92,8 +92,8 @@ def event_text(event: Event) -> str:
 def _holds(event: Event, words: str) -> bool:
     """Whether it has every word, or words that begin so."""
     terms = {term.lower() for term in _TERM.findall(event_text(event))}
-    wanted = [word.lower() for word in _TERM.findall(words)]
-    return bool(wanted) and all(any(term.startswith(word) for term in terms) for word in wanted)
+    wanted = [term.lower() for term in _TERM.findall(words)]
+    return bool(wanted) and all(any(term.startswith(begin) for term in terms) for begin in wanted)
 
 
 def _texts(value: Json) -> list[str]:

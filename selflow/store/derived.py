@@ -18,9 +18,11 @@ from selflow.core.errors import StoreError
 from selflow.core.events import COMMIT_MESSAGE, Stored
 from selflow.core.paths import private_folder
 from selflow.core.steps import event_label
+from selflow.store import folder_sums
+from selflow.store.folder_sums import FolderSum
 from selflow.store.log import LogReader
 
-FORMAT = 2
+FORMAT = 3
 """Changing a table below changes this; a file of another format is made anew."""
 BATCH_EVENTS = 2_000
 HOUR_US = 3_600_000_000
@@ -119,6 +121,13 @@ class DerivedIndex:
         with self._open() as connection:
             return [Activity(*row) for row in connection.execute(query, values)]
 
+    def folders(
+        self, since_us: int, until_us: int, within: str | None
+    ) -> tuple[list[FolderSum], int]:
+        """Files by folder in whole UTC days, and how many folders more (``folder_sums``)."""
+        with self._open() as connection:
+            return folder_sums.folder_sums(connection, since_us, until_us, within)
+
     def hours_with(
         self, groups: Mapping[Group, str | None], since_us: int, until_us: int
     ) -> list[int]:
@@ -215,7 +224,9 @@ def _opened(path: Path) -> sqlite3.Connection:
         for stale in _files(path):
             stale.unlink(missing_ok=True)
         return _opened(path)
-    connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
+    connection.executescript(
+        f"BEGIN; {_TABLES} {folder_sums.TABLES} PRAGMA user_version = {FORMAT}; COMMIT;"
+    )
     return connection
 
 
@@ -231,6 +242,7 @@ def _take_in(connection: sqlite3.Connection, batch: Sequence[Stored]) -> None:
         counts[event.source] += 1
         last_us[event.source] = max(event.ts_us, last_us.get(event.source, 0))
     _add_hours(connection, hours)
+    folder_sums.take_in(connection, batch)
     connection.executemany(
         "INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
         "events = events + excluded.events, last_us = max(last_us, excluded.last_us)",

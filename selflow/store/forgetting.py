@@ -133,25 +133,25 @@ class _Work:
     def _delete(self) -> dict[str, Json]:
         """Before anything is deleted, its numbers are written down for what follows."""
         log = self._tools.log
-        found: list[int] = []
-        kept, gone = set[str](), set[str]()
+        matched: list[int] = []
+        remaining, gone = set[str](), set[str]()
         first_us = self._details.get("first_us")
         for stored in every_event(log):
             is_match = self._matches(stored.event)
-            (gone if is_match else kept).update(_terms(stored.event))
+            (gone if is_match else remaining).update(_terms(stored.event))
             if is_match:
-                found.append(stored.seq)
+                matched.append(stored.seq)
                 first_us = min(stored.event.ts_us, first_us or stored.event.ts_us)
         before = [(int(first), int(last)) for first, last in self._details.get("ranges", [])]
         if before:  # what an earlier attempt deleted cannot be read any more
-            self._is_gone = lambda term: term not in kept
+            self._is_gone = lambda term: term not in remaining
         else:
-            only = gone - kept
+            only = gone - remaining
             self._is_gone = only.__contains__
-        ranges = sorted({*before, *ranges_of(found)})
+        ranges = sorted({*before, *ranges_of(matched)})
         self._details |= {"ranges": [list(run) for run in ranges], "first_us": first_us}
         self._tools.catalog.commands.note(self._command.id, self._details)
-        return {"events": log.forget(found)}
+        return {"events": log.forget(matched)}
 
     def _filter_spools(self) -> dict[str, Json]:
         def keeps(record: bytes) -> bool:

@@ -26,7 +26,7 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """What was made from some events: hashes of artifacts, versions of agents that serve or may
+    """What was derived from some events: hashes of artifacts, versions of agents that serve or may
     serve again, the predictor that serves, and current patterns.
     """
 
@@ -65,25 +65,25 @@ def ranges_of(seqs: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def affected_by(rows: Rows, ranges: Ranges) -> Affected:
-    """What was made from these events, or from what was made from them."""
+    """What was derived from these events, or from what was derived from them."""
     parents = rows.learned(Parent)
-    made = {one.child for one in parents if one.kind == "events" and _meets(one, ranges)}
+    derived = {one.child for one in parents if one.kind == "events" and _meets(one, ranges)}
     while more := {
         one.child
         for one in parents
-        if one.kind != "events" and one.id in made and one.child not in made
+        if one.kind != "events" and one.id in derived and one.child not in derived
     }:
-        made |= more
+        derived |= more
     stages = [one for one in rows.learned(Stage) if one.sha256 in made]
     cycles = {one.cycle_id for one in stages}
     return Affected(
-        frozenset(made),
+        frozenset(derived),
         tuple(
             one
             for one in rows.learned(AgentVersion)
-            if one.sha256 in made and one.status in {"champion", "retired", "no_verdict"}
+            if one.sha256 in derived and one.status in {"champion", "retired", "no_verdict"}
         ),
-        tuple(one for one in rows.learned(Predictor) if one.sha256 in made),
+        tuple(one for one in rows.learned(Predictor) if one.sha256 in derived),
         tuple(stages),
         tuple(
             one for one in rows.learned(Pattern) if one.cycle_id in cycles and one.state != "absent"

@@ -3,7 +3,7 @@
 import { count, decimal, duration, percent, timeOfDay } from "./format";
 import type { Pattern } from "./records";
 
-const plural = (n: number, one: string, many: string): string =>
+export const plural = (n: number, one: string, many: string): string =>
   `${count(n)} ${n === 1 ? one : many}`;
 
 export const text = {
@@ -307,7 +307,7 @@ export const text = {
     bySource: "What came, by source",
     last: "Last",
     events: "Stored events",
-    filters: { q: "Words", source: "Source", kind: "Kind", app: "Program" },
+    filters: { q: "Words", source: "Source", kind: "Kind", app: "Program", folder: "Folder" },
     oneEvent: (seq: number): string => `Event ${count(seq)}`,
     goneEvent: (seq: number): string => `Event ${count(seq)} is not stored, or not any more.`,
     noMatch: "No event matches",
