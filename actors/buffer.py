@@ -44,6 +44,11 @@ class BufferShell:
         """Empty the buffer up to what a finished cycle has learned from; the log stays."""
         self._opened().consume(upto_seq)
 
+    @ray.method
+    def forget(self, seqs: Sequence[int]) -> int:
+        """Delete events for good; returns once their bytes are gone."""
+        return self._opened().forget(seqs)
+
     @ray.method(concurrency_group="read")
     def read(self, after_seq: int, limit_events: int) -> Sequence[Stored]:
         """Events behind a sequence number."""
@@ -114,6 +119,10 @@ class BufferLink:
     def consume(self, upto_seq: int) -> None:
         """A finished cycle has learned from everything up to ``upto_seq``."""
         self._call(lambda buffer: buffer.consume.remote(upto_seq))
+
+    def forget(self, seqs: Sequence[int]) -> int:
+        """Delete events for good."""
+        return cast("int", self._call(lambda buffer: buffer.forget.remote(list(seqs))))
 
     def _call(self, call: Callable[[Any], Any]) -> object:
         try:

@@ -22,9 +22,10 @@ from selflow.collect.sources import make_source
 from selflow.core.catalog_location import catalog_of_session
 from selflow.core.clock import SystemClock
 from selflow.core.codec import WireLimits
-from selflow.core.errors import StoreError
+from selflow.core.errors import ConfigError, StoreError
 from selflow.core.health import Health
 from selflow.core.ingest_counts import IngestCounts
+from selflow.core.privacy_rules import PrivacyRules, added_rules
 from selflow.store.pauses import PauseWatch
 from selflow.store.permission import Permission, ingest_grant
 from selflow.store.spool import Spool
@@ -48,6 +49,8 @@ class CollectorShell:
         self._spool: Spool | None = None
         self._ingest: IngestServer | None = None
         self._outbox: Outbox | None = None
+        self._filter: EventFilter | None = None
+        self._added = PrivacyRules()
         self._thread = self._pulse.run(self._run)
 
     @ray.method(concurrency_group="health")
@@ -83,15 +86,28 @@ class CollectorShell:
     def _settle(self, sources: SourceSet, outbox: Outbox) -> None:
         problems = [outbox.last_error]
         try:
+            self._tighten()
             granted = self._permission.granted()
             is_paused = self._pauses.is_paused()
             problems += sources.settle(while_paused(granted) if is_paused else granted)
-        except StoreError as error:
+        except (StoreError, ConfigError) as error:
             problems.append(str(error))
         problems += [problem for health in sources.health() for problem in health.problems]
         message = "; ".join(problem for problem in problems if problem)[:500]
         self._pulse.last_error = message
         self._pulse.state = "degraded" if message else "ok"
+
+    def _tighten(self) -> None:
+        """Follow rules that the owner has added since the session began."""
+        added = added_rules(self._section.root)
+        if added != self._added and self._filter is not None:
+            privacy = self._section.settings.privacy
+            paths, apps = (
+                (*privacy.exclude_paths, *added.paths),
+                (*privacy.exclude_apps, *added.apps),
+            )
+            self._filter.exclude(Exclusions(paths, apps, str(Path.home())))
+            self._added = added
 
     def _open(self) -> None:
         settings, root, home = self._section.settings, self._section.root, str(Path.home())
@@ -102,7 +118,7 @@ class CollectorShell:
             ingest.max_event_bytes,
             ingest.max_future_s,
         )
-        event_filter = EventFilter(
+        self._filter = event_filter = EventFilter(
             make_redactor(privacy),
             Exclusions(privacy.exclude_paths, privacy.exclude_apps, home),
             home,

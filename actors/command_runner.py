@@ -24,8 +24,11 @@ COMPANION = "shell_companion"
 class CommandRunner:
     """Takes one command after the other. For one thread."""
 
-    def __init__(self, root: Root, catalog: Catalog, clock: Clock) -> None:
+    def __init__(
+        self, root: Root, catalog: Catalog, clock: Clock, forget: Callable[[Command], None]
+    ) -> None:
         self._root = root
+        self._forget = forget
         self._catalog = catalog
         self._clock = clock
         self._is_new = True
@@ -41,13 +44,14 @@ class CommandRunner:
     def once(self) -> None:
         """Carry out every command that waits.
 
-        One that a supervisor which is gone had begun has failed: nobody knows how far it came.
+        One that a supervisor which is gone had begun has failed: nobody knows how far it came. A
+        deletion alone goes on: each of its stages may be done again.
 
         Raises:
             StoreError: The catalog is unavailable.
         """
         for command in self._catalog.commands.open():
-            if command.state == "queued":
+            if command.state == "queued" or (self._is_new and command.action == "events.forget"):
                 self._carry_out(command)
             elif self._is_new:
                 error = "the supervisor ended while it was at work: look, then ask again"
@@ -79,6 +83,7 @@ class CommandRunner:
             "pattern.unmerge": lambda it: catalog.patterns.unmerge(it.subject),
             "source.grant": self._grant,
             "source.revoke": self._revoke,
+            "events.forget": self._forget,
         }
 
     def _delete(self, command: Command) -> None:

@@ -18,16 +18,21 @@ from actors.collector import CollectorShell
 from actors.command_runner import CommandRunner
 from actors.cycle import CycleRunner
 from actors.cycle_scheduler import CycleScheduler
+from actors.forgetting import Forgetter
 from actors.node_processes import node_processes
 from actors.plan import Plan
 from actors.services import ServeService, Service, planned
 from actors.shell import Pulse, ServiceRef, keep_trying, service
+from selflow.core.catalog_location import catalog_of_session
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import NotRunningError, SelFlowError, StoreError, public_text
 from selflow.core.health import Health
 from selflow.govern.supervise import Seen, Watch
 
 _BUFFER_LIMIT_S = 5.0
+_FORGET_LIMIT_S = 120.0
+"""The buffer writes its whole log once to delete from it."""
+_RESTART_LIMIT_S = 120.0
 _UNSETTLED_S = 0.5
 """Seconds between two rounds while something is not up yet."""
 
@@ -46,6 +51,7 @@ class HealthChecks:
         self._watches: dict[str, Watch] = {}
         buffer = BufferLink(timeout_s=_BUFFER_LIMIT_S)
         self._behaviour = BehaviourFeed(plan, self._catalog, clock, buffer)
+        self._is_outdated = threading.Event()
         self._cycles = CycleScheduler(plan, self._catalog, clock, buffer, CycleRunner(plan))
 
     def once(self, own: Health) -> bool:
@@ -53,6 +59,9 @@ class HealthChecks:
 
         Whether Serve is wanted is a fact of the catalog, so that it outlives the actor.
         """
+        if self._is_outdated.is_set():
+            self._serve.retire()  # it is created again below
+            self._is_outdated.clear()
         is_serving = self._catalog.facts.read().is_serving
         services: Sequence[Service] = (*self._actors, self._serve) if is_serving else self._actors
         settled = [self._check(managed) for managed in services]
@@ -63,6 +72,19 @@ class HealthChecks:
         self._behaviour.once()
         self._cycles.once()
         return all(settled)
+
+    def restart_serving(self) -> None:
+        """End what serves; the next round creates it again. For any thread but that of the rounds.
+
+        Raises:
+            StoreError: No round has come for ``_RESTART_LIMIT_S``.
+        """
+        self._is_outdated.set()
+        deadline_s = self._clock.monotonic_s() + _RESTART_LIMIT_S
+        while self._is_outdated.is_set():
+            if self._clock.monotonic_s() > deadline_s:
+                raise StoreError("the supervisor makes no rounds", "see selflow status")
+            self._clock.sleep(_UNSETTLED_S)
 
     def withdraw(self) -> None:
         """End the services gracefully: Serve first, the buffer last."""
@@ -148,8 +170,16 @@ class SupervisorShell:
         while self._rounds is None and not self._clock.wait(self._stop, _UNSETTLED_S):
             pass
         if self._rounds is not None:
-            catalog = self._plan.catalog()
-            CommandRunner(self._plan.root, catalog, self._clock).run(self._stop)
+            catalog, root, clock = self._plan.catalog(), self._plan.root, self._clock
+            forgetter = Forgetter(
+                root,
+                catalog_of_session(root),
+                catalog,
+                BufferLink(timeout_s=_FORGET_LIMIT_S),
+                clock,
+                self._rounds.restart_serving,
+            )
+            CommandRunner(root, catalog, clock, forgetter.run).run(self._stop)
             catalog.close()
 
     def _run(self) -> None:

@@ -1,9 +1,10 @@
 """What was learned, saved as artifacts with their lineage, and found again after a restart."""
 
 import logging
+from collections.abc import Callable
 
 from selflow.core.clock import Clock
-from selflow.core.errors import ArtifactError, ShapeError
+from selflow.core.errors import ArtifactError, ShapeError, StoreError
 from selflow.core.settings import PredictSettings
 from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
@@ -21,9 +22,17 @@ class Checkpoints:
     """Saves states one after another, each the child of the one before it."""
 
     def __init__(
-        self, catalog: Catalog, artifacts: ArtifactStore, settings: PredictSettings, clock: Clock
+        self,
+        catalog: Catalog,
+        artifacts: ArtifactStore,
+        settings: PredictSettings,
+        clock: Clock,
+        forgotten: Callable[[], int] = lambda: 0,
     ) -> None:
+        """``forgotten`` tells how many events were ever deleted from the log."""
         self._catalog = catalog
+        self._forgotten = forgotten
+        self._forgotten_before = forgotten()
         self._artifacts = artifacts
         self._settings = settings
         self._clock = clock
@@ -65,13 +74,18 @@ class Checkpoints:
         """Save a state as the champion; False if nothing was learned since the last one.
 
         Raises:
-            StoreError: Nothing was saved; what is learned stays and can be saved later.
+            StoreError: Nothing was saved; what is learned stays and can be saved later, unless it
+            holds events that were deleted meanwhile: this replica is ended and learns again.
 
         Cost: the whole state is written once, one fsync per file (4 files).
         """
         position = state.position
         if position == self._saved:
             return False
+        if self._forgotten() != self._forgotten_before or self._is_released():
+            raise StoreError(
+                "events were deleted: what they taught is not saved", "it is restarted"
+            )
         files = state.files()
         sha256 = self._artifacts.put(files)
         metrics = {"steps": state.predictor.steps_learned, "outcome_number": state.outcome_number}
@@ -82,6 +96,10 @@ class Checkpoints:
         self._last_sha256, self._saved = sha256, position
         self._remove_old(sha256)
         return True
+
+    def _is_released(self) -> bool:
+        """Whether a deletion has taken the state that this one goes on from out of service."""
+        return bool(self._last_sha256) and self._catalog.predictors.champion() is None
 
     def _remove_old(self, sha256: str) -> None:
         """Keep the newest states, to fall back on; what an older one knew can be learned again from

@@ -100,7 +100,7 @@ def assemble(
     suggestions = Suggestions(catalog, args.redactor, registry, clock, request_metrics, home)
 
     def make() -> PredictionService:
-        checkpoints = Checkpoints(catalog, ArtifactStore(args.root.artifacts), args.predict, clock)
+        checkpoints = Checkpoints(catalog, artifacts, args.predict, clock, log.forgotten)
         return PredictionService(
             catalog,
             suggestions,

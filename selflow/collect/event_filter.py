@@ -56,6 +56,10 @@ class EventFilter:
                 records.append(encode_record(self._redactor.redact(self._at_home(event))))
         return FilteredEvent(tuple(records), dropped)
 
+    def exclude(self, exclusions: Exclusions) -> None:
+        """Follow these rules from the next event on."""
+        self._exclusions = exclusions
+
     def allows_name(self, source: str) -> bool:
         """Whether the name of a source holds no secret; it is kept as a key and shown as a
         label.

@@ -26,6 +26,7 @@ class EventQuery:
     source: str | None = None
     kind: str | None = None
     app: str | None = None
+    folder: str | None = None
     cursor: tuple[int, int] | None = None
 
     def covers(self, stored: "Stored") -> bool:
@@ -36,6 +37,7 @@ class EventQuery:
             and self.source in {None, event.source}
             and self.kind in {None, event.kind}
             and self.app in {None, event.app}
+            and (self.folder is None or event.subject.startswith(f"{self.folder}/"))
             and (self.cursor is None or (event.ts_us, stored.seq) < self.cursor)
         )
 

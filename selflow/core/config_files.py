@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from selflow.core.config import Layer, Loaded, environment_layer, load, put
+from selflow.core.config import UNITED, Layer, Loaded, environment_layer, load, put
 from selflow.core.errors import ConfigError
 from selflow.core.paths import Root, write_private
 
@@ -115,12 +115,12 @@ def write_overrides(root: Root, values: Mapping[str, Any]) -> None:
 
 def clear_overrides(root: Root, assignments: Sequence[str]) -> None:
     """Drop the runtime overrides of keys that the command line sets: the newest explicit
-    act wins.
+    act wins. Those that only tighten stay.
     """
     overrides = read_yaml(root.runtime_overrides)
     for assignment in assignments:
         key = assignment.partition("=")[0]
-        if _drop(overrides, key):
+        if key not in UNITED and _drop(overrides, key):
             set_override(root, key, None)
 
 

@@ -77,8 +77,14 @@ class Fill:
     """What ``size_bytes`` is measured against."""
     new_events: int
     """In the buffer."""
+    new_gone: int = 0
+    """Of the buffer's numbers those whose events were deleted."""
+    forgotten: int = 0
+    """How many events were ever deleted: it tells what was computed before apart from what is
+    computed now.
+    """
 
     @property
     def consumed_seq(self) -> int:
         """Up to here a finished cycle has learned from the log."""
-        return self.last_seq - self.new_events
+        return self.last_seq - self.new_events - self.new_gone

@@ -163,9 +163,7 @@ class Agents:
                 (version for version in versions if version.id == champion.previous_id), None
             )
             if before is not None and (
-                before.status == "deleted"
-                or before not in _retained(versions)
-                or before.base_sha256 != champion.base_sha256
+                before not in _retained(versions) or before.base_sha256 != champion.base_sha256
             ):
                 message = f"no version that served on its base before {champion.id} is kept"
                 raise RefusedError(message, f"to stop serving it: selflow agents retire {agent}")
@@ -233,7 +231,7 @@ class Agents:
             chain(connection, now_us, actor, "model.delete", version_id)
             same = find(connection, AgentVersion, sha256=version.sha256)
             bases = find(connection, Base, sha256=version.sha256)
-            is_needed = bases or any(other.status != "deleted" for other in same)
+            is_needed = bases or any(not other.is_gone for other in same)
             return [] if is_needed else [version.sha256]
 
     def delete_base(self, sha256: str, now_us: int, actor: str) -> list[str]:
@@ -251,7 +249,7 @@ class Agents:
             if base is None:
                 raise UsageError("there is no such base", "selflow models lists them")
             on_it = find(connection, AgentVersion, base_sha256=sha256)
-            standing = [version for version in on_it if version.status != "deleted"]
+            standing = [version for version in on_it if not version.is_gone]
             if reason := why_base_stays(base, standing):
                 raise RefusedError(f"the base stays: {reason}", "selflow models says why")
             chain(connection, now_us, actor, "model.delete", sha256)
@@ -330,7 +328,7 @@ def _waiting(versions: list[AgentVersion]) -> AgentVersion | None:
 
 def _retained(versions: list[AgentVersion]) -> list[AgentVersion]:
     """Of one agent's versions; newest first."""
-    present = [version for version in versions if version.status != "deleted"]
+    present = [version for version in versions if not version.is_gone]
     newest = sorted(present, key=lambda version: -version.created_at_us)
     served = [version for version in newest if version.status in {"champion", "retired"}]
     waiting = _waiting(newest)

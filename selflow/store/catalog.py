@@ -14,6 +14,7 @@ from selflow.store.consents import Consents
 from selflow.store.cycles import Cycles
 from selflow.store.database import Database
 from selflow.store.decisions import Decisions, FeedbackLog, Routing
+from selflow.store.forgotten import Forgotten
 from selflow.store.imports import Imports
 from selflow.store.learned import Bases, Patterns, Trials
 from selflow.store.predictors import Predictors
@@ -45,6 +46,7 @@ class Catalog:
         self.agents = Agents(database)
         self.routing = Routing(database)
         self.commands = Commands(database)
+        self.forgotten = Forgotten(database)
 
     @classmethod
     def open(cls, location: CatalogLocation) -> Self:

@@ -1,7 +1,7 @@
 """What the owner asked for in the console and the supervisor carries out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from selflow.core.events import Json
@@ -19,6 +19,7 @@ Action = Literal[
     "pattern.unmerge",
     "source.grant",
     "source.revoke",
+    "events.forget",
 ]
 
 
@@ -40,3 +41,7 @@ class Command(Row):
     accepted_at_us: int | None = None
     finished_at_us: int | None = None
     error: str = ""
+
+    def again(self) -> "Command":
+        """The same command, waiting once more with what it knows of its first attempt."""
+        return replace(self, state="queued", accepted_at_us=None, finished_at_us=None, error="")

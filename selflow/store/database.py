@@ -36,6 +36,7 @@ _PRAGMAS = (
     f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = ON",  # what a row held before is overwritten
 )
 
 
@@ -133,6 +134,18 @@ class Database:
         """``find`` in a transaction of its own."""
         with self.read() as connection:
             return find(connection, kind, **equal)
+
+    def empty_journal(self) -> bool:
+        """Bring what SQLite's write-ahead journal holds into the file, so that no older state of a
+        row is left in it; a server keeps its own. False if another process reads it for longer
+        than the busy timeout: a later checkpoint does it.
+        """
+        if self._file is None:
+            return True
+        with self._explained(), self._engine.connect() as connection:
+            cursor = connection.connection.cursor()
+            (is_busy, _, _) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not is_busy
 
     def close(self) -> None:
         """Close the pooled connections; a later call opens new ones."""

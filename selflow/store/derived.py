@@ -18,9 +18,11 @@ from selflow.core.errors import StoreError
 from selflow.core.events import COMMIT_MESSAGE, Stored
 from selflow.core.paths import private_folder
 from selflow.core.steps import event_label
+from selflow.store import folder_sums
+from selflow.store.folder_sums import FolderSum
 from selflow.store.log import LogReader
 
-FORMAT = 1
+FORMAT = 3
 """Changing a table below changes this; a file of another format is made anew."""
 BATCH_EVENTS = 2_000
 HOUR_US = 3_600_000_000
@@ -30,8 +32,9 @@ MAX_TEXT_CHARACTERS = 4_000
 _LABEL_BYTES = 8
 _TERM = re.compile(r"\w+")
 _TABLES = """
-CREATE TABLE position (seq INTEGER NOT NULL, events INTEGER NOT NULL);
-INSERT INTO position VALUES (0, 0);
+CREATE TABLE position (
+  seq INTEGER NOT NULL, events INTEGER NOT NULL, forgotten INTEGER NOT NULL);
+INSERT INTO position VALUES (0, 0, 0);
 CREATE TABLE hours (
   hour_us INTEGER, source TEXT, kind TEXT, app TEXT,
   events INTEGER NOT NULL, duration_s REAL NOT NULL,
@@ -93,14 +96,16 @@ class DerivedIndex:
         Cost: O(events); ``python -m bench.console`` measures it.
         """
         with self._open() as connection:
-            (after_seq, known) = connection.execute("SELECT seq, events FROM position").fetchone()
+            (after_seq, known, forgotten) = connection.execute("SELECT * FROM position").fetchone()
             fill = log.fill()
-            if fill.last_seq < after_seq or fill.events < known:
+            is_outdated = after_seq > 0 and fill.forgotten != forgotten
+            if fill.last_seq < after_seq or fill.events < known or is_outdated:
                 self._discard()
                 return self.follow(log)
             batch = log.read(after_seq, BATCH_EVENTS)
             if batch:
                 with connection:
+                    connection.execute("UPDATE position SET forgotten = ?", (fill.forgotten,))
                     _take_in(connection, batch)
             return len(batch)
 
@@ -115,6 +120,13 @@ class DerivedIndex:
         values = (bin_us, bin_us, since_us // HOUR_US * HOUR_US, until_us, limit_rows)
         with self._open() as connection:
             return [Activity(*row) for row in connection.execute(query, values)]
+
+    def folders(
+        self, since_us: int, until_us: int, within: str | None
+    ) -> tuple[list[FolderSum], int]:
+        """Files by folder in whole UTC days, and how many folders more (``folder_sums``)."""
+        with self._open() as connection:
+            return folder_sums.folder_sums(connection, since_us, until_us, within)
 
     def hours_with(
         self, groups: Mapping[Group, str | None], since_us: int, until_us: int
@@ -212,7 +224,9 @@ def _opened(path: Path) -> sqlite3.Connection:
         for stale in _files(path):
             stale.unlink(missing_ok=True)
         return _opened(path)
-    connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
+    connection.executescript(
+        f"BEGIN; {_TABLES} {folder_sums.TABLES} PRAGMA user_version = {FORMAT}; COMMIT;"
+    )
     return connection
 
 
@@ -228,6 +242,7 @@ def _take_in(connection: sqlite3.Connection, batch: Sequence[Stored]) -> None:
         counts[event.source] += 1
         last_us[event.source] = max(event.ts_us, last_us.get(event.source, 0))
     _add_hours(connection, hours)
+    folder_sums.take_in(connection, batch)
     connection.executemany(
         "INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
         "events = events + excluded.events, last_us = max(last_us, excluded.last_us)",

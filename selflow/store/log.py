@@ -17,20 +17,22 @@ from selflow.core.codec import decode_record, record_ts_us
 from selflow.core.errors import ShapeError, StoreError, WireError, storage_code
 from selflow.core.events import Credits, Fill, Stored
 from selflow.core.paths import private_folder
+from selflow.store.erase import drop, overwrite_free_pages, recount
+from selflow.store.erase import number as _number
 from selflow.store.lock import hold
 from selflow.store.log_format import (
     BUFFER_BYTES,
+    CYCLE,
+    FORGOTTEN,
     LAST_SEQ,
     MAX_SOURCE_BYTES,
+    NEW_GONE,
     PAIR,
     U64,
     batch_key,
     open_environment,
 )
 
-CYCLE = b"cycle"
-"""The cursor behind which the learning cycle has consumed everything; what follows is the buffer.
-"""
 _TS_BYTES = 8
 _Answer = TypeVar("_Answer")
 
@@ -93,7 +95,11 @@ class LogReader:
                 size_bytes=_number(txn, BUFFER_BYTES, self._tables.meta),
                 last_seq=last_seq,
                 budget_bytes=self._budget_bytes,
-                new_events=last_seq - _number(txn, CYCLE, self._tables.cursors),
+                new_events=last_seq
+                - _number(txn, CYCLE, self._tables.cursors)
+                - (gone := _number(txn, NEW_GONE, self._tables.meta)),
+                new_gone=gone,
+                forgotten=_number(txn, FORGOTTEN, self._tables.meta),
             )
 
     def close(self) -> None:
@@ -159,6 +165,11 @@ class FillReader:
         """
         fill = self.fill()
         return fill.last_seq if fill else 0
+
+    def forgotten(self) -> int:
+        """How many events were ever deleted. Raises what ``fill`` does."""
+        fill = self.fill()
+        return fill.forgotten if fill else 0
 
 
 class EventLog(LogReader):
@@ -233,6 +244,31 @@ class EventLog(LogReader):
         """
         self._write(lambda txn: self._put_cursor(txn, upto_seq), len(CYCLE))
 
+    def forget(self, seqs: Sequence[int]) -> int:
+        """Delete events for good, in one durable transaction, then their bytes in the file.
+
+        Returns:
+            How many of these were still there.
+
+        Raises:
+            StoreError: The disk refused: nothing was deleted, or the bytes of what was deleted
+            stand in the file until the next call.
+        """
+        with self._lock:
+            self._refuse_closed()
+            self._reopen()  # memory of earlier transactions may become a part of new pages
+            count = self._write(lambda txn: drop(txn, self._tables, seqs), 0)
+            while True:
+                try:
+                    overwrite_free_pages(self._env, self._tables)
+                    break
+                except lmdb.MapFullError:
+                    self._grow()
+                except lmdb.Error as error:
+                    self._reopen()
+                    raise self._refused(error, 0) from error
+        return count
+
     def close(self) -> None:
         """Let go of the files and of the writer's lock."""
         with self._lock:
@@ -274,10 +310,7 @@ class EventLog(LogReader):
                 f"cannot consume up to {upto_seq:,}: the last sequence number is {last_seq:,}"
             )
         txn.put(CYCLE, U64.pack(upto_seq), db=self._tables.cursors)
-        with txn.cursor(self._tables.log) as cursor:
-            follows = cursor.set_range(U64.pack(upto_seq + 1))
-            size_bytes = sum(len(record) for _, record in cursor.iternext()) if follows else 0
-        txn.put(BUFFER_BYTES, U64.pack(size_bytes), db=self._tables.meta)
+        recount(txn, self._tables)
 
     def _write(self, action: Callable[[lmdb.Transaction], _Answer], size_bytes: int) -> _Answer:
         """Run ``action`` in one transaction, in a larger map if it does not fit; leaving ``with``
@@ -362,8 +395,3 @@ def _stored(key: bytes | memoryview, record: bytes | memoryview | None) -> Store
         raise StoreError(
             f"event {seq:,} of the log cannot be read: {error}", "restore the folder from a backup"
         ) from error
-
-
-def _number(txn: lmdb.Transaction, key: bytes, table: Any) -> int:  # noqa: ANN401  (lmdb's handle has no public type)
-    value = txn.get(key, db=table)
-    return int(U64.unpack(value)[0]) if value is not None else 0

@@ -17,6 +17,11 @@ U64 = struct.Struct(">Q")
 PAIR = struct.Struct(">QQ")
 LAST_SEQ = b"last_seq"
 BUFFER_BYTES = b"buffer_bytes"
+FORGOTTEN = b"forgotten"
+NEW_GONE = b"new_gone"
+CYCLE = b"cycle"
+"""The cursor behind which the learning cycle has consumed everything; what follows is the buffer.
+"""
 _FORMAT_KEY = b"format"
 _NAMES = ("log", "times", "batches", "cursors", "meta")
 MAX_SOURCE_BYTES = 400
@@ -29,9 +34,9 @@ class Tables:
 
     ``log``: seq -> record. ``times``: (ts_us, seq) -> nothing. ``batches``: source, 0, batch_id ->
     (first_seq, last_seq), both 0 for a batch without events. ``cursors``: name -> seq. ``meta``:
-    format, last_seq (which no deletion lowers) and buffer_bytes (the size of the records after the
-    cycle's
-    cursor).
+    format, last_seq (which no deletion lowers), forgotten (how many events were ever deleted), and
+    of the records after the cycle's cursor buffer_bytes (their size) and new_gone (how many of
+    them were deleted).
     """
 
     log: Any

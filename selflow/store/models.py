@@ -31,7 +31,7 @@ def models_document(reader: CatalogReader, artifacts: Path) -> dict[str, Any]:
     items = []
     for sha256, base in _all_bases(bases, versions).items():
         on_it = [version for version in versions if version.base_sha256 == sha256]
-        standing = [version for version in on_it if version.status != "deleted"]
+        standing = [version for version in on_it if not version.is_gone]
         items.append(
             {
                 **_on_disk(sha256, known, artifacts),
@@ -66,7 +66,7 @@ def why_version_stays(version: AgentVersion) -> str:
     """Why a version may not be deleted; empty if it may."""
     if version.status == "champion":
         return "it serves"
-    return "it is deleted already" if version.status == "deleted" else ""
+    return "it is deleted already" if version.is_gone else ""
 
 
 def answered_at(reader: CatalogReader, at_us: int) -> list[dict[str, Any]]:

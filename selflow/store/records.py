@@ -296,8 +296,9 @@ class Trial(Row):
 @dataclass(frozen=True, slots=True)
 class AgentVersion(Row):
     """What serves one pattern on one surface, ``id`` NAME@VERSION: for the next step an adapter,
-    for lines its learned state. The champion serves, retired ones did; ``previous_id`` served
-    before it.
+    for lines its learned state. The champion serves, retired ones did; deleted ones were given up by
+    the owner, of forgotten ones the files are gone with their data. ``previous_id`` served before
+    it.
     """
 
     table = "agent_versions"
@@ -310,11 +311,16 @@ class AgentVersion(Row):
     pattern_id: str | None
     """None: all that comes on its surface."""
     cycle_id: str
-    status: Literal["champion", "retired", "rejected", "no_verdict", "deleted"]
+    status: Literal["champion", "retired", "rejected", "no_verdict", "deleted", "forgotten"]
     verdict_id: str
     created_at_us: int
     previous_id: str | None = None
     surface: Surface = "next"
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it can never serve again, because its files were given up."""
+        return self.status in {"deleted", "forgotten"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ records]``.
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
@@ -82,8 +82,7 @@ class Spool:
 
         Cost: two fsyncs.
         """
-        body = msgpack.packb([source, batch_id, list(records)])
-        content = _HEADER.pack(_MAGIC, zlib.crc32(body), len(body)) + body
+        content = _packed(source, batch_id, records)
         with self._lock:
             if (source, batch_id) in self._files:
                 return
@@ -179,6 +178,38 @@ class Spool:
                 "free some space, then send the batch again",
                 storage_code(is_full=is_storage_full(error)),
             ) from error
+
+
+def rewrite(folder: Path, keeps: Callable[[bytes], bool]) -> int:
+    """Take records out of the batches that wait, whoever holds the spool; returns how many.
+
+    A batch keeps its file and its number, and without a record it is still acknowledged. One that
+    cannot be read stays: nobody can send it. Damaged files go.
+    """
+    count = 0
+    for damaged in folder.glob(f"*{_DAMAGED}"):
+        damaged.unlink(missing_ok=True)
+    for path in sorted(folder.glob("[0-9]" * _DIGITS + _ENDING)):
+        try:
+            batch = _parse(path.read_bytes())
+        except FileNotFoundError:  # the buffer has it
+            continue
+        retained = [record for record in batch.records if keeps(record)] if batch else []
+        if batch is None or len(retained) == len(batch.records):
+            continue
+        count += len(batch.records) - len(retained)
+        unfinished = path.with_suffix(".rewritten")
+        unfinished.write_bytes(_packed(batch.source, batch.batch_id, retained))
+        unfinished.chmod(0o600)
+        if path.exists():
+            unfinished.replace(path)
+        unfinished.unlink(missing_ok=True)
+    return count
+
+
+def _packed(source: str, batch_id: int, records: Sequence[bytes]) -> bytes:
+    body: bytes = msgpack.packb([source, batch_id, list(records)])
+    return _HEADER.pack(_MAGIC, zlib.crc32(body), len(body)) + body
 
 
 def _parse(content: bytes) -> SpooledBatch | None:

@@ -21,6 +21,14 @@ SUFFIX = ".before-selflow"
 """What a hook of the owner's is called while ours is in its place."""
 NOTE = "selflow-suggestion"
 """In the repository's git folder, from the editor to the finished commit."""
+MAX_WAITING_FILES = 256
+"""Commits that wait for the collector; beyond them the oldest go, and are counted. With paths of at
+most 256 KiB each that is at most 70 MB.
+"""
+_SHARED_FOLDER = (
+    '"$(git rev-parse --path-format=absolute --git-common-dir | sed -n "s|/\\.git\\$||p")"'
+)
+"""Of the repository that commits: hooks of a folder elsewhere may run for more than one."""
 _MARK = "# Made by selflow git install"
 _SPOOL = re.compile(r"^spool=(.*)$", re.MULTILINE)
 
@@ -33,14 +41,21 @@ class GitHooks:
     """Its working tree."""
     git_folder: Path
     """What all its worktrees share."""
+    hooks: Path
+    """Where git looks for hooks."""
 
     @classmethod
-    def of(cls, repository: Path) -> "GitHooks":
+    def of(cls, repository: Path, *, is_elsewhere_meant: bool = False) -> "GitHooks":
         """Those of the repository that a folder lies in.
+
+        Args:
+            repository: The folder.
+            is_elsewhere_meant: Whether its hooks may lie where core.hooksPath leads; where ours
+                lie already, they may.
 
         Raises:
             UsageError: There is no git, or no repository with a working tree.
-            RefusedError: Its hooks are shared with other repositories.
+            RefusedError: Its hooks lie elsewhere, where other repositories may have theirs.
         """
         git = shutil.which("git")
         if git is None:
@@ -61,13 +76,21 @@ class GitHooks:
                 "give the folder of a repository",
             )
         folder, git_folder, hooks = (Path(line) for line in result.stdout.splitlines())
-        if hooks.resolve() != (git_folder / "hooks").resolve():
+        # From a linked worktree too it is the main one that names the repository
+        named = git_folder.parent if git_folder.name == ".git" else folder
+        own = cls(named, git_folder, hooks)
+        if own.is_elsewhere and not is_elsewhere_meant and not _is_ours(hooks / SUGGEST):
             raise RefusedError(
                 f"core.hooksPath leads to {hooks}, beyond this repository's own hooks",
-                "unset it, or call the hooks of another repository from there",
+                "to install there, for every repository that it serves: "
+                "selflow git install --hooks-path",
             )
-        # From a linked worktree too it is the main one that names the repository
-        return cls(git_folder.parent if git_folder.name == ".git" else folder, git_folder)
+        return own
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether core.hooksPath leads away from the repository's own hooks."""
+        return self.hooks.resolve() != (self.git_folder / "hooks").resolve()
 
     @property
     def is_recorded(self) -> bool:
@@ -119,7 +142,7 @@ class GitHooks:
         return before if before.exists() else None
 
     def _hook(self, name: str) -> Path:
-        return self.git_folder / "hooks" / name
+        return self.hooks / name
 
     def _is_foreign(self, name: str) -> bool:
         hook = self._hook(name)
@@ -131,7 +154,8 @@ class GitHooks:
         filled = {
             "SOCKET": shlex.quote(str(root.socket("suggest.sock"))),
             "SPOOL": shlex.quote(str(root.commit_spool)),
-            "FOLDER": shlex.quote(str(self.folder)),
+            "FOLDER": _SHARED_FOLDER if self.is_elsewhere else shlex.quote(str(self.folder)),
+            "MAX_FILES": str(MAX_WAITING_FILES),
             "MAX_PATHS": str(MAX_COMMIT_PATHS),
             "IS_RECORDED": "true" if is_recorded else "false",
         }
@@ -140,11 +164,11 @@ class GitHooks:
         return text
 
 
-def recorded_since_us(git_folder: Path) -> int | None:
-    """Since when the commits of a repository are written down; None if they are not: no hook, or no
-    consent.
+def recorded_since_us(hooks: Path) -> int | None:
+    """Since when the commits of the repositories with this folder of hooks are written down; None
+    if they are not: no hook, or no consent.
     """
-    hook = git_folder / "hooks" / RECORD
+    hook = hooks / RECORD
     if not _is_ours(hook):
         return None
     spool = _SPOOL.search(hook.read_text(encoding="utf-8", errors="replace"))

@@ -48,6 +48,17 @@ case "$subject" in
   'fixup! '* | 'squash! '* | 'amend! '* | 'Squashed commit of the following:') exit 0 ;;
 esac
 umask 077
+# If SelFlow is down for long, the oldest commits go
+set -- "$spool"/*-git-*.log
+extra=$(($# - @MAX_FILES@ + 1))
+if [ "$extra" -gt 0 ]; then
+  printf 'files %d\n' "$extra" >>"$spool/counts"
+  while [ "$extra" -gt 0 ]; do
+    rm -f -- "$1"
+    shift
+    extra=$((extra - 1))
+  done
+fi
 printf '%s\0' 1 "${seconds}000000" git "$folder" 0 0 "${shown%%"$tab"*}" \
   "$hash$newline$subject$newline${shown#*"$tab"}$newline$paths" \
   >>"$spool/${seconds}000000-git-$$.log"

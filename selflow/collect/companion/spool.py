@@ -11,7 +11,7 @@ import fcntl
 import os
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -81,6 +81,26 @@ class ShellSpool:
     def remove(self, taken: TakenFile) -> None:
         """Delete what is stored for good."""
         taken.path.unlink(missing_ok=True)
+
+    def drop(self, is_meant: Callable[[tuple[bytes, ...]], bool]) -> int:
+        """Take records out of files that no shell writes to any more, and return how many. Only
+        while no collector runs: what is left gets another name, and so other batch numbers.
+        """
+        count = 0
+        for taken in self.take():
+            records = taken.parsed.records
+            retained = [record for record in records if not is_meant(record)]
+            if len(retained) == len(records):
+                continue
+            count += len(records) - len(retained)
+            if retained:
+                name = taken.path.name.partition(".")[0]
+                content = b"".join(b"\0".join(record) + b"\0" for record in retained)
+                after = taken.path.with_name(f"{name}.{secrets.token_hex(8)}.taken")
+                after.write_bytes(content)
+                after.chmod(0o600)
+            self.remove(taken)
+        return count
 
     def count(self, what: str, number: int) -> None:
         """Remember how much was left out, for ``selflow shell status``."""

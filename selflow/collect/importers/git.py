@@ -88,7 +88,7 @@ def import_git(folder: Path, progress: Progress) -> Iterator[Event]:
     progress.total = int(_ask(git, folder, "rev-list", "--count", "--no-merges", "HEAD", "--"))
     owner = _address(git, folder)
     shared = _ask(git, folder, "rev-parse", "--path-format=absolute", "--git-common-dir")
-    since_us = recorded_since_us(Path(os.fsdecode(shared.removesuffix(b"\n"))))
+    since_us = recorded_since_us(Path(os.fsdecode(shared.removesuffix(b"\n"))) / "hooks")
     return _events(git, folder, _Reader(root, owner, since_us, progress))
 
 

@@ -46,6 +46,8 @@ SUMMARIES = {
     "events": "List stored events.",
     "pause": "Collect nothing for a while, and start no learning cycle by itself.",
     "resume": "Collect and learn again; nothing of the pause is read.",
+    "forget": "Delete events, and all that was learned from them.",
+    "privacy": "Show, try and add rules for what is never stored.",
     "learn": "Begin a learning cycle.",
     "discover": "Find the clusters in a table that several families of clustering agree on.",
     "patterns": "List the current patterns, largest first.",

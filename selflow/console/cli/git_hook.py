@@ -48,16 +48,23 @@ def install(
     record: Annotated[
         bool, typer.Option("--record", help="Allow its finished commits to be written down.")
     ] = False,
+    hooks_path: Annotated[
+        bool,
+        typer.Option(
+            "--hooks-path", help="Install where core.hooksPath leads; uninstall puts it back."
+        ),
+    ] = False,
 ) -> None:
     """Add hooks to a repository.
 
     Where a commit without a message opens an editor, a comment shows what SelFlow
     suggests, if it suggests anything (prepare-commit-msg). With --record, finished commits are
     written down too, which is your consent for this repository (post-commit, kind git_commits).
-    Hooks that are there already run first.
+    Hooks that are there already run first. With --hooks-path they go where core.hooksPath leads,
+    and run for every repository that does so; only commits of allowed ones are stored.
     """
     call: Invocation = ctx.obj
-    hooks = GitHooks.of(repo)
+    hooks = GitHooks.of(repo, is_elsewhere_meant=hooks_path)
     is_recorded = record or hooks.is_recorded
     written = [*hooks.install(call.root, is_recorded=is_recorded)]
     if record:

@@ -102,6 +102,7 @@ def collect_status(
         "buffer": _buffer((read_fill or partial(_fill, call))(), facts.budget_bytes),
         "ingested": facts.ingested.totals,
         "shell_left_out": dict(ShellSpool(call.root.shell_spool).counts()),
+        "commits_left_out": dict(ShellSpool(call.root.commit_spool).counts()),
         "champion": champion
         and {
             "id": champion.id,
@@ -294,6 +295,9 @@ def _lines(call: Invocation, document: dict[str, Any], now_us: int) -> Iterator[
     if left_out := document["shell_left_out"]:
         counted = ", ".join(f"{number:,} {what}" for what, number in left_out.items())
         yield f"left out of shells' commands: {counted} (selflow shell status)"
+    if left_out := document["commits_left_out"]:
+        counted = ", ".join(f"{number:,} {what}" for what, number in left_out.items())
+        yield f"left out of git's commits: {counted}"
     if champion := document["champion"]:
         yield f"predictor: {champion['id']}, learned up to event {champion['upto_seq']:,}"
     yield from _learning(document["cycle"], document["agents"])

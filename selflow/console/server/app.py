@@ -17,6 +17,7 @@ from selflow.console.server import (
     models_api,
     pages,
     pause_api,
+    privacy_api,
     settings_api,
     sign_in,
     stream,
@@ -36,7 +37,7 @@ from selflow.web.route_table import RouteTable
 
 PARTS = (
     *(system_api, data_api, ask_api, learning_api, models_api, settings_api, ingest_api),
-    *(commands_api, pause_api, tokens_api, stream, sign_in, pages),
+    *(commands_api, pause_api, privacy_api, tokens_api, stream, sign_in, pages),
 )
 STATIC = Path(__file__).parents[1] / "static"
 """What ``make web`` builds."""

@@ -161,6 +161,22 @@ def _must_be_alive(model: ReadModel, *names: str) -> None:
         raise ApiError(404, "pattern_not_found", "no current pattern has this name")
 
 
+def put_in_queue(
+    response: Response, model: ReadModel, command: Command, actor: str = ""
+) -> CommandAnswer:
+    """Write a command, or let one wait again by the word of ``actor``, with its audit entry in one
+    transaction.
+    """
+    now_us = model.clock.now_us()
+    with writing(model.location) as rows:
+        rows.update(command) if actor else rows.insert(command)
+        action = f"command.{command.action}"
+        rows.audit(now_us, actor or command.actor, action, command.subject, {"id": command.id})
+    response.headers["location"] = f"/api/commands/{command.id}"
+    is_waiting = model.status()["state"] == "not running"
+    return CommandAnswer(**document(command), queued_until="ray_up" if is_waiting else None)
+
+
 def queue(
     request: Request,
     response: Response,
@@ -169,12 +185,7 @@ def queue(
     subject: str,
     details: dict[str, Json] | None = None,
 ) -> CommandAnswer:
-    """Write the command and its audit entry in one transaction."""
-    actor, now_us = actor_of(request), model.clock.now_us()
-    queued = Command(new_id("cmd"), action, subject, details or {}, actor, "queued", now_us)
-    with writing(model.location) as rows:
-        rows.insert(queued)
-        rows.audit(now_us, actor, f"command.{action}", subject, {"id": queued.id})
-    response.headers["location"] = f"/api/commands/{queued.id}"
-    is_waiting = model.status()["state"] == "not running"
-    return CommandAnswer(**document(queued), queued_until="ray_up" if is_waiting else None)
+    """Write a command that somebody asks for now."""
+    now_us, actor = model.clock.now_us(), actor_of(request)
+    command = Command(new_id("cmd"), action, subject, details or {}, actor, "queued", now_us)
+    return put_in_queue(response, model, command)

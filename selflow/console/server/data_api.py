@@ -1,5 +1,6 @@
 """``/api/events``, ``/api/sources`` and ``/api/activity``: what was collected."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Annotated, Literal
@@ -23,6 +24,8 @@ from selflow.console.server.wire_data import (
     ActivityItem,
     ConsentItem,
     EventItem,
+    FolderItem,
+    FoldersAnswer,
     SourcesAnswer,
     StreamItem,
 )
@@ -40,6 +43,8 @@ MAX_EXAMINED_EVENTS = 2_000
 _SEARCH_EVENTS = 500
 _NEVER = "give a time such as 2026-01-31 or 2026-01-31T12:00:00Z"
 Text = Annotated[str | None, Query(max_length=200)]
+Folder = Annotated[str | None, Query(max_length=400)]
+_TERM = re.compile(r"\w")
 Seqs = Annotated[str | None, Query(pattern=r"^[1-9][0-9]{0,17}(,[1-9][0-9]{0,17}){0,99}$")]
 routes = Routes()
 
@@ -51,6 +56,7 @@ def events(  # noqa: PLR0913  (one for each filter)
     source: Text = None,
     kind: Text = None,
     app: Text = None,
+    folder: Folder = None,
     since: Text = None,
     until: Text = None,
     q: Text = None,
@@ -61,12 +67,15 @@ def events(  # noqa: PLR0913  (one for each filter)
     """Stored events, redacted, newest first.
 
     ``q`` finds events that hold all of its words, or words that begin so; they come in the order
-    in which they arrived. ``seqs`` names single events, such as those behind a sentence of an
+    in which they arrived, as those in a ``folder`` do. ``seqs`` names single events, such as those behind a sentence of an
     answer; of those, all that are still stored come at once.
     """
     wanted = EventQuery(
-        _moment("since", since, 0), _moment("until", until, END_US), source, kind, app
+        _moment("since", since, 0), _moment("until", until, END_US), source, kind, app, folder
     )
+    if folder is not None and q is None and _TERM.search(folder):
+        q = folder  # its words are in the index
+
     with model.reading() as log:
         if log is None:
             return Page[EventItem](items=[], next=None)
@@ -128,6 +137,32 @@ def activity(
         for one in matches
     ]
     return ActivityAnswer(bin=bin, by=by, items=items)
+
+
+@routes.get("/api/activity/folders", "view")
+def folders(
+    model: Model, since: Text = None, until: Text = None, within: Folder = None
+) -> FoldersAnswer:
+    """Files by folder in whole UTC days, of the last week if no time is given: the first level of
+    folders, or the second ``within`` one of the first; each with its events in the time of the same
+    length before.
+    """
+    until_us = _moment("until", until, model.clock.now_us() + 1)
+    since_us = _moment("since", since, until_us - 7 * DAY_US)
+    sums, more = model.index.folders(since_us, until_us, within)
+    earlier, _ = model.index.folders(2 * since_us - until_us, since_us, within)
+    before = {one.folder: one.events for one in earlier}
+    items = [
+        FolderItem(
+            folder=one.folder,
+            files=one.files,
+            events=one.events,
+            last_at=rfc3339(one.last_us),
+            events_before=before.get(one.folder, 0),
+        )
+        for one in sums
+    ]
+    return FoldersAnswer(within=within, items=items, more=more)
 
 
 def _list(

@@ -186,6 +186,7 @@ class SystemAnswer(Answer):
     last_day_events: int
     ingested: dict[str, int]
     shell_left_out: dict[str, int]
+    commits_left_out: dict[str, int]
     champion: dict[str, JsonValue] | None
     cycle: CycleItem | None
     behaviour: list[BehaviourItem]

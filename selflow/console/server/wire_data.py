@@ -64,6 +64,26 @@ class ActivityAnswer(Answer):
     items: list[ActivityItem]
 
 
+class FolderItem(Answer):
+    """What happened to files in a folder and below it; ``events_before`` in the time of the same
+    length before.
+    """
+
+    folder: str
+    files: int
+    events: int
+    last_at: str
+    events_before: int
+
+
+class FoldersAnswer(Answer):
+    """``GET /api/activity/folders``: the busiest first; ``more`` folders are not listed."""
+
+    within: str | None
+    items: list[FolderItem]
+    more: int
+
+
 class RejectedItem(Answer):
     """An event that was not taken: its place in the request, and why."""
 

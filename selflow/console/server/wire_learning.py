@@ -84,7 +84,7 @@ class AgentItem(Answer):
     base_sha256: str
     pattern_id: str | None
     cycle_id: str
-    status: Literal["champion", "retired", "rejected", "no_verdict", "deleted"]
+    status: Literal["champion", "retired", "rejected", "no_verdict", "deleted", "forgotten"]
     verdict_id: str
     created_at: str
     previous_id: str | None

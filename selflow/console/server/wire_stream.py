@@ -1,6 +1,8 @@
 """The API's records of the live stream and of commands."""
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import Field, JsonValue, model_validator
 
 from selflow.console.server.wire import CycleItem, SystemAnswer
 from selflow.console.server.wire_data import EventItem
@@ -16,8 +18,19 @@ class LiveMessage(Answer):
     events: list[EventItem]
 
 
+class CommandStage(Answer):
+    """One stage of a deletion, with what it did."""
+
+    name: str
+    state: Literal["running", "done", "failed"]
+    seconds: float | None
+    result: dict[str, JsonValue]
+
+
 class CommandItem(Answer):
-    """An act that was asked for in the console, from ``queued`` to ``done`` or ``failed``."""
+    """An act that was asked for in the console, from ``queued`` to ``done`` or ``failed``; a
+    deletion has stages.
+    """
 
     id: str
     action: str
@@ -28,6 +41,13 @@ class CommandItem(Answer):
     accepted_at: str | None
     finished_at: str | None
     error: str
+    stages: list[CommandStage] = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _show_stages(cls, values: Any) -> Any:  # noqa: ANN401  (what pydantic hands in)
+        details = values.get("details") or {}
+        return {**values, "stages": details.get("stages", values.get("stages", []))}
 
 
 class RunsMessage(Answer):

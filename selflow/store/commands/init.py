@@ -117,6 +117,11 @@ def init(  # noqa: PLR0913  (one for each option)
     call: Invocation = ctx.obj
     for name in [*(grant or ()), *(revoke or ())]:
         if name not in _BY_NAME and not (name in {IMPORT, COMMITS} and name in (revoke or ())):
+            if name == COMMITS:
+                raise UsageError(
+                    "commits are allowed one repository at a time",
+                    "in each: selflow git install --record",
+                )
             raise UsageError(f"unknown kind of source: {name}", f"kinds: {', '.join(_BY_NAME)}")
     if list_all:
         _list(call)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from selflow.collect.companion.git_hooks import NOTE, RECORD, SUFFIX
+from selflow.collect.companion.git_hooks import MAX_WAITING_FILES, NOTE, RECORD, SUFFIX
 from selflow.collect.companion.sections import commits_at
 from selflow.collect.event_filter import EventFilter
 from selflow.collect.importers.git import import_git
@@ -127,6 +127,35 @@ def test_a_suggestion_of_a_commit_that_was_not_made_says_nothing_of_the_next(
 
     assert answering.requests
     assert "suggestion" not in event.data
+
+
+def test_a_shared_folder_of_hooks_records_each_repository_as_its_own(
+    cli: Cli, root: Root, repository: Repository, tmp_path: Path
+) -> None:
+    shared, other = tmp_path / "shared", Repository(tmp_path / "other", tmp_path / "seen2")
+    other.folder.mkdir()
+    other.git("init", "-q")
+    for one in (repository, other):
+        one.git("config", "core.hooksPath", str(shared))
+    cli("git", "install", "--record", "--hooks-path", str(repository.folder))
+    repository.commit("-m", "mine")
+    other.commit("-m", "of another repository")
+
+    assert messages(collected(root)) == ["mine"]
+
+
+def test_of_too_many_waiting_commits_the_oldest_go_and_are_counted(
+    cli: Cli, root: Root, repository: Repository
+) -> None:
+    record(cli, repository)
+    for number in range(MAX_WAITING_FILES + 3):
+        (root.commit_spool / f"{1_000_000_000_000_000 + number}-git-1.log").write_text("")
+    repository.commit("-m", "the newest")
+
+    names = waiting(root)
+    assert len([name for name in names if name.endswith(".log")]) == MAX_WAITING_FILES
+    assert "1000000000000000-git-1.log" not in names
+    assert cli("status", "--json").document["commits_left_out"] == {"files": 4}
 
 
 def test_only_what_was_written_for_a_commit_is_recorded(

@@ -115,6 +115,24 @@ def test_hooks_shared_with_other_repositories_are_refused(
     assert "core.hooksPath" in ended.err
 
 
+def test_hooks_elsewhere_are_chained_and_put_back_when_the_owner_asks(
+    cli: Cli, repository: Repository, answering: Answering, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    theirs = f"#!/bin/sh\ntouch {tmp_path}/ran\n"
+    (shared / HOOK).write_text(theirs)
+    (shared / HOOK).chmod(0o750)
+    repository.git("config", "core.hooksPath", str(shared))
+    assert cli("git", "install", "--hooks-path", str(repository.folder)).code == 0
+
+    assert SUGGESTED in repository.commit()
+    assert (tmp_path / "ran").exists()
+    assert cli("git", "uninstall", str(repository.folder)).code == 0
+    assert [path.name for path in shared.iterdir()] == [HOOK]
+    assert ((shared / HOOK).read_text(), (shared / HOOK).stat().st_mode & 0o777) == (theirs, 0o750)
+
+
 def test_a_folder_without_a_repository_is_one_error(cli: Cli, tmp_path: Path) -> None:
     ended = cli("git", "install", str(tmp_path))
 

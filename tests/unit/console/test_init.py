@@ -251,3 +251,10 @@ def test_a_person_is_asked_for_each_kind(
 
     assert "allow? [y/N]" in ended.err
     assert [item["source"] for item in ended.document["granted"]] == ["file_system", "ingest"]
+
+
+def test_commits_are_allowed_by_the_command_that_is_named(cli: Cli) -> None:
+    ended = cli("init", "--grant", "git_commits")
+
+    assert ended.code == 2
+    assert "selflow git install --record" in ended.err

@@ -6,8 +6,14 @@ import pytest
 
 from actors.command_runner import CommandRunner
 from selflow.core.grants import OWNER
+from selflow.store.command_records import Command
 from tests.unit.console.server.worlds import NOW_US, Console
 from tests.unit.store.worlds import register
+
+
+def never(command: Command) -> None:
+    """No deletion is asked for here."""
+    raise AssertionError(command.id)
 
 
 def asked(console: Console, method: str, path: str, scope: str = "operate", **more: Any) -> Any:
@@ -15,7 +21,7 @@ def asked(console: Console, method: str, path: str, scope: str = "operate", **mo
     answer = console.ask(method, path, scope, **more)
     assert answer.status_code == 202, answer.text
     assert answer.json()["state"] == "queued"
-    CommandRunner(console.root, console.catalog, console.clock).once()
+    CommandRunner(console.root, console.catalog, console.clock, never).once()
     return console.ask("GET", answer.headers["location"]).json()
 
 
@@ -118,7 +124,7 @@ def test_what_fails_says_why(console: Console) -> None:
 def test_an_act_that_a_dead_supervisor_had_begun_is_not_done_twice(console: Console) -> None:
     answer = console.ask("POST", "/api/system/learn", "operate").json()
     console.catalog.commands.accept(answer["id"], NOW_US)
-    CommandRunner(console.root, console.catalog, console.clock).once()
+    CommandRunner(console.root, console.catalog, console.clock, never).once()
 
     told = console.ask("GET", f"/api/commands/{answer['id']}").json()
     assert told["state"] == "failed"

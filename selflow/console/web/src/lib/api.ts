@@ -48,8 +48,13 @@ export function whenSignedOut(listener: Listener): void {
   onSignedOut = listener;
 }
 
-async function request(method: string, url: string, body?: unknown): Promise<Response> {
-  const headers: Record<string, string> = { accept: "application/json" };
+async function request(
+  method: string,
+  url: string,
+  body?: unknown,
+  more: Record<string, string> = {},
+): Promise<Response> {
+  const headers: Record<string, string> = { accept: "application/json", ...more };
   if (body !== undefined) headers["content-type"] = "application/json";
   let answer: Response;
   try {
@@ -111,10 +116,11 @@ export async function send<M extends Exclude<Method, "get">, P extends PathsWith
   options: {
     names?: PathOf<Operation<P, M>>;
     body?: BodyOf<Operation<P, M>>;
+    headers?: Record<string, string>;
   } = {},
 ): Promise<AnswerOf<Operation<P, M>> | null> {
   const url = filled(path, options.names ?? {});
-  const answer = await request(method.toUpperCase(), url, options.body);
+  const answer = await request(method.toUpperCase(), url, options.body, options.headers);
   const text = await answer.text();
   return text ? (JSON.parse(text) as AnswerOf<Operation<P, M>>) : null;
 }

@@ -14,9 +14,14 @@ import type {
   FactItem,
   GivenAnswer,
   ModelItem,
+  FolderItem,
+  ForgetPreview,
   PatternItem,
   ProblemMessage,
   ResultItem,
+  RulesAnswer,
+  RulesPreview,
+  SelectionBody,
   SettingItem,
   SettingsAnswer,
   StageItem,
@@ -51,6 +56,11 @@ export type EventSourceCount = StreamItem;
 export type Audit = AuditItem;
 export type Activity = ActivityItem;
 export type Command = CommandItem;
+export type Folder = FolderItem;
+export type Forgettable = ForgetPreview;
+export type Selection = Partial<SelectionBody>;
+export type RulesAnswered = RulesAnswer;
+export type RulesTried = RulesPreview;
 export type CommandTaken = CommandAnswer;
 
 /** What the stream brings of each topic, when it is no refusal. */

@@ -3,7 +3,7 @@
 import { count, decimal, duration, percent, soon, timeOfDay } from "./format";
 import type { Pattern } from "./records";
 
-const plural = (n: number, one: string, many: string): string =>
+export const plural = (n: number, one: string, many: string): string =>
   `${count(n)} ${n === 1 ? one : many}`;
 
 export const text = {
@@ -204,6 +204,7 @@ export const text = {
       rejected: "rejected",
       no_verdict: "not judged",
       deleted: "deleted",
+      forgotten: "forgotten",
     },
     decisions: { passed: "passed", rejected: "rejected", no_verdict: "no verdict" },
     beliefs: "What the router believes",
@@ -323,7 +324,7 @@ export const text = {
     bySource: "What came, by source",
     last: "Last",
     events: "Stored events",
-    filters: { q: "Words", source: "Source", kind: "Kind", app: "Program" },
+    filters: { q: "Words", source: "Source", kind: "Kind", app: "Program", folder: "Folder" },
     oneEvent: (seq: number): string => `Event ${count(seq)}`,
     goneEvent: (seq: number): string => `Event ${count(seq)} is not stored, or not any more.`,
     noMatch: "No event matches",
@@ -372,6 +373,7 @@ export const text = {
       rejected: "rejected",
       no_verdict: "not judged",
       deleted: "deleted",
+      forgotten: "its data was deleted",
     } as Record<string, string>,
     size: "Size",
     notHere: "not on the disk",
