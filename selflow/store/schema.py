@@ -11,11 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from selflow.core.errors import StoreError
-from selflow.store import command_records, pattern_records, records
+from selflow.store import command_records, pattern_records, records, run_records
 from selflow.store.row import Row, holds
 
-HEAD = "0005"
-"""The newest migration; a test compares it with the folder. Those before were never released."""
+HEAD = "0008"
+"""The newest migration; a test compares it with the folder."""
+_KNOWN = ("", "0005", HEAD)
+"""The schemas that the migrations bring to the newest one. Those before were never released."""
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -98,6 +100,7 @@ TABLES: dict[type[Row], sa.Table] = {
     pattern_records.BehaviourChange: _table(pattern_records.BehaviourChange),
     records.Base: _table(records.Base, _only_one("uq_bases_current", "is_current", "is_current")),
     records.Trial: _table(records.Trial),
+    run_records.Run: _table(run_records.Run, sa.Index(None, "cycle_id")),
     records.Opening: _table(records.Opening),
     records.AgentVersion: _table(
         records.AgentVersion,
@@ -130,9 +133,9 @@ def upgrade(connection: Connection, name: str) -> None:
         StoreError: The catalog ``name`` has a schema that no migration of this program knows.
     """
     current = version(connection)
-    if current not in {"", HEAD}:
+    if current not in _KNOWN:
         raise StoreError(
-            f"the catalog {name} has schema {current}; this program knows {HEAD} alone",
+            f"the catalog {name} has schema {current}; this program knows up to {HEAD}",
             "start the SelFlow that wrote it, or move it away: selflow up makes an empty one",
         )
     from alembic import command

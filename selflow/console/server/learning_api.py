@@ -1,4 +1,6 @@
-"""``/api/patterns``, ``agents``, ``cycles``, ``trials``, ``verdicts``, ``decisions``, ``audit``."""
+"""``/api/patterns``, ``agents``, ``cycles``, ``runs``, ``trials``, ``verdicts``, ``decisions``,
+``audit``.
+"""
 
 from typing import Annotated
 
@@ -8,8 +10,9 @@ from selflow.console.server.learning_view import (
     agents_answer,
     find_cycle,
     patterns_answer,
+    run_items,
     stage_items,
-    trial_items,
+    trials_of,
 )
 from selflow.console.server.paging import Cursor, Limit, newest_page
 from selflow.console.server.read_model import Model
@@ -20,6 +23,7 @@ from selflow.console.server.wire_learning import (
     AuditItem,
     DecisionItem,
     PatternsAnswer,
+    RunsAnswer,
     StagesAnswer,
     TrialsAnswer,
     VerdictItem,
@@ -66,10 +70,14 @@ def stages(cycle_id: Name, model: Model) -> StagesAnswer:
 
 @routes.get("/api/trials", "view")
 def trials(model: Model, cycle_id: Filter = None, agent: Filter = None) -> TrialsAnswer:
-    """The trials of searches, of one cycle or one agent if they are named."""
-    given = {"cycle_id": cycle_id, "agent": agent}
-    wanted = {name: value for name, value in given.items() if value is not None}
-    return TrialsAnswer(items=trial_items(model, **wanted), next=None)
+    """The trials of searches with their curves, of one cycle or one agent if they are named."""
+    return TrialsAnswer(items=trials_of(model, cycle_id, agent), next=None)
+
+
+@routes.get("/api/runs", "view")
+def runs(model: Model, cycle_id: Filter = None) -> RunsAnswer:
+    """Long work with its curves, of one cycle if it is named."""
+    return RunsAnswer(items=run_items(model, cycle_id), next=None)
 
 
 @routes.get("/api/verdicts", "view")

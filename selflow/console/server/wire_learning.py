@@ -113,22 +113,70 @@ class StageItem(Answer):
 
 
 class TrialItem(Answer):
-    """One configuration that a search tried; ``tune_bits`` is its log-loss on the tune part."""
+    """One configuration that a search tried; ``tune_bits`` is its lowest log-loss on the tune part.
+
+    ``losses`` and ``checks`` are curves of (step, bits): the training loss, and the loss on the
+    tune part. ``eta_s`` is the time to its last step, were it trained to the end; a trial that no
+    run told of has no steps.
+    """
 
     id: str
     cycle_id: str
     agent: str
     config: dict[str, JsonValue]
-    state: Literal["rung", "finished", "failed", "stopped"]
+    state: Literal["running", "rung", "finished", "failed", "stopped", "lost"]
     tune_bits: float | None
     seconds: float
     error: str
+    step: int | None
+    steps: int | None
+    tokens_per_s: float | None
+    memory_bytes: int | None
+    losses: list[tuple[int, float]]
+    checks: list[tuple[int, float]]
+    eta_s: float | None
+    started_at: str | None
 
 
 class TrialsAnswer(Answer):
-    """``GET /api/trials``."""
+    """``GET /api/trials``: the document of ``selflow trials --json``."""
 
     items: list[TrialItem]
+    next: None
+
+
+class RunItem(Answer):
+    """Long work in one process: a stage, or a configuration of a search (then with ``config``).
+    ``lost``: its process is gone; the last point stays. ``step_s`` is the median of the last 20
+    step times, ``eta_s`` the remaining steps times that.
+    """
+
+    id: str
+    cycle_id: str
+    stage: str
+    agent: str
+    config: dict[str, JsonValue]
+    state: Literal["running", "rung", "finished", "failed", "lost"]
+    started_at: str
+    updated_at: str
+    finished_at: str | None
+    pid: int
+    step: int
+    steps: int
+    tokens: int
+    tokens_per_s: float | None
+    step_s: float | None
+    memory_bytes: int
+    losses: list[tuple[int, float]]
+    checks: list[tuple[int, float]]
+    error: str
+    eta_s: float | None
+
+
+class RunsAnswer(Answer):
+    """``GET /api/runs``, in the order in which they began."""
+
+    items: list[RunItem]
     next: None
 
 
