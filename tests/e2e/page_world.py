@@ -1,6 +1,7 @@
 """A root with a past: events, patterns, agents, cycles and beliefs, written without a session."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from selflow.core.clock import SystemClock
@@ -23,6 +24,7 @@ from selflow.store.records import (
     Verdict,
 )
 from selflow.store.row_writer import writing
+from selflow.store.run_records import Run
 
 MINUTE_US = 60_000_000
 EVENTS = 600
@@ -32,6 +34,8 @@ RIGHT_TO_LEFT = "קובץ חדש.txt"
 SUBJECTS = ("src/parser.py", "README.md", "tests/test_parser.py", MARKUP, LONG, RIGHT_TO_LEFT)
 FAMILIES = ("hdbscan", "spectral", "gmm", "density", "ward")
 CYCLE, DATA_HASH = "cyc_page", "ab" * 32
+LOSSES = [(step, round(6.5 + 3 / step, 3)) for step in range(1, 81)]
+CHECKS = [(10 * eighth, round(6.6 + 1 / eighth, 3)) for eighth in range(1, 9)]
 
 
 def write_past(root: Root) -> None:
@@ -74,6 +78,12 @@ def _write_learning(insert: Callable[[Any], Any], now_us: int) -> None:
         config = {"learning_rate": 0.0001 * (at + 1), "rank": 4 if at % 2 else 8}
         state = "finished" if at % 3 == 0 else "rung"
         insert(Trial(f"t{at}", CYCLE, "parser", config, state, 6.7 + at / 100, 5.0 + at, ""))
+        run = Run(
+            f"r{at}", CYCLE, "grow:parser", "parser", config, state, start_us, start_us, 1, "x"
+        )
+        insert(replace(run, step=80, steps=80, tokens=9_000, losses=LOSSES, checks=CHECKS))
+    base = Run("rb", CYCLE, "base", "", {}, "finished", start_us, start_us, 1, "x")
+    insert(replace(base, step=80, steps=80, tokens=9_000, losses=LOSSES))
     for at, name in enumerate(("parser-tests-readme", "shell-make", "appveyor-yml-stack", MARKUP)):
         insert(_pattern(at, name, now_us))
     insert(Transition(CYCLE, "shell-make", "survived", ["shell-make"], 0.83))

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 from selflow.collect.companion.spool import ShellSpool
+from selflow.console.cli.next_learning import LearningAhead
 from selflow.core import processes
 from selflow.core.clock import SystemClock, rfc3339
 from selflow.core.disk import storage_problem
@@ -59,11 +60,15 @@ def status_report(call: Invocation) -> int:
 
 
 def collect_status(
-    call: Invocation, now_us: int, read_fill: Callable[[], Fill | None] | None = None
+    call: Invocation,
+    now_us: int,
+    read_fill: Callable[[], Fill | None] | None = None,
+    ahead: LearningAhead | None = None,
 ) -> dict[str, Any]:
     """Everything that is to be said, in the shape of ``GET /api/system``.
 
     ``read_fill`` tells how full the log is in a process that has it open: LMDB opens one only once.
+    ``ahead`` is what that process knows of the hours and settings.
     """
     catalog = CatalogReader(call.catalog_location())
     facts = catalog.facts()
@@ -84,6 +89,11 @@ def collect_status(
         state = state if state == "not running" else "degraded"
     champion = catalog.champion()
     cycles = catalog.learned(Cycle)
+    fill, behaviour = (read_fill or partial(_fill, call))(), behaviour_items(catalog)
+    cycle = as_document(cycles[-1]) if cycles else None
+    learning = (ahead or LearningAhead.of(call)).document(
+        facts.trigger, fill, now_us, state=state, cycle=cycle, behaviour=behaviour
+    )
     return {
         "state": state,
         "reasons": reasons,
@@ -94,7 +104,8 @@ def collect_status(
         },
         "keeper": _beside(keeper),
         "console": _beside(console),
-        "buffer": _buffer((read_fill or partial(_fill, call))(), facts.budget_bytes),
+        "buffer": _buffer(fill, facts.budget_bytes),
+        **learning,
         "ingested": facts.ingested.totals,
         "shell_left_out": dict(ShellSpool(call.root.shell_spool).counts()),
         "champion": champion
@@ -103,8 +114,8 @@ def collect_status(
             "upto_seq": champion.upto_seq,
             "created_at": rfc3339(champion.created_at_us),
         },
-        "cycle": as_document(cycles[-1]) if cycles else None,
-        "behaviour": behaviour_items(catalog),
+        "cycle": cycle,
+        "behaviour": behaviour,
         "agents": [item.id for item in catalog.learned(AgentVersion, status="champion")],
         "router": router_beliefs(catalog),
         "consents": [
@@ -290,6 +301,7 @@ def _lines(call: Invocation, document: dict[str, Any]) -> Iterator[str]:
     if champion := document["champion"]:
         yield f"predictor: {champion['id']}, learned up to event {champion['upto_seq']:,}"
     yield from _learning(document["cycle"], document["agents"])
+    yield f"next learning: {document['next_learning']['text']}"
     yield from (printable(change["text"]) for change in document["behaviour"])
     if arms := document["router"]["items"]:
         held = [f"{a['arm']} {a['success']:.2f} ({a['low']:.2f} to {a['high']:.2f})" for a in arms]

@@ -15,6 +15,7 @@ import type {
   PatternItem,
   ProblemMessage,
   ResultItem,
+  RunItem,
   SettingItem,
   StageItem,
   StreamItem,
@@ -38,6 +39,7 @@ export type ArmBelief = Belief;
 export type Cycle = CycleItem;
 export type Stage = StageItem;
 export type Trial = TrialItem;
+export type Run = RunItem;
 export type Consent = ConsentItem;
 export type EventSourceCount = StreamItem;
 export type Audit = AuditItem;

@@ -83,7 +83,9 @@ export const text = {
     question: "Is it running, what is it doing, when does it learn next?",
     today: "Events in 24 hours",
     lastHour: (n: number): string => `${count(n)} in the last hour`,
-    about: "At about",
+    trainsIn: (when: string): string =>
+      when.startsWith("in ") ? `Training ${when}` : when.slice(0, 1).toUpperCase() + when.slice(1),
+    between: (low: string, high: string): string => `80% of cases: ${low} to ${high}`,
     stored: (n: number): string => `${count(n)} stored in all`,
     buffer: "Buffer",
     bufferOf: (filled: string, budget: string | null): string =>
@@ -214,6 +216,19 @@ export const text = {
       `It passed its verdict and served before. ${reasons.join(" ")}`,
     cannotPromote: "Without a passed verdict it cannot serve.",
   },
+  runs: {
+    training: "training loss",
+    tune: "loss on the tune part",
+    nothing: "Nothing is trained now.",
+    curves: (what: string): string => `Loss of ${what}`,
+    curvesNote:
+      "Bits by step: the mean of the training loss since the point before, and the loss on the tune part after each eighth.",
+    step: "Step",
+    steps: (step: number, of: number): string => `step ${count(step)} of ${count(of)}`,
+    left: (seconds: number): string => `${duration(seconds)} left`,
+    speed: (tokens: number): string => `${count(Math.round(tokens))} tokens/s`,
+    ofTrials: "to the end of its training; most trials end at their first eighth",
+  },
   training: {
     question: "What is being trained, is it going well, may I stop it?",
     buffer: "Data buffer",
@@ -243,7 +258,7 @@ export const text = {
     result: "Result",
     trials: "Trials",
     trialsNote:
-      "Each line is one configuration of the search; the best is blue, those stopped early are dashed.",
+      "Each line is one configuration of the search; the best and the chosen one are blue, those stopped early are dashed.",
     settings: "Settings",
     bits: "Loss, bits",
     config: (config: Record<string, unknown>): string =>
