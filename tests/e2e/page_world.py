@@ -4,11 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from selflow.core.clock import SystemClock
 from selflow.core.codec import encode_record
 from selflow.core.events import Event
 from selflow.core.grants import OWNER
 from selflow.core.paths import Root
+from selflow.discover.views import Views, map_files
 from selflow.store.catalog import Catalog
 from selflow.store.log import EventLog
 from selflow.store.pattern_records import Pattern, Transition
@@ -48,10 +51,33 @@ def write_past(root: Root) -> None:
     events = [_event(number, now_us) for number in range(EVENTS)]
     log.append("page", 1, [encode_record(event) for event in events])
     log.close()
+    _write_map(root)
     with writing(root.catalog) as rows:
         rows.insert(Consent("files", now_us - 9 * MINUTE_US, None, {"paths": ["~/projects"]}))
         rows.insert(Consent("metrics", now_us - 9 * MINUTE_US, now_us - MINUTE_US, {}))
         _write_learning(rows.insert, now_us)
+
+
+def _write_map(root: Root) -> None:
+    """Three groups of windows, and what is in none."""
+    rng, k = np.random.default_rng(7), 3
+    groups = np.repeat(np.arange(-1, k), 80).astype(np.int32)
+    x = (
+        rng.standard_normal((len(groups), 2))
+        + 4 * np.array([[0, 0], [0, 1], [1, 1], [1, 0]])[groups]
+    )
+    views = Views(
+        FAMILIES,
+        np.array([np.roll(groups, 9 * at) for at in range(len(FAMILIES))]),
+        np.arange(len(groups)),
+        np.eye(k) * 0.7 + 0.1,
+        np.eye(len(FAMILIES) + 1) * 0.4 + 0.6,
+    )
+    names = dict(enumerate(("parser-tests-readme", "shell-make", MARKUP)))
+    folder = root.artifacts / DATA_HASH
+    folder.mkdir(parents=True)
+    for name, content in map_files(x, groups, views, names, names).items():
+        (folder / name).write_bytes(content)
 
 
 def _event(number: int, now_us: int) -> Event:

@@ -5,10 +5,12 @@
 from typing import Annotated
 
 from fastapi import Path, Query
+from fastapi.responses import Response
 
 from selflow.console.server.learning_view import (
     agents_answer,
     find_cycle,
+    no_map,
     patterns_answer,
     run_items,
     stage_items,
@@ -20,6 +22,7 @@ from selflow.console.server.routes import Routes
 from selflow.console.server.wire import CycleItem, Page
 from selflow.console.server.wire_learning import (
     AgentsAnswer,
+    AgreementAnswer,
     AuditItem,
     DecisionItem,
     PatternsAnswer,
@@ -28,6 +31,7 @@ from selflow.console.server.wire_learning import (
     TrialsAnswer,
     VerdictItem,
 )
+from selflow.store.pattern_map import PatternMap
 from selflow.store.records import AuditEntry, Cycle, Decision, Verdict
 from selflow.store.row import document
 
@@ -42,6 +46,30 @@ def patterns(model: Model) -> PatternsAnswer:
     agent, and what became of those of the discovery before.
     """
     return patterns_answer(model)
+
+
+@routes.get("/api/patterns/agreement", "view")
+def patterns_agreement(model: Model) -> AgreementAnswer:
+    """How far the families of clusterings agree, and what the map of the windows is."""
+    known = PatternMap(model.catalog, model.root).document()
+    if known is None:
+        raise no_map()
+    return AgreementAnswer(**known)
+
+
+@routes.get(
+    "/api/patterns/map", "view", responses={200: {"content": {"application/octet-stream": {}}}}
+)
+def patterns_map(
+    model: Model, view: Annotated[str, Query(max_length=40)] = "consensus"
+) -> Response:
+    """The windows of the newest discovery as points, 10 bytes each, little endian: Float32 x and y,
+    Int16 number of the cluster (-1: none), as a family or the consensus sees them.
+    """
+    points = PatternMap(model.catalog, model.root).points(view)
+    if points is None:
+        raise no_map()
+    return Response(points, media_type="application/octet-stream")
 
 
 @routes.get("/api/agents", "view")

@@ -37,6 +37,11 @@ def find_cycle(model: ReadModel, cycle_id: str) -> Cycle:
     raise ApiError(404, "cycle_not_found", "there is no such cycle", "GET /api/cycles lists them")
 
 
+def no_map() -> ApiError:
+    """There is no map, or no such view of it (404)."""
+    return ApiError(404, "map_not_found", "there is no such map of patterns", "selflow learn")
+
+
 def stage_items(model: ReadModel, cycle_id: str) -> list[StageItem]:
     """The journal of a cycle; the seconds of a stage that is worked on count until now."""
     now_us = model.clock.now_us()

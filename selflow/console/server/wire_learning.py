@@ -57,6 +57,37 @@ class PatternsAnswer(Answer):
     next: None
 
 
+class Matrix(Answer):
+    """A symmetric table: ``values`` by row and column, both called ``names``."""
+
+    names: list[str]
+    values: list[list[float]]
+
+
+class MapView(Answer):
+    """A family of clusterings or the consensus, and in how many clusters it sees the windows."""
+
+    name: str
+    k: int
+
+
+class AgreementAnswer(Answer):
+    """``GET /api/patterns/agreement``. ``together``: the share of all partitions that keep two
+    windows of two clusters together; ``agreement``: the adjusted mutual information of the families
+    and the consensus. ``points`` of ``windows`` are on the map; ``names`` are those of the
+    consensus's clusters by number.
+    """
+
+    cycle_id: str
+    method: str
+    windows: int
+    points: int
+    names: dict[str, str]
+    views: list[MapView]
+    together: Matrix
+    agreement: Matrix
+
+
 class VerdictItem(Answer):
     """What the gate said, with all numbers; without a look at the gate set there is no opening and
     no level.

@@ -216,6 +216,23 @@ export const text = {
       `It passed its verdict and served before. ${reasons.join(" ")}`,
     cannotPromote: "Without a passed verdict it cannot serve.",
   },
+  map: {
+    title: "Map of the windows",
+    note: (method: string, points: number, windows: number): string =>
+      `A projection: distances between groups are not to scale. It shows ${method}` +
+      (points < windows
+        ? `, a sample of ${count(points)} of ${count(windows)} windows, cluster by cluster.`
+        : `, all ${count(windows)} windows.`),
+    noise: "in no cluster",
+    cluster: (label: number): string => `cluster ${label + 1}`,
+    draw: "Draw a rectangle to see what lies inside.",
+    inside: (n: number, parts: string[]): string =>
+      `${plural(n, "window", "windows")} inside: ${parts.join(", ")}`,
+    together: "Kept together",
+    togetherNote: "Share of all clusterings that keep two windows of these clusters together.",
+    agree: "Agreement of the families",
+    agreeNote: "Adjusted mutual information: 1 is the same clusters, 0 is chance.",
+  },
   runs: {
     training: "training loss",
     tune: "loss on the tune part",
