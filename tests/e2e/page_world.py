@@ -21,6 +21,7 @@ from selflow.store.records import (
     Beliefs,
     Consent,
     Cycle,
+    Decision,
     Opening,
     Stage,
     Trial,
@@ -135,7 +136,16 @@ def _write_learning(insert: Callable[[Any], Any], now_us: int) -> None:
             ("base", 3, 0.6, 0.2, 0.9),
         )
     ]
-    insert(Beliefs(1, {"summary": summary}, 703, now_us))
+    arms = {
+        item["arm"]: {"pulls": item["pulls"], "wins": 40.0 - at * 9, "losses": 4.0 + at}
+        for at, item in enumerate(summary)
+    }
+    insert(Beliefs(1, {"summary": summary, "surfaces": {"next": arms}}, 703, now_us))
+    for at in range(60):
+        routing = {"arm": "pool", "surface": "next", "propensity": 0.81, "policy": "thompson"}
+        routing |= {"explored": at % 7 == 0, "forced": at % 11 == 0}
+        at_us = now_us - (60 - at) * 9 * MINUTE_US
+        insert(Decision(f"dec_{at:02}", at_us, "routed", 0, [], [], None, routing))
 
 
 def _write_version(

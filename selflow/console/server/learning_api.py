@@ -26,6 +26,7 @@ from selflow.console.server.wire_learning import (
     AuditItem,
     DecisionItem,
     PatternsAnswer,
+    RoutingAnswer,
     RunsAnswer,
     StagesAnswer,
     TrialsAnswer,
@@ -33,6 +34,7 @@ from selflow.console.server.wire_learning import (
 )
 from selflow.store.pattern_map import PatternMap
 from selflow.store.records import AuditEntry, Cycle, Decision, Verdict
+from selflow.store.routing_view import routing_document
 from selflow.store.row import document
 
 Name = Annotated[str, Path(max_length=200)]
@@ -76,6 +78,12 @@ def patterns_map(
 def agents(model: Model) -> AgentsAnswer:
     """Every version of every agent with its verdict, newest first; the router's beliefs."""
     return agents_answer(model)
+
+
+@routes.get("/api/agents/routing", "view")
+def agents_routing(model: Model) -> RoutingAnswer:
+    """How the last 500 requests were routed, and by what beliefs."""
+    return RoutingAnswer(**routing_document(model.catalog))
 
 
 @routes.get("/api/cycles", "view")

@@ -131,6 +131,48 @@ class AgentsAnswer(Answer):
     next: None
 
 
+class RoutingBin(Answer):
+    """Routed requests one behind the other: ``explored`` went to an arm although another has the
+    higher mean, ``forced`` were named by the caller.
+    """
+
+    from_at: str
+    to_at: str
+    n: int
+    explored: int
+    exploited: int
+    forced: int
+
+
+class Density(Answer):
+    """The belief of an arm: its probability of success is Beta(a, b)."""
+
+    surface: str
+    arm: str
+    n: int
+    a: float
+    b: float
+
+
+class Because(Answer):
+    """Why a request was answered by whom it was."""
+
+    decision_id: str
+    at: str
+    text: str
+
+
+class RoutingAnswer(Answer):
+    """``GET /api/agents/routing``: the document of ``selflow agents routing --json``."""
+
+    n: int
+    explored: int
+    forced: int
+    bins: list[RoutingBin]
+    densities: list[Density]
+    because: Because | None
+
+
 class StageItem(Answer):
     """One stage of a cycle; ``seconds`` until now while it runs."""
 

@@ -9,7 +9,8 @@ import pytest
 
 from selflow.core.training_steps import StepReport
 from selflow.discover.views import POINT, Views, map_files
-from selflow.store.records import Artifact
+from selflow.store.records import Artifact, Decision
+from selflow.store.routing_view import LAST_ROUTED
 from selflow.store.run_recorder import RunPlace
 from tests.unit.console.conftest import Cli
 from tests.unit.console.server.worlds import NOW_US, Console
@@ -98,3 +99,24 @@ def test_trials_and_runs_are_those_of_the_command_line(console: Console, cli: Cl
     assert (run["stage"], run["losses"][0]) == ("grow:writing", [1, 7.0])
     assert "3 of 80" in cli("trials").out
     assert console.ask("GET", "/api/runs?cycle_id=other").json()["items"] == []
+
+
+def test_routing_tells_what_was_explored_and_why(console: Console, cli: Cli) -> None:
+    drawn = {"surface": "next", "propensity": 0.25, "policy": "thompson", "forced": False}
+    for at in range(LAST_ROUTED + 20):
+        routing = {**drawn, "arm": "pool", "explored": at % 4 == 0, "forced": at % 10 == 0}
+        decision = Decision(f"dec_{at:04}", NOW_US + at, "routed", 0, [], [], routing=routing)
+        console.catalog.decisions.record(decision)
+    console.catalog.decisions.record(Decision("dec_x", NOW_US * 2, "pool", 0, [], []))
+
+    shown = console.ask("GET", "/api/agents/routing").json()
+    assert shown == cli("agents", "routing", "--json").document
+    assert (shown["n"], shown["forced"], len(shown["bins"])) == (LAST_ROUTED, 50, 20)
+    assert shown["explored"] == 125 - 25  # of every fourth, those that nobody had named
+    assert all(
+        item["explored"] + item["exploited"] + item["forced"] == item["n"] == 25
+        for item in shown["bins"]
+    )
+    assert shown["because"]["text"] == (
+        "pool answered on next: drawn with probability 0.25 by thompson; no arm has a higher mean"
+    )

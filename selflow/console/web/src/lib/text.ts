@@ -216,6 +216,21 @@ export const text = {
       `It passed its verdict and served before. ${reasons.join(" ")}`,
     cannotPromote: "Without a passed verdict it cannot serve.",
   },
+  routing: {
+    title: "Explored and exploited",
+    note: (n: number, explored: number, forced: number): string =>
+      `Of the last ${plural(n, "routed request", "routed requests")}, ${count(explored)} went to an arm to learn more of it` +
+      (forced ? ` and ${count(forced)} to one that the caller named.` : "."),
+    because: (why: string, when: string): string => `The newest, ${when}: ${why}.`,
+    until: "Until",
+    explored: "explored",
+    exploited: "exploited",
+    forced: "named",
+    mean: "Mean",
+    densities: "What is believed of each arm",
+    densitiesNote: "Density of the probability of success, of the five arms with the most feedback.",
+    lineage: "Served before it",
+  },
   map: {
     title: "Map of the windows",
     note: (method: string, points: number, windows: number): string =>

@@ -23,7 +23,7 @@ export function curvesOf(of: Pick<Run, "losses" | "checks">): LineSpec | null {
   if (!xs.length) return null;
   const along = (curve: Map<number, number>): (number | null)[] =>
     xs.map((step) => curve.get(step) ?? null);
-  const training = { name: text.runs.training, token: "series-1", values: along(losses), isSparse: true };
+  const training = { name: text.runs.training, token: "series-1", values: along(losses), isJoined: true };
   const tune = { name: text.runs.tune, token: "series-2", values: along(checks), isSparse: true };
   return {
     xs,

@@ -11,7 +11,9 @@ export interface LineSeries {
   token: string;
   values: (number | null)[];
   isDashed?: boolean;
-  /** Known at a few places: points, joined over what lies between. */
+  /** Joined over the places where it has no value. */
+  isJoined?: boolean;
+  /** Known at a few places alone: with points. */
   isSparse?: boolean;
   /** Drawn as a bar from zero, for counts in bins. */
   isBar?: boolean;
@@ -62,7 +64,7 @@ function options(spec: LineSpec, widthPx: number): uPlot.Options {
         stroke: colourOf(each.token),
         width: each.isBar ? 0 : 2,
         points: { show: each.isSparse === true || spec.xs.length < 3, size: 6 },
-        spanGaps: each.isSparse === true,
+        spanGaps: each.isJoined === true || each.isSparse === true,
         ...(each.isBar && bars ? { paths: bars, fill: colourOf(each.token) } : {}),
         ...(each.isDashed ? { dash: [6, 4] } : {}),
       })),
