@@ -141,7 +141,8 @@ def _of_family(fits: Labels, consensus: Labels, mass: Floats) -> Labels:
     number = np.arange(len(table)) + table.shape[1]
     ours, theirs = linear_sum_assignment(-table)
     number[ours] = theirs
-    return np.unique(number)[np.unique(number).searchsorted(number)][own].astype(np.int32)
+    numbered: Labels = number[own].astype(np.int32)
+    return numbered
 
 
 def _between_clusters(together: Floats, groups: Labels, mass: Floats, k: int) -> Floats:

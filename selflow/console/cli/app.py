@@ -47,6 +47,7 @@ SUMMARIES = {
     "learn": "Begin a learning cycle.",
     "discover": "Find the clusters in a table that several families of clustering agree on.",
     "patterns": "List the current patterns, largest first.",
+    "trials": "List the configurations that searches tried, with what they reached.",
     "agents": "List the agents' versions with their verdicts, newest first.",
     "ask": "Ask about your own events.",
     "predict": "Predict the next step.",
