@@ -29,9 +29,8 @@ def shown_steps(request: StageRequest, stage: str) -> Iterator[OnStep]:
     """
     from selflow.store.run_recorder import recorded
 
-    clock = SystemClock()
-    place = run_place(request, stage)
-    with request.plan.catalog() as catalog, recorded(place, clock) as recorder:
+    clock, target = SystemClock(), run_place(request, stage)
+    with request.plan.catalog() as catalog, recorded(target, clock) as recorder:
 
         def on_step(report: StepReport) -> None:
             if recorder.step(report):

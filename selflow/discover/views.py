@@ -56,7 +56,9 @@ def views_of(votes: Votes, index: int, groups: Labels, home: Ints) -> Views:
     names = tuple(dict.fromkeys(votes.family))
     k = int(groups.max(initial=-1)) + 1
     own = [
-        _of_family(votes.labels[[each == name for each in votes.family], index], groups, votes.mass)
+        _of_family(
+            votes.labels[[family == name for family in votes.family], index], groups, votes.mass
+        )
         for name in names
     ]
     rows = np.array(own, np.int32).reshape(len(names), len(groups))

@@ -17,7 +17,6 @@ from selflow.store import postgresql
 from selflow.store.pattern_records import BehaviourChange
 from selflow.store.records import (
     Consent,
-    Decision,
     Fact,
     Predictor,
     Service,
@@ -104,14 +103,6 @@ class CatalogReader:
             f"ORDER BY {moment} DESC, {key} DESC LIMIT ?"
         )
         return [from_row(kind, row) for row in self._rows(query, *values, limit_rows)]
-
-    def routed(self, limit_rows: int) -> list[Decision]:
-        """The newest decisions that the router made, newest first."""
-        query = (
-            "SELECT * FROM decisions WHERE routing IS NOT NULL ORDER BY at_us DESC, id DESC LIMIT ?"
-        )
-        rows = [from_row(Decision, row) for row in self._rows(query, limit_rows)]
-        return [decision for decision in rows if decision.routing]  # the JSON null of old rows
 
     def behaviour_changes(self) -> list[BehaviourChange]:
         """New behaviour and drift that the newest finished discovery did not know."""

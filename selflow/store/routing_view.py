@@ -4,6 +4,7 @@ No SQLAlchemy and no numpy may be imported here, not even indirectly.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from selflow.core.clock import rfc3339
@@ -11,15 +12,19 @@ from selflow.store.reading import CatalogReader
 from selflow.store.records import Beliefs, Decision
 
 LAST_ROUTED = 500
+LOOKED_AT = 5_000
+"""Decisions, routed and others, among which the routed ones are looked for."""
 BINS = 20
 TOP_ARMS = 5
 
 
 def routing_document(reader: CatalogReader) -> dict[str, Any]:
-    """The last 500 routed requests, in at most 20 bins of as many each, oldest first; the beliefs
-    of the five arms with the most feedback; and why the newest request went where it went.
+    """The last 500 routed requests (of the last 5,000 of all), in at most 20 bins of as many each,
+    oldest first; the beliefs of the five arms with the most feedback; and why the newest request
+    went where it went.
     """
-    routed = reader.routed(LAST_ROUTED)[::-1]
+    newest = (one for one in reader.newest(Decision, LOOKED_AT) if one.routing)
+    routed = [*islice(newest, LAST_ROUTED)][::-1]
     size = max(1, -(-len(routed) // BINS))
     bins = [_bin(routed[first : first + size]) for first in range(0, len(routed), size)]
     stored = next(iter(reader.learned(Beliefs)), None)
@@ -50,13 +55,13 @@ def because(decision: Decision) -> dict[str, Any]:
     """Why a routed request was answered by whom it was."""
     routing: Any = decision.routing or {}
     who = f"{routing['arm']} answered on {routing['surface']}"
-    chance = f"drawn with probability {routing['propensity']:.2f} by {routing['policy']}"
+    drawn = f"drawn with probability {routing['propensity']:.2f} by {routing['policy']}"
     if routing["forced"]:
         text = f"{who}: the caller named it"
     elif routing["explored"]:
-        text = f"{who}: {chance}, to learn more of it; another arm has the higher mean"
+        text = f"{who}: {drawn}, to learn more of it; another arm has the higher mean"
     else:
-        text = f"{who}: {chance}; no arm has a higher mean"
+        text = f"{who}: {drawn}; no arm has a higher mean"
     return {"decision_id": decision.id, "at": rfc3339(decision.at_us), "text": text}
 
 

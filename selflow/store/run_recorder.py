@@ -164,9 +164,9 @@ class RunRecorder:
 
 
 @contextmanager
-def recorded(place: RunPlace, clock: Clock) -> Iterator[RunRecorder]:
+def recorded(target: RunPlace, clock: Clock) -> Iterator[RunRecorder]:
     """A run of one piece of work; it ends with the block, failed if that raises."""
-    recorder = place.begin({}, clock)
+    recorder = target.begin({}, clock)
     try:
         yield recorder
     except SelFlowError as error:

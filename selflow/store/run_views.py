@@ -30,13 +30,13 @@ _Point = tuple[int, float]
 def runs(reader: CatalogReader, cycle_id: str | None = None) -> list[Run]:
     """Runs of all cycles or of one, in the order in which they began; who works no more is lost."""
     wanted = {} if cycle_id is None else {"cycle_id": cycle_id}
-    found = reader.learned(Run, **wanted)
-    if not any(run.state == "running" for run in found):
-        return found
+    every_run = reader.learned(Run, **wanted)
+    if not any(run.state == "running" for run in every_run):
+        return every_run
     open_ids = {cycle.id for cycle in reader.learned(Cycle) if cycle.finished_at_us is None}
     return [
         replace(run, state="lost") if is_lost(run, is_cycle_open=run.cycle_id in open_ids) else run
-        for run in found
+        for run in every_run
     ]
 
 

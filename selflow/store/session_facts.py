@@ -33,7 +33,8 @@ class SessionFacts:
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The facts from the table's keys and values."""
         known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
-        rows, trigger = known.get("processes", ()), known.get("trigger")
+        rows = known.get("processes", ())
+        trigger = known.get("trigger")
         parsed = {
             "processes": tuple(ProcessRecord(**row) for row in rows),
             "trigger": None if trigger is None else TriggerLimits(**trigger),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from selflow.core.clock import rfc3339
 from selflow.core.events import Fill
@@ -18,7 +18,9 @@ from selflow.discover.next_cycle import (
     missing_of,
     wait_of,
 )
-from selflow.store.derived import DerivedIndex
+
+if TYPE_CHECKING:
+    from selflow.store.derived import DerivedIndex  # loads LMDB
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
 
@@ -29,17 +31,18 @@ class LearningAhead:
     session has ever written them down.
     """
 
-    index: DerivedIndex | None
+    index: "DerivedIndex | None"
     read_limits: Callable[[], TriggerLimits]
 
     @classmethod
     def of(cls, call: Invocation) -> Self:
         """For one call of the command line. Without an index nothing is said of the hours."""
-        path = call.root.derived / "console.db"
-        return cls(
-            DerivedIndex(path) if path.exists() else None,
-            lambda: TriggerLimits.of(call.settings().settings),
-        )
+        index, path = None, call.root.derived / "console.db"
+        if path.exists():
+            from selflow.store.derived import DerivedIndex
+
+            index = DerivedIndex(path)
+        return cls(index, lambda: TriggerLimits.of(call.settings().settings))
 
     def document(
         self,
@@ -52,9 +55,12 @@ class LearningAhead:
         behaviour: Sequence[Mapping[str, Any]],
     ) -> dict[str, Any]:
         """``conditions`` and ``next_learning``."""
-        limits = known_limits or self.read_limits()
-        reason = _hindrance(state, cycle, is_automatic=limits.is_automatic)
-        if self.index is None:
+        limits = known_limits
+        if limits is None and self.index is not None:
+            limits = self.read_limits()
+        is_automatic = limits is None or limits.is_automatic
+        reason = _hindrance(state, cycle, is_automatic=is_automatic)
+        if self.index is None or limits is None:
             unknown = "waits for the console to count the log"
             return {"conditions": [], "next_learning": _never(reason or unknown)}
         known = _known(self.index, fill, now_us)
@@ -66,7 +72,7 @@ class LearningAhead:
         }
 
 
-def _known(index: DerivedIndex, fill: Fill | None, now_us: int) -> Known:
+def _known(index: "DerivedIndex", fill: Fill | None, now_us: int) -> Known:
     diversity, hours = index.diversity(), index.hourly(now_us, HISTORY_DAYS * DAY_HOURS)
     return Known(fill, diversity.labels, diversity.days, hours)
 

@@ -87,7 +87,6 @@ def collect_status(
     if problem:
         reasons = [problem, *reasons]
         state = state if state == "not running" else "degraded"
-    champion = catalog.champion()
     cycles = catalog.learned(Cycle)
     fill, behaviour = (read_fill or partial(_fill, call))(), behaviour_items(catalog)
     cycle = as_document(cycles[-1]) if cycles else None
@@ -108,16 +107,9 @@ def collect_status(
         **learning,
         "ingested": facts.ingested.totals,
         "shell_left_out": dict(ShellSpool(call.root.shell_spool).counts()),
-        "champion": champion
-        and {
-            "id": champion.id,
-            "upto_seq": champion.upto_seq,
-            "created_at": rfc3339(champion.created_at_us),
-        },
+        **_serving(catalog),
         "cycle": cycle,
         "behaviour": behaviour,
-        "agents": [item.id for item in catalog.learned(AgentVersion, status="champion")],
-        "router": router_beliefs(catalog),
         "consents": [
             consent.source for consent in catalog.consents() if consent.revoked_at_us is None
         ],
@@ -126,6 +118,21 @@ def collect_status(
         "processes": _processes(seen, marked, [*facts.processes, *filter(None, (keeper, console))]),
         "versions": {"selflow": version("selflow")},
         "root": str(call.root.path),
+    }
+
+
+def _serving(catalog: CatalogReader) -> dict[str, Any]:
+    """Who answers: the predictor, the agents, and what the router believes of its arms."""
+    champion = catalog.champion()
+    return {
+        "champion": champion
+        and {
+            "id": champion.id,
+            "upto_seq": champion.upto_seq,
+            "created_at": rfc3339(champion.created_at_us),
+        },
+        "agents": [item.id for item in catalog.learned(AgentVersion, status="champion")],
+        "router": router_beliefs(catalog),
     }
 
 

@@ -16,7 +16,6 @@ _COLOURS = (
 """The series of the web page, by number of the cluster; all others are grey."""
 _REST = "#838c97"
 _MARKERS = ("o", "s", "^", "D", "v", "<", "P", "X")
-_POINT_BYTES = 10
 
 
 def write_plots(

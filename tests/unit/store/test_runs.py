@@ -123,6 +123,7 @@ def test_a_run_that_fails_says_why_without_foreign_words(
 ) -> None:
     with pytest.raises(ValueError), recorded(place, clock):
         raise ValueError("the owner's own words")
+    clock.advance(1.0)
     with pytest.raises(StoreError), recorded(replace(place, stage="base"), clock):
         raise StoreError("the cycle has ended", "stop")
 
