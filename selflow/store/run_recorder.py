@@ -50,10 +50,7 @@ class RunPlace:
 
     def begin(self, config: Mapping[str, Any], clock: Clock) -> "RunRecorder":
         """A new run. One of the same stage and configuration that still says that it runs is lost:
-        two never do the same work.
-
-        Raises:
-            StoreError: The catalog refuses.
+        two never do the same work. The work goes on where the catalog refuses.
         """
         location, now_us = catalog_of_session(self.root), clock.now_us()
         run = Run(
@@ -68,20 +65,23 @@ class RunPlace:
             this_pid(),
             this_host(),
         )
-        before = CatalogReader(location).learned(Run, cycle_id=self.cycle_id, stage=self.stage)
-        with writing(location) as rows:
-            for old in before:
-                if old.state == "running" and dict(old.config) == dict(config):
-                    rows.update(replace(old, state="lost", finished_at_us=now_us))
-            rows.insert(run)
+        try:
+            before = CatalogReader(location).learned(Run, cycle_id=self.cycle_id, stage=self.stage)
+            with writing(location) as rows:
+                for old in before:
+                    if old.state == "running" and dict(old.config) == dict(config):
+                        rows.update(replace(old, state="lost", finished_at_us=now_us))
+                rows.insert(run)
+        except StoreError as error:
+            _log.warning("the progress of %s is not written: %s", self.stage, error)
         return RunRecorder(run, location, clock)
 
 
 class RunRecorder:
     """Keeps one run's row up to date: with its first and last step, else at most twice a second.
 
-    The work goes on where the catalog refuses: a curve is not worth a training.
-    Cost: ``python -m bench.runs`` measures a step and a write.
+    The work goes on where the catalog refuses: a curve is not worth a training. A step costs a few
+    appends to lists; a write one transaction of one row, and a look at this process's memory.
     """
 
     def __init__(self, run: Run, location: CatalogLocation, clock: Clock) -> None:

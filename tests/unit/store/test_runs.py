@@ -111,8 +111,10 @@ def test_a_row_is_written_at_most_twice_a_second(place: RunPlace, clock: ManualC
 def test_a_catalog_that_refuses_stops_no_training(
     place: RunPlace, root: Root, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recorder = place.begin({}, clock)
     root.catalog.unlink()
+    recorder = place.begin({}, clock)
+    assert "the progress of grow:writing is not written" in caplog.text
+    caplog.clear()
     train(recorder, clock, range(1, 3), 2)
 
     assert "the progress of grow:writing is not written" in caplog.text
