@@ -19,6 +19,7 @@ from selflow.core.config import by_reference
 from selflow.core.errors import NotRunningError, SelFlowError, StoreError, public_text
 from selflow.core.paths import Root, write_private
 from selflow.core.settings import Settings
+from selflow.core.trigger_limits import TriggerLimits
 from selflow.store.catalog import Catalog
 from selflow.store.records import Service
 from selflow.store.session_facts import SessionFacts
@@ -41,6 +42,7 @@ def prepare_catalog(root: Root, settings: Settings, *, serving: bool) -> None:
                 is_serving=serving,
                 budget_bytes=settings.buffer.budget_bytes,
                 check_interval_s=settings.supervisor.check_interval_s,
+                trigger=TriggerLimits.of(settings),
             ),
             now_us,
         )

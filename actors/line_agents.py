@@ -11,10 +11,10 @@ import ray
 
 from actors.buffer import BufferLink
 from actors.messages import Candidate, Failure, Judged, StageRequest, StageResult
+from actors.progress import report_trials, run_place
 from actors.stages import (
     READ_EVENTS,
     keep_artifact,
-    report_trials,
     requested_candidate,
     step_back,
     store_of,
@@ -182,6 +182,7 @@ def _search_adapter(request: StageRequest) -> "SearchResult":
         make_run=LineRun,
         rates=LINE_RATES,
         choices=LINE_CHOICES | {"start": _write_starts(request, candidate, data)},
+        progress=run_place(request, f"adapt:{candidate.agent}"),
     )
     return search(job, report_trials(request, f"adapt:{candidate.agent}"))
 

@@ -55,10 +55,25 @@ def conclude_with_history(
     }
     files = {
         **discovery.model.files(),
+        **_map_files(named, identified.patterns),
         GROUPS_FILE: packed({"groups": clustered.model.groups}),
         "found.json": json.dumps(document, sort_keys=True).encode(),
     }
     return files, document
+
+
+def _map_files(named: "Clustered", before: "Sequence[Pattern]") -> dict[str, bytes]:
+    """The map for the owner; nothing where nothing was clustered."""
+    from selflow.discover.features import stacked
+    from selflow.discover.views import map_files
+
+    if named.views is None:
+        return {}
+    x = (stacked(named.blocks) - named.model.mean) @ named.model.axes
+    names, parts = (
+        {pattern.number: pattern.name for pattern in own} for own in (named.patterns, before)
+    )
+    return map_files(x, named.labels, named.views, names, parts)
 
 
 def _alive_in_halves(

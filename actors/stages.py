@@ -14,9 +14,11 @@ import ray
 from actors.buffer import BufferLink
 from actors.messages import Candidate, Failure, Judged, Snapshot, StageRequest, StageResult
 from actors.plan import Plan
+from actors.progress import report_trials, run_place, shown_steps
 from selflow.core.clock import SystemClock
 from selflow.core.errors import SelFlowError
 from selflow.core.events import Json
+from selflow.core.training_steps import StepReport
 
 if TYPE_CHECKING:
     from selflow.store.artifacts import ArtifactStore
@@ -71,7 +73,8 @@ def find_patterns(request: StageRequest, snapshot: Snapshot) -> StageResult:
     plan = request.plan
     section, seed = plan.settings.discover, plan.settings.learning.seed
     steps = snapshot.table.steps()[slice(*snapshot.train)]
-    clustered = cluster(steps, section, seed, _progress(request, "discover"))
+    with shown_steps(request, "discover") as on_step:
+        clustered = cluster(steps, section, seed, lambda done, of: on_step(StepReport(done, of)))
     folder = write_files(request.folder("clustered"), clustered.files())
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     numbers, cores = null_numbers(clustered, section), int(resources["CPU"])
@@ -112,11 +115,12 @@ def make_base(request: StageRequest, snapshot: Snapshot, stands_on: str) -> Stag
         unknown = bases.unknown_fraction(store_of(plan).get(stands_on), steps)
         if unknown <= bases.OUTGROWN_FRACTION:
             return StageResult({"kept": stands_on, "unknown_fraction": unknown})
-    source, report = bases.resolve_base(section.base), _progress(request, "base")
-    if source is None:
-        base = bases.grow_tiny(steps, section, seed, out, clock, report)
-    else:
-        base = bases.adopt(source, steps, section, seed, out, clock, report)
+    source = bases.resolve_base(section.base)
+    with shown_steps(request, "base") as on_step:
+        if source is None:
+            base = bases.grow_tiny(steps, section, seed, out, clock, on_step)
+        else:
+            base = bases.adopt(source, steps, section, seed, out, clock, on_step)
     return keep_artifact(request, "base", out, base.document())
 
 
@@ -148,6 +152,7 @@ def grow_agent(request: StageRequest, snapshot: Snapshot) -> StageResult | Failu
         seed=settings.learning.seed,
         has_resources=plan.has_resources,
         gpu_share=plan.gpu_share,
+        progress=run_place(request, f"grow:{candidate.agent}"),
     )
     try:
         best = search(job, report_trials(request, f"grow:{candidate.agent}"))
@@ -196,28 +201,6 @@ def store_of(plan: Plan) -> "ArtifactStore":
 def step_back() -> None:
     """Learning yields to everything else on the machine."""
     psutil.Process().nice(19)
-
-
-def _progress(request: StageRequest, stage: str) -> Any:  # noqa: ANN401  (a callback of two counts)
-    plan, clock = request.plan, SystemClock()
-    catalog = plan.catalog()
-
-    def report(done: int, of: int) -> None:
-        catalog.cycles.progress(request.cycle_id, stage, done / max(1, of), clock.now_us())
-
-    return report
-
-
-def report_trials(request: StageRequest, stage: str) -> Any:  # noqa: ANN401  (a callback of one report)
-    """Shows how many trials of a search have ended."""
-    show, wanted = _progress(request, stage), request.plan.settings.tune.num_samples
-    done = [0]
-
-    def report(_: object) -> None:
-        done[0] += 1
-        show(min(done[0], wanted), wanted)
-
-    return report
 
 
 def keep_artifact(

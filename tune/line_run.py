@@ -9,6 +9,7 @@ import msgpack
 
 from selflow.core.lora import LoraAdapter
 from selflow.core.settings import LoraSettings
+from selflow.core.training_steps import OnStep, StepReport
 from selflow.text.adapter_file import ADAPTER_FILE, pack_adapter, unpack_adapter
 from selflow.text.adapter_rows import EVERY_LINES, AdapterRows, Disturb, as_it_came
 from selflow.text.adapter_tuner import AdapterPlan, AdapterTuner
@@ -69,8 +70,14 @@ class LineRun:
         self._rows = AdapterRows(int(config["every_lines"]), self._disturb, seed)
         self._learned = 0
 
-    def advance(self, to_fraction: float, should_stop: Callable[[], bool]) -> Advance:
-        """Learn the lines up to this fraction of all, and compare.
+    def advance(
+        self,
+        to_fraction: float,
+        should_stop: Callable[[], bool],
+        on_step: OnStep | None = None,
+    ) -> Advance:
+        """Learn the lines up to this fraction of all, and compare. ``on_step`` hears of each line;
+        it has no loss in the unit in which lines compare.
 
         Cost: bench/messages.py prints what a line costs; then a pass of the model over the lines
         that compare.
@@ -82,6 +89,8 @@ class LineRun:
             if rows := self._rows.add(line.text, line.context, line.weight):
                 self._tuner.learn(rows)
             self._learned += 1
+            if on_step is not None:
+                on_step(StepReport(self._learned, len(self._data.train)))
         bits = self._data.bits(self._model.adapted(self._tuner.adapter()))
         return Advance(bits, self._learned / len(self._data.train))
 

@@ -17,6 +17,9 @@ from selflow.core.clock import SystemClock
 from selflow.core.errors import SelFlowError
 from selflow.core.paths import private_folder, write_private
 from selflow.core.settings import LoraSettings, TuneSettings
+from selflow.core.training_steps import OnStep, StepReport
+from selflow.store.run_recorder import RunPlace, RunRecorder
+from selflow.store.run_records import RunState
 
 EIGHTHS = 8
 """Steps of a whole run; after the first one trials are compared."""
@@ -31,7 +34,9 @@ class TrainingRun(Protocol):
     bits per step.
     """
 
-    def advance(self, to_fraction: float, should_stop: Callable[[], bool]) -> Any: ...  # noqa: ANN401
+    def advance(
+        self, to_fraction: float, should_stop: Callable[[], bool], on_step: OnStep
+    ) -> Any: ...  # noqa: ANN401
     def save(self, folder: Path) -> None: ...
     def load(self, folder: Path) -> None: ...
     def export(self, folder: Path) -> None: ...
@@ -81,6 +86,9 @@ class SearchJob:
     """Between which the learning rate is searched."""
     choices: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """What is searched besides ``KNOBS``, by name; the first value is tried first."""
+
+    progress: RunPlace | None = field(default=None, repr=False)
+    """Where trials write how far they are; None where nobody looks."""
 
     @property
     def knobs(self) -> tuple[str, ...]:
@@ -189,10 +197,12 @@ class LoraTrial(ray_tune.Trainable):
         """
         psutil.Process().nice(19)
         self._run: TrainingRun | None = None
+        self._recorder: RunRecorder | None = None
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Another trial takes over this process."""
+        self._end_run("rung")
         self._track, self._is_ready = Track(self.job, new_config.get("finalist", new_config)), False
         return True
 
@@ -210,6 +220,10 @@ class LoraTrial(ray_tune.Trainable):
             "done": eighth == EIGHTHS or has_failed,
         }
 
+    def cleanup(self) -> None:
+        """No more steps are asked for."""
+        self._end_run("rung")
+
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the track has it."""
 
@@ -217,7 +231,8 @@ class LoraTrial(ray_tune.Trainable):
         began_s, bits = _CLOCK.monotonic_s(), past.bits
         try:
             run = self._ready(len(bits))
-            reached = float(run.advance((len(bits) + 1) / EIGHTHS, lambda: False).tune_bits)
+            to_fraction = (len(bits) + 1) / EIGHTHS
+            reached = float(run.advance(to_fraction, lambda: False, self._on_step).tune_bits)
             failure = "" if math.isfinite(reached) else f"its tune loss is {reached} bits"
         except SelFlowError as error:
             failure = str(error)
@@ -225,10 +240,27 @@ class LoraTrial(ray_tune.Trainable):
         if failure:
             past = Progress(bits, seconds, failure)
             self._track.note(past)
+            self._end_run("failed", failure)
         else:
             past = Progress((*bits, reached), seconds)
             self._track.add(run, past)
+            if self._recorder is not None:
+                self._recorder.check(reached)
+            if len(past.bits) == EIGHTHS:
+                self._end_run("finished")
         return past
+
+    def _on_step(self, report: StepReport) -> None:
+        """The first step of a trial in this process begins its row."""
+        if self._recorder is None and self.job.progress is not None:
+            self._recorder = self.job.progress.begin(self._track.config, _CLOCK)
+        if self._recorder is not None:
+            self._recorder.step(report)
+
+    def _end_run(self, state: RunState, error: str = "") -> None:
+        if self._recorder is not None:
+            self._recorder.end(state, error)
+        self._recorder = None
 
     def _ready(self, eighths: int) -> TrainingRun:
         if self._run is None or not self._is_ready:

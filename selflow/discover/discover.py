@@ -19,6 +19,7 @@ from selflow.discover.model import ClusterModel, packed, unpacked
 from selflow.discover.naming import Pattern, describe
 from selflow.discover.persistence import Labels
 from selflow.discover.stability import Effort, Progress, measured
+from selflow.discover.views import Views, views_of
 from selflow.discover.windows import Events, Ints, Windows, events_of, windows_of
 
 NULL_BOOTSTRAPS = 4
@@ -70,6 +71,8 @@ class Clustered:
     report: Report
     patterns: tuple[Pattern, ...]
     """All clusters, heaviest first, then everything"""
+    views: Views | None = None
+    """As the families see them; None where nothing was clustered, and for the null data sets"""
 
     def files(self) -> dict[str, bytes]:
         """Name to content, for ``load``."""
@@ -169,7 +172,8 @@ def cluster(
     report = Report(
         n, days, len(patterns) - 1, result.s, result.coverage, result.families, "", effort.balance
     )
-    return Clustered(model, blocks, windows.day, result.labels, seed, report, patterns)
+    views = views_of(result.votes, result.index, result.groups, result.micro.home)
+    return Clustered(model, blocks, windows.day, result.labels, seed, report, patterns, views)
 
 
 def weighed(

@@ -68,6 +68,9 @@ class Measured:
     s: float
     coverage: float
     families: dict[str, dict[str, float | str]]
+    votes: Votes
+    """All fits, compared at the ``index``-th number of clusters"""
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,8 @@ def measured(
         float(share @ agreement),
         float(share.sum()),
         {name: {**likeness[name], "error": fits.errors.get(name, "")} for name in families},
+        votes,
+        chosen.base.index,
     )
 
 

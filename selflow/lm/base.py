@@ -15,11 +15,12 @@ from selflow.core.clock import Clock
 from selflow.core.errors import ConfigError, UsageError
 from selflow.core.settings import LmSettings
 from selflow.core.steps import Step
+from selflow.core.training_steps import OnStep
 from selflow.lm.encoding import Ids, StepEncoder, blocks_of
 from selflow.lm.label_tokens import MAX_LABELS, LabelVocabulary, extend, spelled
 from selflow.lm.loaded import MODULES, UNREADABLE, read_model
 from selflow.lm.tiny import UntrainedBase, corpus, untrained_base
-from selflow.lm.training import BaseReport, Progress, TrainingPlan, train_base
+from selflow.lm.training import BaseReport, TrainingPlan, train_base
 
 PREFERRED = (
     "HuggingFaceTB/SmolLM2-135M-Instruct",
@@ -84,13 +85,13 @@ def grow_tiny(
     seed: int,
     out: Path,
     clock: Clock,
-    progress: Progress,
+    on_step: OnStep,
 ) -> BaseReport:
     """Train the embedded base from nothing on the seed corpus and the steps; the same steps give
     the same bits.
 
     Until ``out`` is a whole base, ``partial`` in it holds the last finished epoch: a call after a
-    kill goes on from there. ``progress`` is told how many optimiser steps of how many are done.
+    kill goes on from there. ``on_step`` hears of each optimiser step.
 
     Raises:
         UsageError: There is no step. TrainingDivergedError: The loss is no number, or explodes.
@@ -115,7 +116,7 @@ def grow_tiny(
         )
 
     plan = TrainingPlan(f"{seed}", blocks, batch=1, rate=3e-3)
-    return train_base(draft, plan, settings, device_of(settings.device), out, clock, progress)
+    return train_base(draft, plan, settings, device_of(settings.device), out, clock, on_step)
 
 
 def adopt(
@@ -125,7 +126,7 @@ def adopt(
     seed: int,
     out: Path,
     clock: Clock,
-    progress: Progress,
+    on_step: OnStep,
 ) -> BaseReport:
     """Give a local causal LM our tokens: each new row begins as the mean of its sub-words' rows,
     and they alone learn.
@@ -145,7 +146,7 @@ def adopt(
         return blocks_of(encoder.encode(steps, rng).ids[-_ADOPT_TOKENS:], rng)
 
     plan = TrainingPlan(f"{seed} {source}", blocks, batch=4, rate=1e-3)
-    return train_base(draft, plan, settings, device_of(settings.device), out, clock, progress)
+    return train_base(draft, plan, settings, device_of(settings.device), out, clock, on_step)
 
 
 def unknown_fraction(folder: Path, steps: Sequence[Step]) -> float:

@@ -14,6 +14,7 @@ from peft import LoraConfig, get_peft_model
 
 from selflow.core.errors import ArtifactError, ShapeError
 from selflow.core.settings import LoraSettings
+from selflow.core.training_steps import OnStep, StepReport
 from selflow.lm.data import AgentData
 from selflow.lm.encoding import fill, windows
 from selflow.lm.loaded import MODULES, key, load_base, remove_adapter, write_adapter
@@ -109,9 +110,14 @@ class LoraRun:
         self._of = hashlib.sha256(names + self._encoded.ids.tobytes()).hexdigest()
         self._seed, self._tokens, self._epoch = seed, 0, -1
 
-    def advance(self, to_fraction: float, should_stop: Callable[[], bool] | None = None) -> Advance:
+    def advance(
+        self,
+        to_fraction: float,
+        should_stop: Callable[[], bool] | None = None,
+        on_step: OnStep | None = None,
+    ) -> Advance:
         """Train up to this part of the full run, or until ``should_stop`` says so between two
-        steps; then score.
+        steps; then score. ``on_step`` hears of each step.
 
         Raises:
             TrainingDivergedError: The loss is no number, or explodes.
@@ -127,6 +133,9 @@ class LoraRun:
                 # Dropout depends on the position in the run alone: nothing to save
                 torch.manual_seed(int(dropout_seed[0]))
                 descent.step(self._loss(*divmod(len(descent.losses), self._per_epoch)))
+            if on_step is not None:
+                done = len(descent.losses)
+                on_step(StepReport(done, descent.steps, descent.losses[-1], self._tokens))
         model.eval()
         p, other_p = score_targets(self._loaded, _NAME, self._encoded, self._data.tune)
         tune_bits = float(bits(p, other_p, [self._truth[i] for i in self._data.tune]).mean())

@@ -21,13 +21,13 @@ from selflow.core.clock import Clock
 from selflow.core.errors import TrainingDivergedError
 from selflow.core.events import Json
 from selflow.core.settings import LmSettings
+from selflow.core.training_steps import OnStep, StepReport
 from selflow.lm.encoding import Ids
 from selflow.lm.tiny import UntrainedBase
 
 HEAD_WEIGHT = 0.1
 """What the loss on gaps and hours counts for in a base; labels and words count 1."""
 _EXPLODED = 3.0
-Progress = Callable[[int, int], None]
 
 
 class Optimization:
@@ -151,7 +151,7 @@ def train_base(
     device: str,
     out: Path,
     clock: Clock,
-    progress: Progress,
+    on_step: OnStep,
 ) -> BaseReport:
     """Train what requires a gradient and write the base to ``out``, as ``grow_tiny`` says."""
     began_s, blocks, state = (
@@ -171,13 +171,14 @@ def train_base(
         per_epoch * settings.base_epochs,
     )
     before_s = spent_s = float(descent.load(state, of).get("spent_s", 0.0))
-    done = len(descent.losses) // per_epoch
+    done, read = len(descent.losses) // per_epoch, 0
     while done < settings.base_epochs and (
         done == 0 or spent_s * (done + 1) / done <= settings.base_budget_s
     ):
         for part in np.split(plan.blocks(done), range(plan.batch, len(blocks), plan.batch)):
             descent.step(_loss(draft, torch.from_numpy(part).to(device)))
-            progress(len(descent.losses), descent.steps)
+            read += part.size
+            on_step(StepReport(len(descent.losses), descent.steps, descent.losses[-1], read))
         done, spent_s = done + 1, before_s + clock.monotonic_s() - began_s
         descent.save(state, {"of": of, "spent_s": spent_s})
     draft.write(out)

@@ -148,6 +148,21 @@ class DerivedIndex:
         with self._open() as connection:
             return int(connection.execute(query, (since_us, until_us)).fetchone()[0])
 
+    def hourly(self, until_us: int, hours: int) -> list[int]:
+        """The events of each of so many whole hours before the one that holds ``until_us``, the
+        newest last; those before the first event are left out.
+        """
+        end = until_us // HOUR_US
+        query = (
+            "SELECT hour_us, sum(events) FROM hours WHERE hour_us >= ? AND hour_us < ? GROUP BY 1"
+        )
+        first_query = "SELECT min(hour_us) FROM hours"
+        with self._open() as connection:
+            first_us = connection.execute(first_query).fetchone()[0]
+            begin = max(end - hours, end if first_us is None else first_us // HOUR_US)
+            counts = dict(connection.execute(query, (begin * HOUR_US, end * HOUR_US)))
+        return [counts.get(hour * HOUR_US, 0) for hour in range(begin, end)]
+
     def sources(self) -> list[SourceSeen]:
         """Every source that ever sent something, by name."""
         query = "SELECT source, events, last_us FROM sources ORDER BY source"

@@ -296,9 +296,9 @@ class Trial(Row):
 @dataclass(frozen=True, slots=True)
 class AgentVersion(Row):
     """What serves one pattern on one surface, ``id`` NAME@VERSION: for the next step an adapter,
-    for lines its learned state. The champion serves, retired ones did; deleted ones were given up by
-    the owner, of forgotten ones the files are gone with their data. ``previous_id`` served before
-    it.
+    for lines its learned state. The champion serves, retired ones did; deleted ones were given
+    up by the owner, of forgotten ones the files are gone with their data. ``previous_id`` served
+    before it.
     """
 
     table = "agent_versions"

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from selflow.core.errors import StoreError
-from selflow.store import command_records, pattern_records, pauses, records
+from selflow.store import command_records, pattern_records, pauses, records, run_records
 from selflow.store.row import Row, holds
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration; a test compares it with the folder. Those before were never released."""
-UPGRADABLE = frozenset({"", "0005"})
+UPGRADABLE = frozenset({"", "0005", "0006"})
 """What a migration brings to ``HEAD``: a new catalog, and earlier schemas."""
 metadata = sa.MetaData(
     naming_convention={
@@ -100,6 +100,7 @@ TABLES: dict[type[Row], sa.Table] = {
     pattern_records.BehaviourChange: _table(pattern_records.BehaviourChange),
     records.Base: _table(records.Base, _only_one("uq_bases_current", "is_current", "is_current")),
     records.Trial: _table(records.Trial),
+    run_records.Run: _table(run_records.Run, sa.Index(None, "cycle_id")),
     records.Opening: _table(records.Opening),
     records.AgentVersion: _table(
         records.AgentVersion,

@@ -7,6 +7,7 @@ from typing import Any, Self
 from selflow.core.events import Json
 from selflow.core.ingest_counts import IngestCounts
 from selflow.core.session_files import ProcessRecord
+from selflow.core.trigger_limits import TriggerLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +26,18 @@ class SessionFacts:
     """The processes of the node's Ray as the supervisor saw them last."""
     ingested: IngestCounts = field(default_factory=IngestCounts)
     """What became of the events that reached the collector, as it told last."""
+    trigger: TriggerLimits | None = None
+    """When a cycle starts by itself."""
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The facts from the table's keys and values."""
         known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
         rows = known.get("processes", ())
+        trigger = known.get("trigger")
         parsed = {
             "processes": tuple(ProcessRecord(**row) for row in rows),
+            "trigger": None if trigger is None else TriggerLimits(**trigger),
             "ingested": IngestCounts(**known.get("ingested", {})),
         }
         return cls(**(known | parsed))

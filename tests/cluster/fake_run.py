@@ -16,6 +16,7 @@ import psutil
 from selflow.core.clock import SystemClock
 from selflow.core.errors import ArtifactError
 from selflow.core.settings import LoraSettings
+from selflow.core.training_steps import OnStep, StepReport
 
 BEST_RATE = 1e-3
 
@@ -51,10 +52,13 @@ class FakeRun:
     def reset(self, config: Mapping[str, Any], seed: int) -> None:
         self._config, self._eighths = config, 0
 
-    def advance(self, to_fraction: float, should_stop: Callable[[], bool]) -> FakeAdvance:
+    def advance(
+        self, to_fraction: float, should_stop: Callable[[], bool], on_step: OnStep
+    ) -> FakeAdvance:
         rank, rate = self._config["rank"], self._config["learning_rate"]
         before, self._eighths = self._eighths, round(to_fraction * 8)
         self.note("advance", rank, before, self._eighths)
+        on_step(StepReport(self._eighths * 10, 80, 6.0 - self._eighths / 8, self._eighths * 640))
         fault = self._faults.get(f"{rank}@{self._eighths}", self._faults.get(str(rank), ""))
         self._fail(*fault.split())
         bits = 4 + math.log10(rate / BEST_RATE) ** 2 - self._eighths / 10

@@ -12,7 +12,13 @@ import psutil
 import pytest
 
 from selflow.core.errors import ArtifactError
+from selflow.core.paths import Root
 from selflow.core.settings import LoraSettings, TuneSettings
+from selflow.store.catalog import Catalog
+from selflow.store.reading import CatalogReader
+from selflow.store.run_recorder import RunPlace
+from selflow.store.run_records import Run
+from selflow.store.run_views import runs
 from tests.cluster.conftest import kill
 from tests.cluster.fake_run import BEST_RATE, FakeRun
 from tests.waiting import PATIENCE, wait_until
@@ -35,6 +41,10 @@ class World:
         )
         self.data = folder / "data.json"
         self.data.write_text(json.dumps(faults or {}))
+        self.root = Root(folder / "root", folder / "root")
+        self.root.make()
+        with Catalog.open(self.root.catalog) as catalog:
+            cycle_id = catalog.cycles.request("owner", 1).id
         self.told: list[Any] = []
         self.lock = Lock()  # which nobody can pickle, like the catalog that a real search tells
         self.job = SearchJob(
@@ -50,6 +60,7 @@ class World:
             has_resources=has_slot,
             gpu_share=gpu_share,
             make_run=FakeRun,
+            progress=RunPlace(self.root, cycle_id, "grow:writing", "writing"),
         )
 
     def search(self) -> "World":
@@ -68,6 +79,10 @@ class World:
         path = self.data.with_suffix(".notes")
         lines = path.read_text().splitlines() if path.exists() else []
         return [line.removeprefix(f"{kind} ") for line in lines if line.startswith(f"{kind} ")]
+
+    def runs(self, rank: int) -> list[Run]:
+        """How far the trials of a rank were, process by process."""
+        return [run for run in runs(CatalogReader(self.root.catalog)) if run.config["rank"] == rank]
 
 
 Make = Callable[..., World]
@@ -175,6 +190,15 @@ def test_a_trial_that_is_killed_goes_on_at_its_last_eighth(troubled: World) -> N
         *(f"8 {eighth - 1} {eighth}" for eighth in range(3, 9)),
     ]
     assert troubled.found.config["rank"] == 8
+
+
+def test_each_trial_writes_how_far_it_is_and_a_killed_one_is_lost(troubled: World) -> None:
+    rung, killed, *again = troubled.runs(8)
+
+    assert (rung.state, list(rung.checks)) == ("rung", [[10, pytest.approx(4.0, abs=0.5)]])
+    assert (killed.state, killed.step, again[-1].state) == ("lost", 20, "finished")
+    assert [run.state for run in troubled.runs(16)] == ["lost"]
+    assert "its tune loss is nan bits" in troubled.runs(4)[0].error
 
 
 @pytest.mark.setting("tune.scheduler")

@@ -1,13 +1,17 @@
 """A root with a past: events, patterns, agents, cycles and beliefs, written without a session."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from selflow.core.clock import SystemClock
 from selflow.core.codec import encode_record
 from selflow.core.events import Event
 from selflow.core.grants import OWNER
 from selflow.core.paths import Root
+from selflow.discover.views import Views, map_files
 from selflow.store.catalog import Catalog
 from selflow.store.log import EventLog
 from selflow.store.pattern_records import Pattern, Transition
@@ -18,12 +22,14 @@ from selflow.store.records import (
     Beliefs,
     Consent,
     Cycle,
+    Decision,
     Opening,
     Stage,
     Trial,
     Verdict,
 )
 from selflow.store.row_writer import writing
+from selflow.store.run_records import Run
 
 MINUTE_US = 60_000_000
 EVENTS = 600
@@ -33,6 +39,8 @@ RIGHT_TO_LEFT = "קובץ חדש.txt"
 SUBJECTS = ("src/parser.py", "README.md", "tests/test_parser.py", MARKUP, LONG, RIGHT_TO_LEFT)
 FAMILIES = ("hdbscan", "spectral", "gmm", "density", "ward")
 CYCLE, DATA_HASH = "cyc_page", "ab" * 32
+LOSSES = [(step, round(6.5 + 3 / step, 3)) for step in range(1, 81)]
+CHECKS = [(10 * eighth, round(6.6 + 1 / eighth, 3)) for eighth in range(1, 9)]
 
 
 def write_past(root: Root) -> None:
@@ -45,10 +53,33 @@ def write_past(root: Root) -> None:
     events = [_event(number, now_us) for number in range(EVENTS)]
     log.append("page", 1, [encode_record(event) for event in events])
     log.close()
+    _write_map(root)
     with writing(root.catalog) as rows:
         rows.insert(Consent("files", now_us - 9 * MINUTE_US, None, {"paths": ["~/projects"]}))
         rows.insert(Consent("metrics", now_us - 9 * MINUTE_US, now_us - MINUTE_US, {}))
         _write_learning(rows.insert, now_us)
+
+
+def _write_map(root: Root) -> None:
+    """Three groups of windows, and what is in none."""
+    rng, k = np.random.default_rng(7), 3
+    groups = np.repeat(np.arange(-1, k), 80).astype(np.int32)
+    x = (
+        rng.standard_normal((len(groups), 2))
+        + 4 * np.array([[0, 0], [0, 1], [1, 1], [1, 0]])[groups]
+    )
+    views = Views(
+        FAMILIES,
+        np.array([np.roll(groups, 9 * at) for at in range(len(FAMILIES))]),
+        np.arange(len(groups)),
+        np.eye(k) * 0.7 + 0.1,
+        np.eye(len(FAMILIES) + 1) * 0.4 + 0.6,
+    )
+    names = dict(enumerate(("parser-tests-readme", "shell-make", MARKUP)))
+    folder = root.artifacts / DATA_HASH
+    folder.mkdir(parents=True)
+    for name, content in map_files(x, groups, views, names, names).items():
+        (folder / name).write_bytes(content)
 
 
 def _event(number: int, now_us: int) -> Event:
@@ -76,6 +107,12 @@ def _write_learning(insert: Callable[[Any], Any], now_us: int) -> None:
         config = {"learning_rate": 0.0001 * (at + 1), "rank": 4 if at % 2 else 8}
         state = "finished" if at % 3 == 0 else "rung"
         insert(Trial(f"t{at}", CYCLE, "parser", config, state, 6.7 + at / 100, 5.0 + at, ""))
+        run = Run(
+            f"r{at}", CYCLE, "grow:parser", "parser", config, state, start_us, start_us, 1, "x"
+        )
+        insert(replace(run, step=80, steps=80, tokens=9_000, losses=LOSSES, checks=CHECKS))
+    base = Run("rb", CYCLE, "base", "", {}, "finished", start_us, start_us, 1, "x")
+    insert(replace(base, step=80, steps=80, tokens=9_000, losses=LOSSES))
     for at, name in enumerate(("parser-tests-readme", "shell-make", "appveyor-yml-stack", MARKUP)):
         insert(_pattern(at, name, now_us))
     insert(Transition(CYCLE, "shell-make", "survived", ["shell-make"], 0.83))
@@ -101,7 +138,16 @@ def _write_learning(insert: Callable[[Any], Any], now_us: int) -> None:
             ("base", 3, 0.6, 0.2, 0.9),
         )
     ]
-    insert(Beliefs(1, {"summary": summary}, 703, now_us))
+    arms = {
+        item["arm"]: {"pulls": item["pulls"], "wins": 40.0 - at * 9, "losses": 4.0 + at}
+        for at, item in enumerate(summary)
+    }
+    insert(Beliefs(1, {"summary": summary, "surfaces": {"next": arms}}, 703, now_us))
+    for at in range(60):
+        routing = {"arm": "pool", "surface": "next", "propensity": 0.81, "policy": "thompson"}
+        routing |= {"explored": at % 7 == 0, "forced": at % 11 == 0}
+        at_us = now_us - (60 - at) * 9 * MINUTE_US
+        insert(Decision(f"dec_{at:02}", at_us, "routed", 0, [], [], None, routing))
 
 
 def _write_version(

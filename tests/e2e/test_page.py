@@ -170,6 +170,17 @@ def test_every_chart_can_be_read_as_a_table(seen: dict[str, Any]) -> None:
     assert seen["dataRows"] > 0
 
 
+def test_curves_map_and_beliefs_are_drawn_from_what_was_written(
+    world: World, seen: dict[str, Any]
+) -> None:
+    trials = world.json("trials")["items"]
+    assert [item["step"] for item in trials] == [80] * 6
+    # The base's losses, those of a trial, the trials; map, together, agreement, families; routing,
+    # densities, intervals.
+    charts = {path: page["charts"] for path, page in seen["pages"].items()}
+    assert (charts["/training"], charts["/patterns"], charts["/agents"]) == (3, 4, 3)
+
+
 def test_ray_down_is_said_and_an_act_waits(seen: dict[str, Any]) -> None:
     assert "queued" in seen["act"]
     assert "selflow up" in seen["act"]

@@ -69,7 +69,7 @@ def base_of_another_rule(folder: Path) -> Path:
     """A base that read another ring than any of the streams."""
     settings = LmSettings(base_epochs=BASE_EPOCHS)
     earlier = planted_steps(BASE_STEPS, seed=7)
-    grow_tiny(earlier, settings, 7, folder / "base", SystemClock(), lambda _done, _of: None)
+    grow_tiny(earlier, settings, 7, folder / "base", SystemClock(), lambda _: None)
     return folder / "base"
 
 

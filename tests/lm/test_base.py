@@ -20,6 +20,7 @@ from transformers import (
 from selflow.core.content_hash import folder_sha256
 from selflow.core.errors import ArtifactError, ConfigError, UsageError
 from selflow.core.settings import LmSettings, LoraSettings
+from selflow.core.training_steps import StepReport
 from selflow.lm.base import (
     PREFERRED,
     adopt,
@@ -44,12 +45,12 @@ class KilledError(Exception):
     """The process ends here."""
 
 
-def quiet(done: int, of: int) -> None:
-    assert done <= of
+def quiet(report: StepReport) -> None:
+    assert report.step <= report.steps
 
 
-def killed_in_the_last_epoch(done: int, of: int) -> None:
-    if done == of - 1:
+def killed_in_the_last_epoch(report: StepReport) -> None:
+    if report.step == report.steps - 1:
         raise KilledError
 
 
@@ -78,7 +79,7 @@ def test_the_same_steps_give_the_same_bits_and_a_kill_costs_no_finished_epoch(
         grow_tiny(STEPS, TWO, 7, tmp_path, ManualClock(), killed_in_the_last_epoch)
     assert (tmp_path / "partial").is_dir()
     told: list[int] = []
-    report = grow_tiny(STEPS, TWO, 7, tmp_path, ManualClock(), lambda done, _: told.append(done))
+    report = grow_tiny(STEPS, TWO, 7, tmp_path, ManualClock(), lambda one: told.append(one.step))
 
     assert told[0] > 1
     assert report.epochs == 2
@@ -91,7 +92,7 @@ def test_an_epoch_of_other_steps_is_not_gone_on_from(tmp_path: Path) -> None:
     with pytest.raises(KilledError):
         grow_tiny(STEPS, TWO, 7, tmp_path, ManualClock(), killed_in_the_last_epoch)
     told: list[int] = []
-    grow_tiny(STEPS[:59], one, 7, tmp_path, ManualClock(), lambda done, _: told.append(done))
+    grow_tiny(STEPS[:59], one, 7, tmp_path, ManualClock(), lambda one: told.append(one.step))
 
     assert told[0] == 1
 
@@ -120,9 +121,7 @@ def test_time_ends_a_base_after_whole_epochs_and_never_before_the_first(
 ) -> None:
     clock = ManualClock()
     settings = LmSettings(base_epochs=epochs, base_budget_s=budget_s)
-    report = grow_tiny(
-        STEPS[:9], settings, 7, tmp_path, clock, lambda _done, _of: clock.advance(5.0)
-    )
+    report = grow_tiny(STEPS[:9], settings, 7, tmp_path, clock, lambda _: clock.advance(5.0))
 
     assert report.epochs == done
     assert report.seconds > 60.0

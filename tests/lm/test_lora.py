@@ -41,9 +41,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Step]]:
     """A stream with a rule, and a base that saw its first part."""
     out, steps = tmp_path_factory.mktemp("planted") / "base", planted_steps(PLANTED + 500, 7, lag=3)
-    grow_tiny(
-        steps[:PLANTED], LmSettings(base_epochs=4), 7, out, SystemClock(), lambda _done, _of: None
-    )
+    grow_tiny(steps[:PLANTED], LmSettings(base_epochs=4), 7, out, SystemClock(), lambda _: None)
     return out, steps
 
 

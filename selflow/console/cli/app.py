@@ -51,6 +51,7 @@ SUMMARIES = {
     "learn": "Begin a learning cycle.",
     "discover": "Find the clusters in a table that several families of clustering agree on.",
     "patterns": "List the current patterns, largest first.",
+    "trials": "List the configurations that searches tried, with what they reached.",
     "agents": "List the agents' versions with their verdicts, newest first.",
     "models": "List bases and the versions that stand on each, with size, licence and verdict.",
     "ask": "Ask about your own events.",

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 from selflow.collect.companion.spool import ShellSpool
+from selflow.console.cli.next_learning import LearningAhead
 from selflow.core import processes
 from selflow.core.clock import SystemClock, rfc3339
 from selflow.core.disk import storage_problem
@@ -62,11 +63,15 @@ def status_report(call: Invocation) -> int:
 
 
 def collect_status(
-    call: Invocation, now_us: int, read_fill: Callable[[], Fill | None] | None = None
+    call: Invocation,
+    now_us: int,
+    read_fill: Callable[[], Fill | None] | None = None,
+    ahead: LearningAhead | None = None,
 ) -> dict[str, Any]:
     """Everything that is to be said, in the shape of ``GET /api/system``.
 
     ``read_fill`` tells how full the log is in a process that has it open: LMDB opens one only once.
+    ``ahead`` is what that process knows of the hours and settings.
     """
     catalog = CatalogReader(call.catalog_location())
     facts = catalog.facts()
@@ -86,12 +91,23 @@ def collect_status(
         reasons = [problem, *reasons]
         state = state if state == "not running" else "degraded"
     pause = standing(catalog.learned(Pause), now_us)
-    champion = catalog.champion()
+    shown_pause = pause_item(pause) if pause else None
     cycles = catalog.learned(Cycle)
+    fill, behaviour = (read_fill or partial(_fill, call))(), behaviour_items(catalog)
+    cycle = as_document(cycles[-1]) if cycles else None
+    learning = (ahead or LearningAhead.of(call)).document(
+        facts.trigger,
+        fill,
+        now_us,
+        state=state,
+        pause=shown_pause,
+        cycle=cycle,
+        behaviour=behaviour,
+    )
     return {
         "state": state,
         "reasons": reasons,
-        "pause": pause and pause_item(pause),
+        "pause": shown_pause,
         "storage": {"state": "full" if problem else "ok"},
         "ray": ray,
         "serve": {
@@ -99,20 +115,14 @@ def collect_status(
         },
         "keeper": _beside(keeper),
         "console": _beside(console),
-        "buffer": _buffer((read_fill or partial(_fill, call))(), facts.budget_bytes),
+        "buffer": _buffer(fill, facts.budget_bytes),
+        **learning,
         "ingested": facts.ingested.totals,
         "shell_left_out": dict(ShellSpool(call.root.shell_spool).counts()),
         "commits_left_out": dict(ShellSpool(call.root.commit_spool).counts()),
-        "champion": champion
-        and {
-            "id": champion.id,
-            "upto_seq": champion.upto_seq,
-            "created_at": rfc3339(champion.created_at_us),
-        },
-        "cycle": as_document(cycles[-1]) if cycles else None,
-        "behaviour": behaviour_items(catalog),
-        "agents": [item.id for item in catalog.learned(AgentVersion, status="champion")],
-        "router": router_beliefs(catalog),
+        **_serving(catalog),
+        "cycle": cycle,
+        "behaviour": behaviour,
         "consents": [
             consent.source for consent in catalog.consents() if consent.revoked_at_us is None
         ],
@@ -121,6 +131,21 @@ def collect_status(
         "processes": _processes(seen, marked, [*facts.processes, *filter(None, (keeper, console))]),
         "versions": {"selflow": version("selflow")},
         "root": str(call.root.path),
+    }
+
+
+def _serving(catalog: CatalogReader) -> dict[str, Any]:
+    """Who answers: the predictor, the agents, and what the router believes of its arms."""
+    champion = catalog.champion()
+    return {
+        "champion": champion
+        and {
+            "id": champion.id,
+            "upto_seq": champion.upto_seq,
+            "created_at": rfc3339(champion.created_at_us),
+        },
+        "agents": [item.id for item in catalog.learned(AgentVersion, status="champion")],
+        "router": router_beliefs(catalog),
     }
 
 
@@ -277,6 +302,19 @@ def _learning(cycle: dict[str, Any] | None, agents: list[str]) -> Iterator[str]:
     yield f"agents: {', '.join(agents) or 'none; selflow learn'}"
 
 
+def _counts(document: dict[str, Any]) -> Iterator[str]:
+    if counts := document["ingested"]:
+        counted = ", ".join(f"{counts.get(outcome, 0):,} {outcome}" for outcome in _OUTCOMES)
+        yield f"events since the collector started: {counted}"
+    for name, what, hint in (
+        ("shell_left_out", "shells' commands", " (selflow shell status)"),
+        ("commits_left_out", "git's commits", ""),
+    ):
+        if left_out := document[name]:
+            counted = ", ".join(f"{number:,} {reason}" for reason, number in left_out.items())
+            yield f"left out of {what}: {counted}{hint}"
+
+
 def _lines(call: Invocation, document: dict[str, Any], now_us: int) -> Iterator[str]:
     state = document["state"]
     painted = call.paint(state, _COLOURS.get(state, "red"))
@@ -289,18 +327,11 @@ def _lines(call: Invocation, document: dict[str, Any], now_us: int) -> Iterator[
         share = f" of {size(buffer['budget_bytes'])}" if buffer["budget_bytes"] else ""
         yield f"log: {buffer['events']:,} events"
         yield f"buffer: {buffer['new_events']:,} events, {size(buffer['size_bytes'])}{share}"
-    if counts := document["ingested"]:
-        counted = ", ".join(f"{counts.get(outcome, 0):,} {outcome}" for outcome in _OUTCOMES)
-        yield f"events since the collector started: {counted}"
-    if left_out := document["shell_left_out"]:
-        counted = ", ".join(f"{number:,} {what}" for what, number in left_out.items())
-        yield f"left out of shells' commands: {counted} (selflow shell status)"
-    if left_out := document["commits_left_out"]:
-        counted = ", ".join(f"{number:,} {what}" for what, number in left_out.items())
-        yield f"left out of git's commits: {counted}"
+    yield from _counts(document)
     if champion := document["champion"]:
         yield f"predictor: {champion['id']}, learned up to event {champion['upto_seq']:,}"
     yield from _learning(document["cycle"], document["agents"])
+    yield f"next learning: {document['next_learning']['text']}"
     yield from (printable(change["text"]) for change in document["behaviour"])
     if arms := document["router"]["items"]:
         held = [f"{a['arm']} {a['success']:.2f} ({a['low']:.2f} to {a['high']:.2f})" for a in arms]

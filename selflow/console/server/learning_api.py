@@ -1,15 +1,20 @@
-"""``/api/patterns``, ``agents``, ``cycles``, ``trials``, ``verdicts``, ``decisions``, ``audit``."""
+"""``/api/patterns``, ``agents``, ``cycles``, ``runs``, ``trials``, ``verdicts``, ``decisions``,
+``audit``.
+"""
 
 from typing import Annotated
 
 from fastapi import Path, Query
+from fastapi.responses import Response
 
 from selflow.console.server.learning_view import (
     agents_answer,
     find_cycle,
+    no_map,
     patterns_answer,
+    run_items,
     stage_items,
-    trial_items,
+    trials_of,
 )
 from selflow.console.server.paging import Cursor, Limit, newest_page
 from selflow.console.server.read_model import Model
@@ -17,14 +22,19 @@ from selflow.console.server.routes import Routes
 from selflow.console.server.wire import CycleItem, Page
 from selflow.console.server.wire_learning import (
     AgentsAnswer,
+    AgreementAnswer,
     AuditItem,
     DecisionItem,
     PatternsAnswer,
+    RoutingAnswer,
+    RunsAnswer,
     StagesAnswer,
     TrialsAnswer,
     VerdictItem,
 )
+from selflow.store.pattern_map import PatternMap
 from selflow.store.records import AuditEntry, Cycle, Decision, Verdict
+from selflow.store.routing_view import routing_document
 from selflow.store.row import document
 
 Name = Annotated[str, Path(max_length=200)]
@@ -40,10 +50,40 @@ def patterns(model: Model) -> PatternsAnswer:
     return patterns_answer(model)
 
 
+@routes.get("/api/patterns/agreement", "view")
+def patterns_agreement(model: Model) -> AgreementAnswer:
+    """How far the families of clusterings agree, and what the map of the windows is."""
+    known = PatternMap(model.catalog, model.root).document()
+    if known is None:
+        raise no_map()
+    return AgreementAnswer(**known)
+
+
+@routes.get(
+    "/api/patterns/map", "view", responses={200: {"content": {"application/octet-stream": {}}}}
+)
+def patterns_map(
+    model: Model, view: Annotated[str, Query(max_length=40)] = "consensus"
+) -> Response:
+    """The windows of the newest discovery as points, 10 bytes each, little endian: Float32 x and y,
+    Int16 number of the cluster (-1: none), as a family or the consensus sees them.
+    """
+    points = PatternMap(model.catalog, model.root).points(view)
+    if points is None:
+        raise no_map()
+    return Response(points, media_type="application/octet-stream")
+
+
 @routes.get("/api/agents", "view")
 def agents(model: Model) -> AgentsAnswer:
     """Every version of every agent with its verdict, newest first; the router's beliefs."""
     return agents_answer(model)
+
+
+@routes.get("/api/agents/routing", "view")
+def agents_routing(model: Model) -> RoutingAnswer:
+    """How the last 500 requests were routed, and by what beliefs."""
+    return RoutingAnswer(**routing_document(model.catalog))
 
 
 @routes.get("/api/cycles", "view")
@@ -66,10 +106,14 @@ def stages(cycle_id: Name, model: Model) -> StagesAnswer:
 
 @routes.get("/api/trials", "view")
 def trials(model: Model, cycle_id: Filter = None, agent: Filter = None) -> TrialsAnswer:
-    """The trials of searches, of one cycle or one agent if they are named."""
-    given = {"cycle_id": cycle_id, "agent": agent}
-    wanted = {name: value for name, value in given.items() if value is not None}
-    return TrialsAnswer(items=trial_items(model, **wanted), next=None)
+    """The trials of searches with their curves, of one cycle or one agent if they are named."""
+    return TrialsAnswer(items=trials_of(model, cycle_id, agent), next=None)
+
+
+@routes.get("/api/runs", "view")
+def runs(model: Model, cycle_id: Filter = None) -> RunsAnswer:
+    """Long work with its curves, of one cycle if it is named."""
+    return RunsAnswer(items=run_items(model, cycle_id), next=None)
 
 
 @routes.get("/api/verdicts", "view")

@@ -1,10 +1,17 @@
 """What learning found and made, as the API's records: for its routes and for the stream."""
 
 from selflow.console.server.read_model import ReadModel
-from selflow.console.server.wire_learning import AgentsAnswer, PatternsAnswer, StageItem, TrialItem
+from selflow.console.server.wire_learning import (
+    AgentsAnswer,
+    PatternsAnswer,
+    RunItem,
+    StageItem,
+    TrialItem,
+)
 from selflow.core.errors import ApiError
-from selflow.store.records import Cycle, Stage, Trial
+from selflow.store.records import Cycle, Stage
 from selflow.store.row import document
+from selflow.store.run_views import run_item, runs, trial_items
 from selflow.store.views import agent_items, patterns_document, router_beliefs
 
 
@@ -30,6 +37,11 @@ def find_cycle(model: ReadModel, cycle_id: str) -> Cycle:
     raise ApiError(404, "cycle_not_found", "there is no such cycle", "GET /api/cycles lists them")
 
 
+def no_map() -> ApiError:
+    """There is no map, or no such view of it (404)."""
+    return ApiError(404, "map_not_found", "there is no such map of patterns", "selflow learn")
+
+
 def stage_items(model: ReadModel, cycle_id: str) -> list[StageItem]:
     """The journal of a cycle; the seconds of a stage that is worked on count until now."""
     now_us = model.clock.now_us()
@@ -42,6 +54,13 @@ def stage_items(model: ReadModel, cycle_id: str) -> list[StageItem]:
     ]
 
 
-def trial_items(model: ReadModel, **equal: str) -> list[TrialItem]:
-    """The trials whose fields have these values."""
-    return [TrialItem(**document(trial)) for trial in model.catalog.learned(Trial, **equal)]
+def run_items(model: ReadModel, cycle_id: str | None = None) -> list[RunItem]:
+    """Runs of all cycles or of one."""
+    return [RunItem(**run_item(run)) for run in runs(model.catalog, cycle_id)]
+
+
+def trials_of(
+    model: ReadModel, cycle_id: str | None = None, agent: str | None = None
+) -> list[TrialItem]:
+    """The trials of a cycle and an agent, or of all."""
+    return [TrialItem(**item) for item in trial_items(model.catalog, cycle_id, agent)]

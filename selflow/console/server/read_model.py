@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from selflow.console.cli.next_learning import LearningAhead
 from selflow.console.cli.status_report import collect_status
 from selflow.core.catalog_location import CatalogLocation
 from selflow.core.clock import Clock
@@ -18,6 +19,7 @@ from selflow.core.invocation import Invocation
 from selflow.core.paths import Root
 from selflow.core.session_files import read_request
 from selflow.core.settings import Settings
+from selflow.core.trigger_limits import TriggerLimits
 from selflow.store.derived import DerivedIndex
 from selflow.store.log import LogReader
 from selflow.store.reading import CatalogReader
@@ -79,7 +81,8 @@ class ReadModel:
         with self._lock:
             now_s = self.clock.monotonic_s()
             if self._status is None or now_s - self._status[0] >= _STATUS_TTL_S:
-                status = collect_status(self._call, self.clock.now_us(), self.fill)
+                now_us, ahead = self.clock.now_us(), LearningAhead(self.index, self._limits)
+                status = collect_status(self._call, now_us, self.fill, ahead)
                 self._status = (now_s, status)
             return self._status[1]
 
@@ -87,6 +90,9 @@ class ReadModel:
         """Something was changed that the next reader has to see."""
         with self._lock:
             self._status = None
+
+    def _limits(self) -> TriggerLimits:
+        return TriggerLimits.of(self.settings())
 
     def settings(self) -> Settings:
         """The settings of the session that runs, or ran last; else those of the files."""

@@ -17,8 +17,9 @@ from selflow.console.event_listing import END_US, EventQuery, event_document, ne
 from selflow.console.server.learning_view import (
     agents_answer,
     patterns_answer,
+    run_items,
     stage_items,
-    trial_items,
+    trials_of,
 )
 from selflow.console.server.read_model import ReadModel
 from selflow.console.server.routes import Routes
@@ -179,7 +180,8 @@ def _runs(model: ReadModel) -> RunsMessage:
     return RunsMessage(
         cycle=CycleItem(**document(cycle)) if cycle else None,
         stages=stage_items(model, cycle.id) if cycle else [],
-        trials=trial_items(model, cycle_id=cycle.id) if cycle else [],
+        runs=run_items(model, cycle.id) if cycle else [],
+        trials=trials_of(model, cycle.id) if cycle else [],
         commands=[CommandItem(**document(row)) for row in reader.newest(Command, _COMMANDS)],
     )
 

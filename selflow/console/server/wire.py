@@ -70,12 +70,16 @@ class Condition(Answer):
 
 
 class NextLearning(Answer):
-    """When the next cycle starts by itself, and why not now. ``at`` is an estimate by the mean rate
-    of the last seven days, None where nothing can be said.
+    """When the next cycle starts by itself, and why not now. ``at`` is the median of what the same
+    hours of the last four weeks would give, ``low_at`` and ``high_at`` hold 80% of them; None where
+    nothing can be said. ``text`` says all of it.
     """
 
     at: str | None
+    low_at: str | None
+    high_at: str | None
     reason: str
+    text: str
 
 
 class Service(Answer):

@@ -57,6 +57,37 @@ class PatternsAnswer(Answer):
     next: None
 
 
+class Matrix(Answer):
+    """A symmetric table: ``values`` by row and column, both called ``names``."""
+
+    names: list[str]
+    values: list[list[float]]
+
+
+class MapView(Answer):
+    """A family of clusterings or the consensus, and in how many clusters it sees the windows."""
+
+    name: str
+    k: int
+
+
+class AgreementAnswer(Answer):
+    """``GET /api/patterns/agreement``. ``together``: the share of all partitions that keep two
+    windows of two clusters together; ``agreement``: the adjusted mutual information of the families
+    and the consensus. ``points`` of ``windows`` are on the map; ``names`` are those of the
+    consensus's clusters by number.
+    """
+
+    cycle_id: str
+    method: str
+    windows: int
+    points: int
+    names: dict[str, str]
+    views: list[MapView]
+    together: Matrix
+    agreement: Matrix
+
+
 class VerdictItem(Answer):
     """What the gate said, with all numbers; without a look at the gate set there is no opening and
     no level.
@@ -100,6 +131,48 @@ class AgentsAnswer(Answer):
     next: None
 
 
+class RoutingBin(Answer):
+    """Routed requests one behind the other: ``explored`` went to an arm although another has the
+    higher mean, ``forced`` were named by the caller.
+    """
+
+    from_at: str
+    to_at: str
+    n: int
+    explored: int
+    exploited: int
+    forced: int
+
+
+class Density(Answer):
+    """The belief of an arm: its probability of success is Beta(a, b)."""
+
+    surface: str
+    arm: str
+    n: int
+    a: float
+    b: float
+
+
+class Because(Answer):
+    """Why a request was answered by whom it was."""
+
+    decision_id: str
+    at: str
+    text: str
+
+
+class RoutingAnswer(Answer):
+    """``GET /api/agents/routing``: the document of ``selflow agents routing --json``."""
+
+    n: int
+    explored: int
+    forced: int
+    bins: list[RoutingBin]
+    densities: list[Density]
+    because: Because | None
+
+
 class StageItem(Answer):
     """One stage of a cycle; ``seconds`` until now while it runs."""
 
@@ -113,22 +186,70 @@ class StageItem(Answer):
 
 
 class TrialItem(Answer):
-    """One configuration that a search tried; ``tune_bits`` is its log-loss on the tune part."""
+    """One configuration that a search tried; ``tune_bits`` is its lowest log-loss on the tune part.
+
+    ``losses`` and ``checks`` are curves of (step, bits): the training loss, and the loss on the
+    tune part. ``eta_s`` is the time to its last step, were it trained to the end; a trial that no
+    run told of has no steps.
+    """
 
     id: str
     cycle_id: str
     agent: str
     config: dict[str, JsonValue]
-    state: Literal["rung", "finished", "failed", "stopped"]
+    state: Literal["running", "rung", "finished", "failed", "stopped", "lost"]
     tune_bits: float | None
     seconds: float
     error: str
+    step: int | None
+    steps: int | None
+    tokens_per_s: float | None
+    memory_bytes: int | None
+    losses: list[tuple[int, float]]
+    checks: list[tuple[int, float]]
+    eta_s: float | None
+    started_at: str | None
 
 
 class TrialsAnswer(Answer):
-    """``GET /api/trials``."""
+    """``GET /api/trials``: the document of ``selflow trials --json``."""
 
     items: list[TrialItem]
+    next: None
+
+
+class RunItem(Answer):
+    """Long work in one process: a stage, or a configuration of a search (then with ``config``).
+    ``lost``: its process is gone; the last point stays. ``step_s`` is the median of the last 20
+    step times, ``eta_s`` the remaining steps times that.
+    """
+
+    id: str
+    cycle_id: str
+    stage: str
+    agent: str
+    config: dict[str, JsonValue]
+    state: Literal["running", "rung", "finished", "failed", "lost"]
+    started_at: str
+    updated_at: str
+    finished_at: str | None
+    pid: int
+    step: int
+    steps: int
+    tokens: int
+    tokens_per_s: float | None
+    step_s: float | None
+    memory_bytes: int
+    losses: list[tuple[int, float]]
+    checks: list[tuple[int, float]]
+    error: str
+    eta_s: float | None
+
+
+class RunsAnswer(Answer):
+    """``GET /api/runs``, in the order in which they began."""
+
+    items: list[RunItem]
     next: None
 
 

@@ -6,7 +6,13 @@ from pydantic import Field, JsonValue, model_validator
 
 from selflow.console.server.wire import CycleItem, SystemAnswer
 from selflow.console.server.wire_data import EventItem
-from selflow.console.server.wire_learning import AgentsAnswer, PatternsAnswer, StageItem, TrialItem
+from selflow.console.server.wire_learning import (
+    AgentsAnswer,
+    PatternsAnswer,
+    RunItem,
+    StageItem,
+    TrialItem,
+)
 from selflow.sdk.wire import Answer
 
 
@@ -51,11 +57,14 @@ class CommandItem(Answer):
 
 
 class RunsMessage(Answer):
-    """The topic ``runs``: the newest cycle with its stages and trials, and the newest commands."""
+    """The topic ``runs``: the newest cycle with its stages, runs and trials, and the newest
+    commands.
+    """
 
     full: Literal[True] = True
     cycle: CycleItem | None
     stages: list[StageItem]
+    runs: list[RunItem]
     trials: list[TrialItem]
     commands: list[CommandItem]
 

@@ -12,6 +12,7 @@ from selflow.core.invocation import Invocation, printable, table
 from selflow.store.commands.opening import open_catalog
 from selflow.store.reading import CatalogReader
 from selflow.store.records import Trial
+from selflow.store.routing_view import routing_document
 from selflow.store.row import document
 from selflow.store.views import agent_items, router_beliefs
 
@@ -120,6 +121,19 @@ def beliefs(ctx: typer.Context) -> None:
     ]
     head = ["surface", "arm", "pulls", "success", "95% interval", "latency, s"]
     call.show({**state, "next": None}, table(head, rows))
+
+
+@app.command()
+def routing(ctx: typer.Context) -> None:
+    """Show how the last 500 requests were routed: explored, exploited, or named by the caller."""
+    call: Invocation = ctx.obj
+    shown = routing_document(CatalogReader(call.catalog_location()))
+    if shown["because"] is None:
+        call.note("no request was routed yet")
+    columns = ["from_at", "to_at", "n", "explored", "exploited", "forced"]
+    rows = [[item[name] for name in columns] for item in shown["bins"]]
+    last = [printable(shown["because"]["text"])] if shown["because"] else []
+    call.show(shown, [*table(columns, rows), *last])
 
 
 @app.command()

@@ -10,13 +10,16 @@ from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.grants import OWNER
 from selflow.core.invocation import Invocation, printable
 from selflow.store.commands.opening import open_catalog
+from selflow.store.reading import CatalogReader
 from selflow.store.records import Cycle, Stage
 from selflow.store.row import document
+from selflow.store.run_views import runs
 
 if TYPE_CHECKING:
     from selflow.store.catalog import Catalog
 
 _POLL_S = 0.5
+_CLEAR = "\r\x1b[2K"
 _PATIENCE_S = 120.0
 """A session that died is recreated in less."""
 
@@ -78,7 +81,9 @@ def follow(call: Invocation, catalog: "Catalog", cycle: Cycle, clock: Clock) -> 
         while cycle.finished_at_us is None:
             clock.sleep(_POLL_S)
             cycle = next(item for item in catalog.cycles.latest(9) if item.id == cycle.id)
-            _print_stages(call, cycle, catalog.cycles.stages(cycle.id), printed)
+            _print_stages(call, catalog.cycles.stages(cycle.id), printed)
+            if call.may_animate:
+                _draw_progress(call, cycle)
             last_us = max((item.seen_at_us for item in catalog.services.list_all()), default=0)
             if last_us != spoke_us:
                 spoke_us, heard_s = last_us, clock.monotonic_s()
@@ -96,13 +101,9 @@ def follow(call: Invocation, catalog: "Catalog", cycle: Cycle, clock: Clock) -> 
     return cycle
 
 
-def _print_stages(
-    call: Invocation, cycle: Cycle, stages: Iterable[Stage], printed: set[str]
-) -> None:
-    """A line for each stage that has ended since, and how far the one is that is worked on, if a
-    person looks.
-    """
-    clear = "\r\x1b[2K" if call.may_animate else ""
+def _print_stages(call: Invocation, stages: Iterable[Stage], printed: set[str]) -> None:
+    """A line for each stage that has ended since."""
+    clear = _CLEAR if call.may_animate else ""
     for stage in stages:
         if stage.finished_at_us and stage.name not in printed:
             printed.add(stage.name)
@@ -110,10 +111,13 @@ def _print_stages(
                 f"{clear}{printable(stage.name)}: "
                 f"{(stage.finished_at_us - stage.started_at_us) / 1e6:.1f} s"
             )
-    if clear:
-        call.err.write(
-            f"{clear}{printable(cycle.stage)} {cycle.done_fraction:.0%}"
-            if not cycle.finished_at_us
-            else clear
-        )
-        call.err.flush()
+
+
+def _draw_progress(call: Invocation, cycle: Cycle) -> None:
+    """How far the stage is that is worked on, for a person who looks; its runs say how long yet."""
+    working = [] if cycle.finished_at_us else runs(CatalogReader(call.catalog_location()), cycle.id)
+    left_s = [run.eta_s for run in working if run.eta_s is not None and run.stage == cycle.stage]
+    left = f", {max(left_s):,.0f} s left" if left_s else ""
+    how_far = f"{printable(cycle.stage)} {cycle.done_fraction:.0%}{left}"
+    call.err.write(_CLEAR if cycle.finished_at_us else f"{_CLEAR}{how_far}")
+    call.err.flush()

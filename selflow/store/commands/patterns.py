@@ -1,5 +1,6 @@
 """``selflow patterns``: what the last learning cycle found, and what its owner makes of it."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,6 +9,8 @@ from selflow.core.errors import UsageError
 from selflow.core.invocation import Invocation, printable, table
 from selflow.core.steps import label_event
 from selflow.store.commands.opening import open_catalog
+from selflow.store.commands.pattern_plots import Format, write_plots
+from selflow.store.pattern_map import PatternMap
 from selflow.store.pattern_records import Pattern, Transition
 from selflow.store.reading import CatalogReader
 from selflow.store.row import document
@@ -72,6 +75,29 @@ def show(ctx: typer.Context, name: _Name) -> None:
     pattern = _named(call, name)
     changes = pattern_changes(CatalogReader(call.catalog_location()), [pattern])
     call.show(document(pattern), _all_of(pattern, _change(pattern, changes)))
+
+
+@app.command()
+def plot(
+    ctx: typer.Context,
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for the pictures.")],
+    kind: Annotated[Format, typer.Option("--format", help="Of the files.")] = "png",
+) -> None:
+    """Draw the newest discovery into files: the map of its windows as each family and the consensus
+    sees them, how often clusters are kept together, and how far the families agree.
+
+    Needs matplotlib: pip install 'selflow[plot]'.
+    """
+    call: Invocation = ctx.obj
+    known = PatternMap(CatalogReader(call.catalog_location()), call.root)
+    document = known.document()
+    if document is None:
+        raise UsageError("there is no map of patterns yet", "make one with: selflow learn")
+    views = [str(view["name"]) for view in document["views"]]
+    points = {name: content for name in views if (content := known.points(name)) is not None}
+    paths = [str(path) for path in write_plots(document, points, out, kind)]
+    call.show({"cycle_id": document["cycle_id"], "files": paths}, paths)
 
 
 @app.command()

@@ -64,6 +64,7 @@ async function open(path, figure) {
 
 // Scrolls to the end and back, so that each chart is mounted; then waits until all are drawn.
 async function drawAll() {
+  await page.waitForFunction(() => !document.querySelector(".skeleton"));
   await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
   await page.waitForFunction(() =>
     [...document.querySelectorAll(".chart")].every((each) => each.childElementCount > 0) &&

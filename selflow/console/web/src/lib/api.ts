@@ -109,6 +109,14 @@ export async function get<P extends PathsWith<"get">>(
   return (await answer.json()) as AnswerOf<Operation<P, "get">>;
 }
 
+/** Read a route that answers bytes. */
+export async function getBytes<P extends PathsWith<"get">>(
+  path: P,
+  query: QueryOf<Operation<P, "get">> | Record<string, never> = {},
+): Promise<ArrayBuffer> {
+  return (await request("GET", urlOf(path, query as Query))).arrayBuffer();
+}
+
 /** Change something; null where the route answers nothing. */
 export async function send<M extends Exclude<Method, "get">, P extends PathsWith<M>>(
   method: M,

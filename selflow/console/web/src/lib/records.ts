@@ -22,6 +22,7 @@ import type {
   RulesAnswer,
   RulesPreview,
   SelectionBody,
+  RunItem,
   SettingItem,
   SettingsAnswer,
   StageItem,
@@ -51,6 +52,7 @@ export type ArmBelief = Belief;
 export type Cycle = CycleItem;
 export type Stage = StageItem;
 export type Trial = TrialItem;
+export type Run = RunItem;
 export type Consent = ConsentItem;
 export type EventSourceCount = StreamItem;
 export type Audit = AuditItem;

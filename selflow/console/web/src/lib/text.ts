@@ -99,7 +99,9 @@ export const text = {
     question: "Is it running, what is it doing, when does it learn next?",
     today: "Events in 24 hours",
     lastHour: (n: number): string => `${count(n)} in the last hour`,
-    about: "At about",
+    trainsIn: (when: string): string =>
+      when.startsWith("in ") ? `Training ${when}` : when.slice(0, 1).toUpperCase() + when.slice(1),
+    between: (low: string, high: string): string => `80% of cases: ${low} to ${high}`,
     stored: (n: number): string => `${count(n)} stored in all`,
     buffer: "Buffer",
     bufferOf: (filled: string, budget: string | null): string =>
@@ -232,6 +234,51 @@ export const text = {
       `It passed its verdict and served before. ${reasons.join(" ")}`,
     cannotPromote: "Without a passed verdict it cannot serve.",
   },
+  routing: {
+    title: "Explored and exploited",
+    note: (n: number, explored: number, forced: number): string =>
+      `Of the last ${plural(n, "routed request", "routed requests")}, ${count(explored)} went to an arm to learn more of it` +
+      (forced ? ` and ${count(forced)} to one that the caller named.` : "."),
+    because: (why: string, when: string): string => `The newest, ${when}: ${why}.`,
+    until: "Until",
+    explored: "explored",
+    exploited: "exploited",
+    forced: "named",
+    mean: "Mean",
+    densities: "What is believed of each arm",
+    densitiesNote: "Density of the probability of success, of the five arms with the most feedback.",
+    lineage: "Served before it",
+  },
+  map: {
+    title: "Map of the windows",
+    note: (method: string, points: number, windows: number): string =>
+      `A projection: distances between groups are not to scale. It shows ${method}` +
+      (points < windows
+        ? `, a sample of ${count(points)} of ${count(windows)} windows, cluster by cluster.`
+        : `, all ${count(windows)} windows.`),
+    noise: "in no cluster",
+    cluster: (label: number): string => `cluster ${label + 1}`,
+    draw: "Draw a rectangle to see what lies inside.",
+    inside: (n: number, parts: string[]): string =>
+      `${plural(n, "window", "windows")} inside: ${parts.join(", ")}`,
+    together: "Kept together",
+    togetherNote: "Share of all clusterings that keep two windows of these clusters together.",
+    agree: "Agreement of the families",
+    agreeNote: "Adjusted mutual information: 1 is the same clusters, 0 is chance.",
+  },
+  runs: {
+    training: "training loss",
+    tune: "loss on the tune part",
+    nothing: "Nothing is trained now.",
+    curves: (what: string): string => `Loss of ${what}`,
+    curvesNote:
+      "Bits by step: the mean of the training loss since the point before, and the loss on the tune part after each eighth.",
+    step: "Step",
+    steps: (step: number, of: number): string => `step ${count(step)} of ${count(of)}`,
+    left: (seconds: number): string => `${duration(seconds)} left`,
+    speed: (tokens: number): string => `${count(Math.round(tokens))} tokens/s`,
+    ofTrials: "to the end of its training; most trials end at their first eighth",
+  },
   training: {
     question: "What is being trained, is it going well, may I stop it?",
     buffer: "Data buffer",
@@ -261,7 +308,7 @@ export const text = {
     result: "Result",
     trials: "Trials",
     trialsNote:
-      "Each line is one configuration of the search; the best is blue, those stopped early are dashed.",
+      "Each line is one configuration of the search; the best and the chosen one are blue, those stopped early are dashed.",
     settings: "Settings",
     bits: "Loss, bits",
     config: (config: Record<string, unknown>): string =>

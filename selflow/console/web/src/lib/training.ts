@@ -1,7 +1,10 @@
 /** What the Training page says of cycles, stages and trials. */
 
+import type { LineSpec } from "./charts/line";
 import type { ParallelSpec } from "./charts/rich";
-import type { Cycle, Pattern, Trial } from "./records";
+import { decimal } from "./format";
+import type { Cycle, Pattern, Run, Trial } from "./records";
+import { text } from "./text";
 
 export const isOpen = (cycle: Cycle): boolean =>
   cycle.state === "requested" || cycle.state === "running";
@@ -13,9 +16,42 @@ export function secondsOf(cycle: Cycle, nowMs: number): number | null {
   return Math.max(0, (end - Date.parse(cycle.started_at)) / 1000);
 }
 
-/** Trials as lines over their numeric settings and their log-loss; the best one stands out, those
- * that were stopped early are dashed. Null where there is nothing to compare. */
-export function parallelOf(trials: readonly Trial[], lossName: string): ParallelSpec | null {
+/** The loss by step, of training and beside it on the tune part; null where there is no point. */
+export function curvesOf(of: Pick<Run, "losses" | "checks">): LineSpec | null {
+  const [losses, checks] = [new Map(of.losses), new Map(of.checks)];
+  const xs = [...new Set([...losses.keys(), ...checks.keys()])].sort((a, b) => a - b);
+  if (!xs.length) return null;
+  const along = (curve: Map<number, number>): (number | null)[] =>
+    xs.map((step) => curve.get(step) ?? null);
+  const training = { name: text.runs.training, token: "series-1", values: along(losses), isJoined: true };
+  const tune = { name: text.runs.tune, token: "series-2", values: along(checks), isSparse: true };
+  return {
+    xs,
+    isTime: false,
+    series: [...(losses.size ? [training] : []), ...(checks.size ? [tune] : [])],
+    startsAtZero: false,
+    format: (value) => decimal(value),
+  };
+}
+
+/** Whose curves are shown: the one that was asked for, else what trains now, else the best. */
+export function shownTrial(trials: readonly Trial[], id: string | null): Trial | undefined {
+  const drawn = trials.filter((trial) => trial.losses.length || trial.checks.length);
+  const byLoss = [...drawn].sort((a, b) => (a.tune_bits ?? Infinity) - (b.tune_bits ?? Infinity));
+  return (
+    trials.find((trial) => trial.id === id) ??
+    drawn.find((trial) => trial.state === "running") ??
+    byLoss[0]
+  );
+}
+
+/** Trials as lines over their numeric settings and their log-loss; the best one and the chosen one
+ * stand out, those that were stopped early are dashed. Null where there is nothing to compare. */
+export function parallelOf(
+  trials: readonly Trial[],
+  lossName: string,
+  chosenId: string | null = null,
+): ParallelSpec | null {
   const scored = trials.filter((trial) => trial.tune_bits !== null);
   if (scored.length < 2) return null;
   const first = scored[0]!;
@@ -32,7 +68,7 @@ export function parallelOf(trials: readonly Trial[], lossName: string): Parallel
     lines: scored.map((trial) => ({
       values: [...names.map((name) => trial.config[name] as number), trial.tune_bits!],
       isDashed: trial.state !== "finished",
-      share: trial.tune_bits === best ? 1 : 0.3,
+      share: trial.id === chosenId || trial.tune_bits === best ? 1 : 0.3,
     })),
   };
 }

@@ -11,6 +11,10 @@ export interface LineSeries {
   token: string;
   values: (number | null)[];
   isDashed?: boolean;
+  /** Joined over the places where it has no value. */
+  isJoined?: boolean;
+  /** Known at a few places alone: with points. */
+  isSparse?: boolean;
   /** Drawn as a bar from zero, for counts in bins. */
   isBar?: boolean;
 }
@@ -59,7 +63,8 @@ function options(spec: LineSpec, widthPx: number): uPlot.Options {
         label: each.name,
         stroke: colourOf(each.token),
         width: each.isBar ? 0 : 2,
-        points: { show: spec.xs.length < 3 },
+        points: { show: each.isSparse === true || spec.xs.length < 3, size: 6 },
+        spanGaps: each.isJoined === true || each.isSparse === true,
         ...(each.isBar && bars ? { paths: bars, fill: colourOf(each.token) } : {}),
         ...(each.isDashed ? { dash: [6, 4] } : {}),
       })),

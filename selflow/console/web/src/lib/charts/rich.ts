@@ -1,10 +1,12 @@
-/** Heat maps and parallel coordinates: the only module that imports ECharts. */
+/** Heat maps, parallel coordinates and maps of points: the only module that imports ECharts. */
 
-import { HeatmapChart, ParallelChart } from "echarts/charts";
+import { HeatmapChart, ParallelChart, ScatterChart } from "echarts/charts";
 import {
   AriaComponent,
+  BrushComponent,
   GridComponent,
   ParallelComponent,
+  ToolboxComponent,
   TooltipComponent,
   VisualMapComponent,
 } from "echarts/components";
@@ -13,8 +15,8 @@ import { CanvasRenderer } from "echarts/renderers";
 import { colourOf } from "../theme.svelte";
 
 use([
-  HeatmapChart, ParallelChart, AriaComponent, GridComponent, ParallelComponent, TooltipComponent,
-  VisualMapComponent, CanvasRenderer,
+  HeatmapChart, ParallelChart, ScatterChart, AriaComponent, BrushComponent, GridComponent,
+  ParallelComponent, ToolboxComponent, TooltipComponent, VisualMapComponent, CanvasRenderer,
 ]);
 
 const ORDERED = ["ordered-1", "ordered-2", "ordered-3", "ordered-4", "ordered-5"];
@@ -36,7 +38,15 @@ export interface ParallelSpec {
   lines: { values: number[]; isDashed: boolean; share: number }[];
 }
 
-export type RichSpec = HeatSpec | ParallelSpec;
+export interface ScatterSpec {
+  kind: "scatter";
+  /** Each in a colour and a shape of its own; points as x and y in turn. */
+  groups: { name: string; token: string; symbol: string; points: Float32Array }[];
+  /** The points inside what was drawn around, by group; all empty when nothing is. */
+  onSelect: (counts: number[]) => void;
+}
+
+export type RichSpec = HeatSpec | ParallelSpec | ScatterSpec;
 
 /** Names come from the owner's data: the tooltip draws them as text, never as markup. */
 const tooltip = { renderMode: "richText" as const, confine: true };
@@ -94,11 +104,64 @@ function parallel(spec: ParallelSpec): EChartsCoreOption {
   };
 }
 
+function scatter(spec: ScatterSpec): EChartsCoreOption {
+  const hidden = { show: false, scale: true };
+  return {
+    aria: { enabled: true },
+    animation: false,
+    toolbox: { show: false },
+    brush: { toolbox: [], xAxisIndex: 0, throttleType: "debounce", throttleDelay: 200, outOfBrush: { colorAlpha: 0.15 } },
+    grid: { left: 4, right: 4, top: 4, bottom: 4 },
+    xAxis: hidden,
+    yAxis: hidden,
+    series: spec.groups.map((group) => ({
+      ...AT_ONCE,
+      type: "scatter",
+      name: group.name,
+      symbol: group.symbol,
+      symbolSize: 6,
+      silent: true,
+      itemStyle: { color: colourOf(group.token), opacity: 0.7 },
+      dimensions: ["x", "y"],
+      data: group.points,
+    })),
+  };
+}
+
+interface Selection {
+  batch: { selected: { seriesIndex: number; dataIndex: number[] }[] }[];
+}
+
+/** The pointer draws a rectangle; a click outside takes it back. */
+function letSelect(chart: ReturnType<typeof init>, spec: ScatterSpec): void {
+  chart.dispatchAction({
+    type: "takeGlobalCursor", key: "brush", brushOption: { brushType: "rect", brushMode: "single" },
+  });
+  chart.on("brushSelected", (event) => {
+    const counts = spec.groups.map(() => 0);
+    for (const { seriesIndex, dataIndex } of (event as Selection).batch[0]?.selected ?? []) {
+      counts[seriesIndex] = dataIndex.length;
+    }
+    spec.onSelect(counts);
+  });
+}
+
+const optionOf = (spec: RichSpec): EChartsCoreOption => {
+  if (spec.kind === "heat") return heat(spec);
+  return spec.kind === "parallel" ? parallel(spec) : scatter(spec);
+};
+
+const heightOf = (spec: RichSpec): number => {
+  if (spec.kind === "heat") return 90 + spec.rows.length * ROW_PX;
+  return spec.kind === "parallel" ? 280 : 360;
+};
+
 /** Draws into `host` and follows its width; returns what ends it. */
 export function richChart(host: HTMLElement, spec: RichSpec): () => void {
-  const height = spec.kind === "heat" ? 90 + spec.rows.length * ROW_PX : 280;
+  const height = heightOf(spec);
   const chart = init(host, null, { height, renderer: "canvas" });
-  chart.setOption(spec.kind === "heat" ? heat(spec) : parallel(spec));
+  chart.setOption(optionOf(spec));
+  if (spec.kind === "scatter") letSelect(chart, spec);
   const sizes = new ResizeObserver(() => chart.resize({ width: "auto", height }));
   sizes.observe(host);
   host.dataset["ready"] = "true";
