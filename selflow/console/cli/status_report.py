@@ -90,9 +90,44 @@ def collect_status(
     if problem:
         reasons = [problem, *reasons]
         state = state if state == "not running" else "degraded"
+    return {
+        "state": state,
+        "reasons": reasons,
+        "storage": {"state": "full" if problem else "ok"},
+        "ray": ray,
+        "serve": {
+            "state": next((s.state for s in seen if s.service.name == "serve"), "not running")
+        },
+        "keeper": _beside(keeper),
+        "console": _beside(console),
+        **_learning_state(call, catalog, now_us, state, read_fill, ahead),
+        "ingested": facts.ingested.totals,
+        "shell_left_out": dict(ShellSpool(call.root.shell_spool).counts()),
+        "commits_left_out": dict(ShellSpool(call.root.commit_spool).counts()),
+        **_serving(catalog),
+        "consents": [
+            consent.source for consent in catalog.consents() if consent.revoked_at_us is None
+        ],
+        "endpoints": listeners,
+        "services": [_service(item, now_us) for item in seen],
+        "processes": _processes(seen, marked, [*facts.processes, *filter(None, (keeper, console))]),
+        "versions": {"selflow": version("selflow")},
+        "root": str(call.root.path),
+    }
+
+
+def _learning_state(  # noqa: PLR0913
+    call: Invocation,
+    catalog: CatalogReader,
+    now_us: int,
+    state: str,
+    read_fill: Callable[[], Fill | None] | None,
+    ahead: LearningAhead | None,
+) -> dict[str, Any]:
+    """What waits to be learned, what the next cycle waits for, and the newest cycle."""
+    facts, cycles = catalog.facts(), catalog.learned(Cycle)
     pause = standing(catalog.learned(Pause), now_us)
     shown_pause = pause_item(pause) if pause else None
-    cycles = catalog.learned(Cycle)
     fill, behaviour = (read_fill or partial(_fill, call))(), behaviour_items(catalog)
     cycle = as_document(cycles[-1]) if cycles else None
     learning = (ahead or LearningAhead.of(call)).document(
@@ -105,32 +140,11 @@ def collect_status(
         behaviour=behaviour,
     )
     return {
-        "state": state,
-        "reasons": reasons,
         "pause": shown_pause,
-        "storage": {"state": "full" if problem else "ok"},
-        "ray": ray,
-        "serve": {
-            "state": next((s.state for s in seen if s.service.name == "serve"), "not running")
-        },
-        "keeper": _beside(keeper),
-        "console": _beside(console),
         "buffer": _buffer(fill, facts.budget_bytes),
         **learning,
-        "ingested": facts.ingested.totals,
-        "shell_left_out": dict(ShellSpool(call.root.shell_spool).counts()),
-        "commits_left_out": dict(ShellSpool(call.root.commit_spool).counts()),
-        **_serving(catalog),
         "cycle": cycle,
         "behaviour": behaviour,
-        "consents": [
-            consent.source for consent in catalog.consents() if consent.revoked_at_us is None
-        ],
-        "endpoints": listeners,
-        "services": [_service(item, now_us) for item in seen],
-        "processes": _processes(seen, marked, [*facts.processes, *filter(None, (keeper, console))]),
-        "versions": {"selflow": version("selflow")},
-        "root": str(call.root.path),
     }
 
 
