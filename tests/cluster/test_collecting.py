@@ -60,24 +60,23 @@ def test_a_real_collector_obeys_a_pause_and_goes_on_after_it(
 ) -> None:
     compose(wanted=Settings(supervisor=QUICK))
     consent("ingest")
-    with IngestClient(f"ipc://{root.socket('ingest.sock')}", "program") as client:
-        pause = pause_now(root.catalog, None, SystemClock().now_us(), "owner")
+    pause = pause_now(root.catalog, None, SystemClock().now_us(), "owner")
 
-        def is_refused() -> bool:
-            client.send([Event(pause.started_at_us - 1, "program", "note", "before")])
+    def answer(subject: str, after_us: int) -> tuple[int, int] | None:
+        """Events accepted and dropped; None while collection is paused."""
+        with IngestClient(f"ipc://{root.socket('ingest.sock')}", "program") as client:
             try:
-                client.flush(20)
-            except RefusedError as refused:
-                return "paused" in str(refused)
-            return False
+                client.send([Event(pause.started_at_us + after_us, "program", "note", subject)])
+                (result,) = client.flush(20)
+            except RefusedError:
+                return None
+        return result.accepted, result.dropped
 
-        wait_until(is_refused)
-        resume_now(root.catalog, SystemClock().now_us(), "owner")
-        wait_until(lambda: not is_refused())
-        client.send([Event(pause.started_at_us + 1, "program", "note", "of the pause")])
-        (result,) = client.flush(20)
+    wait_until(lambda: answer("before", -1) is None)
+    resume_now(root.catalog, SystemClock().now_us(), "owner")
+    wait_until(lambda: answer("before", -1) == (1, 0))
 
-    assert (result.accepted, result.dropped) == (0, 1)
+    assert answer("of the pause", 1) == (0, 1)
     assert "of the pause" not in [event.subject for event in stored()]
 
 
