@@ -82,6 +82,9 @@ class CommandRunner:
             "source.grant": self._grant,
             "source.revoke": self._revoke,
             "events.forget": self._forget,
+            "decision.rate": lambda it: catalog.feedback.record(
+                it.subject, "thumb", it.details["thumb"], {}, now_us, it.id
+            ),
         }
 
     def _edit(self, command: Command) -> None:

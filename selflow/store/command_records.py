@@ -19,6 +19,7 @@ Action = Literal[
     "source.grant",
     "source.revoke",
     "events.forget",
+    "decision.rate",
 ]
 
 

@@ -74,7 +74,7 @@ def affected_by(rows: Rows, ranges: Ranges) -> Affected:
         if one.kind != "events" and one.id in derived and one.child not in derived
     }:
         derived |= more
-    stages = [one for one in rows.learned(Stage) if one.sha256 in made]
+    stages = [one for one in rows.learned(Stage) if one.sha256 in derived]
     cycles = {one.cycle_id for one in stages}
     return Affected(
         frozenset(derived),

@@ -67,8 +67,8 @@ def events(  # noqa: PLR0913  (one for each filter)
     """Stored events, redacted, newest first.
 
     ``q`` finds events that hold all of its words, or words that begin so; they come in the order
-    in which they arrived, as those in a ``folder`` do. ``seqs`` names single events, such as those behind a sentence of an
-    answer; of those, all that are still stored come at once.
+    in which they arrived, as those in a ``folder`` do. ``seqs`` names single events, such as those
+    behind a sentence of an answer; of those, all that are still stored come at once.
     """
     wanted = EventQuery(
         _moment("since", since, 0), _moment("until", until, END_US), source, kind, app, folder

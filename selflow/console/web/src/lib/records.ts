@@ -10,6 +10,7 @@ import type {
   CommandItem,
   ConsentItem,
   CycleItem,
+  DecisionItem,
   EventItem,
   FactItem,
   FolderItem,
@@ -48,6 +49,7 @@ export type EventSourceCount = StreamItem;
 export type Audit = AuditItem;
 export type Activity = ActivityItem;
 export type Command = CommandItem;
+export type Decision = DecisionItem;
 export type Folder = FolderItem;
 export type Forgettable = ForgetPreview;
 export type Selection = Partial<SelectionBody>;
