@@ -84,6 +84,9 @@ class CommandRunner:
             "source.grant": self._grant,
             "source.revoke": self._revoke,
             "events.forget": self._forget,
+            "decision.rate": lambda it: catalog.feedback.record(
+                it.subject, "thumb", it.details["thumb"], {}, now_us, it.id
+            ),
         }
 
     def _delete(self, command: Command) -> None:

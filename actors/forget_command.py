@@ -130,8 +130,8 @@ def _show(call: Invocation, command: Command) -> None:
     shown = {key: value for key, value in document(command).items() if key != "details"}
     lines = [f"deleted: {command.subject}"]
     for stage in stages:
-        shown = ", ".join(f"{name} {value}" for name, value in stage["result"].items() if value)
-        lines.append(f"  {stage['name']}: {shown or 'nothing'}")
+        counts = ", ".join(f"{name} {value}" for name, value in stage["result"].items() if value)
+        lines.append(f"  {stage['name']}: {counts or 'nothing'}")
     call.show({**shown, "stages": stages}, map(printable, lines))
 
 

@@ -20,6 +20,7 @@ Action = Literal[
     "source.grant",
     "source.revoke",
     "events.forget",
+    "decision.rate",
 ]
 
 

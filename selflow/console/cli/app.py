@@ -57,6 +57,7 @@ SUMMARIES = {
     "ask": "Ask about your own events.",
     "predict": "Predict the next step.",
     "suggest": "Complete a shell line, a commit message or a path.",
+    "decisions": "List answered predictions, newest first.",
     "feedback": "Send feedback on a decision.",
     "git": "Suggest commit messages in a repository, and write down its commits, by hooks.",
     "eval": "Evaluate predictors on a file.",

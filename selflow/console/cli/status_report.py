@@ -116,7 +116,7 @@ def collect_status(
     }
 
 
-def _learning_state(  # noqa: PLR0913
+def _learning_state(
     call: Invocation,
     catalog: CatalogReader,
     now_us: int,

@@ -16,7 +16,7 @@ from selflow.core.events import Json
 from selflow.core.ids import new_id
 from selflow.sdk.wire import Request as Body
 from selflow.store.command_records import Action, Command
-from selflow.store.records import AgentVersion, Consent
+from selflow.store.records import AgentVersion, Consent, Decision
 from selflow.store.row import document
 from selflow.store.row_writer import writing
 from selflow.store.views import alive_patterns
@@ -38,6 +38,12 @@ class PatternChange(Body):
 
     title: Title | None = None
     is_hidden: bool | None = None
+
+
+class Thumb(Body):
+    """``POST /api/decisions/{id}/feedback``: true is a thumb up."""
+
+    thumb: bool
 
 
 class MergeRequest(Body):
@@ -101,6 +107,18 @@ def promote(version_id: Name, request: Request, response: Response, model: Model
             raise ApiError(409, code.get(version.status, "conflict"), detail)
         return queue(request, response, model, "agent.promote", version_id)
     raise ApiError(404, "agent_not_found", "there is no such version", "GET /api/agents")
+
+
+@routes.change("POST", "/api/decisions/{decision_id}/feedback", "operate", status=202)
+def rate(
+    decision_id: Name, body: Thumb, request: Request, response: Response, model: Model
+) -> CommandAnswer:
+    """Say whether an answer was good: feedback ``thumb`` on the decision, from which the router
+    learns with the propensity that the decision holds.
+    """
+    if not model.catalog.learned(Decision, id=decision_id):
+        raise ApiError(404, "decision_not_found", "there is no such decision", "GET /api/decisions")
+    return _queue(request, response, model, "decision.rate", decision_id, {"thumb": body.thumb})
 
 
 @routes.change("PATCH", "/api/patterns/{name}", "operate", status=202)

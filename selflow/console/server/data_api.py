@@ -154,13 +154,13 @@ def folders(
     before = {one.folder: one.events for one in earlier}
     items = [
         FolderItem(
-            folder=one.folder,
-            files=one.files,
-            events=one.events,
-            last_at=rfc3339(one.last_us),
-            events_before=before.get(one.folder, 0),
+            folder=total.folder,
+            files=total.files,
+            events=total.events,
+            last_at=rfc3339(total.last_us),
+            events_before=before.get(total.folder, 0),
         )
-        for one in sums
+        for total in sums
     ]
     return FoldersAnswer(within=within, items=items, more=more)
 

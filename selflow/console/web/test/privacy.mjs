@@ -68,7 +68,7 @@ await look("rule");
 await rules.getByRole("link", { name: "Delete what it means in the past, too" }).click();
 
 const forget = page.locator("#forget");
-await forget.getByLabel("Folder").fill("src");
+await page.waitForFunction(() => document.querySelector("#forget input").value === "src");
 await forget.getByRole("button", { name: "What would go?" }).click();
 seen.meant = await figure("forget-events");
 await forget.getByRole("button", { name: "Delete for good" }).click();

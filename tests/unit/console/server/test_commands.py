@@ -7,6 +7,8 @@ import pytest
 from actors.command_runner import CommandRunner
 from selflow.core.grants import OWNER
 from selflow.store.command_records import Command
+from selflow.store.records import Decision
+from tests.unit.console.conftest import Cli
 from tests.unit.console.server.worlds import NOW_US, Console
 from tests.unit.store.worlds import register
 
@@ -142,3 +144,34 @@ def test_a_title_that_is_no_unicode_is_refused(console: Console) -> None:
     answer = console.ask("PATCH", "/api/patterns/writing", "operate", headers, content=body)
 
     assert answer.status_code == 400
+
+
+def test_a_thumb_becomes_feedback_with_the_decisions_propensity(console: Console) -> None:
+    routing = {"arm": "pool", "surface": "next", "propensity": 0.25}
+    guess = {"kind": "file.modify", "subject": "a.py", "p": 0.5, "experts": []}
+    console.catalog.decisions.record(
+        Decision("dec_1", NOW_US, "routed", 1, [guess], [], None, routing)
+    )
+    for thumb in (True, False):
+        asked(console, "POST", "/api/decisions/dec_1/feedback", json={"thumb": thumb})
+
+    first, second = console.catalog.feedback.routed_after(0, 10)
+    assert [(one.metric, one.value, one.is_superseded) for one in (first, second)] == [
+        ("thumb", True, True),
+        ("thumb", False, False),
+    ]
+    assert second.routing["propensity"] == 0.25
+    missing = console.ask("POST", "/api/decisions/none/feedback", "operate", json={"thumb": True})
+    assert missing.json()["code"] == "decision_not_found"
+
+
+def test_the_command_line_lists_the_decisions(console: Console, cli: Cli) -> None:
+    guess = {"kind": "file.modify", "subject": "a.py", "p": 0.5, "experts": []}
+    routing = {"arm": "pool", "propensity": 0.25}
+    console.catalog.decisions.record(
+        Decision("dec_1", NOW_US, "routed", 1, [guess], [], None, routing)
+    )
+
+    (item,) = cli("decisions", "--json").document["items"]
+    assert (item["id"], item["routing"]["propensity"]) == ("dec_1", 0.25)
+    assert "file.modify a.py" in cli("decisions").out

@@ -69,3 +69,13 @@ export const folderText = {
   compared: "compared with the time of the same length before.",
   more: (n: number): string => `${plural(n, "folder more is", "folders more are")} not listed.`,
 } as const;
+
+export const decisionText = {
+  title: "The newest answers",
+  why: "A thumb is feedback on that answer; the router learns from it who should answer.",
+  up: "Good",
+  down: "Bad",
+  nothing: "(no prediction)",
+  arm: (arm: string, propensity: string): string =>
+    propensity ? `by ${arm}, chosen with probability ${propensity}` : `by ${arm}`,
+} as const;

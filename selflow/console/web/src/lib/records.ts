@@ -10,6 +10,7 @@ import type {
   CommandItem,
   ConsentItem,
   CycleItem,
+  DecisionItem,
   EventItem,
   FactItem,
   GivenAnswer,
@@ -58,6 +59,7 @@ export type EventSourceCount = StreamItem;
 export type Audit = AuditItem;
 export type Activity = ActivityItem;
 export type Command = CommandItem;
+export type Decision = DecisionItem;
 export type Folder = FolderItem;
 export type Forgettable = ForgetPreview;
 export type Selection = Partial<SelectionBody>;
