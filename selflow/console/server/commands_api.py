@@ -118,7 +118,7 @@ def rate(
     """
     if not model.catalog.learned(Decision, id=decision_id):
         raise ApiError(404, "decision_not_found", "there is no such decision", "GET /api/decisions")
-    return _queue(request, response, model, "decision.rate", decision_id, {"thumb": body.thumb})
+    return queue(request, response, model, "decision.rate", decision_id, {"thumb": body.thumb})
 
 
 @routes.change("PATCH", "/api/patterns/{name}", "operate", status=202)

@@ -84,12 +84,12 @@ def test_the_time_left_stands_still_while_paused(
     assert only(reader).eta_s == pytest.approx(59 * 2.0)
 
 
-@pytest.mark.parametrize("steps", [1, 7, 200, 201, 5_000, 100_000])
+@pytest.mark.parametrize("steps", [1, 7, 200, 201, 5_000, 20_000])
 def test_a_curve_has_at_most_two_hundred_points_and_its_end(
     steps: int, place: RunPlace, reader: CatalogReader, clock: ManualClock
 ) -> None:
     recorder = place.begin({}, clock)
-    train(recorder, clock, range(1, steps + 1), steps, step_s=0.001)
+    train(recorder, clock, range(1, steps + 1), steps, step_s=0.00002)
     losses = only(reader).losses
 
     assert len(losses) <= MOST_POINTS + 1

@@ -9,7 +9,8 @@ describe("agents", () => {
     const { xs, series } = densitiesOf([
       { surface: "next", arm: "a", n: 8, a: 7, b: 3 },
       { surface: "next", arm: "b", n: 5_000, a: 4_000, b: 1_000 },
-    ]);
+    ], new Map([["next b", 2]]));
+    expect(series.map((each) => each.token)).toEqual(["rest", "series-2"]);
     for (const [at, mode] of [[0, 6 / 8], [1, 0.8]] as const) {
       const values = series[at]!.values as number[];
       expect(values.reduce((sum, value) => sum + value, 0) / 200).toBeCloseTo(1, 6);

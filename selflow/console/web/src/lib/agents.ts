@@ -61,8 +61,11 @@ export function routingOf(routing: RoutingAnswer): LineSpec {
 
 const GRID = 200;
 
-/** Densities of Beta beliefs; each has area 1. */
-export function densitiesOf(densities: readonly Density[]): LineSpec {
+/** Densities of Beta beliefs; each has area 1, and the colour of its arm. */
+export function densitiesOf(
+  densities: readonly Density[],
+  slots: ReadonlyMap<string, number>,
+): LineSpec {
   const xs = Array.from({ length: GRID - 1 }, (_, at) => (at + 1) / GRID);
   const valuesOf = ({ a, b }: Density): number[] => {
     const logs = xs.map((x) => (a - 1) * Math.log(x) + (b - 1) * Math.log(1 - x));
@@ -74,9 +77,9 @@ export function densitiesOf(densities: readonly Density[]): LineSpec {
   return {
     xs,
     isTime: false,
-    series: densities.map((each, at) => ({
+    series: densities.map((each) => ({
       name: `${each.arm} (${each.surface}, n = ${each.n})`,
-      token: tokenOf(at + 1),
+      token: tokenOf(slots.get(`${each.surface} ${each.arm}`) ?? 0),
       values: valuesOf(each),
     })),
     startsAtZero: true,

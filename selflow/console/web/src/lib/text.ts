@@ -234,6 +234,10 @@ export const text = {
       `It passed its verdict and served before. ${reasons.join(" ")}`,
     cannotPromote: "Without a passed verdict it cannot serve.",
   },
+  worth: {
+    cycle: (state: string, error: string): string =>
+      `A learning cycle of the last 24 hours is ${state}${error ? `: ${error}` : ""}.`,
+  },
   routing: {
     title: "Explored and exploited",
     note: (n: number, explored: number, forced: number): string =>
