@@ -68,7 +68,7 @@ def collect_status(
     catalog = CatalogReader(call.catalog_location())
     facts = catalog.facts()
     keeper, console = processes.living_keeper(call.root), processes.living_console(call.root)
-    seen = [ObservedStatus(service, _is_alive(service)) for service in catalog.services()]
+    seen = observe(catalog.services())
     marked = frozenset(processes.session_pids(call.root.path))
     ray = _ray(call, marked)
     listeners = {
@@ -116,6 +116,11 @@ def collect_status(
         "versions": {"selflow": version("selflow")},
         "root": str(call.root.path),
     }
+
+
+def observe(services: Iterable[Service]) -> list[ObservedStatus]:
+    """Each service, with a look at its process."""
+    return [ObservedStatus(service, _is_alive(service)) for service in services]
 
 
 def _beside(process: ProcessRecord | None) -> dict[str, Any]:

@@ -3,9 +3,14 @@
 from selflow.console.server.read_model import ReadModel
 from selflow.console.server.wire_learning import AgentsAnswer, PatternsAnswer, StageItem, TrialItem
 from selflow.core.errors import ApiError
-from selflow.store.records import Cycle, Stage, Trial
+from selflow.store.records import Cycle, Trial
 from selflow.store.row import document
-from selflow.store.views import agent_items, patterns_document, router_beliefs
+from selflow.store.views import (
+    agent_items,
+    patterns_document,
+    router_beliefs,
+    stage_documents,
+)
 
 
 def patterns_answer(model: ReadModel) -> PatternsAnswer:
@@ -32,14 +37,8 @@ def find_cycle(model: ReadModel, cycle_id: str) -> Cycle:
 
 def stage_items(model: ReadModel, cycle_id: str) -> list[StageItem]:
     """The journal of a cycle; the seconds of a stage that is worked on count until now."""
-    now_us = model.clock.now_us()
-    return [
-        StageItem(
-            **document(stage),
-            seconds=round(((stage.finished_at_us or now_us) - stage.started_at_us) / 1e6, 3),
-        )
-        for stage in model.catalog.learned(Stage, cycle_id=cycle_id)
-    ]
+    documents = stage_documents(model.catalog, cycle_id, model.clock.now_us())
+    return [StageItem(**item) for item in documents]
 
 
 def trial_items(model: ReadModel, **equal: str) -> list[TrialItem]:
