@@ -19,6 +19,7 @@ from selflow.console.server import (
     sign_in,
     stream,
     system_api,
+    tray_api,
 )
 from selflow.console.server.asker import Asker
 from selflow.console.server.read_model import ReadModel
@@ -33,7 +34,7 @@ from selflow.web.route_table import RouteTable
 
 PARTS = (
     *(system_api, data_api, ask_api, learning_api, settings_api, ingest_api),
-    *(commands_api, stream, sign_in, pages),
+    *(commands_api, tray_api, stream, sign_in, pages),
 )
 STATIC = Path(__file__).parents[1] / "static"
 """What ``make web`` builds."""
