@@ -11,11 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from selflow.core.errors import StoreError
-from selflow.store import command_records, pattern_records, records
+from selflow.store import command_records, notice_records, pattern_records, records
 from selflow.store.row import Row, holds
 
-HEAD = "0005"
+HEAD = "0009"
 """The newest migration; a test compares it with the folder. Those before were never released."""
+UPGRADABLE = frozenset({"", "0005"})
+"""What a migration brings to ``HEAD``: a new catalog, and earlier schemas."""
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -112,6 +114,7 @@ TABLES: dict[type[Row], sa.Table] = {
     ),
     records.Beliefs: _table(records.Beliefs),
     command_records.Command: _table(command_records.Command),
+    notice_records.Notice: _table(notice_records.Notice),
 }
 
 
@@ -130,9 +133,10 @@ def upgrade(connection: Connection, name: str) -> None:
         StoreError: The catalog ``name`` has a schema that no migration of this program knows.
     """
     current = version(connection)
-    if current not in {"", HEAD}:
+    if current not in UPGRADABLE | {HEAD}:
         raise StoreError(
-            f"the catalog {name} has schema {current}; this program knows {HEAD} alone",
+            f"the catalog {name} has schema {current}; this program knows {HEAD} and what "
+            "an upgrade brings to it",
             "start the SelFlow that wrote it, or move it away: selflow up makes an empty one",
         )
     from alembic import command

@@ -61,6 +61,7 @@ SUMMARIES = {
     "logs": "Show the logs.",
     "token": "Create, list and revoke bearer tokens.",
     "audit": "List the audit log, newest first: every act that changed something, and who did it.",
+    "notices": "List what SelFlow had to tell, newest first.",
     "tray": "Show SelFlow in the desktop's tray, until it is ended.",
     "completion": "Print the completion script of a shell.",
     "url": "Print the address of a listener.",

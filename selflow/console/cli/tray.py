@@ -19,7 +19,8 @@ def tray(ctx: typer.Context) -> None:
 
     call: Invocation = ctx.obj
     system = platform.system()
-    emoji = call.settings().settings.tray.emoji
+    settings = call.settings().settings
+    emoji, with_toasts = settings.tray.emoji, settings.notifications.desktop
     with_emoji = emoji == "on" or (emoji == "auto" and system != "Windows")
     actions = TrayActions(call.root)
     try:
@@ -34,7 +35,8 @@ def tray(ctx: typer.Context) -> None:
         else:
             from selflow.console.tray import linux
 
-            asyncio.run(linux.show_tray(actions, with_emoji=with_emoji))
+            show = linux.show_tray(actions, with_emoji=with_emoji, with_toasts=with_toasts)
+            asyncio.run(show)
     except ImportError as error:
         raise ConfigError(
             "the tray needs a library that is not installed", "install the extra: selflow[tray]"

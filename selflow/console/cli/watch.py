@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 def watch(ctx: typer.Context) -> None:
     """Show what SelFlow does, live.
 
-    State, buffer, next learning, the stages of a cycle, who serves and the newest events. Ctrl-C ends the view and nothing else; a console that is started again is followed on. Without a
-    terminal it prints a line for each change. With --json, one document per line: topic, id and the
-    document of the stream.
+    State, buffer, next learning, the stages of a cycle, who serves and the newest events. Ctrl-C
+    ends the view and nothing else; a console that is started again is followed on. Without a
+    terminal it prints a line for each change. With --json, one document per line: topic, id and
+    the document of the stream.
     """
     call: Invocation = ctx.obj
     messages = follow_console(call.root, TOPICS, SystemClock())

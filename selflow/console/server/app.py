@@ -14,6 +14,7 @@ from selflow.console.server import (
     data_api,
     ingest_api,
     learning_api,
+    notices_api,
     pages,
     settings_api,
     sign_in,
@@ -34,7 +35,7 @@ from selflow.web.route_table import RouteTable
 
 PARTS = (
     *(system_api, data_api, ask_api, learning_api, settings_api, ingest_api),
-    *(commands_api, tray_api, stream, sign_in, pages),
+    *(commands_api, notices_api, tray_api, stream, sign_in, pages),
 )
 STATIC = Path(__file__).parents[1] / "static"
 """What ``make web`` builds."""

@@ -18,6 +18,8 @@ from selflow.console.tray.state import (
 from selflow.core.clock import as_datetime, owner_zone, parse_ts_us
 from selflow.store.command_records import Command
 from selflow.store.derived import DAY_US
+from selflow.store.notice_records import Notice
+from selflow.store.notice_view import is_unread
 from selflow.store.pattern_records import Pattern
 from selflow.store.records import AgentVersion, Cycle, Stage
 from selflow.store.views import alive_patterns, router_beliefs
@@ -66,9 +68,10 @@ def tray_state(model: ReadModel) -> TrayState:
         active_agents=len(champions),
         agents=serving(champions, router_beliefs(catalog)["items"]),
         training=_training(catalog.newest(Cycle, 1), catalog.learned(Stage)),
-        data_fraction=size and size.value / size.needed,
+        data_fraction=size.value / size.needed if size else None,
         is_training_ready=all(condition.is_met for condition in system.conditions),
         waiting_cycles=_waiting(catalog.learned(Cycle), catalog.learned(Command)),
+        unread_notices=sum(map(is_unread, catalog.learned(Notice))),
         pages=PAGES,
     )
 

@@ -3,7 +3,9 @@
 import logging
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from selflow.console.owner_client import ask_console
 from selflow.console.page_opening import open_page, page_url
@@ -32,6 +34,24 @@ class TrayActions:
         except SelFlowError as error:
             _log.info("no picture: %s", error)
             return NOT_RUNNING
+
+    def alerts(self) -> list[Mapping[str, Any]]:
+        """The notices that alert, oldest first; none where no console answers."""
+        try:
+            answer = ask_console(self.root, "GET", "/api/notices")
+        except SelFlowError as error:
+            _log.info("no notices: %s", error)
+            return []
+        items: list[Mapping[str, Any]] = answer["items"]
+        return [one for one in reversed(items) if not one["silence"] and not one["read_at"]]
+
+    def follow(self, alert: Mapping[str, Any]) -> None:
+        """Open what a notice leads to, and write down that its owner acted on it."""
+        try:
+            ask_console(self.root, "POST", f"/api/notices/{alert['id']}/acted")
+            open_page(self.root, page_url(self.root, alert["path"]))
+        except SelFlowError as error:
+            _log.warning("the notice was not followed: %s", error)
 
     def act(self, item: MenuItem) -> None:
         """Do what an entry says; ``refresh`` needs no act of its own: the picture is fetched after

@@ -66,7 +66,9 @@ class NumberedMenu:
             properties = {"children-display": Variant("s", "submenu")}
             return [0, properties, self._below(self.model.items, depth)]
         item = self.item(number)
-        return item and [number, self.properties(item), self._below(item.children, depth)]
+        if item is None:
+            return None
+        return [number, self.properties(item), self._below(item.children, depth)]
 
     def all_properties(self, numbers: Iterable[int]) -> list[Layout]:
         """Those of some entries; of all, if none is named."""

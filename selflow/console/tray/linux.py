@@ -20,6 +20,7 @@ from selflow.console.tray.dbus_menu import NumberedMenu
 from selflow.console.tray.icon import SIZES, argb
 from selflow.console.tray.menu import MenuModel, build_menu
 from selflow.console.tray.state import NOT_RUNNING, TrayState
+from selflow.console.tray.toasts import Toasts
 from selflow.core.errors import NotRunningError
 
 WATCHER = "org.kde.StatusNotifierWatcher"
@@ -34,7 +35,7 @@ _NO_HOST = "this desktop has no tray that shows StatusNotifierItem"
 Answer = tuple[str, list[Any]]
 
 
-async def show_tray(actions: TrayActions, *, with_emoji: bool) -> None:
+async def show_tray(actions: TrayActions, *, with_emoji: bool, with_toasts: bool) -> None:
     """Show the tray until SIGTERM or SIGINT.
 
     Raises:
@@ -44,7 +45,8 @@ async def show_tray(actions: TrayActions, *, with_emoji: bool) -> None:
         bus = await MessageBus(bus_type=BusType.SESSION).connect()
     except (OSError, EOFError, AuthError, InvalidAddressError) as error:
         raise NotRunningError("no D-Bus session bus is reachable", _INSTEAD) from error
-    tray = _LinuxTray(bus, actions, with_emoji=with_emoji)
+    toasts = Toasts(bus) if with_toasts else None
+    tray = _LinuxTray(bus, actions, toasts, with_emoji=with_emoji)
     try:
         await tray.register()
         await tray.live()
@@ -58,9 +60,12 @@ _INSTEAD = "selflow ui opens the page instead"
 class _LinuxTray:
     """One icon with its menu."""
 
-    def __init__(self, bus: MessageBus, actions: TrayActions, *, with_emoji: bool) -> None:
+    def __init__(
+        self, bus: MessageBus, actions: TrayActions, toasts: Toasts | None, *, with_emoji: bool
+    ) -> None:
         self._bus = bus
         self._actions = actions
+        self._toasts = toasts
         self._state: TrayState = NOT_RUNNING
         self._menu = NumberedMenu(with_emoji, MenuModel(()))
         self._name = f"{ITEM}-{os.getpid()}-1"
@@ -90,6 +95,9 @@ class _LinuxTray:
             NotRunningError: Nobody shows trays.
         """
         self._take(await asyncio.to_thread(self._actions.fetch))
+        if self._toasts:
+            await self._toasts.listen()
+        await self._show_toasts()
         self._bus.add_message_handler(self._answer)
         await self._bus.request_name(self._name)
         rule = f"type='signal',sender='{_BUS[0]}',member='NameOwnerChanged',arg0='{WATCHER}'"
@@ -107,14 +115,22 @@ class _LinuxTray:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
-        while self._bus.connected and not self._is_ending:
+        while True:
             is_open = loop.time() < self._open_until_s
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), OPEN_POLL_S if is_open else POLL_S)
-            if self._is_ending:
+            if self._is_over():
                 return
             self._wake.clear()
             self._publish(await asyncio.to_thread(self._actions.fetch))
+            await self._show_toasts()
+
+    async def _show_toasts(self) -> None:
+        if self._toasts:
+            await self._toasts.show(await asyncio.to_thread(self._actions.alerts))
+
+    def _is_over(self) -> bool:
+        return self._is_ending or not self._bus.connected
 
     def _end(self) -> None:
         self._is_ending = True
@@ -167,15 +183,12 @@ class _LinuxTray:
         work.add_done_callback(self._works.discard)
 
     def _answer(self, message: Message) -> Message | bool:
-        """A call of the desktop's, or the news that its watcher was started again."""
-        if message.message_type is MessageType.SIGNAL and message.member == "NameOwnerChanged":
-            if message.body[0] == WATCHER and message.body[2]:
-                self._work(asyncio.ensure_future(self._register_again()))
-            return False
-        if message.message_type is not MessageType.METHOD_CALL:
-            return False
+        """A call of the desktop's, or news of its watcher and its toasts."""
+        if message.message_type is MessageType.SIGNAL:
+            self._hear(message)
+        is_call = message.message_type is MessageType.METHOD_CALL
         call = self._calls.get((message.interface or "", message.member or ""))
-        if call is None or message.path not in {ITEM_PATH, MENU_PATH}:
+        if not is_call or call is None or message.path not in {ITEM_PATH, MENU_PATH}:
             return False
         try:
             signature, body = call(*message.body)
@@ -185,6 +198,14 @@ class _LinuxTray:
             text = "the arguments do not fit"
             return Message.new_error(message, ErrorType.INVALID_ARGS, text)
         return Message.new_method_return(message, signature, body)
+
+    def _hear(self, message: Message) -> None:
+        """The watcher was started again, or a toast was clicked."""
+        if message.member == "NameOwnerChanged":
+            if message.body[0] == WATCHER and message.body[2]:
+                self._work(asyncio.ensure_future(self._register_again()))
+        elif self._toasts and (alert := self._toasts.clicked(message)):
+            self._beside(partial(self._actions.follow, alert))
 
     async def _register_again(self) -> None:
         await self._tell_watcher()
@@ -279,8 +300,10 @@ class _LinuxTray:
         """Act beside the loop, then look again."""
         item = next((one for _, one in self._menu.model.walk() if one.key == key), None)
         if item is not None:
-            work = asyncio.get_running_loop().run_in_executor(
-                None, partial(self._actions.act, item)
-            )
-            work.add_done_callback(lambda _: self._wake.set())
-            self._work(work)
+            self._beside(partial(self._actions.act, item))
+
+    def _beside(self, act: Callable[[], None]) -> None:
+        """Do something in a thread, then look again."""
+        work = asyncio.get_running_loop().run_in_executor(None, act)
+        work.add_done_callback(lambda _: self._wake.set())
+        self._work(work)

@@ -11,8 +11,9 @@ from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
 from selflow.console.tray.linux import ITEM, ITEM_PATH, MENU, MENU_PATH, WATCHER
+from selflow.console.tray.toasts import PATH, SERVICE
 
-LIMIT_S = 30.0
+LIMIT_S = 15.0
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _CONFIG = """<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen>
 <policy context="default"><allow send_destination="*" eavesdrop="true"/>
@@ -28,8 +29,10 @@ def session_bus(program: str, folder: Any) -> Iterator[str]:
     command = [program, f"--config-file={config}", "--nofork", "--print-address"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as daemon:
         assert daemon.stdout is not None
-        yield daemon.stdout.readline().strip()
-        daemon.terminate()
+        try:
+            yield daemon.stdout.readline().strip()
+        finally:
+            daemon.terminate()
 
 
 @dataclass
@@ -92,6 +95,10 @@ class Desktop:
         if reply.message_type is MessageType.ERROR:
             raise AssertionError(f"{reply.error_name}: {reply.body}")
         return list(reply.body)
+
+    async def click_toast(self, number: int) -> None:
+        signal = Message.new_signal(PATH, SERVICE, "ActionInvoked", "us", [number, "default"])
+        await self.bus.send(signal)
 
     async def until(self, is_true: Any) -> None:
         """Wait for news after which it is true."""

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from selflow.core.grants import OWNER
 from selflow.core.paths import Root
 from selflow.core.session_files import SessionRequest, write_request
 from selflow.store.catalog import Catalog
+from selflow.store.notice_records import Notice
+from selflow.store.reading import CatalogReader
+from selflow.store.row_writer import writing
 from tests.unit.console.server.test_process import free_port, session, while_serving
 from tests.unit.console.tray.desktop import Desktop, session_bus
 from tests.waiting import wait_until
@@ -29,12 +33,18 @@ def bus(tool: Callable[[str], str], tmp_path: Path) -> Iterator[str]:
         yield address
 
 
-def tray(root: Root, address: str, opener: Path | None = None) -> "subprocess.Popen[str]":
+@contextmanager
+def tray(root: Root, address: str, opener: Path | None = None) -> Iterator["subprocess.Popen[str]"]:
+    """The process; killed at the end of the block, if it has not ended."""
     environ = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": address}
     if opener:
         environ["BROWSER"] = f"{opener} %s"
     command = [sys.executable, "-c", PROGRAM, "--home", str(root.path), "tray"]
-    return subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def recorder(folder: Path) -> tuple[Path, Path]:
@@ -143,3 +153,48 @@ def test_it_registers_again_with_a_watcher_that_was_started_again(root: Root, bu
 
     assert len(items) == 1
     assert labels == ["🔄 Not running: Start", "🧠 SelFlow"]
+
+
+@pytest.mark.parametrize(
+    "is_on",
+    [
+        pytest.param(True, id="on"),
+        pytest.param(False, id="off", marks=pytest.mark.setting("notifications.desktop")),
+    ],
+)
+def test_a_notice_is_a_toast_that_opens_its_page(
+    session: Root, bus: str, tmp_path: Path, *, is_on: bool
+) -> None:
+    write_request(session, SessionRequest(assignments=(f"console.port={free_port()}",)))
+    session.runtime_overrides.parent.mkdir(exist_ok=True)
+    session.runtime_overrides.write_text(f"notifications:\n  desktop: {str(is_on).lower()}\n")
+    opener, opened = recorder(tmp_path)
+
+    async def look() -> tuple[list[Any], Notice]:
+        desktop = await Desktop.begin(bus)
+        with tray(session, bus, opener) as process:
+            await desktop.until(lambda: desktop.is_shown)
+            labels = await desktop.labels()
+            notice = Notice("ntc_1", "agent.promoted", "agt@1", "", 1)
+            with writing(session.catalog) as rows:
+                rows.insert(notice)
+            await desktop.click(labels["🔄 Refresh Data"])
+            if is_on:
+                await desktop.until(lambda: desktop.toasts)
+                await desktop.click_toast(1)
+                await asyncio.to_thread(wait_until, opened.exists)
+            else:
+                changed = "ItemsPropertiesUpdated"
+                await desktop.until(lambda: [s for s in desktop.signals if s.member == changed])
+            process.terminate()
+            await asyncio.to_thread(process.wait, 20)
+        desktop.bus.disconnect()
+        (stored,) = CatalogReader(session.catalog).learned(Notice)
+        return desktop.toasts, stored
+
+    toasts, stored = while_serving(session, lambda: asyncio.run(look()))
+
+    assert [toast[4] for toast in toasts] == ["An agent passed its verdict and serves."] * is_on
+    assert (stored.acted_at_us is not None) == is_on
+    if is_on:
+        assert "/login?to=/agents#" in (session.run / "open.html").read_text()
