@@ -1,12 +1,16 @@
 """``selflow tray``: SelFlow in the desktop's tray, in a process of its own."""
 
-import asyncio
+import os
 import platform
+import sys
+from importlib.util import find_spec
 
 import typer
 
 from selflow.core.errors import ConfigError
 from selflow.core.invocation import Invocation
+
+_LIBRARIES = {"Windows": "pystray", "Darwin": "rumps"}
 
 
 def tray(ctx: typer.Context) -> None:
@@ -15,29 +19,18 @@ def tray(ctx: typer.Context) -> None:
     Exit code 3 if the desktop shows no trays; selflow ui opens the page instead. It needs the extra
     `tray`. Tested on Linux alone (StatusNotifierItem); on Windows and macOS it was never run.
     """
-    from selflow.console.tray.actions import TrayActions
-
     call: Invocation = ctx.obj
     system = platform.system()
-    settings = call.settings().settings
-    emoji, with_toasts = settings.tray.emoji, settings.notifications.desktop
-    with_emoji = emoji == "on" or (emoji == "auto" and system != "Windows")
-    actions = TrayActions(call.root)
-    try:
-        if system == "Windows":
-            from selflow.console.tray import pystray_icon
-
-            pystray_icon.show_tray(actions, with_emoji=with_emoji)
-        elif system == "Darwin":
-            from selflow.console.tray import rumps_icon
-
-            rumps_icon.show_tray(actions, with_emoji=with_emoji)
-        else:
-            from selflow.console.tray import linux
-
-            show = linux.show_tray(actions, with_emoji=with_emoji, with_toasts=with_toasts)
-            asyncio.run(show)
-    except ImportError as error:
+    if find_spec(_LIBRARIES.get(system, "dbus_fast")) is None:
         raise ConfigError(
             "the tray needs a library that is not installed", "install the extra: selflow[tray]"
-        ) from error
+        )
+    settings = call.settings().settings
+    emoji = settings.tray.emoji
+    command = [sys.executable, "-m", "selflow.console.tray", "--home", str(call.root.path)]
+    if emoji == "on" or (emoji == "auto" and system != "Windows"):
+        command.append("--emoji")
+    if settings.notifications.desktop:
+        command.append("--toasts")
+    call.out.flush()
+    os.execv(sys.executable, command)  # noqa: S606  (this very program, without what it loaded)

@@ -77,7 +77,7 @@ def test_it_registers_shows_its_menu_opens_a_page_and_ends(
             after = await desktop.labels()
             seen["changed"] = sorted(after.keys() - before.keys())
             await desktop.click(after["⚙️ Settings"])
-            await asyncio.to_thread(wait_until, opened.exists)
+            await asyncio.to_thread(wait_until, opened.exists, 3.0)
             process.send_signal(signal.SIGTERM)
             seen["code"] = await asyncio.to_thread(process.wait, 20)
         desktop.bus.disconnect()
@@ -181,8 +181,9 @@ def test_a_notice_is_a_toast_that_opens_its_page(
             await desktop.click(labels["🔄 Refresh Data"])
             if is_on:
                 await desktop.until(lambda: desktop.toasts)
+                await desktop.labels()  # by now the tray has read the toast's number
                 await desktop.click_toast(1)
-                await asyncio.to_thread(wait_until, opened.exists)
+                await asyncio.to_thread(wait_until, opened.exists, 3.0)
             else:
                 changed = "ItemsPropertiesUpdated"
                 await desktop.until(lambda: [s for s in desktop.signals if s.member == changed])

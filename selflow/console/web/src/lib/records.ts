@@ -12,6 +12,8 @@ import type {
   CycleItem,
   EventItem,
   FactItem,
+  NoticeItem,
+  NoticeKindItem,
   PatternItem,
   ProblemMessage,
   ResultItem,
@@ -42,6 +44,8 @@ export type Consent = ConsentItem;
 export type EventSourceCount = StreamItem;
 export type Audit = AuditItem;
 export type Activity = ActivityItem;
+export type Notice = NoticeItem;
+export type NoticeShare = NoticeKindItem;
 export type Command = CommandItem;
 export type CommandTaken = CommandAnswer;
 
