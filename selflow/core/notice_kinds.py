@@ -11,3 +11,6 @@ NoticeKind = Literal[
     "permission.asked",
 ]
 NOTICE_KINDS: tuple[NoticeKind, ...] = get_args(NoticeKind)
+
+Silence = Literal["", "limit", "quiet_hours", "muted", "demoted"]
+"""Why a notice does not alert; empty if it does."""

@@ -4,14 +4,14 @@ owner rarely acts on.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+
+from selflow.core.notice_kinds import Silence
 
 MIN_NOTICES = 10
 """Fewer of one kind say nothing about whether its owner acts on it."""
 LAST_NOTICES = 20
 """Of one kind that count, so that a habit of long ago does not."""
 LEAST_ACTED_FRACTION = 0.3
-Silence = Literal["", "limit", "quiet_hours", "muted", "demoted"]
 
 
 @dataclass(frozen=True, slots=True)

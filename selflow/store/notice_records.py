@@ -1,12 +1,9 @@
 """What SelFlow told its owner by itself, and what became of it."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-from selflow.core.notice_kinds import NoticeKind
+from selflow.core.notice_kinds import NoticeKind, Silence
 from selflow.store.row import Row
-
-Silence = Literal["", "limit", "quiet_hours", "muted", "demoted"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from selflow.console.server.paging import Limit
 from selflow.console.server.read_model import Model
 from selflow.console.server.routes import Routes, actor_of
 from selflow.core.errors import ApiError
-from selflow.core.notice_kinds import NOTICE_KINDS, NoticeKind
+from selflow.core.notice_kinds import NOTICE_KINDS, NoticeKind, Silence
 from selflow.sdk.wire import Answer
-from selflow.store.notice_records import Notice, Silence
+from selflow.store.notice_records import Notice
 from selflow.store.notice_view import is_unread, notice_item
 
 Name = Annotated[str, Path(max_length=200)]
