@@ -102,9 +102,7 @@ class _LinuxTray:
         await self._bus.request_name(self._name)
         rule = f"type='signal',sender='{_BUS[0]}',member='NameOwnerChanged',arg0='{WATCHER}'"
         await self._ask(*_BUS, _BUS[0], "AddMatch", "s", [rule])
-        reply = await self._tell_watcher()
-        if reply.message_type is MessageType.ERROR:
-            raise NotRunningError(_NO_HOST, _INSTEAD)
+        await self._tell_watcher()
         body = [WATCHER, "IsStatusNotifierHostRegistered"]
         hosted = await self._ask(WATCHER, WATCHER_PATH, _PROPERTIES, "Get", "ss", body)
         if hosted.message_type is MessageType.ERROR or not hosted.body[0].value:
@@ -155,9 +153,9 @@ class _LinuxTray:
         if before.state != state.state:
             self._signal(ITEM_PATH, ITEM, "NewToolTip")
 
-    async def _tell_watcher(self) -> Message:
+    async def _tell_watcher(self) -> None:
         member = "RegisterStatusNotifierItem"
-        return await self._ask(WATCHER, WATCHER_PATH, WATCHER, member, "s", [self._name])
+        await self._ask(WATCHER, WATCHER_PATH, WATCHER, member, "s", [self._name])
 
     async def _ask(
         self, to: str, path: str, interface: str, member: str, signature: str, body: list[Any]
@@ -203,12 +201,9 @@ class _LinuxTray:
         """The watcher was started again, or a toast was clicked."""
         if message.member == "NameOwnerChanged":
             if message.body[0] == WATCHER and message.body[2]:
-                self._work(asyncio.ensure_future(self._register_again()))
+                self._work(asyncio.ensure_future(self._tell_watcher()))
         elif self._toasts and (alert := self._toasts.clicked(message)):
             self._beside(partial(self._actions.follow, alert))
-
-    async def _register_again(self) -> None:
-        await self._tell_watcher()
 
     def _get(self, interface: str, name: str) -> Answer:
         known = self._properties(interface)

@@ -198,7 +198,7 @@ for (const scheme of ["dark", "light"]) {
     await page.screenshot({ path: join(shots, `notices-${scheme}-${width}.png`) });
   }
 }
-await page.getByRole("link", { name: "An agent passed its verdict and serves." }).click();
+await page.locator("li.unread a", { hasText: "An agent passed its verdict and serves." }).click();
 await page.locator('data[data-figure="agent-versions"]').waitFor();
 await page.locator('button[data-unread="2"]').waitFor();
 await bell.click();

@@ -100,7 +100,7 @@ def test_it_registers_shows_its_menu_opens_a_page_and_ends(
 
 def test_a_desktop_without_trays_is_said_in_a_sentence(root: Root, bus: str) -> None:
     with tray(root, bus) as process:
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=15)
 
     assert process.returncode == 3
     assert said.splitlines() == [
@@ -129,7 +129,7 @@ def test_the_owner_can_have_the_menu_without_emoji(root: Root, bus: str) -> None
 
 def test_without_a_session_bus_it_says_so(root: Root, tmp_path: Path) -> None:
     with tray(root, f"unix:path={tmp_path}/none") as process:
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=15)
 
     assert process.returncode == 3
     assert "no D-Bus session bus is reachable" in said
