@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from selflow.console.notice_listing import notices_document
 from selflow.console.owner_client import ask_console
 from selflow.core.invocation import Invocation, table
 from selflow.store.notice_records import Notice
@@ -41,11 +42,7 @@ def notices(
         ]
         for item in map(notice_item, chosen)
     ]
-    document = {
-        "items": [notice_item(one) for one in chosen],
-        "unread": sum(map(is_unread, known)),
-        "next": None,
-    }
+    document = notices_document(known, chosen, call.settings().settings.notifications.muted)
     call.show(document, table(["at", "type", "silence", "read", "what", "id"], rows))
 
 

@@ -4,12 +4,13 @@ from typing import Annotated, Literal
 
 from fastapi import Path, Request
 
-from selflow.console.server.notifier import mark, shares_of
+from selflow.console.notice_listing import notices_document
+from selflow.console.server.notifier import mark
 from selflow.console.server.paging import Limit
 from selflow.console.server.read_model import Model
 from selflow.console.server.routes import Routes, actor_of
 from selflow.core.errors import ApiError
-from selflow.core.notice_kinds import NOTICE_KINDS, NoticeKind, Silence
+from selflow.core.notice_kinds import NoticeKind, Silence
 from selflow.sdk.wire import Answer
 from selflow.store.notice_records import Notice
 from selflow.store.notice_view import is_unread, notice_item
@@ -58,22 +59,8 @@ class NoticesAnswer(Answer):
 def notices(model: Model, limit: Limit = 50) -> NoticesAnswer:
     """What SelFlow told by itself."""
     known = model.catalog.learned(Notice)
-    shares, muted = shares_of(known), model.settings().notifications.muted
-    kinds = []
-    for kind in NOTICE_KINDS:
-        share = shares.get(kind)
-        kinds.append(
-            NoticeKindItem(
-                kind=kind,
-                notices=share.notices if share else 0,
-                acted=share.acted if share else 0,
-                acted_fraction=share.fraction if share else None,
-                is_demoted=bool(share and share.is_demoted),
-                is_muted=kind in muted,
-            )
-        )
-    items = [NoticeItem(**notice_item(one)) for one in reversed(known[-limit:])]
-    return NoticesAnswer(items=items, unread=sum(map(is_unread, known)), kinds=kinds, next=None)
+    muted = model.settings().notifications.muted
+    return NoticesAnswer(**notices_document(known, reversed(known[-limit:]), muted))
 
 
 @routes.change("POST", "/api/notices/read", "operate")

@@ -5,18 +5,13 @@ import logging
 from dataclasses import replace
 from hashlib import blake2b
 
+from selflow.console.notice_listing import shares_of
 from selflow.console.server.notice_facts import NoticeFact, notice_facts
 from selflow.console.server.read_model import ReadModel
 from selflow.core.clock import as_datetime, owner_zone
 from selflow.core.desktop_settings import NotificationSettings
 from selflow.core.errors import SelFlowError
-from selflow.govern.notices import (
-    ActedShare,
-    AlertLimits,
-    PastNotice,
-    acted_shares,
-    silence_of,
-)
+from selflow.govern.notices import AlertLimits, silence_of
 from selflow.store.notice_records import Notice
 from selflow.store.row_writer import writing
 
@@ -42,7 +37,7 @@ def write_notices(model: ReadModel) -> list[Notice]:
     known = {notice.id: notice for notice in model.catalog.learned(Notice)}
     fresh_facts = [one for one in notice_facts(model, now_us) if id_of(one) not in known]
     limits = alert_limits(model.settings().notifications)
-    shares = shares_of(list(known.values()))
+    shares = shares_of(known.values())
     now = as_datetime(now_us).astimezone(owner_zone())
     minute = now.hour * 60 + now.minute
     alerts = sum(
@@ -90,17 +85,3 @@ def id_of(fact: NoticeFact) -> str:
 def alert_limits(section: NotificationSettings) -> AlertLimits:
     """The settings as the rule takes them."""
     return AlertLimits(section.per_day, section.quiet_minutes, frozenset(section.muted))
-
-
-def shares_of(notices: list[Notice]) -> dict[str, ActedShare]:
-    """How many of each kind were acted on."""
-    return acted_shares(
-        PastNotice(
-            one.kind,
-            one.at_us,
-            not one.silence,
-            one.silence == "demoted",
-            one.acted_at_us is not None,
-        )
-        for one in notices
-    )

@@ -128,7 +128,7 @@ def test_the_command_line_lists_what_the_console_does(noon: Console, cli: Cli) -
     register(noon.catalog, "a", now_us=NOW_US)
     write_notices(noon.model)
 
-    assert cli("notices", "--json").document["items"] == listed(noon)["items"]
+    assert cli("notices", "--json").document == listed(noon)
     assert len(cli("notices", "--unread", "--json").document["items"]) == listed(noon)["unread"]
     assert "An agent passed its verdict" in cli("notices").out
     assert cli("notices", "read").code == 3
