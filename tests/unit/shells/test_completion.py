@@ -10,6 +10,7 @@ from tests.unit.shells.homes import Home
 from tests.unit.shells.terminal import Terminal
 from tests.unit.store.worlds import register
 
+pytestmark = pytest.mark.slow
 PROGRAM = """\
 #!/bin/sh
 [ "$_SELFLOW_COMPLETE" ] || {{ echo "ran: $*."; exit; }}

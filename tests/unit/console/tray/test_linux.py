@@ -24,6 +24,7 @@ from tests.unit.console.tray.desktop import Desktop, session_bus
 from tests.waiting import wait_until
 
 __all__ = ["session"]
+pytestmark = pytest.mark.slow
 PROGRAM = "from selflow.console.cli.main import main; main()"
 
 
