@@ -16,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 
 from selflow.core.errors import ConfigError
 from selflow.core.paths import settings_variables
-from selflow.core.settings import Section, Settings
+from selflow.core.section import Section
+from selflow.core.settings import Settings
 
 Tree = Mapping[str, Any]
 

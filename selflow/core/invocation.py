@@ -18,6 +18,7 @@ from selflow.core.catalog_location import (
     may_name_catalog,
     recorded_catalog,
 )
+from selflow.core.errors import UsageError
 from selflow.core.paths import Root
 from selflow.core.session_files import read_endpoints
 
@@ -149,6 +150,15 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
         ).rstrip()
         for row in [list(header), *cells]
     ]
+
+
+def unknown_name(what: str, name: str, known: Iterable[str], otherwise: str) -> UsageError:
+    """The refusal of a name that nothing has, with the nearest one that something has."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), n=1)
+    hint = f"did you mean {printable(near[0])!r}?" if near else otherwise
+    return UsageError(f"unknown {what}: {printable(name)}", hint)
 
 
 def size(value_bytes: float) -> str:

@@ -6,18 +6,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from selflow.core.catalog_location import locate_catalog
+from selflow.core.desktop_settings import NotificationSettings, TraySettings
 from selflow.core.errors import ConfigError
 from selflow.core.paths import Root
 from selflow.core.ray_knobs import LAPTOP_KNOBS
-
-
-class Section(BaseModel):
-    """A group of settings: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+from selflow.core.section import Section
 
 
 class FileSource(Section):
@@ -395,5 +391,9 @@ class Settings(Section):
     """The HTTP inference port."""
     console: ConsoleSettings = ConsoleSettings()
     """The web page and its API."""
+    tray: TraySettings = TraySettings()
+    """The icon in the desktop's tray."""
+    notifications: NotificationSettings = NotificationSettings()
+    """What SelFlow tells by itself."""
     supervisor: SupervisorSettings = SupervisorSettings()
     """Health checks of the services."""

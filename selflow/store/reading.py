@@ -88,16 +88,21 @@ class CatalogReader:
         return [from_row(kind, row) for row in self._rows(query, *equal.values())]
 
     def newest(
-        self, kind: type[T], limit_rows: int, before: tuple[int, str] | None = None
+        self,
+        kind: type[T],
+        limit_rows: int,
+        before: tuple[int, str] | None = None,
+        **equal: str,
     ) -> list[T]:
-        """At most ``limit_rows`` rows, newest first, behind those up to ``before``: the moment and
-        the key of the last one that was seen.
+        """At most ``limit_rows`` rows whose fields have these values, newest first, behind those up
+        to ``before``: the moment and the key of the last one that was seen.
         """
         moment, key = (kind.order or kind.key)[0], kind.key[0]
-        wanted, values = "1 = 1", []
+        wanted = " AND ".join(f"{field} = ?" for field in equal) or "1 = 1"
+        values: list[object] = list(equal.values())
         if before is not None:
-            wanted = f"({moment} < ? OR ({moment} = ? AND {key} < ?))"
-            values = [before[0], *before]
+            wanted += f" AND ({moment} < ? OR ({moment} = ? AND {key} < ?))"
+            values += [before[0], *before]
         query = (
             f"SELECT * FROM {kind.table} WHERE {wanted} "  # noqa: S608  (our own names)
             f"ORDER BY {moment} DESC, {key} DESC LIMIT ?"

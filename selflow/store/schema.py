@@ -11,12 +11,19 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from selflow.core.errors import StoreError
-from selflow.store import command_records, pattern_records, pauses, records, run_records
+from selflow.store import (
+    command_records,
+    notice_records,
+    pattern_records,
+    pauses,
+    records,
+    run_records,
+)
 from selflow.store.row import Row, holds
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest migration; a test compares it with the folder. Those before were never released."""
-UPGRADABLE = frozenset({"", "0005", "0006"})
+UPGRADABLE = frozenset({"", "0005", "0006", "0007"})
 """What a migration brings to ``HEAD``: a new catalog, and earlier schemas."""
 metadata = sa.MetaData(
     naming_convention={
@@ -116,6 +123,7 @@ TABLES: dict[type[Row], sa.Table] = {
     records.Beliefs: _table(records.Beliefs),
     command_records.Command: _table(command_records.Command),
     pauses.Pause: _table(pauses.Pause),
+    notice_records.Notice: _table(notice_records.Notice),
 }
 
 

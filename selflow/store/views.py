@@ -8,7 +8,7 @@ from typing import Any
 from selflow.core.clock import rfc3339
 from selflow.store.pattern_records import Pattern, Transition
 from selflow.store.reading import CatalogReader
-from selflow.store.records import AgentVersion, Beliefs, Verdict
+from selflow.store.records import AgentVersion, Beliefs, Stage, Verdict
 from selflow.store.row import document
 
 
@@ -46,6 +46,17 @@ def patterns_document(reader: CatalogReader, *, with_hidden: bool) -> dict[str, 
 def behaviour_items(reader: CatalogReader) -> list[dict[str, Any]]:
     """New behaviour and drift since the newest discovery, each with its text."""
     return [{**document(change), "text": change.text} for change in reader.behaviour_changes()]
+
+
+def stage_documents(reader: CatalogReader, cycle_id: str, now_us: int) -> list[dict[str, Any]]:
+    """The journal of a cycle; the seconds of a stage that is worked on count until now."""
+    return [
+        {
+            **document(stage),
+            "seconds": round(((stage.finished_at_us or now_us) - stage.started_at_us) / 1e6, 3),
+        }
+        for stage in reader.learned(Stage, cycle_id=cycle_id)
+    ]
 
 
 def router_beliefs(reader: CatalogReader) -> dict[str, Any]:

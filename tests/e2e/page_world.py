@@ -10,10 +10,12 @@ from selflow.core.clock import SystemClock
 from selflow.core.codec import encode_record
 from selflow.core.events import Event
 from selflow.core.grants import OWNER
+from selflow.core.notice_kinds import NoticeKind
 from selflow.core.paths import Root
 from selflow.discover.views import Views, map_files
 from selflow.store.catalog import Catalog
 from selflow.store.log import EventLog
+from selflow.store.notice_records import Notice
 from selflow.store.pattern_records import Pattern, Transition
 from selflow.store.records import (
     AgentVersion,
@@ -38,6 +40,8 @@ MARKUP = "<img src=x onerror=alert(1)>"
 RIGHT_TO_LEFT = "קובץ חדש.txt"
 SUBJECTS = ("src/parser.py", "README.md", "tests/test_parser.py", MARKUP, LONG, RIGHT_TO_LEFT)
 FAMILIES = ("hdbscan", "spectral", "gmm", "density", "ward")
+TOLD: tuple[NoticeKind, ...] = ("agent.promoted", "learning.stalled", "permission.asked")
+"""As many as may alert on a day, so that the console adds none that does."""
 CYCLE, DATA_HASH = "cyc_page", "ab" * 32
 LOSSES = [(step, round(6.5 + 3 / step, 3)) for step in range(1, 81)]
 CHECKS = [(10 * eighth, round(6.6 + 1 / eighth, 3)) for eighth in range(1, 9)]
@@ -57,6 +61,8 @@ def write_past(root: Root) -> None:
     with writing(root.catalog) as rows:
         rows.insert(Consent("files", now_us - 9 * MINUTE_US, None, {"paths": ["~/projects"]}))
         rows.insert(Consent("metrics", now_us - 9 * MINUTE_US, now_us - MINUTE_US, {}))
+        for at, kind in enumerate(TOLD):
+            rows.insert(Notice(f"ntc_{at}", kind, "parser", "", now_us - at * MINUTE_US))
         _write_learning(rows.insert, now_us)
 
 

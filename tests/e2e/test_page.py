@@ -14,18 +14,19 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, urlsplit
 
 import pytest
 
 from actors.ray_head import next_free_port
+from selflow.console.page_opening import page_url
 from selflow.core.processes import living_console
 from selflow.core.session_files import Endpoints, RaySession, write_endpoints, write_ray_session
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AuditEntry
 from tests.conftest import missing
 from tests.e2e.conftest import FIRST_PORT, PORTS, World, make_world
-from tests.e2e.page_world import EVENTS, LONG, MARKUP, write_past
+from tests.e2e.page_world import EVENTS, LONG, MARKUP, TOLD, write_past
 from tests.waiting import PATIENCE, wait_until
 
 WEB = Path(__file__).parents[2] / "selflow/console/web"
@@ -79,6 +80,7 @@ def seen(world: World, tool: Callable[[str], str]) -> dict[str, Any]:
                 "HOME": profile,
                 "CHROMIUM": chromium,
                 "PAGE_URL": world.json("ui", "--print")["url"],
+                "TRAY_URL": page_url(world.root, "/agents"),
                 "PAGES": json.dumps(list(FIGURES.items())),
                 "QUESTION": QUESTION,
                 "SCREENSHOTS": os.environ.get("SCREENSHOTS", ""),
@@ -217,6 +219,22 @@ def test_titles_are_text_however_they_look(seen: dict[str, Any]) -> None:
 def test_the_range_is_in_the_address_and_keys_lead_to_pages(seen: dict[str, Any]) -> None:
     assert "range=24h" in seen["rangeInUrl"]
     assert seen["byPalette"] == "/agents"
+
+
+def test_an_entry_of_the_tray_leads_to_its_page(seen: dict[str, Any]) -> None:
+    assert urlsplit(seen["ledTo"]).path == "/agents"
+    assert "#" not in seen["ledTo"]
+
+
+def test_the_bell_tells_what_alerts_and_leads_to_its_page(
+    seen: dict[str, Any], world: World
+) -> None:
+    items = world.json("notices")["items"]
+    acted = {item["kind"] for item in items if item["acted_at"]}
+
+    assert seen["unread"] == str(len(TOLD))
+    assert acted == {"agent.promoted"}
+    assert world.json("notices")["unread"] == 0
 
 
 def test_an_address_of_nothing_says_so(seen: dict[str, Any]) -> None:

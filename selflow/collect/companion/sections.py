@@ -5,7 +5,8 @@ from typing import Literal
 
 from selflow.core.grants import COMMITS
 from selflow.core.paths import Root
-from selflow.core.settings import DataSource, Section, ShellCompanionSource, ShellHistorySource
+from selflow.core.section import Section
+from selflow.core.settings import DataSource, ShellCompanionSource, ShellHistorySource
 
 SPOOLED = frozenset({"shell_companion", COMMITS})
 """The kinds of source whose hooks write on the disk, whether the collector runs or not."""

@@ -32,6 +32,7 @@ SUMMARIES = {
     "up": "Start SelFlow, or attach it to the Ray cluster that RAY_ADDRESS names.",
     "down": "Stop SelFlow; an attached Ray cluster keeps running.",
     "ui": "Open the web page, signed in.",
+    "watch": "Show what SelFlow does, live.",
     "status": "Show what runs, how full the buffer is and what listens.",
     "doctor": (
         "Check listeners, tokens, file modes and versions; exit code 5 if something is wrong."
@@ -48,7 +49,9 @@ SUMMARIES = {
     "resume": "Collect and learn again; nothing of the pause is read.",
     "forget": "Delete events, and all that was learned from them.",
     "privacy": "Show, try and add rules for what is never stored.",
+    "sources": "List what may be collected, by your word, and what came from each source.",
     "learn": "Begin a learning cycle.",
+    "cycles": "List the learning cycles, newest first.",
     "discover": "Find the clusters in a table that several families of clustering agree on.",
     "patterns": "List the current patterns, largest first.",
     "trials": "List the configurations that searches tried, with what they reached.",
@@ -64,6 +67,10 @@ SUMMARIES = {
     "config": "Show, explain, check and change settings.",
     "logs": "Show the logs.",
     "token": "Create, list and revoke bearer tokens.",
+    "audit": "List the audit log, newest first: every act that changed something, and who did it.",
+    "notices": "List what SelFlow had to tell, newest first.",
+    "tray": "Show SelFlow in the desktop's tray, until it is ended.",
+    "completion": "Print the completion script of a shell.",
     "url": "Print the address of a listener.",
     "version": "Print the version.",
 }
@@ -99,6 +106,14 @@ class LazyGroup(typer.core.TyperGroup):
             f"unknown command: {cmd_name}",
             f"did you mean {near[0]!r}?" if near else "selflow --help lists the commands",
         )
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:  # noqa: ANN401
+        """Names of commands without importing one; options as Typer knows them."""
+        from typer._click.shell_completion import CompletionItem  # where Typer keeps its own
+
+        names = [] if incomplete.startswith("-") else self.list_commands(ctx)
+        items = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        return items or typer.core.TyperCommand.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         """List the commands without importing one."""

@@ -76,7 +76,7 @@ def collect_status(
     catalog = CatalogReader(call.catalog_location())
     facts = catalog.facts()
     keeper, console = processes.living_keeper(call.root), processes.living_console(call.root)
-    seen = [ObservedStatus(service, _is_alive(service)) for service in catalog.services()]
+    seen = observe(catalog.services())
     marked = frozenset(processes.session_pids(call.root.path))
     ray = _ray(call, marked)
     listeners = {
@@ -161,6 +161,11 @@ def _serving(catalog: CatalogReader) -> dict[str, Any]:
         "agents": [item.id for item in catalog.learned(AgentVersion, status="champion")],
         "router": router_beliefs(catalog),
     }
+
+
+def observe(services: Iterable[Service]) -> list[ObservedStatus]:
+    """Each service, with a look at its process."""
+    return [ObservedStatus(service, _is_alive(service)) for service in services]
 
 
 def _beside(process: ProcessRecord | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from selflow.console.server import (
     ingest_api,
     learning_api,
     models_api,
+    notices_api,
     pages,
     pause_api,
     privacy_api,
@@ -23,6 +24,7 @@ from selflow.console.server import (
     stream,
     system_api,
     tokens_api,
+    tray_api,
 )
 from selflow.console.server.asker import Asker
 from selflow.console.server.read_model import ReadModel
@@ -37,7 +39,8 @@ from selflow.web.route_table import RouteTable
 
 PARTS = (
     *(system_api, data_api, ask_api, learning_api, models_api, settings_api, ingest_api),
-    *(commands_api, pause_api, privacy_api, tokens_api, stream, sign_in, pages),
+    *(commands_api, pause_api, privacy_api, tokens_api, notices_api, tray_api),
+    *(stream, sign_in, pages),
 )
 STATIC = Path(__file__).parents[1] / "static"
 """What ``make web`` builds."""

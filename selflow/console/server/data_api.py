@@ -22,13 +22,12 @@ from selflow.console.server.wire import Page
 from selflow.console.server.wire_data import (
     ActivityAnswer,
     ActivityItem,
-    ConsentItem,
     EventItem,
     FolderItem,
     FoldersAnswer,
     SourcesAnswer,
-    StreamItem,
 )
+from selflow.console.source_listing import sources_document
 from selflow.core.clock import parse_ts_us, rfc3339
 from selflow.core.errors import UsageError
 from selflow.core.events import Stored
@@ -91,22 +90,9 @@ def events(  # noqa: PLR0913  (one for each filter)
 def sources(model: Model) -> SourcesAnswer:
     """What may be collected, what came, and whether the collector runs."""
     services = model.status()["services"]
+    collector = next((s["state"] for s in services if s["name"] == "collector"), "not running")
     return SourcesAnswer(
-        consents=[
-            ConsentItem(
-                kind=consent.source,
-                is_allowed=consent.revoked_at_us is None,
-                granted_at=rfc3339(consent.granted_at_us),
-                revoked_at=rfc3339(consent.revoked_at_us) if consent.revoked_at_us else None,
-                folders=list(consent.folders),
-            )
-            for consent in model.catalog.consents()
-        ],
-        streams=[
-            StreamItem(source=seen.source, events=seen.events, last_at=rfc3339(seen.last_us))
-            for seen in model.index.sources()
-        ],
-        collector=next((s["state"] for s in services if s["name"] == "collector"), "not running"),
+        **sources_document(model.catalog.consents(), model.index.sources(), collector)
     )
 
 

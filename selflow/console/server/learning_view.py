@@ -9,10 +9,14 @@ from selflow.console.server.wire_learning import (
     TrialItem,
 )
 from selflow.core.errors import ApiError
-from selflow.store.records import Cycle, Stage
-from selflow.store.row import document
+from selflow.store.records import Cycle
 from selflow.store.run_views import run_item, runs, trial_items
-from selflow.store.views import agent_items, patterns_document, router_beliefs
+from selflow.store.views import (
+    agent_items,
+    patterns_document,
+    router_beliefs,
+    stage_documents,
+)
 
 
 def patterns_answer(model: ReadModel) -> PatternsAnswer:
@@ -44,14 +48,8 @@ def no_map() -> ApiError:
 
 def stage_items(model: ReadModel, cycle_id: str) -> list[StageItem]:
     """The journal of a cycle; the seconds of a stage that is worked on count until now."""
-    now_us = model.clock.now_us()
-    return [
-        StageItem(
-            **document(stage),
-            seconds=round(((stage.finished_at_us or now_us) - stage.started_at_us) / 1e6, 3),
-        )
-        for stage in model.catalog.learned(Stage, cycle_id=cycle_id)
-    ]
+    documents = stage_documents(model.catalog, cycle_id, model.clock.now_us())
+    return [StageItem(**item) for item in documents]
 
 
 def run_items(model: ReadModel, cycle_id: str | None = None) -> list[RunItem]:

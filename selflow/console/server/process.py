@@ -16,6 +16,7 @@ from anyio.to_thread import current_default_thread_limiter
 
 from selflow.console.server.app import guarded, make_app, socket_policies
 from selflow.console.server.follower import follow_log
+from selflow.console.server.notifier import notify
 from selflow.console.server.read_model import ReadModel
 from selflow.console.server.stream import sample
 from selflow.core.clock import Clock, SystemClock
@@ -72,7 +73,12 @@ async def serve(root: Root, environ: Mapping[str, str], clock: Clock) -> None:
     owner = OwnerListener(root.socket("console.sock"), socket_policies(), clock, _ignore)
     await owner.open(app)
     _record(root, port, wished_port)
-    works = (follow_log(model), sample(model, app.state.broadcast), _watch(root, server))
+    works = (
+        follow_log(model),
+        sample(model, app.state.broadcast),
+        notify(model),
+        _watch(root, server),
+    )
     tasks = [asyncio.create_task(work) for work in works]
     for task in tasks:
         task.add_done_callback(partial(_end_with, server))

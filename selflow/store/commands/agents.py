@@ -1,14 +1,14 @@
 """``selflow agents``: who serves, by which verdict, and back to who served before."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from selflow.core.clock import SystemClock
-from selflow.core.errors import UsageError
 from selflow.core.grants import OWNER
-from selflow.core.invocation import Invocation, printable, table
+from selflow.core.invocation import Invocation, printable, table, unknown_name
+from selflow.store.commands.names import agent_names, version_names
 from selflow.store.commands.opening import open_catalog
 from selflow.store.reading import CatalogReader
 from selflow.store.records import Trial
@@ -18,15 +18,27 @@ from selflow.store.views import agent_items, router_beliefs
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 _GAIN = "slice_gain_bits"
+_Agent = Annotated[
+    str, typer.Argument(metavar="NAME", help="An agent.", autocompletion=agent_names)
+]
 
 
 @app.callback(invoke_without_command=True)
-def agents(ctx: typer.Context) -> None:
+def agents(
+    ctx: typer.Context,
+    status: Annotated[
+        Literal["champion", "retired", "rejected", "no_verdict"] | None,
+        typer.Option(help="Only versions with this status; the champion serves."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of versions; default all.")
+    ] = None,
+) -> None:
     """List the agents' versions with their verdicts, newest first."""
     if ctx.invoked_subcommand is not None:
         return
     call: Invocation = ctx.obj
-    items = _items(call)
+    items = [item for item in _items(call) if status in {None, item["status"]}][:limit]
     if not items:
         call.note("no agents yet; to train some: selflow learn")
     names = ("agent", "surface", "version", "status", "created_at")
@@ -41,7 +53,12 @@ def agents(ctx: typer.Context) -> None:
 def show(
     ctx: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="An agent, or one version: NAME@VERSION.")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="An agent, or one version: NAME@VERSION.",
+            autocompletion=agent_names,
+        ),
     ],
 ) -> None:
     """Show a version, the champion or else the newest: its verdict with all numbers, and the trials
@@ -50,7 +67,8 @@ def show(
     call: Invocation = ctx.obj
     matches = [item for item in _items(call) if name in {item["id"], item["agent"]}]
     if not matches:
-        raise UsageError(f"unknown agent: {printable(name)}", "selflow agents lists the agents")
+        known = {item["agent"] for item in _items(call)}
+        raise unknown_name("agent", name, sorted(known), "selflow agents lists the agents")
     chosen = next((item for item in matches if item["status"] == "champion"), matches[0])
     trials = CatalogReader(call.catalog_location()).learned(
         Trial, cycle_id=chosen["cycle_id"], agent=chosen["agent"]
@@ -61,7 +79,7 @@ def show(
 @app.command()
 def rollback(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An agent.")],
+    name: _Agent,
     *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show which versions serve, and change nothing.")
@@ -84,7 +102,12 @@ def rollback(
 def promote(
     ctx: typer.Context,
     version: Annotated[
-        str, typer.Argument(metavar="NAME@VERSION", help="A version that served before.")
+        str,
+        typer.Argument(
+            metavar="NAME@VERSION",
+            help="A version that served before.",
+            autocompletion=version_names,
+        ),
     ],
     *,
     dry_run: Annotated[
@@ -139,7 +162,7 @@ def routing(ctx: typer.Context) -> None:
 @app.command()
 def retire(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An agent.")],
+    name: _Agent,
     *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show which version serves, and change nothing.")

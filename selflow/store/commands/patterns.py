@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from selflow.core.errors import UsageError
-from selflow.core.invocation import Invocation, printable, table
+from selflow.core.invocation import Invocation, printable, table, unknown_name
 from selflow.core.steps import label_event
+from selflow.store.commands.names import pattern_names
 from selflow.store.commands.opening import open_catalog
 from selflow.store.commands.pattern_plots import Format, write_plots
 from selflow.store.pattern_map import PatternMap
@@ -20,7 +21,12 @@ _SHOWN_TERMS = 5
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-_Name = Annotated[str, typer.Argument(metavar="NAME", help="A pattern, as the list names it.")]
+_Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A pattern, as the list names it.", autocompletion=pattern_names
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -28,6 +34,9 @@ def patterns(
     ctx: typer.Context,
     *,
     with_hidden: Annotated[bool, typer.Option("--all", help="List also the hidden ones.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of patterns; default all.")
+    ] = None,
 ) -> None:
     """List the current patterns, largest first.
 
@@ -42,7 +51,7 @@ def patterns(
     reader = CatalogReader(call.catalog_location())
     current = alive_patterns(reader)
     changes = pattern_changes(reader, current)
-    alive = [item for item in current if with_hidden or not item.is_hidden]
+    alive = [item for item in current if with_hidden or not item.is_hidden][:limit]
     if not alive:
         call.note("no patterns yet; to find some: selflow learn")
     rows = [
@@ -64,6 +73,7 @@ def patterns(
     columns = ["pattern", "windows", "events", "days", "share", "agreement", "grade", "terms"]
     lines = [*table([*columns, "change", "agent", "title"], rows), *_gone(changes)]
     shown = patterns_document(reader, with_hidden=with_hidden)
+    shown["items"] = shown["items"][:limit]
     lines += [printable(change["text"]) for change in shown["behaviour"]]
     call.show(shown, lines)
 
@@ -127,7 +137,12 @@ def merge(
     ctx: typer.Context,
     name: _Name,
     other: Annotated[
-        str, typer.Argument(metavar="OTHER", help="The pattern that becomes a part of it.")
+        str,
+        typer.Argument(
+            metavar="OTHER",
+            help="The pattern that becomes a part of it.",
+            autocompletion=pattern_names,
+        ),
     ],
     *,
     title: Annotated[str, typer.Option("--name", help="What both are called together.")] = "",
@@ -168,12 +183,10 @@ def unmerge(ctx: typer.Context, name: _Name) -> None:
 
 
 def _named(call: Invocation, name: str) -> Pattern:
-    for pattern in alive_patterns(CatalogReader(call.catalog_location())):
-        if pattern.name == name:
-            return pattern
-    raise UsageError(
-        f"no current pattern is named {printable(name)}", "selflow patterns --all lists them"
-    )
+    alive = {item.name: item for item in alive_patterns(CatalogReader(call.catalog_location()))}
+    if name in alive:
+        return alive[name]
+    raise unknown_name("pattern", name, alive, "selflow patterns --all lists the current ones")
 
 
 def _edit(

@@ -8,8 +8,9 @@ import typer
 from selflow.core.clock import SystemClock
 from selflow.core.errors import RefusedError, UsageError
 from selflow.core.grants import OWNER, Scope
-from selflow.core.invocation import Invocation, printable, table
+from selflow.core.invocation import Invocation, printable, table, unknown_name
 from selflow.core.until import end_us
+from selflow.store.commands.names import token_names
 from selflow.store.commands.opening import open_catalog
 from selflow.store.token_check import AREAS, OWNER_LABEL, SCOPES, token_item
 
@@ -88,7 +89,12 @@ def list_tokens(
 def revoke(
     ctx: typer.Context,
     token_id: Annotated[
-        str, typer.Argument(metavar="ID", help="The id that selflow token list shows.")
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="The id that selflow token list shows.",
+            autocompletion=token_names,
+        ),
     ],
     *,
     dry_run: Annotated[
@@ -101,7 +107,7 @@ def revoke(
     with open_catalog(call) as catalog:
         known = {token.id: token for token in catalog.tokens.list_all()}
         if token_id not in known:
-            raise UsageError(f"unknown token: {printable(token_id)}", "selflow token list --all")
+            raise unknown_name("token", token_id, known, "selflow token list --all")
         if known[token_id].label == OWNER_LABEL:
             raise RefusedError(
                 "the owner's own token cannot be revoked", "selflow up replaces it at each start"

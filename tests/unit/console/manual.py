@@ -24,7 +24,7 @@ network beyond this machine.
 | 2 | wrong usage or configuration |
 | 3 | SelFlow is not running, or what was asked for is not reachable |
 | 4 | refused: policy, scope, network |
-| 5 | a check found a fault (`doctor`, `config check`) |
+| 5 | a check found a fault (`doctor`, `config check`, `audit verify`) |
 | 130, 143 | interrupted, terminated |
 
 This page is made from the commands: `python -m tests.unit.console.manual`.

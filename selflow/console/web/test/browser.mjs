@@ -1,5 +1,6 @@
 // Visits every page in the system's Chromium and prints what it saw as JSON, for
-// tests/e2e/test_page.py. Environment: CHROMIUM, PAGE_URL (with a one-time code), PAGES (JSON:
+// tests/e2e/test_page.py. Environment: CHROMIUM, PAGE_URL (with a one-time code), TRAY_URL (with
+// another, and the page that it leads to), PAGES (JSON:
 // address and the address's own figure), QUESTION, SCREENSHOTS (a folder, optional).
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -79,6 +80,13 @@ seen.cookies = await page.evaluate(() => document.cookie);
 await page.locator('data[data-figure="stored-events"]').first().waitFor();
 seen.firstBytes = await transferred();
 seen.rail = await page.locator("nav li").allInnerTexts();
+
+// The tray's entries sign in and lead to their page.
+const led = await context.newPage();
+await led.goto(process.env.TRAY_URL);
+await led.locator('data[data-figure="agent-versions"]').waitFor();
+seen.ledTo = led.url();
+await led.close();
 
 for (const scheme of ["light", "dark"]) {
   await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
@@ -241,6 +249,26 @@ seen.deletable = await deletes.count();
 await deletes.last().click();
 await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
 seen.deleteAct = await page.locator(".row[aria-live]", { hasText: "queued" }).first().innerText();
+// The bell tells how many alert; a notice leads to its page and is acted on.
+const bell = page.locator("button[data-unread]");
+seen.unread = await bell.getAttribute("data-unread");
+for (const scheme of ["dark", "light"]) {
+  await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+  await open("/?notices=open", null);
+  await page.getByRole("dialog").getByRole("link").first().waitFor();
+  await axe(`notices ${scheme}`);
+  for (const width of shots ? [420, 1400] : []) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.screenshot({ path: join(shots, `notices-${scheme}-${width}.png`) });
+  }
+}
+await page.locator("li.unread a", { hasText: "An agent passed its verdict and serves." }).click();
+await page.locator('data[data-figure="agent-versions"]').waitFor();
+await page.locator('button[data-unread="2"]').waitFor();
+await bell.click();
+await page.getByRole("button", { name: "Mark all as read" }).click();
+await page.locator('button[data-unread="0"]').waitFor();
+await page.getByRole("button", { name: "Close" }).click();
 
 // What changes comes by the stream: the act stands in its table without a reload.
 await open("/training", "newest-cycle");

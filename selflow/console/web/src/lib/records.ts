@@ -17,6 +17,8 @@ import type {
   ModelItem,
   FolderItem,
   ForgetPreview,
+  NoticeItem,
+  NoticeKindItem,
   PatternItem,
   ProblemMessage,
   ResultItem,
@@ -58,6 +60,8 @@ export type Consent = ConsentItem;
 export type EventSourceCount = StreamItem;
 export type Audit = AuditItem;
 export type Activity = ActivityItem;
+export type Notice = NoticeItem;
+export type NoticeShare = NoticeKindItem;
 export type Command = CommandItem;
 export type Decision = DecisionItem;
 export type Folder = FolderItem;

@@ -1,7 +1,7 @@
 /** Every sentence that the page shows, in one place. */
 
 import { count, decimal, duration, percent, soon, timeOfDay } from "./format";
-import type { Pattern } from "./records";
+import type { NoticeShare, Pattern } from "./records";
 
 export const plural = (n: number, one: string, many: string): string =>
   `${count(n)} ${n === 1 ? one : many}`;
@@ -84,6 +84,30 @@ export const text = {
       ["tomorrow", "Until tomorrow"],
       [null, "Until I resume"],
     ] as const,
+  },
+  notices: {
+    bell: (n: number): string => (n ? plural(n, "new notice", "new notices") : "Notices"),
+    title: "Notices",
+    none: "Nothing was told yet.",
+    readAll: "Mark all as read",
+    acted: "How often you acted on them",
+    note: "Few alert on one day, none in quiet hours, and none of a type that you muted or rarely act on: the settings of notifications.",
+    silence: {
+      limit: "listed only: enough for that day",
+      quiet_hours: "listed only: quiet hours",
+      muted: "listed only: muted",
+      demoted: "listed only: rarely acted on",
+    },
+    kinds: {
+      "pattern.new": "New pattern",
+      "agent.promoted": "Agent serves",
+      "agent.rolled_back": "Agent taken back",
+      "learning.stalled": "Learning stands still",
+      "disk.full": "Disk full",
+      "permission.asked": "Permission wanted",
+    },
+    share: (kind: NoticeShare): string =>
+      `${count(kind.acted)} of ${count(kind.notices)}${kind.acted_fraction == null ? " (too few to judge)" : kind.is_demoted ? " (no longer alerts)" : ""}`,
   },
   login: {
     title: "Sign in",
