@@ -29,7 +29,7 @@ from selflow.console.server.wire_data import (
 from selflow.core.clock import parse_ts_us, rfc3339
 from selflow.core.errors import UsageError
 from selflow.core.events import Stored
-from selflow.store.derived import DAY_US, HOUR_US, Group
+from selflow.search.rollups import DAY_US, HOUR_US, Group
 from selflow.store.log import LogReader
 
 MAX_BINS = 2_000

@@ -18,7 +18,7 @@ from selflow.core.invocation import Invocation
 from selflow.core.paths import Root
 from selflow.core.session_files import read_request
 from selflow.core.settings import Settings
-from selflow.store.derived import DerivedIndex
+from selflow.search.shared import SharedIndex
 from selflow.store.log import LogReader
 from selflow.store.reading import CatalogReader
 from selflow.store.records import Token
@@ -33,7 +33,7 @@ class ReadModel:
     def __init__(self, root: Root, environ: Mapping[str, str], clock: Clock) -> None:
         self.root = root
         self.clock = clock
-        self.index = DerivedIndex(root.derived / "console.db")
+        self.index = SharedIndex(root.derived, clock)
         self._call = Invocation(root, environ, root.path, is_quiet=True)
         self._lock = RLock()
         self._log: LogReader | None = None

@@ -7,7 +7,7 @@ from selflow.console.server.wire import Condition, NextLearning, SystemAnswer
 from selflow.core.clock import rfc3339
 from selflow.core.events import Fill
 from selflow.core.settings import BufferSettings
-from selflow.store.derived import DAY_US, HOUR_US, Diversity
+from selflow.search.rollups import DAY_US, HOUR_US, Diversity
 
 _RATE_DAYS = 7
 _UNITS = {"events": "events", "bytes": "bytes", "labels": "different labels", "days": "days"}
