@@ -26,6 +26,7 @@ from selflow.console.server.routes import Routes
 from selflow.console.server.sign_in import Codes
 from selflow.console.server.stream import Broadcast
 from selflow.web.access import TokenCache
+from selflow.web.api_document import Api
 from selflow.web.bodies import App
 from selflow.web.error_answers import answer_errors
 from selflow.web.guard import Guard, Listener, Observe
@@ -56,8 +57,8 @@ HEADERS = (
 
 def make_app(model: ReadModel, static: Path = STATIC) -> FastAPI:
     """The routes alone, without a guard."""
-    # The stock documentation page loads from a foreign host, so there is none here.
-    app = FastAPI(
+    # The stock documentation page loads from a foreign host: ours is in ``api_pages``.
+    app = Api(
         title="SelFlow console",
         version="1",
         docs_url=None,

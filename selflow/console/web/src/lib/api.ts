@@ -84,7 +84,7 @@ type BodyOf<O> = O extends { requestBody?: { content: { "application/json": infe
   : undefined;
 type AnswerOf<O> = O extends { responses: infer R }
   ? { [S in keyof R]: R[S] extends { content: { "application/json": infer A } }
-      ? S extends 422 ? never : A
+      ? S extends "4XX" | 503 ? never : A
       : never }[keyof R]
   : never;
 type PathsWith<M extends Method> = {
