@@ -21,9 +21,10 @@ from selflow.console.server import (
     system_api,
 )
 from selflow.console.server.asker import Asker
+from selflow.console.server.preconditions import RepeatedError
 from selflow.console.server.read_model import ReadModel
 from selflow.console.server.routes import Routes
-from selflow.console.server.sign_in import Codes
+from selflow.console.server.sign_in import Codes, SlidingSessions
 from selflow.console.server.stream import Broadcast
 from selflow.web.access import TokenCache
 from selflow.web.api_document import Api
@@ -72,6 +73,7 @@ def make_app(model: ReadModel, static: Path = STATIC) -> FastAPI:
     app.state.codes = Codes(model.clock)
     app.state.broadcast = Broadcast(model.clock)
     answer_errors(app)
+    app.add_exception_handler(RepeatedError, commands_api.answer_again)
     for part in _all_routes():
         app.include_router(part.router)
     return app
@@ -96,7 +98,8 @@ def socket_policies() -> RouteTable:
 def guarded(app: FastAPI, model: ReadModel, port: int, observe: Observe) -> App:
     """The application as it answers on a port."""
     listener = Listener(port, port_policies(), RUNNING, WAITING, has_sessions=True, headers=HEADERS)
-    return Guard(app, listener, TokenCache(model.verify, model.clock), model.clock, observe)
+    inside = SlidingSessions(app, model)
+    return Guard(inside, listener, TokenCache(model.verify, model.clock), model.clock, observe)
 
 
 @schema_routes.get("/openapi.json", "view", in_schema=False)

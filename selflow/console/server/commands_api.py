@@ -1,24 +1,24 @@
 """What the owner asks for: each act is an audited row that the supervisor carries out."""
 
+import asyncio
 from typing import Annotated, Literal
 
 from fastapi import Path, Request, Response
 from pydantic import Field
 
-from selflow.console.server.learning_view import find_cycle
+from selflow.console.server.learning_view import find_cycle, find_pattern
 from selflow.console.server.paging import Cursor, Limit, newest_page
+from selflow.console.server.preconditions import RepeatedError, check_if_match, queue_once
 from selflow.console.server.read_model import Model, ReadModel
 from selflow.console.server.routes import Routes, actor_of
 from selflow.console.server.wire import Page
 from selflow.console.server.wire_stream import CommandItem
 from selflow.core.errors import ApiError, UsageError
 from selflow.core.events import Json
-from selflow.core.ids import new_id
 from selflow.sdk.wire import Request as Body
 from selflow.store.command_records import Action, Command
 from selflow.store.records import AgentVersion, Consent
 from selflow.store.row import document
-from selflow.store.row_writer import writing
 from selflow.store.views import alive_patterns
 
 MAX_TITLE_CHARACTERS = 200
@@ -107,11 +107,14 @@ def promote(version_id: Name, request: Request, response: Response, model: Model
 def change_pattern(
     name: Name, body: PatternChange, request: Request, response: Response, model: Model
 ) -> CommandAnswer:
-    """Give a pattern a title, or hide it; both outlive later cycles."""
+    """Give a pattern a title, or hide it; both outlive later cycles. With ``If-Match`` 412 if its
+    ``etag`` is another one by now.
+    """
     details: dict[str, Json] = dict(body.model_dump(exclude_none=True))
     if not details:
         raise UsageError("nothing to change", "give title or is_hidden")
     _must_be_alive(model, name)
+    check_if_match(request, find_pattern(model, name).etag)
     return _queue(request, response, model, "pattern.edit", name, details)
 
 
@@ -155,6 +158,16 @@ def change_consent(
     return _queue(request, response, model, action, kind)
 
 
+async def answer_again(request: Request, error: Exception) -> Response:
+    """What a request is answered that was sent before with the same ``Idempotency-Key``."""
+    if not isinstance(error, RepeatedError):
+        raise error
+    model: ReadModel = request.app.state.model
+    shown = await asyncio.to_thread(_answer, model, error.command)
+    headers = {"location": f"/api/commands/{shown.id}"}
+    return Response(shown.model_dump_json(), 202, headers, "application/json")
+
+
 def _must_be_alive(model: ReadModel, *names: str) -> None:
     known = {pattern.name for pattern in alive_patterns(model.catalog)}
     if not known.issuperset(names):
@@ -169,12 +182,12 @@ def _queue(
     subject: str,
     details: dict[str, Json] | None = None,
 ) -> CommandAnswer:
-    """Write the command and its audit entry in one transaction."""
-    actor, now_us = actor_of(request), model.clock.now_us()
-    queued = Command(new_id("cmd"), action, subject, details or {}, actor, "queued", now_us)
-    with writing(model.location) as rows:
-        rows.insert(queued)
-        rows.audit(now_us, actor, f"command.{action}", subject, {"id": queued.id})
+    """The command, queued once for each ``Idempotency-Key``."""
+    queued = queue_once(request, model, actor_of(request), action, subject, details or {})
     response.headers["location"] = f"/api/commands/{queued.id}"
+    return _answer(model, queued)
+
+
+def _answer(model: ReadModel, queued: Command) -> CommandAnswer:
     is_waiting = model.status()["state"] == "not running"
     return CommandAnswer(**document(queued), queued_until="ray_up" if is_waiting else None)

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Path, Query, Response
 
 from selflow.console.server.learning_view import (
     agents_answer,
     find_cycle,
+    find_pattern,
     patterns_answer,
     stage_items,
     trial_items,
@@ -19,6 +20,7 @@ from selflow.console.server.wire_learning import (
     AgentsAnswer,
     AuditItem,
     DecisionItem,
+    PatternItem,
     PatternsAnswer,
     StagesAnswer,
     TrialsAnswer,
@@ -38,6 +40,14 @@ def patterns(model: Model) -> PatternsAnswer:
     agent, and what became of those of the discovery before.
     """
     return patterns_answer(model)
+
+
+@routes.get("/api/patterns/{name}", "view")
+def pattern(name: Name, model: Model, response: Response) -> PatternItem:
+    """One of them; the header ``ETag`` is for ``If-Match``."""
+    known = find_pattern(model, name)
+    response.headers["etag"] = f'"{known.etag}"'
+    return known
 
 
 @routes.get("/api/agents", "view")

@@ -1,7 +1,14 @@
 """What learning found and made, as the API's records: for its routes and for the stream."""
 
+from selflow.console.server.preconditions import pattern_etags
 from selflow.console.server.read_model import ReadModel
-from selflow.console.server.wire_learning import AgentsAnswer, PatternsAnswer, StageItem, TrialItem
+from selflow.console.server.wire_learning import (
+    AgentsAnswer,
+    PatternItem,
+    PatternsAnswer,
+    StageItem,
+    TrialItem,
+)
 from selflow.core.errors import ApiError
 from selflow.store.records import Cycle, Stage, Trial
 from selflow.store.row import document
@@ -10,7 +17,23 @@ from selflow.store.views import agent_items, patterns_document, router_beliefs
 
 def patterns_answer(model: ReadModel) -> PatternsAnswer:
     """The current patterns, hidden ones too."""
-    return PatternsAnswer(**patterns_document(model.catalog, with_hidden=True))
+    known = patterns_document(model.catalog, with_hidden=True)
+    etags = pattern_etags(model, known["items"])
+    items = [PatternItem(**item, etag=etags[item["name"]]) for item in known["items"]]
+    return PatternsAnswer(**{**known, "items": items})
+
+
+def find_pattern(model: ReadModel, name: str) -> PatternItem:
+    """A current pattern by its name.
+
+    Raises:
+        ApiError: There is none (404).
+    """
+    for known in patterns_answer(model).items:
+        if known.name == name:
+            return known
+    hint = "GET /api/patterns lists them"
+    raise ApiError(404, "pattern_not_found", "no current pattern has this name", hint)
 
 
 def agents_answer(model: ReadModel) -> AgentsAnswer:

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 
+from selflow.console.server.preconditions import takes_idempotency_key, takes_if_match
 from selflow.core.grants import OWNER, Grant, Scope
 from selflow.web.access import Rate, RoutePolicy
 from selflow.web.guard import GRANT
@@ -58,7 +59,11 @@ class Routes:
         """A route that changes something."""
         policy = RoutePolicy(path, scope, area, rate, max_body_bytes, media=media)
         self._demand(method, policy, only_socket=only_socket)
-        return self.router.api_route(path, methods=[method], status_code=status)
+        takes = [takes_idempotency_key] if (method, status) == ("POST", 202) else []
+        takes += [takes_if_match] if method == "PATCH" else []
+        return self.router.api_route(
+            path, methods=[method], status_code=status, dependencies=[Depends(one) for one in takes]
+        )
 
     def _demand(self, method: str, policy: RoutePolicy, *, only_socket: bool = False) -> None:
         self.socket_policies.add(method, policy)

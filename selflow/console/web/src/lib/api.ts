@@ -48,8 +48,14 @@ export function whenSignedOut(listener: Listener): void {
   onSignedOut = listener;
 }
 
-async function request(method: string, url: string, body?: unknown): Promise<Response> {
+async function request(
+  method: string,
+  url: string,
+  body?: unknown,
+  seen?: string,
+): Promise<Response> {
   const headers: Record<string, string> = { accept: "application/json" };
+  if (seen) headers["if-match"] = `"${seen}"`;
   if (body !== undefined) headers["content-type"] = "application/json";
   let answer: Response;
   try {
@@ -111,10 +117,12 @@ export async function send<M extends Exclude<Method, "get">, P extends PathsWith
   options: {
     names?: PathOf<Operation<P, M>>;
     body?: BodyOf<Operation<P, M>>;
+    /** The `etag` of what the reader saw: a change of anything newer is refused (412). */
+    seen?: string;
   } = {},
 ): Promise<AnswerOf<Operation<P, M>> | null> {
   const url = filled(path, options.names ?? {});
-  const answer = await request(method.toUpperCase(), url, options.body);
+  const answer = await request(method.toUpperCase(), url, options.body, options.seen);
   const text = await answer.text();
   return text ? (JSON.parse(text) as AnswerOf<Operation<P, M>>) : null;
 }
