@@ -12,8 +12,10 @@ from selflow.console.server import (
     ask_api,
     commands_api,
     data_api,
+    inference_api,
     ingest_api,
     learning_api,
+    metrics_api,
     pages,
     settings_api,
     sign_in,
@@ -35,7 +37,7 @@ from selflow.web.route_table import RouteTable
 
 PARTS = (
     *(system_api, data_api, ask_api, learning_api, settings_api, ingest_api),
-    *(commands_api, stream, sign_in, pages),
+    *(commands_api, stream, metrics_api, inference_api, sign_in, pages),
 )
 STATIC = Path(__file__).parents[1] / "static"
 """What ``make web`` builds."""
@@ -71,6 +73,8 @@ def make_app(model: ReadModel, static: Path = STATIC) -> FastAPI:
     app.state.static = static
     app.state.asker = Asker(model)
     app.state.codes = Codes(model.clock)
+    app.state.answer_counts = metrics_api.AnswerCounts()
+    app.state.inference = inference_api.InferencePort(model.root)
     app.state.broadcast = Broadcast(model.clock)
     answer_errors(app)
     app.add_exception_handler(RepeatedError, commands_api.answer_again)
@@ -95,9 +99,10 @@ def socket_policies() -> RouteTable:
     return table
 
 
-def guarded(app: FastAPI, model: ReadModel, port: int, observe: Observe) -> App:
+def guarded(app: FastAPI, model: ReadModel, port: int) -> App:
     """The application as it answers on a port."""
     listener = Listener(port, port_policies(), RUNNING, WAITING, has_sessions=True, headers=HEADERS)
+    observe: Observe = app.state.answer_counts.answered
     inside = SlidingSessions(app, model)
     return Guard(inside, listener, TokenCache(model.verify, model.clock), model.clock, observe)
 
