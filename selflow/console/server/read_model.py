@@ -25,6 +25,7 @@ from selflow.store.records import Token
 from selflow.store.token_check import grant_of
 
 _STATUS_TTL_S = 1.0
+_SCHEMA_TTL_S = 5.0
 
 
 class ReadModel:
@@ -36,6 +37,7 @@ class ReadModel:
         self.index = SharedIndex(root.derived, clock)
         self._call = Invocation(root, environ, root.path, is_quiet=True)
         self._lock = RLock()
+        self._look_at_schema_s = 0.0
         self._log: LogReader | None = None
         self._status: tuple[float, dict[str, Any]] | None = None
         self._settings: tuple[float, Settings] | None = None
@@ -47,8 +49,17 @@ class ReadModel:
 
     @property
     def catalog(self) -> CatalogReader:
-        """Reads the catalog."""
-        return CatalogReader(self.location)
+        """Reads the catalog.
+
+        Raises:
+            StoreError: A newer SelFlow wrote it; looked at every few seconds.
+        """
+        reader = CatalogReader(self.location)
+        now_s = self.clock.monotonic_s()
+        if now_s >= self._look_at_schema_s:
+            reader.check_schema()
+            self._look_at_schema_s = now_s + _SCHEMA_TTL_S
+        return reader
 
     @contextmanager
     def reading(self) -> Iterator[LogReader | None]:

@@ -59,7 +59,7 @@ class Upstream(BaseHTTPRequestHandler):
         for piece in (b"data: one\n\n", b"data: two\n\n", b""):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             self.wfile.flush()
-            if piece == b"data: one\n\n" and not self.first_arrived.wait(20):
+            if piece == b"data: one\n\n" and not self.first_arrived.wait(3):
                 return
 
     def log_message(self, *_: Any) -> None:
