@@ -3,12 +3,12 @@ kernel's word on the socket.
 """
 
 from pathlib import Path
-from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from selflow.console.server import (
+    api_pages,
     ask_api,
     commands_api,
     data_api,
@@ -36,14 +36,13 @@ from selflow.web.guard import Guard, Listener, Observe
 from selflow.web.route_table import RouteTable
 
 PARTS = (
-    *(system_api, data_api, ask_api, learning_api, settings_api, ingest_api),
+    *(api_pages, system_api, data_api, ask_api, learning_api, settings_api, ingest_api),
     *(commands_api, stream, metrics_api, inference_api, sign_in, pages),
 )
 STATIC = Path(__file__).parents[1] / "static"
 """What ``make web`` builds."""
 RUNNING, WAITING = 16, 64
 """No route is queued."""
-schema_routes = Routes()
 HEADERS = (
     (
         "content-security-policy",
@@ -107,16 +106,9 @@ def guarded(app: FastAPI, model: ReadModel, port: int) -> App:
     return Guard(inside, listener, TokenCache(model.verify, model.clock), model.clock, observe)
 
 
-@schema_routes.get("/openapi.json", "view", in_schema=False)
-def schema(request: Request) -> dict[str, Any]:
-    """The OpenAPI document of this listener."""
-    app: FastAPI = request.app
-    return app.openapi()
-
-
 def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
 def _all_routes() -> list[Routes]:
-    return [schema_routes, *(part.routes for part in PARTS)]
+    return [part.routes for part in PARTS]
