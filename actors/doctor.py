@@ -125,7 +125,7 @@ def _private_paths(root: Root) -> Iterator[Path]:
         root.socket("ingest.sock"),
         root.socket("suggest.sock"),
         root.socket("console.sock"),
-        root.derived / "console.db",
+        root.derived / "search.db",
     ):
         if path.exists():
             yield path

@@ -131,7 +131,7 @@ def main() -> int:
             tray_mb = tray_rss_mb(root.path)
             for one in readers:
                 one.close()
-        size_mb = (root.derived / "console.db").stat().st_size / 1e6
+        size_mb = (root.derived / "search.db").stat().st_size / 1e6
     print(f"{EVENTS:,} events; start and index: {index_us:.0f} us of CPU per event")
     print(f"index on the disk: {size_mb:.1f} MB; RSS with {READERS} readers: {rss_mb:.1f} MB\n")
     show(rows)

@@ -5,9 +5,10 @@ envelope.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from selflow.core.clock import Clock
 from selflow.core.settings import ServeSettings
@@ -21,18 +22,31 @@ from selflow.sdk.wire import (
     ModelList,
     PredictAnswer,
     PredictRequest,
+    SuggestAnswer,
+    SuggestRequest,
 )
 from selflow.web.access import TokenCache, Verify
+from selflow.web.api_document import Api
 from selflow.web.bodies import App
 from selflow.web.error_answers import answer_errors
 from selflow.web.guard import GRANT, Guard, Listener
 from serve.engine import Engine
 from serve.openai import Texts, routing_headers
+from serve.openai_errors import ROUTES as OPENAI_ROUTES
 from serve.openai_errors import OpenAiErrors
 from serve.request_metrics import MEDIA_TYPE, RequestMetrics
 from serve.routes import ANY_MODEL, policies
 from serve.suggest_http import answer as answer_suggest
 from serve.suggest_socket import SuggestSocket
+
+_SUGGEST_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": SuggestRequest.model_json_schema()}},
+    }
+}
+"""A shell sends the same as plain text, which FastAPI cannot say."""
+_TEXT_OR_STREAM: dict[str, Any] = {"content": {"application/json": {}, "text/event-stream": {}}}
 
 
 def make_gateway(
@@ -68,7 +82,8 @@ def make_app(
             await engine.stop()
 
     # The stock documentation page loads from a foreign host, so there is none here.
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app = Api(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.openai_routes = OPENAI_ROUTES
     answer_errors(app)
 
     @app.post("/predict")
@@ -88,7 +103,7 @@ def make_app(
     ) -> FeedbackAnswer:
         return await engine.feedback(request, idempotency_key)
 
-    @app.post("/v1/suggest")
+    @app.post("/v1/suggest", responses={200: {"model": SuggestAnswer}}, openapi_extra=_SUGGEST_BODY)
     async def suggest(request: Request) -> Response:
         return await answer_suggest(engine, request)
 
@@ -110,17 +125,17 @@ def _add_state(
         last_error = answer.last_error or suggest_socket.problem if is_known else ""
         return answer.model_copy(update={"status": "degraded", "last_error": last_error})
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         return Response(await asyncio.to_thread(request_metrics.render), media_type=MEDIA_TYPE)
 
 
 def _add_openai(app: FastAPI, texts: Texts) -> None:
-    @app.post("/v1/completions")
+    @app.post("/v1/completions", responses={200: _TEXT_OR_STREAM})
     async def complete(body: CompletionRequest, request: Request) -> Response:
         return await texts.answer(body, request)
 
-    @app.post("/v1/chat/completions")
+    @app.post("/v1/chat/completions", responses={200: _TEXT_OR_STREAM})
     async def chat(body: ChatRequest, request: Request) -> Response:
         return await texts.answer(body, request)
 

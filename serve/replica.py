@@ -16,6 +16,7 @@ from selflow.store.artifacts import ArtifactStore
 from selflow.store.catalog import Catalog
 from selflow.store.log import FillReader
 from selflow.store.records import AgentVersion
+from selflow.store.session_metrics import SessionMetrics
 from selflow.text.byte_model import shipped_base
 from selflow.web.bodies import App
 from serve.checkpoints import Checkpoints
@@ -26,7 +27,6 @@ from serve.model_registry import ModelRegistry
 from serve.openai import Texts
 from serve.request_metrics import RequestMetrics
 from serve.service import PredictionService
-from serve.session_metrics import SessionMetrics
 from serve.suggest_socket import SuggestSocket
 from serve.suggestions import Suggestions
 from serve.text_engine import TextEngine
@@ -92,7 +92,7 @@ def assemble(
     catalog = Catalog.open(location)
     artifacts, request_metrics = ArtifactStore(args.root.artifacts), RequestMetrics()
     log = FillReader(args.root.events)
-    request_metrics.register(SessionMetrics(location, log))
+    request_metrics.register(SessionMetrics(location, log.fill))
 
     load = make_host or _loader(args.lm)
     registry = ModelRegistry(catalog, artifacts, load, args.router, clock, seed)

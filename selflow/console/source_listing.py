@@ -7,7 +7,7 @@ from selflow.core.clock import rfc3339
 from selflow.store.records import Consent
 
 if TYPE_CHECKING:
-    from selflow.store.derived import SourceSeen
+    from selflow.search.rollups import SourceSeen
 
 
 def sources_document(

@@ -10,6 +10,9 @@ import traceback
 from dataclasses import dataclass
 
 STORAGE_FULL = "storage_full"
+CATALOG_LOCKED = "catalog_locked"
+CATALOG_NEWER = "catalog_newer"
+_NOT_NOW = frozenset({STORAGE_FULL, CATALOG_LOCKED, CATALOG_NEWER})
 _SHOWN_CHARS = 500
 
 
@@ -84,8 +87,9 @@ class RefusedError(_DetailedError):
 class StoreError(_DetailedError):
     """The disk, the log or the catalog cannot do what was asked.
 
-    Its code is ``storage_full``, and its status 503, if the disk is full or read-only: that ends
-    without a restart once there is room. Seen by: the owner, the log.
+    Its status is 503 where that ends without a restart: the disk is full or read-only
+    (``storage_full``), another process holds the catalog (``catalog_locked``), or a newer SelFlow
+    wrote it (``catalog_newer``). Seen by: the owner, the log.
     """
 
     status = 500
@@ -94,7 +98,7 @@ class StoreError(_DetailedError):
         super().__init__(detail, next_step)
         self.args = (detail, next_step, code)
         self.code = code
-        self.status = 503 if code == STORAGE_FULL else 500
+        self.status = 503 if code in _NOT_NOW else 500
 
 
 class WireError(SelFlowError):

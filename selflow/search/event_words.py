@@ -44,6 +44,10 @@ class EventWords:
     """The commit it belongs to, unique among all sources; ``""`` if it belongs to none."""
     path_words: str
     words: str
+    about_words: str
+    """What many events share: kind and source."""
+    number_words: str
+    """Of its step: found by who types them, and no word of a question."""
 
 
 def words_of(event: Event) -> EventWords:
@@ -61,7 +65,7 @@ def words_of(event: Event) -> EventWords:
     else:
         folder_text = event.subject.rpartition("/")[0] if family & Family.FILES else ""
     step = event.data.get("step")
-    texts = [event.kind, event.app, event.source]
+    texts = [event.app]
     texts += [] if family & Family.FILES else [event.subject]
     texts += [text for key, value in event.data.items() for text in _texts(key, value)]
     return EventWords(
@@ -72,6 +76,8 @@ def words_of(event: Event) -> EventWords:
         step=f"{event.source}\0{step}" if family & Family.COMMITS and step else "",
         path_words=split_words("\n".join(paths)),
         words=split_words("\n".join(text for text in texts if text)[:MAX_TEXT_CHARS]),
+        about_words=split_words(f"{event.kind}\n{event.source}"),
+        number_words=str(step) if step else "",
     )
 
 

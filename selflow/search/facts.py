@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selflow.core.clock import as_datetime
-from selflow.search.index import Rows
 from selflow.search.records import Action, Fact, FactValue, Family, Question, Wanted
 
 SESSION_GAP_US = 3_600_000_000
@@ -34,6 +33,8 @@ _ACTION_NOUNS = {
     Action.DELETED: "deletion",
     Action.MOVED: "move",
 }
+Rows = NDArray[np.int64]
+"""(n, 4): seq, ts_us, item and step of events, by time, then seq."""
 Names = Callable[[Sequence[int]], list[str]]
 """Gives the texts behind numbers of items."""
 

@@ -69,26 +69,43 @@ def catch_up(
         return (f"{reason}: it was rebuilt from the event log",)
 
 
+def follow_batch(index: SearchIndex, feed: EventFeed) -> tuple[int, str]:
+    """Take in at most ``BATCH_EVENTS`` new events; the caller holds the lock.
+
+    Returns:
+        How many, and why the index has to be rebuilt, else ``""``.
+    """
+    fill, last_seq = feed.fill(), index.last_seq()
+    newest = feed.read(last_seq - 1, 1) if last_seq else ()
+    is_other = fill.last_seq < last_seq or (
+        bool(newest) and newest[0].seq == last_seq and not index.holds(newest[0])
+    )
+    if is_other:
+        return 0, "the search index belonged to another event log"
+    batch = feed.read(last_seq, BATCH_EVENTS) if last_seq < fill.last_seq else ()
+    index.add(batch)
+    # All that the log held up to here is in the index, and a number is never given twice
+    is_behind = len(batch) == BATCH_EVENTS and batch[-1].seq < fill.last_seq
+    if index.event_count(fill.last_seq) > fill.events and not is_behind:
+        return len(batch), "events were deleted from the log"
+    return len(batch), ""
+
+
+def is_current(index: SearchIndex, fill: Fill) -> bool:
+    """Whether the index holds as many events as the log, up to the same number."""
+    last_seq = index.last_seq()
+    return last_seq == fill.last_seq and index.event_count(last_seq) == fill.events
+
+
 def _follow(folder: Path, feed: EventFeed, progress: Progress) -> str:
     """Read what is new; why the index has to be rebuilt, else ``""``."""
     index = SearchIndex(folder)
     try:
-        fill = feed.fill()
-        last_seq = index.last_seq()
-        newest = feed.read(last_seq - 1, 1) if last_seq else ()
-        is_other = fill.last_seq < last_seq or (
-            bool(newest) and newest[0].seq == last_seq and not index.holds(newest[0])
-        )
-        if is_other:
-            return "the search index belonged to another event log"
-        count = index.event_count(last_seq)
-        while last_seq < fill.last_seq and (batch := feed.read(last_seq, BATCH_EVENTS)):
-            index.add(batch)
-            last_seq, count = batch[-1].seq, count + len(batch)
-            progress(min(count, fill.events), fill.events)
-        # All that the log held is in the index now, and a number is never given twice
-        if index.event_count(fill.last_seq) > fill.events:
-            return "events were deleted from the log"
-        return ""
+        while True:
+            taken, reason = follow_batch(index, feed)
+            if reason or not taken:
+                return reason
+            total = feed.fill().events
+            progress(min(index.event_count(index.last_seq()), total), total)
     finally:
         index.close()

@@ -1,49 +1,61 @@
-"""The search index: one derived SQLite file behind the event log, with FTS5 over words and paths.
+"""The index of the log: one derived SQLite file with FTS5 over words and paths, and sums per hour.
 
 It can be deleted at any time and is rebuilt from the log. Events keep the log's sequence numbers.
+Many processes read it; who adds to it, or deletes it, holds the ``lock`` alone.
 """
 
 import contextlib
 import fcntl
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from selflow.core.clock import Clock
 from selflow.core.errors import StoreError
 from selflow.core.events import Stored
 from selflow.core.paths import private_folder
+from selflow.search import folder_sums, inflections, rollups
+from selflow.search.conditions import expression_of, typed_expression, where
 from selflow.search.event_words import words_of
-from selflow.search.records import Family, Question
+from selflow.search.records import Question
 
-SCHEMA = 1
+if TYPE_CHECKING:
+    from selflow.search.facts import Rows  # numpy: 20 MB that who only adds does not need
+
+SCHEMA = 3
 """Raise it with every change of the tables or of ``event_words``: older files are rebuilt."""
 LOCK_S = 120.0
 """How long one asker waits for another that brings the index up to date."""
 _POLL_S = 0.05
-_TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE name (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
-CREATE TABLE event (
-    seq INTEGER PRIMARY KEY, ts_us INTEGER NOT NULL, item INTEGER NOT NULL, step INTEGER NOT NULL,
-    family INTEGER NOT NULL, action INTEGER NOT NULL, kind INTEGER NOT NULL,
-    source INTEGER NOT NULL, app INTEGER NOT NULL, folder INTEGER NOT NULL
-);
-CREATE INDEX event_ts ON event (ts_us);
-CREATE VIRTUAL TABLE text USING fts5(path, words, content='', tokenize='porter unicode61');
-"""
-_INSERT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
-Rows = NDArray[np.int64]
-"""(n, 4): seq, ts_us, item and step of events, by time, then seq."""
+MAX_NAMES = 10_000
+"""That are remembered between two batches: some 2 MB."""
+_CACHE_KIB = 2_000
+_TABLES = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+    "INSERT INTO meta VALUES ('last_seq', 0), ('events', 0)",
+    # An index of 32 bits a name finds it as fast as one of the whole text, in a third of its room
+    "CREATE TABLE name (id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, text TEXT NOT NULL)",
+    "CREATE INDEX name_crc ON name (crc)",
+    """CREATE TABLE event (
+  seq INTEGER PRIMARY KEY, ts_us INTEGER NOT NULL, item INTEGER NOT NULL, step INTEGER NOT NULL,
+  family INTEGER NOT NULL, action INTEGER NOT NULL, kind INTEGER NOT NULL,
+  folder INTEGER NOT NULL)""",
+    "CREATE INDEX event_ts ON event (ts_us)",
+    f"""CREATE VIRTUAL TABLE text USING fts5(
+  path, words, about, number, content='', tokenize='{inflections.TOKENIZER}')""",
+    *inflections.TABLES,
+    *rollups.TABLES,
+    *folder_sums.TABLES,
+)
+_INSERT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_FILES = ("search.db", "search.db-journal", "search.db-wal", "search.db-shm")
 
 
 class SearchIndex:
-    """One opened index. Not for threads: each asker opens one."""
+    """One opened index. Not for threads at once: each asker opens one, or they take turns."""
 
     def __init__(self, folder: Path) -> None:
         """Open ``folder/search.db``, a new one if there is none or another schema in it.
@@ -55,10 +67,17 @@ class SearchIndex:
         private_folder(folder)
         path = file_of(folder)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._inode = path.stat().st_ino
+        self._path = path
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.connection = self._db
+        """For the queries of ``selflow.search.rollups``."""
         self._names: dict[str, int] = {}
         try:
-            if self._db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            if self._version() != SCHEMA:
                 self._begin_anew()
         except sqlite3.DatabaseError:
             self._db.close()
@@ -68,13 +87,21 @@ class SearchIndex:
         """Let go of the file."""
         self._db.close()
 
+    def is_replaced(self) -> bool:
+        """Whether another file, or none, lies now where this one was opened."""
+        try:
+            return self._path.stat().st_ino != self._inode
+        except FileNotFoundError:
+            return True
+
     def last_seq(self) -> int:
         """Up to here the log has been read."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = 'last_seq'").fetchone()
-        return int(row[0]) if row else 0
+        return self._meta("last_seq")
 
     def event_count(self, upto_seq: int) -> int:
         """Events up to a number."""
+        if upto_seq >= self.last_seq():
+            return self._meta("events")
         query = "SELECT count(*) FROM event WHERE seq <= ?"
         return int(self._db.execute(query, (upto_seq,)).fetchone()[0])
 
@@ -91,17 +118,22 @@ class SearchIndex:
     def add(self, batch: Sequence[Stored]) -> None:
         """Index a batch of the log in one transaction, and move the cursor behind it.
 
-        Cost: about 50 us an event.
+        Cost: about 60 us an event.
         """
+        if not batch:
+            return
+        inflections.prepare(self._db)
+        if len(self._names) > MAX_NAMES:
+            self._names.clear()
         with self._transaction():
-            for stored in batch:
-                self._add(stored)
-            if batch:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO meta VALUES ('last_seq', ?)", (batch[-1].seq,)
-                )
+            texts = [text for stored in batch for text in self._add(stored)]
+            inflections.add_words(self._db, texts)
+            rollups.add_sums(self._db, batch)
+            folder_sums.take_in(self._db, batch)
+            moved = [("last_seq", batch[-1].seq), ("events", self._meta("events") + len(batch))]
+            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", moved)
 
-    def match(self, question: Question, *, may_miss_words: bool = False) -> Rows:
+    def match(self, question: Question, *, may_miss_words: bool = False) -> "Rows":
         """The events for which every filter of the question holds; with ``may_miss_words`` any of
         its words is enough.
 
@@ -110,9 +142,11 @@ class SearchIndex:
 
         Cost: up to 0.1 s for 130,000 matching events.
         """
-        where, values = self._where(question, may_miss_words=may_miss_words)
+        import numpy as np
+
+        condition, values = where(question, self._forms, may_miss_words=may_miss_words)
         cursor = self._db.execute(
-            f"SELECT seq, ts_us, item, step FROM event{where}",  # noqa: S608  (only our own conditions)
+            f"SELECT seq, ts_us, item, step FROM event{condition}",  # noqa: S608  (only our own conditions)
             values,
         )
         flat = np.fromiter((cell for row in cursor for cell in row), dtype=np.int64)
@@ -120,19 +154,22 @@ class SearchIndex:
         return rows[np.lexsort((rows[:, 0], rows[:, 1]))]
 
     def ranked(self, question: Question, limit: int, *, may_miss_words: bool) -> list[int]:
-        """Sequence numbers of matching events, best first by BM25, equally good ones newest first;
-        newest first if the question has no words.
+        """Sequence numbers of matching events: first those with the words as they are written, best
+        first by BM25, equally good ones newest first; newest first if the question has no words.
         """
-        where, values = self._where(question, may_miss_words=may_miss_words)
-        expression = _expression(question, may_miss_words=may_miss_words)
+        condition, values = where(question, self._forms, may_miss_words=may_miss_words)
+        expression = expression_of(question, self._forms, may_miss_words=may_miss_words)
         if expression:
             query = (
                 "SELECT event.seq FROM text JOIN event ON event.seq = text.rowid"  # noqa: S608
-                f"{where} AND text MATCH ? ORDER BY round(bm25(text), 6), event.ts_us DESC LIMIT ?"
+                f"{condition} AND text MATCH ?"
+                " ORDER BY event.seq NOT IN (SELECT rowid FROM text WHERE text MATCH ?),"
+                " round(bm25(text), 6), event.ts_us DESC LIMIT ?"
             )
-            values = [*values, expression]
+            as_written = expression_of(question, _as_written, may_miss_words=may_miss_words)
+            values = [*values, expression, as_written]
         else:
-            query = f"SELECT seq FROM event{where} ORDER BY ts_us DESC, seq DESC LIMIT ?"  # noqa: S608
+            query = f"SELECT seq FROM event{condition} ORDER BY ts_us DESC, seq DESC LIMIT ?"  # noqa: S608
         return [int(seq) for (seq,) in self._db.execute(query, (*values, limit))]
 
     def names(self, ids: Sequence[int]) -> list[str]:
@@ -154,20 +191,32 @@ class SearchIndex:
         by_seq = {row[0]: row for row in rows}
         return [by_seq[seq] for seq in seqs]
 
-    def _add(self, stored: Stored) -> None:
+    def _forms(self, phrase: str) -> Sequence[str]:
+        return inflections.forms_of(self._db, phrase)
+
+    def _meta(self, key: str) -> int:
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return int(row[0])
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    def _add(self, stored: Stored) -> tuple[str, ...]:
         event, words = stored.event, words_of(stored.event)
         action = words.action.value if words.action else ""
         named = (words.item, words.step)
-        rest = (action, event.kind, event.source, event.app, words.folder)
+        rest = (action, event.kind, words.folder)
         item, step = map(self._name, named)
         numbers = list(map(self._name, rest))
         self._db.execute(
             _INSERT, (stored.seq, event.ts_us, item, step, int(words.family), *numbers)
         )
+        texts = (words.path_words, words.words, words.about_words)
         self._db.execute(
-            "INSERT INTO text (rowid, path, words) VALUES (?, ?, ?)",
-            (stored.seq, words.path_words, words.words),
+            "INSERT INTO text (rowid, path, words, about, number) VALUES (?, ?, ?, ?, ?)",
+            (stored.seq, *texts, words.number_words),
         )
+        return texts
 
     def _name(self, text: str) -> int:
         """The number of a text; 0 of the empty one."""
@@ -175,45 +224,14 @@ class SearchIndex:
             return 0
         number = self._names.get(text)
         if number is None:
-            row = self._db.execute("SELECT id FROM name WHERE text = ?", (text,)).fetchone()
+            name = (zlib.crc32(text.encode()), text)
+            query = "SELECT id FROM name WHERE crc = ? AND text = ?"
+            row = self._db.execute(query, name).fetchone()
             if row is None:
-                cursor = self._db.execute("INSERT INTO name (text) VALUES (?)", (text,))
+                cursor = self._db.execute("INSERT INTO name (crc, text) VALUES (?, ?)", name)
                 row = (cursor.lastrowid,)
             number = self._names[text] = int(row[0])
         return number
-
-    def _where(self, question: Question, *, may_miss_words: bool) -> tuple[str, list[object]]:
-        conditions: list[tuple[str, list[object]]] = []
-        if question.period:
-            period = question.period
-            conditions.append(
-                ("ts_us >= ? AND ts_us < ?", [_int64(period.since_us), _int64(period.until_us)])
-            )
-        if question.family is not Family.OTHER:
-            conditions.append(("family & ? = ?", [int(question.family)] * 2))
-        if question.action:
-            conditions.append(
-                ("action = (SELECT id FROM name WHERE text = ?)", [question.action.value])
-            )
-        for folder in question.folders:
-            inside = "folder IN (SELECT id FROM name WHERE instr(lower(text), ?))"
-            conditions.append((inside, [folder.lower()]))
-        if question.kinds:
-            either = " OR ".join("text = ? OR substr(text, 1, ?) = ?" for _ in question.kinds)
-            kinds: list[object] = []
-            for kind in question.kinds:
-                kinds += [kind, len(kind) + 1, f"{kind}."]
-            among = f"kind IN (SELECT id FROM name WHERE {either})"  # noqa: S608
-            conditions.append((among, kinds))
-        expression = _expression(question, may_miss_words=may_miss_words)
-        if expression:
-            matches = "seq IN (SELECT rowid FROM text WHERE text MATCH ?)"
-            conditions.append((matches, [expression]))
-        text = " AND ".join(f"({condition})" for condition, _ in conditions)
-        return (
-            f" WHERE {text}" if text else " WHERE 1",
-            [value for _, values in conditions for value in values],
-        )
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -227,10 +245,14 @@ class SearchIndex:
         self._db.execute("COMMIT")
 
     def _begin_anew(self) -> None:
-        tables = self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        if tables:
-            raise sqlite3.DatabaseError("the index has another schema")
-        self._db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;")
+        with self._transaction():
+            if self._version() == SCHEMA:
+                return  # another process was faster
+            if self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                raise sqlite3.DatabaseError("the index has another schema")
+            for statement in _TABLES:
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {SCHEMA}")
 
 
 def file_of(folder: Path) -> Path:
@@ -240,7 +262,7 @@ def file_of(folder: Path) -> Path:
 
 def remove(folder: Path) -> None:
     """Delete the index: the next one is built from the log."""
-    for name in ("search.db", "search.db-journal"):
+    for name in _FILES:
         (folder / name).unlink(missing_ok=True)
 
 
@@ -273,18 +295,19 @@ def lock(folder: Path, clock: Clock, *, is_exclusive: bool) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _expression(question: Question, *, may_miss_words: bool) -> str:
-    """The question's words in the language of FTS5, each quoted: no word is an operator."""
-    quoted = [_quoted(term) for term in question.words]
-    required = [f"path : {_quoted(term)}" for term in question.path_words]
-    if may_miss_words and len(quoted) > 1:
-        quoted = [f"({' OR '.join(quoted)})"]
-    return " AND ".join([*required, *quoted])
+def _as_written(phrase: str) -> tuple[str]:
+    return (phrase,)
 
 
-def _quoted(term: str) -> str:
-    return '"' + term.replace('"', '""').replace("\0", " ") + '"'
-
-
-def _int64(value: int) -> int:
-    return max(-(1 << 63), min((1 << 63) - 1, value))
+def begins_with(
+    connection: sqlite3.Connection, text: str, before_seq: int | None, limit_rows: int
+) -> list[int]:
+    """Sequence numbers of events that hold every word of a text, or words that begin so, newest
+    first.
+    """
+    expression = typed_expression(text)
+    if not expression:
+        return []
+    query = "SELECT rowid FROM text WHERE text MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?"
+    values = (expression, before_seq if before_seq is not None else 1 << 62, limit_rows)
+    return [row[0] for row in connection.execute(query, values)]

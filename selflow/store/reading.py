@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from selflow.core.catalog_location import CatalogLocation, name_of
-from selflow.core.errors import StoreError
+from selflow.core.errors import CATALOG_LOCKED, CATALOG_NEWER, StoreError
 from selflow.store import postgresql
 from selflow.store.pattern_records import BehaviourChange
 from selflow.store.records import (
@@ -53,6 +53,21 @@ class CatalogReader:
     def consents(self) -> list[Consent]:
         """Every consent that was ever given, by source."""
         return self.learned(Consent)
+
+    def check_schema(self) -> None:
+        """Refuse a catalog that a newer SelFlow wrote: its columns may mean something else.
+
+        Raises:
+            StoreError: 503, with what to do.
+        """
+        version, known = self.schema_version(), _newest_migration()
+        if version > known:
+            raise StoreError(
+                f"the catalog {name_of(self._location)} has schema {version}; this program knows "
+                f"{known} alone",
+                "start the SelFlow that wrote it, or restore an older backup",
+                CATALOG_NEWER,
+            )
 
     def schema_version(self) -> str:
         """The schema of the catalog; empty while there is none."""
@@ -146,6 +161,8 @@ def _sqlite_rows(path: Path, query: str, values: Sequence[object]) -> list[dict[
                 return []
     except sqlite3.Error as error:
         cause_name = getattr(error, "sqlite_errorname", type(error).__name__)
+        if cause_name in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
+            raise locked(path) from error
         raise _unreadable(path, cause_name) from error
 
 
@@ -165,6 +182,21 @@ def _postgresql_rows(url: str, query: str, values: Sequence[object]) -> list[dic
         return []  # nobody has opened this catalog yet
     except psycopg.Error as error:
         raise _unreadable(url, error.sqlstate or type(error).__name__) from error
+
+
+def locked(location: CatalogLocation) -> StoreError:
+    """Another process writes the catalog for longer than anyone waits."""
+    return StoreError(
+        f"another process holds the catalog {name_of(location)}; nothing was stored",
+        "try again in a moment; selflow doctor says what runs",
+        CATALOG_LOCKED,
+    )
+
+
+def _newest_migration() -> str:
+    """The number of the newest migration that this program has: v0005_first.py is 0005."""
+    folder = Path(__file__).with_name("migrations") / "versions"
+    return max(path.name[1:5] for path in folder.glob("v[0-9]*.py"))
 
 
 def _unreadable(location: CatalogLocation, cause_name: str) -> StoreError:

@@ -17,6 +17,7 @@ from selflow.core.errors import StoreError
 from selflow.core.events import Json
 from selflow.store import postgresql
 from selflow.store.audit_chain import NOTHING, following
+from selflow.store.reading import locked
 from selflow.store.records import AuditHead
 from selflow.store.row import Row, from_row, holds
 
@@ -103,7 +104,10 @@ def _sqlite(path: Path) -> Iterator[RowWriter]:
                 raise
             connection.execute("COMMIT")
     except sqlite3.Error as error:
-        raise _refused(path, getattr(error, "sqlite_errorname", type(error).__name__)) from error
+        cause_name = getattr(error, "sqlite_errorname", type(error).__name__)
+        if cause_name in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
+            raise locked(path) from error
+        raise _refused(path, cause_name) from error
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,11 +28,13 @@ from selflow.store.records import AuditEntry
 from tests.conftest import missing
 from tests.e2e.conftest import FIRST_PORT, PORTS, World, make_world
 from tests.e2e.page_world import EVENTS, LONG, MARKUP, TOLD, write_past
+from tests.e2e.quiet import Network, connections_outside, loopback_alone, traced
 from tests.waiting import PATIENCE, wait_until
 
 WEB = Path(__file__).parents[2] / "selflow/console/web"
 BUILT = WEB.parent / "static/index.html"
 LIMIT_S = 60.0
+SERVER = ("selflow.console.server", "--home")
 QUESTION = "how many changes in src/?"
 FIGURES = {
     "/": "stored-events",
@@ -47,7 +50,20 @@ FIGURES = {
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def network() -> Iterator[Network]:
+    """What the console and the browser are in."""
+    with loopback_alone() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the console's connections are written down, if strace is there."""
+    return tmp_path_factory.mktemp("trace") / "connects"
+
+
+@pytest.fixture(scope="module")
+def world(network: Network, trace: Path) -> Iterator[World]:
     """A console that runs alone: Ray is down, and the page says so."""
     port = next_free_port(FIRST_PORT + (os.getpid() + 500) % PORTS)
     made = make_world(SELFLOW_CONSOLE__PORT=str(port))
@@ -56,25 +72,28 @@ def world() -> Iterator[World]:
     write_ray_session(made.root, RaySession("127.0.0.1:1", is_ours=True, dashboard_port=None))
     write_endpoints(made.root, Endpoints())
     with subprocess.Popen(
-        [sys.executable, "-m", "selflow.console.server", "--home", str(made.root.path)],
+        [*network.enter, *traced(trace), sys.executable, "-m", *SERVER, str(made.root.path)],
         env=made.environ,
         cwd=Path(__file__).parents[2],
     ) as console:
         wait_until(lambda: living_console(made.root) is not None)
         yield made
-        console.terminate()
+        known = living_console(made.root)
+        assert known is not None
+        os.kill(known.pid, signal.SIGTERM)
+        console.wait(LIMIT_S)
     shutil.rmtree(made.root.path, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
-def seen(world: World, tool: Callable[[str], str]) -> dict[str, Any]:
+def seen(world: World, network: Network, tool: Callable[[str], str]) -> dict[str, Any]:
     """What the browser saw, in one visit."""
     chromium, node = tool("chromium"), tool("node")
     if not BUILT.exists():
         missing("the web page is not built: make web")
     with tempfile.TemporaryDirectory() as profile:
         done = subprocess.run(
-            [node, str(WEB / "test/browser.mjs")],
+            [*network.enter, node, str(WEB / "test/browser.mjs")],
             env={
                 **world.environ,
                 "HOME": profile,
@@ -93,6 +112,15 @@ def seen(world: World, tool: Callable[[str], str]) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
+
+
+def test_nothing_outside_is_asked_for(seen: dict[str, Any], network: Network, trace: Path) -> None:
+    assert seen["outside"] == []
+    assert seen["docs"] > 20  # operations that /docs shows
+    if trace.exists():
+        assert connections_outside(trace) == []
+    if not network.enter:
+        missing(f"no network with loopback alone: {network.reason}")
 
 
 def _figure(seen: dict[str, Any], path: str) -> str:

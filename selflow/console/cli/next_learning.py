@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from selflow.core.clock import rfc3339
+from selflow.core.clock import SystemClock, rfc3339
 from selflow.core.events import Fill
 from selflow.core.invocation import Invocation
 from selflow.core.trigger_limits import TriggerLimits
@@ -21,7 +21,7 @@ from selflow.discover.next_cycle import (
 )
 
 if TYPE_CHECKING:
-    from selflow.store.derived import DerivedIndex  # loads LMDB
+    from selflow.search.shared import SharedIndex
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
 
@@ -32,17 +32,17 @@ class LearningAhead:
     session has ever written them down.
     """
 
-    index: "DerivedIndex | None"
+    index: "SharedIndex | None"
     read_limits: Callable[[], TriggerLimits]
 
     @classmethod
     def of(cls, call: Invocation) -> Self:
         """For one call of the command line. Without an index nothing is said of the hours."""
-        index, path = None, call.root.derived / "console.db"
-        if path.exists():
-            from selflow.store.derived import DerivedIndex
+        from selflow.search.index import file_of
+        from selflow.search.shared import SharedIndex
 
-            index = DerivedIndex(path)
+        is_there = file_of(call.root.derived).exists()
+        index = SharedIndex(call.root.derived, SystemClock()) if is_there else None
         return cls(index, lambda: TriggerLimits.of(call.settings().settings))
 
     def document(
@@ -76,7 +76,7 @@ class LearningAhead:
         }
 
 
-def _known(index: "DerivedIndex", fill: Fill | None, now_us: int) -> Known:
+def _known(index: "SharedIndex", fill: Fill | None, now_us: int) -> Known:
     diversity, hours = index.diversity(), index.hourly(now_us, HISTORY_DAYS * DAY_HOURS)
     return Known(fill, diversity.labels, diversity.days, hours)
 

@@ -8,6 +8,7 @@ import typer
 from selflow.console.cli.status_report import observe
 from selflow.console.owner_client import ask_console
 from selflow.console.source_listing import sources_document
+from selflow.core.clock import SystemClock
 from selflow.core.errors import NotRunningError
 from selflow.core.invocation import Invocation, table
 from selflow.store.reading import CatalogReader
@@ -30,12 +31,12 @@ def _from_disk(call: Invocation) -> dict[str, Any]:
     """The console's own answer, made here while there is no console: its index is brought up to
     date.
     """
-    from selflow.store.derived import DerivedIndex
+    from selflow.search.shared import SharedIndex
     from selflow.store.log import LogReader
 
     catalog = CatalogReader(call.catalog_location())
     states = {seen.service.name: seen.state for seen in observe(catalog.services())}
-    index = DerivedIndex(call.root.derived / "console.db")
+    index = SharedIndex(call.root.derived, SystemClock())
     try:
         if (call.root.events / "data.mdb").exists():
             log = LogReader(call.root.events, budget_bytes=0)

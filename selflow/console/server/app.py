@@ -3,17 +3,19 @@ kernel's word on the socket.
 """
 
 from pathlib import Path
-from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from selflow.console.server import (
+    api_pages,
     ask_api,
     commands_api,
     data_api,
+    inference_api,
     ingest_api,
     learning_api,
+    metrics_api,
     models_api,
     notices_api,
     pages,
@@ -27,26 +29,27 @@ from selflow.console.server import (
     tray_api,
 )
 from selflow.console.server.asker import Asker
+from selflow.console.server.preconditions import RepeatedError
 from selflow.console.server.read_model import ReadModel
 from selflow.console.server.routes import Routes
-from selflow.console.server.sign_in import Codes
+from selflow.console.server.sign_in import Codes, SlidingSessions
 from selflow.console.server.stream import Broadcast
 from selflow.web.access import TokenCache
+from selflow.web.api_document import Api
 from selflow.web.bodies import App
 from selflow.web.error_answers import answer_errors
 from selflow.web.guard import Guard, Listener, Observe
 from selflow.web.route_table import RouteTable
 
 PARTS = (
-    *(system_api, data_api, ask_api, learning_api, models_api, settings_api, ingest_api),
-    *(commands_api, pause_api, privacy_api, tokens_api, notices_api, tray_api),
-    *(stream, sign_in, pages),
+    *(api_pages, system_api, data_api, ask_api, learning_api, models_api, settings_api),
+    *(ingest_api, commands_api, pause_api, privacy_api, tokens_api, notices_api, tray_api),
+    *(stream, metrics_api, inference_api, sign_in, pages),
 )
 STATIC = Path(__file__).parents[1] / "static"
 """What ``make web`` builds."""
 RUNNING, WAITING = 16, 64
 """No route is queued."""
-schema_routes = Routes()
 HEADERS = (
     (
         "content-security-policy",
@@ -63,8 +66,8 @@ HEADERS = (
 
 def make_app(model: ReadModel, static: Path = STATIC) -> FastAPI:
     """The routes alone, without a guard."""
-    # The stock documentation page loads from a foreign host, so there is none here.
-    app = FastAPI(
+    # The stock documentation page loads from a foreign host: ours is in ``api_pages``.
+    app = Api(
         title="SelFlow console",
         version="1",
         docs_url=None,
@@ -76,8 +79,11 @@ def make_app(model: ReadModel, static: Path = STATIC) -> FastAPI:
     app.state.static = static
     app.state.asker = Asker(model)
     app.state.codes = Codes(model.clock)
+    app.state.answer_counts = metrics_api.AnswerCounts()
+    app.state.inference = inference_api.InferencePort(model.root)
     app.state.broadcast = Broadcast(model.clock)
     answer_errors(app)
+    app.add_exception_handler(RepeatedError, commands_api.answer_again)
     for part in _all_routes():
         app.include_router(part.router)
     return app
@@ -99,17 +105,12 @@ def socket_policies() -> RouteTable:
     return table
 
 
-def guarded(app: FastAPI, model: ReadModel, port: int, observe: Observe) -> App:
+def guarded(app: FastAPI, model: ReadModel, port: int) -> App:
     """The application as it answers on a port."""
     listener = Listener(port, port_policies(), RUNNING, WAITING, has_sessions=True, headers=HEADERS)
-    return Guard(app, listener, TokenCache(model.verify, model.clock), model.clock, observe)
-
-
-@schema_routes.get("/openapi.json", "view", in_schema=False)
-def schema(request: Request) -> dict[str, Any]:
-    """The OpenAPI document of this listener."""
-    app: FastAPI = request.app
-    return app.openapi()
+    observe: Observe = app.state.answer_counts.answered
+    inside = SlidingSessions(app, model)
+    return Guard(inside, listener, TokenCache(model.verify, model.clock), model.clock, observe)
 
 
 def _operation_id(route: APIRoute) -> str:
@@ -117,4 +118,4 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def _all_routes() -> list[Routes]:
-    return [schema_routes, *(part.routes for part in PARTS)]
+    return [part.routes for part in PARTS]

@@ -1,19 +1,20 @@
 """What the owner asks for: each act is an audited row that the supervisor carries out."""
 
+import asyncio
 from typing import Annotated, Literal
 
 from fastapi import Path, Request, Response
 from pydantic import Field
 
-from selflow.console.server.learning_view import find_cycle
+from selflow.console.server.learning_view import find_cycle, find_pattern
 from selflow.console.server.paging import Cursor, Limit, newest_page
+from selflow.console.server.preconditions import RepeatedError, check_if_match, queue_once
 from selflow.console.server.read_model import Model, ReadModel
 from selflow.console.server.routes import Routes, actor_of
 from selflow.console.server.wire import Page
 from selflow.console.server.wire_stream import CommandItem
 from selflow.core.errors import ApiError, UsageError
 from selflow.core.events import Json
-from selflow.core.ids import new_id
 from selflow.sdk.wire import Request as Body
 from selflow.store.command_records import Action, Command
 from selflow.store.records import AgentVersion, Consent, Decision
@@ -125,11 +126,14 @@ def rate(
 def change_pattern(
     name: Name, body: PatternChange, request: Request, response: Response, model: Model
 ) -> CommandAnswer:
-    """Give a pattern a title, or hide it; both outlive later cycles."""
+    """Give a pattern a title, or hide it; both outlive later cycles. With ``If-Match`` 412 if its
+    ``etag`` is another one by now.
+    """
     details: dict[str, Json] = dict(body.model_dump(exclude_none=True))
     if not details:
         raise UsageError("nothing to change", "give title or is_hidden")
     _must_be_alive(model, name)
+    check_if_match(request, find_pattern(model, name).etag)
     return queue(request, response, model, "pattern.edit", name, details)
 
 
@@ -173,26 +177,20 @@ def change_consent(
     return queue(request, response, model, action, kind)
 
 
+async def answer_again(request: Request, error: Exception) -> Response:
+    """What a request is answered that was sent before with the same ``Idempotency-Key``."""
+    if not isinstance(error, RepeatedError):
+        raise error
+    model: ReadModel = request.app.state.model
+    shown = await asyncio.to_thread(_answer, model, error.command)
+    headers = {"location": f"/api/commands/{shown.id}"}
+    return Response(shown.model_dump_json(), 202, headers, "application/json")
+
+
 def _must_be_alive(model: ReadModel, *names: str) -> None:
     known = {pattern.name for pattern in alive_patterns(model.catalog)}
     if not known.issuperset(names):
         raise ApiError(404, "pattern_not_found", "no current pattern has this name")
-
-
-def put_in_queue(
-    response: Response, model: ReadModel, command: Command, actor: str = ""
-) -> CommandAnswer:
-    """Write a command, or let one wait again by the word of ``actor``, with its audit entry in one
-    transaction.
-    """
-    now_us = model.clock.now_us()
-    with writing(model.location) as rows:
-        rows.update(command) if actor else rows.insert(command)
-        action = f"command.{command.action}"
-        rows.audit(now_us, actor or command.actor, action, command.subject, {"id": command.id})
-    response.headers["location"] = f"/api/commands/{command.id}"
-    is_waiting = model.status()["state"] == "not running"
-    return CommandAnswer(**document(command), queued_until="ray_up" if is_waiting else None)
 
 
 def queue(
@@ -203,7 +201,27 @@ def queue(
     subject: str,
     details: dict[str, Json] | None = None,
 ) -> CommandAnswer:
-    """Write a command that somebody asks for now."""
-    now_us, actor = model.clock.now_us(), actor_of(request)
-    command = Command(new_id("cmd"), action, subject, details or {}, actor, "queued", now_us)
-    return put_in_queue(response, model, command)
+    """The command, queued once for each ``Idempotency-Key``."""
+    queued = queue_once(request, model, actor_of(request), action, subject, details or {})
+    return _taken(response, model, queued)
+
+
+def queue_again(
+    request: Request, response: Response, model: ReadModel, command: Command
+) -> CommandAnswer:
+    """Let a command wait again, with an audit entry in the same transaction."""
+    with writing(model.location) as rows:
+        rows.update(command)
+        action, actor = f"command.{command.action}", actor_of(request)
+        rows.audit(model.clock.now_us(), actor, action, command.subject, {"id": command.id})
+    return _taken(response, model, command)
+
+
+def _taken(response: Response, model: ReadModel, command: Command) -> CommandAnswer:
+    response.headers["location"] = f"/api/commands/{command.id}"
+    return _answer(model, command)
+
+
+def _answer(model: ReadModel, queued: Command) -> CommandAnswer:
+    is_waiting = model.status()["state"] == "not running"
+    return CommandAnswer(**document(queued), queued_until="ray_up" if is_waiting else None)

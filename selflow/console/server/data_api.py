@@ -31,7 +31,7 @@ from selflow.console.source_listing import sources_document
 from selflow.core.clock import parse_ts_us, rfc3339
 from selflow.core.errors import UsageError
 from selflow.core.events import Stored
-from selflow.store.derived import DAY_US, HOUR_US, Group
+from selflow.search.rollups import DAY_US, HOUR_US, Group
 from selflow.store.log import LogReader
 
 MAX_BINS = 2_000

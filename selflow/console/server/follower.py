@@ -1,4 +1,4 @@
-"""Keeps the derived index up with the log, with at most a quarter of a core."""
+"""Keeps the index of the log up with the log, with at most a quarter of a core."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ import time
 
 from selflow.console.server.read_model import ReadModel
 from selflow.core.errors import StoreError
-from selflow.store.derived import BATCH_EVENTS
+from selflow.search.follow import BATCH_EVENTS
 
 IDLE_S = 1.0
 """Between two looks at a log in which nothing is new."""

@@ -4,12 +4,12 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query
-from fastapi.responses import Response
+from fastapi import Path, Query, Response
 
 from selflow.console.server.learning_view import (
     agents_answer,
     find_cycle,
+    find_pattern,
     no_map,
     patterns_answer,
     run_items,
@@ -25,6 +25,7 @@ from selflow.console.server.wire_learning import (
     AgreementAnswer,
     AuditItem,
     DecisionItem,
+    PatternItem,
     PatternsAnswer,
     RoutingAnswer,
     RunsAnswer,
@@ -72,6 +73,14 @@ def patterns_map(
     if points is None:
         raise no_map()
     return Response(points, media_type="application/octet-stream")
+
+
+@routes.get("/api/patterns/{name}", "view")
+def pattern(name: Name, model: Model, response: Response) -> PatternItem:
+    """One of them; the header ``ETag`` is for ``If-Match``."""
+    known = find_pattern(model, name)
+    response.headers["etag"] = f'"{known.etag}"'
+    return known
 
 
 @routes.get("/api/agents", "view")

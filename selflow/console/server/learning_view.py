@@ -1,8 +1,10 @@
 """What learning found and made, as the API's records: for its routes and for the stream."""
 
+from selflow.console.server.preconditions import pattern_etags
 from selflow.console.server.read_model import ReadModel
 from selflow.console.server.wire_learning import (
     AgentsAnswer,
+    PatternItem,
     PatternsAnswer,
     RunItem,
     StageItem,
@@ -21,7 +23,23 @@ from selflow.store.views import (
 
 def patterns_answer(model: ReadModel) -> PatternsAnswer:
     """The current patterns, hidden ones too."""
-    return PatternsAnswer(**patterns_document(model.catalog, with_hidden=True))
+    known = patterns_document(model.catalog, with_hidden=True)
+    etags = pattern_etags(model, known["items"])
+    items = [PatternItem(**item, etag=etags[item["name"]]) for item in known["items"]]
+    return PatternsAnswer(**{**known, "items": items})
+
+
+def find_pattern(model: ReadModel, name: str) -> PatternItem:
+    """A current pattern by its name.
+
+    Raises:
+        ApiError: There is none (404).
+    """
+    for known in patterns_answer(model).items:
+        if known.name == name:
+            return known
+    hint = "GET /api/patterns lists them"
+    raise ApiError(404, "pattern_not_found", "no current pattern has this name", hint)
 
 
 def agents_answer(model: ReadModel) -> AgentsAnswer:

@@ -11,7 +11,7 @@ from fastapi import Header, Request, Response
 from selflow.collect.selecting import matches_of
 from selflow.console.event_listing import event_document
 from selflow.console.rule_preview import preview_rules
-from selflow.console.server.commands_api import CommandAnswer, Name, put_in_queue
+from selflow.console.server.commands_api import CommandAnswer, Name, queue, queue_again
 from selflow.console.server.read_model import Model, ReadModel
 from selflow.console.server.routes import Routes, actor_of
 from selflow.console.server.wire_data import EventItem
@@ -71,7 +71,7 @@ def forget(
         actor_of(request),
         model.clock.now_us(),
     )
-    return put_in_queue(response, model, command)
+    return queue(request, response, model, command.action, command.subject, dict(command.details))
 
 
 @routes.change("POST", "/api/commands/{command_id}/retry", "admin", status=202)
@@ -80,7 +80,7 @@ def retry(command_id: Name, request: Request, response: Response, model: Model) 
     for command in model.catalog.learned(Command, id=command_id):
         if command.action != "events.forget" or command.state != "failed":
             raise ApiError(409, "conflict", f"the command is {command.state}")
-        return put_in_queue(response, model, command.again(), actor=actor_of(request))
+        return queue_again(request, response, model, command.again())
     raise ApiError(404, "command_not_found", "there is no such command", "GET /api/commands")
 
 

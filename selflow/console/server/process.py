@@ -61,7 +61,7 @@ async def serve(root: Root, environ: Mapping[str, str], clock: Clock) -> None:
     app, listener = make_app(model), bind(wished_port)
     port = listener.getsockname()[1]
     config = uvicorn.Config(
-        guarded(app, model, port, _ignore),
+        guarded(app, model, port),
         http=bounded(Peers()),
         lifespan="off",
         log_config=None,
@@ -70,7 +70,8 @@ async def serve(root: Root, environ: Mapping[str, str], clock: Clock) -> None:
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = uvicorn.Server(config)
-    owner = OwnerListener(root.socket("console.sock"), socket_policies(), clock, _ignore)
+    counted = app.state.answer_counts.answered
+    owner = OwnerListener(root.socket("console.sock"), socket_policies(), clock, counted)
     await owner.open(app)
     _record(root, port, wished_port)
     works = (
@@ -90,6 +91,7 @@ async def serve(root: Root, environ: Mapping[str, str], clock: Clock) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         await owner.close()
         app.state.asker.close()
+        await app.state.inference.close()
         model.close()
 
 
@@ -137,7 +139,3 @@ def _end_with(server: uvicorn.Server, task: "asyncio.Task[None]") -> None:
     if error is not None:
         _log.error("the console ends: %s", location_of(error))
         server.should_exit = True
-
-
-def _ignore(route: str, status: int, duration_s: float) -> None:
-    """Nobody counts the console's requests."""

@@ -20,13 +20,14 @@ from selflow.core.paths import Root
 from selflow.core.session_files import read_request
 from selflow.core.settings import Settings
 from selflow.core.trigger_limits import TriggerLimits
-from selflow.store.derived import DerivedIndex
+from selflow.search.shared import SharedIndex
 from selflow.store.log import LogReader
 from selflow.store.reading import CatalogReader
 from selflow.store.records import Token
 from selflow.store.token_check import grant_of
 
 _STATUS_TTL_S = 1.0
+_SCHEMA_TTL_S = 5.0
 
 
 class ReadModel:
@@ -35,9 +36,10 @@ class ReadModel:
     def __init__(self, root: Root, environ: Mapping[str, str], clock: Clock) -> None:
         self.root = root
         self.clock = clock
-        self.index = DerivedIndex(root.derived / "console.db")
+        self.index = SharedIndex(root.derived, clock)
         self._call = Invocation(root, environ, root.path, is_quiet=True)
         self._lock = RLock()
+        self._look_at_schema_s = 0.0
         self._log: LogReader | None = None
         self._status: tuple[float, dict[str, Any]] | None = None
         self._settings: tuple[float, Settings] | None = None
@@ -49,8 +51,17 @@ class ReadModel:
 
     @property
     def catalog(self) -> CatalogReader:
-        """Reads the catalog."""
-        return CatalogReader(self.location)
+        """Reads the catalog.
+
+        Raises:
+            StoreError: A newer SelFlow wrote it; looked at every few seconds.
+        """
+        reader = CatalogReader(self.location)
+        now_s = self.clock.monotonic_s()
+        if now_s >= self._look_at_schema_s:
+            reader.check_schema()
+            self._look_at_schema_s = now_s + _SCHEMA_TTL_S
+        return reader
 
     @contextmanager
     def reading(self) -> Iterator[LogReader | None]:

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
 
+from selflow.console.server.preconditions import takes_idempotency_key, takes_if_match
 from selflow.core.grants import OWNER, Grant, Scope
 from selflow.web.access import Rate, RoutePolicy
 from selflow.web.guard import GRANT
@@ -34,13 +36,20 @@ class Routes:
         path: str,
         scope: Scope | None,
         *,
+        area: str = "",
         in_schema: bool = True,
+        response_class: type[Response] = JSONResponse,
         responses: dict[int | str, dict[str, Any]] | None = None,
     ) -> Callable[[Handler], Handler]:
         """A route that reads. ``scope`` None is public."""
         rate = OTHERS if scope else None
-        self._demand("GET", RoutePolicy(path, scope, rate=rate))
-        return self.router.get(path, include_in_schema=in_schema, responses=responses)
+        self._demand("GET", RoutePolicy(path, scope, area, rate))
+        return self.router.get(
+            path,
+            include_in_schema=in_schema,
+            response_class=response_class,
+            responses=responses,
+        )
 
     def change(  # noqa: PLR0913  (a route is known by all of these)
         self,
@@ -54,11 +63,22 @@ class Routes:
         max_body_bytes: int = MAX_BODY_BYTES,
         media: tuple[str, ...] = ("application/json",),
         only_socket: bool = False,
+        in_schema: bool = True,
     ) -> Callable[[Handler], Handler]:
         """A route that changes something."""
         policy = RoutePolicy(path, scope, area, rate, max_body_bytes, media=media)
         self._demand(method, policy, only_socket=only_socket)
-        return self.router.api_route(path, methods=[method], status_code=status)
+        takes: list[Callable[..., Any]] = (
+            [takes_idempotency_key] if (method, status) == ("POST", 202) else []
+        )
+        takes += [takes_if_match] if method == "PATCH" else []
+        return self.router.api_route(
+            path,
+            methods=[method],
+            status_code=status,
+            dependencies=[Depends(one) for one in takes],
+            include_in_schema=in_schema,
+        )
 
     def _demand(self, method: str, policy: RoutePolicy, *, only_socket: bool = False) -> None:
         self.socket_policies.add(method, policy)

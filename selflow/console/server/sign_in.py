@@ -4,6 +4,7 @@
 in a URL that is logged, and none of the page's scripts can read the session.
 """
 
+import asyncio
 import secrets
 from dataclasses import replace
 from typing import Annotated
@@ -11,7 +12,7 @@ from typing import Annotated
 from fastapi import Request, Response
 from pydantic import Field
 
-from selflow.console.server.read_model import Model
+from selflow.console.server.read_model import Model, ReadModel
 from selflow.console.server.routes import SIGN_IN, Routes
 from selflow.core.clock import Clock
 from selflow.core.errors import ApiError
@@ -23,12 +24,15 @@ from selflow.store.records import Token
 from selflow.store.row_writer import writing
 from selflow.store.token_check import SESSION_LABEL, secret_sha256
 from selflow.web.access import SESSION_COOKIE, session_of
+from selflow.web.bodies import App, Message, Receive, Send, header
+from selflow.web.guard import GRANT
 
 CODE_LIFE_S = 60
 SESSION_LIFE_S = 30 * 86_400
 _MAX_CODES = 16
-_RENEWAL_US = 86_400_000_000
-"""A session that has lasted so long since it was renewed is renewed by its next use."""
+_LOOK_AGAIN_S = 3_600.0
+_PROLONG_AFTER_US = 86_400_000_000
+_MAX_KNOWN_SESSIONS = 1_000
 routes = Routes()
 
 
@@ -67,6 +71,60 @@ class Codes:
         return known is not None and self._clock.monotonic_s() < until_s
 
 
+class SlidingSessions:
+    """Lets a browser's session end ``SESSION_LIFE_S`` after it was last used, not after it began.
+
+    Stands behind the guard. Cost: a session is looked at once an hour, and written once a day.
+    """
+
+    def __init__(self, app: App, model: ReadModel) -> None:
+        self._app = app
+        self._model = model
+        self._look_s: dict[str, float] = {}
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Hand a request on; its answer brings the cookie again when the session was prolonged."""
+        secret = session_of(header(scope, b"cookie")) if GRANT in scope else None
+        if header(scope, b"authorization") or secret is None or not self._is_due(secret):
+            await self._app(scope, receive, send)
+            return
+        is_longer = await asyncio.to_thread(self._prolong, secret)
+
+        async def with_cookie(message: Message) -> None:
+            is_own = any(name == b"set-cookie" for name, _ in message.get("headers", ()))
+            if message["type"] == "http.response.start" and is_longer and not is_own:
+                message = {**message, "headers": [*message["headers"], _cookie(secret)]}
+            await send(message)
+
+        await self._app(scope, receive, with_cookie)
+
+    def _is_due(self, secret: str) -> bool:
+        key, now_s = secret_sha256(secret), self._model.clock.monotonic_s()
+        if now_s < self._look_s.get(key, now_s):
+            return False
+        if len(self._look_s) >= _MAX_KNOWN_SESSIONS:
+            self._look_s.clear()
+        self._look_s[key] = now_s + _LOOK_AGAIN_S
+        return True
+
+    def _prolong(self, secret: str) -> bool:
+        until_us = self._model.clock.now_us() + SESSION_LIFE_S * 1_000_000
+        for token in self._model.catalog.learned(Token, secret_sha256=secret_sha256(secret)):
+            known_us = token.expires_at_us
+            if known_us is None or token.revoked_at_us is not None:
+                return False
+            if until_us - known_us < _PROLONG_AFTER_US:
+                return False
+            with writing(self._model.location) as rows:
+                rows.update(replace(token, expires_at_us=until_us))
+            return True
+        return False
+
+
+def _cookie(secret: str) -> tuple[bytes, bytes]:
+    return b"set-cookie", _with_cookie(secret).headers["set-cookie"].encode()
+
+
 @routes.change("POST", "/api/auth/code", "admin", only_socket=True)
 def give_code(request: Request) -> CodeAnswer:
     """A code with which a browser signs in; only over the owner's socket."""
@@ -100,24 +158,6 @@ def open_session(body: SessionRequest, request: Request, model: Model) -> Respon
         details = {"scope": token.scope, "label": token.label}
         rows.audit(now_us, OWNER, "token.create", token.id, details)
     return _with_cookie(secret)
-
-
-@routes.change("PUT", "/api/auth/session", "view", status=204)
-def renew_session(request: Request, model: Model) -> Response:
-    """Let the session of this browser last thirty days from now; written down at most daily."""
-    secret = session_of(request.headers.getlist("cookie"))
-    now_us = model.clock.now_us()
-    until_us = now_us + SESSION_LIFE_S * 1_000_000
-    wanted = secret_sha256(secret) if secret else ""
-    for token in model.catalog.learned(Token, secret_sha256=wanted, label=SESSION_LABEL):
-        if secret is None or token.revoked_at_us is not None:
-            continue
-        if until_us - (token.expires_at_us or 0) >= _RENEWAL_US:
-            with writing(model.location) as rows:
-                rows.update(replace(token, expires_at_us=until_us))
-                rows.audit(now_us, OWNER, "token.renew", token.id)
-        return _with_cookie(secret)
-    raise ApiError(404, "session_not_found", "the request came without a browser's session")
 
 
 @routes.change("DELETE", "/api/auth/session", "view", status=204)

@@ -2,7 +2,7 @@
 
 from selflow.console.server.read_model import ReadModel
 from selflow.console.server.wire import SystemAnswer
-from selflow.store.derived import DAY_US, HOUR_US
+from selflow.search.rollups import DAY_US, HOUR_US
 
 
 def system_document(model: ReadModel) -> SystemAnswer:

@@ -16,8 +16,8 @@ from selflow.console.tray.state import (
     TrayState,
 )
 from selflow.core.clock import as_datetime, owner_zone, parse_ts_us
+from selflow.search.rollups import DAY_US
 from selflow.store.command_records import Command
-from selflow.store.derived import DAY_US
 from selflow.store.notice_records import Notice
 from selflow.store.notice_view import is_unread
 from selflow.store.pattern_records import Pattern

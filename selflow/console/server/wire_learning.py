@@ -36,6 +36,8 @@ class PatternItem(Answer):
     title: str
     is_hidden: bool
     merged_into: str
+    etag: str
+    """For ``If-Match``: another one as soon as title, hidden or merged is, or will be."""
 
 
 class TransitionItem(Answer):

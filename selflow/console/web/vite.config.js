@@ -1,9 +1,10 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
+import { apiPages } from "./api-pages.js";
 import { compressed, thirdPartyLicenses } from "./build-plugins.js";
 
 export default defineConfig({
-  plugins: [svelte(), thirdPartyLicenses(), compressed()],
+  plugins: [svelte(), thirdPartyLicenses(), apiPages(), compressed()],
   build: {
     outDir: "../static",
     emptyOutDir: true,

@@ -18,8 +18,9 @@ from selflow.discover.next_cycle import (
     wait_for,
     wait_of,
 )
-from selflow.store.derived import DerivedIndex
+from selflow.search.shared import SharedIndex
 from selflow.store.log import LogReader
+from selflow.testing import ManualClock
 from tests.unit.store.worlds import open_log
 
 LIMITS = TriggerLimits.of(Settings())
@@ -86,7 +87,8 @@ def ahead_of(folder: Path, events: list[Event]) -> LearningAhead:
     log = open_log(folder / "log", 1 << 24)
     log.append("test", 1, [encode_record(event) for event in events])
     log.close()
-    index, reader = DerivedIndex(folder / "console.db"), LogReader(folder / "log", budget_bytes=0)
+    index = SharedIndex(folder / "derived", ManualClock(NOW_US))
+    reader = LogReader(folder / "log", budget_bytes=0)
     while index.follow(reader):
         pass
     reader.close()

@@ -163,17 +163,22 @@ class World:
         content: bytes | None = None,
     ) -> httpx.Response:
         """One HTTP request through the guard and the routes."""
+        given = {"content-type": "application/json"} if content is not None else {}
+        given |= headers or {}
+        return self.send(method, path, who=who, json=body, content=content, headers=given)
+
+    def send(
+        self, method: str, path: str, headers: dict[str, str], *, who: str = "owner", **more: Any
+    ) -> httpx.Response:
+        """A request of whatever form."""
         given = {"authorization": f"Bearer {self.tokens[who]}"} if who else {}
-        given |= {"content-type": "application/json"} if content is not None else {}
 
         async def send() -> httpx.Response:
             transport = httpx.ASGITransport(app=self.replica.gateway, raise_app_exceptions=False)
             async with httpx.AsyncClient(
                 transport=transport, base_url=f"http://127.0.0.1:{PORT}"
             ) as client:
-                return await client.request(
-                    method, path, json=body, content=content, headers=given | (headers or {})
-                )
+                return await client.request(method, path, headers=given | headers, **more)
 
         return asyncio.run(send())
 

@@ -154,6 +154,29 @@ def test_the_log_is_read_in_bounded_batches(log: ShrinkingLog, where: SearchPlac
     assert max(log.reads) == BATCH_EVENTS
 
 
+def test_forms_of_a_word_are_found_and_the_word_itself_comes_first(
+    log: ShrinkingLog, asked: Asked
+) -> None:
+    log.add([change("writer.md", 5), *(change(f"a{n}/writers.md", n) for n in (1, 2, 3))])
+    log.add([change(f"b{n}/writer.md", n) for n in (6, 7, 8)])
+
+    answer = asked("writer")
+
+    assert answer.event_count == 7
+    assert [result.text for result in answer.results[4:]] == [f"a{n}/writers.md" for n in (1, 2, 3)]
+
+
+def test_a_phrase_with_many_forms_is_found_as_it_is_written(
+    log: ShrinkingLog, asked: Asked
+) -> None:
+    endings = ("", "s", "ed", "ing", "er", "ers")
+    log.add(change(f"{word}{end}.md") for word in ("paint", "load", "test") for end in endings)
+    log.add([change("paint load test paint.md"), change("paints loads tests.md")])
+
+    assert asked('"paint load test paint"').event_count == 1
+    assert asked('"paint load"').event_count == 2
+
+
 def test_only_the_owner_can_read_the_index(log: ShrinkingLog, where: SearchPlace) -> None:
     log.add([change("a.md")])
     ask(Request("a.md"), where)

@@ -295,6 +295,11 @@ seen.gone = await page.getByRole("alert").innerText();
 await page.goto(`${base}/no-such-page`);
 seen.noPage = await page.locator("h1").innerText();
 
+await page.goto(`${base}/docs`);
+await page.locator(".opblock").first().waitFor();
+seen.docs = await page.locator(".opblock").count();
+await page.goto(base);
+
 // A used code opens nothing; without a session only the way to one is shown.
 await page.getByRole("button", { name: "Sign out" }).click();
 await page.locator("h1", { hasText: "SelFlow" }).waitFor();

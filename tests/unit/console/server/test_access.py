@@ -84,6 +84,36 @@ def test_a_change_by_cookie_must_name_our_origin(console: Console) -> None:
     assert console.ask("GET", "/api/system", None, cookie).status_code == 200
 
 
+def test_a_session_that_is_used_goes_on(console: Console) -> None:
+    cookie = {"cookie": sign_in(console).partition(";")[0]}
+    assert "set-cookie" not in console.ask("GET", "/api/system", None, cookie).headers
+    console.clock.advance(SESSION_LIFE_S - 60)
+    renewed = console.ask("GET", "/api/system", None, cookie)
+    console.clock.advance(SESSION_LIFE_S - 60)
+
+    assert renewed.headers["set-cookie"].startswith(cookie["cookie"])
+    assert "httponly" in renewed.headers["set-cookie"].lower()
+    assert console.ask("GET", "/api/system", None, cookie).status_code == 200
+    ended = console.ask("DELETE", "/api/auth/session", None, {**cookie, "origin": BASE})
+    assert "max-age=0" in ended.headers["set-cookie"].lower()
+    assert console.ask("GET", "/api/system", None, cookie).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "policy"), ROUTES, ids=lambda value: getattr(value, "route", value)
+)
+def test_every_answer_has_an_id_and_every_scope_a_rate(
+    asked: Console, method: str, policy: RoutePolicy
+) -> None:
+    answer = asked.ask(method, path_of(policy), None)
+
+    assert re.fullmatch(r"req_[0-9a-f]{20}", answer.headers["x-request-id"])
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert policy.scope is None or policy.rate is not None
+    assert method in READING or policy.rate is not None
+
+
 def test_a_session_ends_after_thirty_days(console: Console) -> None:
     cookie = {"cookie": sign_in(console).partition(";")[0]}
     console.clock.advance(SESSION_LIFE_S)

@@ -10,6 +10,7 @@ from selflow.console.server.asker import Asker
 from selflow.core.errors import StoreError
 from selflow.core.events import Stored
 from selflow.search import asking, follow
+from selflow.search import index as index_file
 from selflow.search.index import SearchIndex
 from tests.unit.console.conftest import Cli
 from tests.unit.console.server.worlds import Console, at
@@ -123,6 +124,8 @@ def test_a_console_that_ends_does_not_read_the_log_to_its_end(
     stocked: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add = SearchIndex.add
+    stocked.model.index.close()
+    index_file.remove(stocked.root.derived)
 
     def end(index: SearchIndex, batch: Sequence[Stored]) -> None:
         stocked.app.state.asker.close()

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from selflow.core.grants import OWNER
-from selflow.store.derived import DerivedIndex
+from selflow.search.shared import SharedIndex
 from selflow.store.log import EventLog
 from tests.unit.console.conftest import Cli
 from tests.unit.console.server.worlds import NOW_US, Console, at
@@ -48,6 +48,8 @@ def test_events_are_those_of_the_command_line(stocked: Console, cli: Cli) -> Non
         ("q=p&app=vim", ["src/parser.py"]),
         ("q=%22*)%20OR", []),
         ("q=---", []),
+        ("q=git_comm", ["git commit -m parser"]),
+        ("q=modify", []),
     ],
 )
 def test_every_filter_finds_its_events(stocked: Console, query: str, found: list[str]) -> None:
@@ -133,9 +135,26 @@ def test_the_derived_file_may_be_deleted_at_any_time(stocked: Console) -> None:
     assert subjects(stocked, "q=emacs") == ["docs/parser notes.md"]
 
 
+def test_questions_and_lists_share_one_file_that_forgets(stocked: Console) -> None:
+    question = {"text": "parser notes"}
+    assert stocked.ask("POST", "/api/ask", json=question).json()["event_count"] == 1
+    assert subjects(stocked, "q=notes") == ["docs/parser notes.md"]
+    assert len([*stocked.root.derived.rglob("*.db")]) == 1
+
+    stocked.model.release_log()
+    for path in stocked.root.events.iterdir():
+        path.unlink()
+    stocked.store([at(3, subject="src/parser.py"), at(1, subject="other.py")])
+
+    assert stocked.ask("POST", "/api/ask", json=question).json()["event_count"] == 0
+    assert stocked.model.index.search("notes", None, 5) == []
+    stocked.model.index.close()
+    assert not any(b"notes" in path.read_bytes() for path in stocked.root.derived.iterdir())
+
+
 def test_a_file_of_another_format_is_computed_again(stocked: Console) -> None:
     stocked.model.index.close()
-    path = stocked.root.derived / "console.db"
+    path = stocked.root.derived / "search.db"
     path.write_bytes(b"not a database" * 100)
 
     assert stocked.ask("GET", "/api/activity").status_code == 500
@@ -156,7 +175,7 @@ def test_what_the_log_lost_is_lost_here_too(stocked: Console) -> None:
 
 def test_the_index_says_the_same_whatever_the_batches(stocked: Console) -> None:
     stocked.model.release_log()
-    other = DerivedIndex(stocked.root.path / "other" / "console.db")
+    other = SharedIndex(stocked.root.path / "other", stocked.clock)
     with closing(EventLog.open_for_reading(stocked.root.events, 1)) as log:
         assert (other.follow(log), other.follow(log)) == (3, 0)
 

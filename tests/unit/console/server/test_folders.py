@@ -2,7 +2,7 @@
 
 import pytest
 
-from selflow.store.folder_sums import MAX_FOLDERS, folder_of, top_of
+from selflow.search.folder_sums import MAX_FOLDERS, folder_of, top_of
 from tests.unit.console.server.worlds import Console, at
 
 DAY_HOURS = 24

@@ -1,6 +1,7 @@
 """What runs and when it learns next, in the console as on the command line."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -91,3 +92,17 @@ def test_the_console_loads_nothing_heavy_and_prints_its_api() -> None:
 
     assert done.stdout.split() == []
     assert "/api/system" in json.loads(printed.stdout)["paths"]
+
+
+def test_the_api_is_shown_from_files_of_our_own_alone(console: Console) -> None:
+    missing = console.ask("GET", "/docs")
+    assert (missing.status_code, missing.json()["hint"]) == (404, "run: make web")
+    (console.app.state.static / "assets/swagger-ui-1.2.3").mkdir(parents=True)
+    page = console.ask("GET", "/docs")
+    named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+
+    assert console.ask("GET", "/docs", None).status_code == 401
+    assert named
+    assert all(name.startswith("/assets/swagger-ui-1.2.3/") for name in named)
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert console.ask("GET", "/openapi.json").json()["paths"]["/api/system"]

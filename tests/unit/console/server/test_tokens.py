@@ -3,7 +3,6 @@
 import httpx
 import pytest
 
-from selflow.console.server.sign_in import SESSION_LIFE_S
 from tests.unit.console.server.test_access import sign_in
 from tests.unit.console.server.worlds import BASE, Console
 
@@ -90,29 +89,3 @@ def test_sessions_are_listed_and_end_when_they_are_revoked(console: Console) -> 
 
     assert console.ask("GET", "/api/version", None, cookies[0]).status_code == 200
     assert console.ask("GET", "/api/version", None, cookies[1]).status_code == 401
-
-
-def test_a_session_that_is_used_slides_and_is_written_down_once_a_day(console: Console) -> None:
-    cookie = {"cookie": sign_in(console).partition(";")[0], "origin": BASE}
-    for _ in range(3):
-        console.clock.advance((SESSION_LIFE_S - DAY_S) // 2)
-        renewed = console.ask("PUT", "/api/auth/session", None, cookie)
-        assert renewed.status_code == 204
-        assert f"max-age={SESSION_LIFE_S}" in renewed.headers["set-cookie"].lower()
-    assert console.ask("PUT", "/api/auth/session", None, cookie).status_code == 204
-
-    acts = [entry["action"] for entry in console.ask("GET", "/api/audit", "admin").json()["items"]]
-    assert acts.count("token.renew") == 3
-    console.clock.advance(SESSION_LIFE_S)
-    assert console.ask("PUT", "/api/auth/session", None, cookie).status_code == 401
-
-
-def test_a_revoked_session_does_not_slide(console: Console) -> None:
-    cookie = {"cookie": sign_in(console).partition(";")[0], "origin": BASE}
-    console.ask("DELETE", "/api/auth/session", None, cookie)
-
-    assert console.ask("PUT", "/api/auth/session", None, cookie).status_code == 401
-
-
-def test_a_bearer_token_has_no_session_to_renew(console: Console) -> None:
-    assert console.ask("PUT", "/api/auth/session", "admin").status_code == 404

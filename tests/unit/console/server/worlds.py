@@ -82,7 +82,7 @@ class Console:
         given = dict(headers or {})
         if scope is not None:
             given["authorization"] = f"Bearer {self.tokens[scope]}"
-        guard = guarded(self.app, self.model, PORT, ignore)
+        guard = guarded(self.app, self.model, PORT)
         return asyncio.run(_ask(guard, method, path, given, **more))
 
     def ask_socket(self, method: str, path: str, **more: Any) -> httpx.Response:

@@ -89,7 +89,7 @@ type BodyOf<O> = O extends { requestBody?: { content: { "application/json": infe
   : undefined;
 type AnswerOf<O> = O extends { responses: infer R }
   ? { [S in keyof R]: R[S] extends { content: { "application/json": infer A } }
-      ? S extends 422 ? never : A
+      ? S extends "4XX" | 503 ? never : A
       : never }[keyof R]
   : never;
 type PathsWith<M extends Method> = {
@@ -125,10 +125,13 @@ export async function send<M extends Exclude<Method, "get">, P extends PathsWith
     names?: PathOf<Operation<P, M>>;
     body?: BodyOf<Operation<P, M>>;
     headers?: Record<string, string>;
+    /** The `etag` of what the reader saw: a change of anything newer is refused (412). */
+    seen?: string;
   } = {},
 ): Promise<AnswerOf<Operation<P, M>> | null> {
   const url = filled(path, options.names ?? {});
-  const answer = await request(method.toUpperCase(), url, options.body, options.headers);
+  const seen: Record<string, string> = options.seen ? { "if-match": `"${options.seen}"` } : {};
+  const answer = await request(method.toUpperCase(), url, options.body, { ...seen, ...options.headers });
   const text = await answer.text();
   return text ? (JSON.parse(text) as AnswerOf<Operation<P, M>>) : null;
 }

@@ -1,7 +1,7 @@
 """What the session has written down, as Prometheus metrics: read again at each scrape."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import Metric
 from prometheus_client.core import (
@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector
 
 from selflow.core import processes
 from selflow.core.catalog_location import CatalogLocation
+from selflow.core.events import Fill
 from selflow.core.histogram import cumulative
-from selflow.store.log import FillReader
 from selflow.store.pattern_records import Pattern
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AgentVersion, Cycle, Stage, Verdict
@@ -32,9 +32,9 @@ class SessionMetrics(Collector):
     Cost: a few reads of the catalog, one of the log's size, and one of /proc per process.
     """
 
-    def __init__(self, location: CatalogLocation, log: FillReader) -> None:
+    def __init__(self, location: CatalogLocation, fill: Callable[[], Fill | None]) -> None:
         self._catalog = CatalogReader(location)
-        self._log = log
+        self._fill = fill
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: the registry must not read the disk when this is registered."""
@@ -49,7 +49,7 @@ class SessionMetrics(Collector):
         yield _memory(facts)
 
     def _buffer(self, facts: SessionFacts) -> Iterator[Metric]:
-        fill = self._log.fill()
+        fill = self._fill()
         if fill is not None:
             yield GaugeMetricFamily(
                 "selflow_buffer_bytes", "Events not consumed yet.", value=fill.size_bytes

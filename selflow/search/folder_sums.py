@@ -1,5 +1,5 @@
-"""Files by folder and day: two levels of folders, for the page Activity. A part of the derived
-index.
+"""Files by folder and day: two levels of folders, for the page Activity. They lie in
+the file of the search index and are added to in the same transaction.
 """
 
 import sqlite3
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from selflow.core.events import Stored
+from selflow.search.rollups import DAY_US
 
-DAY_US = 86_400_000_000
 MAX_FOLDERS = 200
 """Of one answer, the busiest; the rest is counted in one number."""
 MAX_FOLDER_CHARACTERS = 400
-TABLES = """
-CREATE TABLE file_days (
+TABLES = (
+    """CREATE TABLE file_days (
   day INTEGER, folder TEXT, file BLOB, events INTEGER NOT NULL, last_us INTEGER NOT NULL,
-  PRIMARY KEY (day, folder, file)) WITHOUT ROWID;
-"""
+  PRIMARY KEY (day, folder, file)) WITHOUT ROWID""",
+)
 _FILE_BYTES = 8
 _LEVELS = 2
 
