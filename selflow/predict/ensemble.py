@@ -35,8 +35,10 @@ _COMPANIONS = 30
 _WEIGHED = 16
 _NAMED = 8
 """Candidates that may be reordered by their companions, and how many of them are."""
-_POOL_NAMES, _HEAD_NAMES, _PLAIN_NAMES = 0.15, 0.45, 0.4
-"""How much pool, naming head and plain ranker say of the order in which to name (decision 0041)."""
+_NAMING, _SHARED_NAMING = (0.15, 0.45, 0.4), (0.2, 0.7, 0.1)
+"""How much pool, naming head and plain ranker say of the order in which to name: in streams of one
+owner, and of several users (decision 0041).
+"""
 _TINY = 1e-9
 """The least mass that is divided by."""
 
@@ -57,8 +59,9 @@ class Ensemble:
         shared: list[Expert] = (
             [CountExperts(SHARED, "shared_", is_shared=True)] if is_shared else []
         )
-        plain: list[Expert] = [] if is_shared else [LinearRanker()]
-        self._experts: list[Expert] = [self._own, RecencyExpert(), *plain, *shared]
+        plain = LinearRanker()
+        self._naming = _SHARED_NAMING if is_shared else _NAMING
+        self._experts: list[Expert] = [self._own, RecencyExpert(), *shared, plain]
         self._agents: list[Expert] = []
         self._recent = RecentCounts()
         names = [name for expert in self._experts for name in expert.names]
@@ -74,7 +77,7 @@ class Ensemble:
             experts=slice(len(names)),
             rankers=slice(len(names), len(names) + len(RANKERS)),
             agents=slice(len(names) + len(RANKERS), None),
-            plain_ranker=self.names.index(plain[0].names[0]) if plain else None,
+            plain_ranker=self.names.index(plain.names[0]),
         )
         self._companions = Table(20_000, 128)
         self._rankers = StackedRankers(width, width - seen)
@@ -249,11 +252,9 @@ class Ensemble:
         0002 and 0041). For the part of the weight that agents have, the pool alone decides: no
         ranker sees what they say.
         """
-        if self._rows.plain_ranker is None:
-            score = (calibrated + named) / 2.0
-        else:
-            plain = p[self._rows.plain_ranker, : len(calibrated)]
-            score = _POOL_NAMES * calibrated + _HEAD_NAMES * named + _PLAIN_NAMES * plain
+        by_pool, by_head, by_plain = self._naming
+        plain = p[self._rows.plain_ranker, : len(calibrated)]
+        score = by_pool * calibrated + by_head * named + by_plain * plain
         return score + float(weights[self._rows.agents].sum()) * (calibrated - score)
 
     def _name(self, ids: Ids, score: Floats, view: View) -> Ids:

@@ -37,7 +37,7 @@ class Rows:
     experts: slice
     rankers: slice
     agents: slice
-    plain_ranker: int | None
+    plain_ranker: int
 
 
 @dataclass(frozen=True, slots=True)
