@@ -163,9 +163,7 @@ class Agents:
                 (version for version in versions if version.id == champion.previous_id), None
             )
             if before is not None and (
-                before.status == "deleted"
-                or before not in _retained(versions)
-                or before.base_sha256 != champion.base_sha256
+                before not in _retained(versions) or before.base_sha256 != champion.base_sha256
             ):
                 message = f"no version that served on its base before {champion.id} is kept"
                 raise RefusedError(message, f"to stop serving it: selflow agents retire {agent}")
