@@ -15,7 +15,8 @@ pytestmark = pytest.mark.slow
 PROGRAM = """\
 #!/bin/sh
 [ "$_SELFLOW_COMPLETE" ] || {{ echo "ran: $*."; exit; }}
-PYTHONPATH={tree} SELFLOW_HOME={root} exec {python} -c 'from selflow.console.cli.main import main; main()'
+export PYTHONPATH={tree} SELFLOW_HOME={root}
+exec {python} -c 'from selflow.console.cli.main import main; main()'
 """
 
 
