@@ -6,6 +6,7 @@ import pytest
 
 from selflow.console.cli.completion import SCRIPTS
 from selflow.store.catalog import Catalog
+from tests.unit.house.rules import HERE
 from tests.unit.shells.homes import Home
 from tests.unit.shells.terminal import Terminal
 from tests.unit.store.worlds import register
@@ -14,7 +15,8 @@ pytestmark = pytest.mark.slow
 PROGRAM = """\
 #!/bin/sh
 [ "$_SELFLOW_COMPLETE" ] || {{ echo "ran: $*."; exit; }}
-SELFLOW_HOME={root} exec {python} -c 'from selflow.console.cli.main import main; main()'
+export PYTHONPATH={tree} SELFLOW_HOME={root}
+exec {python} -c 'from selflow.console.cli.main import main; main()'
 """
 
 
@@ -24,7 +26,7 @@ def completing(home: Home, shell: str) -> Terminal:
     program.parent.mkdir(exist_ok=True)
     root = home.path / "root"
     root.mkdir(exist_ok=True)
-    program.write_text(PROGRAM.format(root=root, python=sys.executable))
+    program.write_text(PROGRAM.format(tree=HERE, root=root, python=sys.executable))
     program.chmod(0o755)
     to_path = (
         f"set -gx PATH {program.parent} $PATH\n"

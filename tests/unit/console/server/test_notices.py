@@ -49,7 +49,7 @@ def test_a_pattern_and_an_agent_are_told_once_and_by_their_ids_alone(noon: Conso
 def test_a_failed_cycle_and_a_rollback_by_nobody_are_told(noon: Console) -> None:
     register(noon.catalog, "a", now_us=NOW_US)
     noon.catalog.agents.rollback("writing", NOW_US + 1, "supervisor")
-    noon.catalog.cycles.finish(begun(noon.catalog, NOW_US).id, "failed", "no space", NOW_US + 2)
+    noon.catalog.cycles.finish(begun(noon.catalog, NOW_US + 2).id, "failed", "no space", NOW_US + 3)
     kinds = [notice.kind for notice in write_notices(noon.model)]
 
     assert sorted(kinds) == ["agent.rolled_back", "learning.stalled", "pattern.new"]
