@@ -211,10 +211,6 @@ def test_curves_map_and_beliefs_are_drawn_from_what_was_written(
     assert (charts["/training"], charts["/patterns"], charts["/agents"]) == (3, 4, 3)
 
 
-def test_a_rectangle_on_the_map_tells_what_lies_inside(seen: dict[str, Any]) -> None:
-    assert re.match(r"320 windows inside: .*cluster 1 25 %", seen["inside"])
-
-
 def test_ray_down_is_said_and_an_act_waits(seen: dict[str, Any]) -> None:
     assert "queued" in seen["act"]
     assert "selflow up" in seen["act"]

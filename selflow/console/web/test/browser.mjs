@@ -116,20 +116,6 @@ for (const scheme of ["light", "dark"]) {
 
 seen.allBytes = await transferred();
 
-// A rectangle around the whole map holds every window of a family's view.
-await open("/patterns", "patterns");
-await drawAll();
-await page.getByRole("button", { name: /^ward/ }).click();
-await page.locator('[aria-label="Map of the windows"][data-ready] canvas').scrollIntoViewIfNeeded();
-const map = await page.locator('[aria-label="Map of the windows"][data-ready] canvas').boundingBox();
-await page.mouse.move(map.x + 2, map.y + 2);
-await page.mouse.down();
-await page.mouse.move(map.x + map.width / 2, map.y + map.height / 2);
-await page.mouse.move(map.x + map.width - 2, map.y + map.height - 2);
-await page.mouse.up();
-seen.inside = await page.getByText("windows inside").innerText();
-if (shots) await page.screenshot({ path: join(shots, "patterns-brush-1400.png"), fullPage: true });
-
 // Figures are followed to their rows: pattern, its word, the events that hold it, one event.
 await open("/patterns", "patterns");
 await page.getByRole("link", { name: "shell-make" }).click();
