@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +23,7 @@ world = test_page.world
 def seen(world: World, tool: Callable[[str], str]) -> dict[str, object]:
     """What one visit saw."""
     chromium, node = tool("chromium"), tool("node")
-    command = [sys.executable, "-m", "selflow", "forget", "--resume"]
+    command = [str(Path(sys.executable).with_name("selflow")), "forget", "--resume"]
     with tempfile.TemporaryDirectory() as profile:
         done = subprocess.run(
             [node, str(test_page.WEB / "test/privacy.mjs")],

@@ -78,7 +78,7 @@ export const PAGES: readonly Page[] = [
     title: text.pages.privacy,
     key: "d",
     hasRange: true,
-    topics: [],
+    topics: ["runs"],
     icon: "M10 2l7 3v5c0 4-3 7-7 8-4-1-7-4-7-8V5z",
     load: () => import("../routes/Privacy.svelte"),
   },
