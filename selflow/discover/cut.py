@@ -86,8 +86,8 @@ class Cut:
 
     def _found_by(self, names: Collection[str]) -> Floats:
         rows = [name in names for name in self.families]
-        found: Floats = self.jaccard[rows] if any(rows) else self.jaccard
-        return found
+        jaccard: Floats = self.jaccard[rows] if any(rows) else self.jaccard
+        return jaccard
 
 
 @dataclass(frozen=True, slots=True)
