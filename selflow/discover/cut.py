@@ -164,7 +164,7 @@ def choose(votes: Votes, k_min: int) -> Chosen:
         return _nothing(votes)
     surest = max(cut.sureness for cut in usable)
     base = _base(usable, surest)
-    deep = _deep(votes)
+    deep = _deep(votes, k_min)
     if deep is not None and (surest < SURE or _refines(deep, base, surest)):
         return Chosen(deep.groups, deep.jaccard, deep)
     if surest >= VALID:
@@ -179,11 +179,13 @@ def _base(usable: Sequence[Cut], surest: float) -> Cut:
     return max(near, key=lambda cut: (cut.jaccard.shape[1], cut.sureness))
 
 
-def _deep(votes: Votes) -> Cut | None:
-    if votes.deep is None:
+def _deep(votes: Votes, k_min: int) -> Cut | None:
+    """Groups of deep valleys as a cut; None if draws have no fits at their number."""
+    k = 0 if votes.deep is None else int(votes.deep.max()) + 1
+    if votes.deep is None or k not in votes.ks:
         return None
-    index = votes.ks.index(int(votes.deep.max()) + 1)
-    return compare(by_mass(votes.deep, votes.mass, MIN_SHARE), index, votes)
+    cut = compare(by_mass(votes.deep, votes.mass, MIN_SHARE), votes.ks.index(k), votes)
+    return cut if k_min <= cut.jaccard.shape[1] else None
 
 
 def _refines(deep: Cut, base: Cut, surest: float) -> bool:

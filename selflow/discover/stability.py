@@ -151,7 +151,7 @@ def measured(
         np.array([fits.labels(draw, effort.ks) for draw in draws]),
         np.array([draw.unseen for draw in draws]),
         np.bincount(micro.home, minlength=len(micro.centroids)) / len(day),
-        _deep(x, day, micro, effort.ks, seed),
+        _deep(x, day, micro, seed),
     )
     chosen = choose(votes, effort.k_min)
     groups, agreement = chosen.groups, chosen.agreement
@@ -211,9 +211,7 @@ def _draw(
     return _Draw(name, int(rng.integers(2**31)), sample, inside, points, unseen)
 
 
-def _deep(
-    x: Floats, day: Ints, micro: MicroClusters, ks: Sequence[int], seed: int
-) -> Labels | None:
+def _deep(x: Floats, day: Ints, micro: MicroClusters, seed: int) -> Labels | None:
     """Groups that valleys of all windows part; None if several are of one day: they resemble each
     other, and groups of them are no chance.
     """
@@ -222,7 +220,7 @@ def _deep(
     used = np.flatnonzero(micro.owner >= 0)
     rows = np.sort(np.random.default_rng([seed, 4]).permutation(used)[:ROWS])
     mass = np.bincount(micro.owner[used], minlength=len(micro.centroids)).astype(float)
-    return deep_valleys(Sample(micro.centroids, mass, x[rows], micro.owner[rows]), ks)
+    return deep_valleys(Sample(micro.centroids, mass, x[rows], micro.owner[rows]))
 
 
 def _filled(labels: Labels, draw: _Draw) -> Labels:

@@ -1,7 +1,5 @@
 """Groups that are parted by valleys of the density deeper than chance makes them."""
 
-from collections.abc import Collection
-
 import numpy as np
 
 from selflow.discover.families import Sample, hdbscan, reachability
@@ -18,14 +16,14 @@ LEAST_DEPTH = 0.5
 """Log distance: shallower ones do not count, however smooth the rest is."""
 
 
-def deep_valleys(sample: Sample, ks: Collection[int]) -> Labels | None:
+def deep_valleys(sample: Sample) -> Labels | None:
     """(m,): the groups of HDBSCAN's tree that are parted by valleys deeper than chance makes them;
-    None if there is no such valley, or if the number of groups is none of ``ks``.
+    None if there is no such valley.
 
     Cost: O(r^2) at most.
     """
     k = 1 + beyond_chance(depths(reachability(sample.rows)))
-    return hdbscan(sample, [k], 0)[0] if k > 1 and k in ks else None
+    return hdbscan(sample, [k], 0)[0] if k > 1 else None
 
 
 def beyond_chance(depth: Floats) -> int:

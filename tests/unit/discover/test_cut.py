@@ -44,6 +44,13 @@ def test_valleys_deeper_than_chance_decide_where_draws_do_not() -> None:
     assert not (choose(unsure, 2).groups == FOUR).all()
 
 
+def test_valleys_at_a_number_that_no_draw_tried_decide_nothing() -> None:
+    three = np.arange(M, dtype=np.int32) * 3 // M
+    unsure = replace(votes(9), deep=three)
+
+    assert (choose(unsure, 2).groups == choose(votes(9), 2).groups).all()
+
+
 def test_valleys_deeper_than_chance_refine_what_draws_find_nearly_as_surely() -> None:
     def linked(shifted: int) -> Votes:
         """As above; ``spectral`` finds the quarters in every draw."""
