@@ -20,7 +20,7 @@ from selflow.discover.stability import Effort, measured
 SEED = 7
 MIXTURES = (
     *((10_000, noise, seed, 5) for noise in (0.02, 0.2) for seed in (SEED, 1, 2)),
-    *((64_000, noise, seed, 2) for noise in (0.02, 0.2) for seed in (SEED, 1)),
+    *((64_000, noise, seed, 2) for noise in (0.02, 0.2) for seed in (SEED, 1, 2)),
     (1_000_000, 0.02, SEED, 0),
     (1_000_000, 0.2, SEED, 0),
 )

@@ -1,7 +1,7 @@
 """Which clusters to keep, of all that the families and their consensus propose."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from selflow.discover.consensus import (
     consensus_cuts,
     contingency,
 )
-from selflow.discover.families import BY_VALLEYS
+from selflow.discover.families import BY_LINKS, BY_VALLEYS
 from selflow.discover.features import Floats
 from selflow.discover.persistence import Labels
 
@@ -26,6 +26,8 @@ MAX_SHARE = 0.6
 """Of all windows, for a cluster that is kept for its own sake, whatever lies around it."""
 VALID = 0.75
 """Jaccard index from which on a cluster counts as found again. Source: Hennig 2007."""
+SURE = 0.85
+"""Jaccard index from which on it counts as highly stable. Source: Hennig 2007."""
 LEVEL = 0.1
 """A finer cut may be found again by so much less than the best one: the step from .75 to .85 that
 Hennig 2007 calls highly stable.
@@ -38,6 +40,8 @@ class Votes:
 
     ``family`` (p,) are names, ``labels`` (p, c, m) are -1 where a fit failed, ``unseen`` (p, m) is
     the mass of windows on days that a draw left out, ``mass`` (m,) each one's share of all windows.
+    ``deep`` (m,) are groups that valleys of all windows part, deeper than chance makes them; None
+    if there are none, or if windows are not independent.
     """
 
     family: Sequence[str]
@@ -45,6 +49,7 @@ class Votes:
     labels: Labels
     unseen: Floats
     mass: Floats
+    deep: Labels | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +73,21 @@ class Cut:
         return agreement
 
     @property
-    def valley(self) -> float:
+    def sureness(self) -> float:
         """How well the families that look for valleys find the worst of the clusters again."""
-        rows = [name in BY_VALLEYS for name in self.families]
-        seen = self.jaccard[rows] if any(rows) else self.jaccard
-        return float(seen.mean(0).min(initial=1))
+        return float(self._found_by(BY_VALLEYS).mean(0).min(initial=1))
+
+    @property
+    def linked(self) -> float:
+        """How well the better two of the families that look for what hangs together find the worst
+        of the clusters again.
+        """
+        return float(np.sort(self._found_by(BY_LINKS), axis=0)[-2:].mean(0).min(initial=1))
+
+    def _found_by(self, names: Collection[str]) -> Floats:
+        rows = [name in names for name in self.families]
+        jaccard: Floats = self.jaccard[rows] if any(rows) else self.jaccard
+        return jaccard
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +144,14 @@ def choose(votes: Votes, k_min: int) -> Chosen:
     each cluster of another cut that is.
 
     A cut is as sure as the families that look for valleys find the worst of its clusters again, in
-    their mean; it is valid from .75 on. If none is valid, the one that most families agree with
-    (median of the adjusted Rand index) is taken. Then each of its clusters with J < .75 in all
-    families gives way to disjoint clusters of any cut, of at most 60% of the windows, with J >=
-    .75, those first that exceed most what a single cluster of everything would score.
+    their mean; it is valid from .75 on. The groups of valleys deeper than chance come before it if
+    no cut is highly stable (.85), or if they are more than its own and two of the families that
+    look for what hangs together find each of them again nearly as surely.
+
+    If nothing is valid, the cut that most families agree with (median of the adjusted Rand index)
+    is taken. Then each of its clusters with J < .75 in all families gives way to disjoint clusters
+    of any cut, of at most 60% of the windows, with J >= .75, those first that exceed most what a
+    single cluster of everything would score.
 
     If no cut has ``k_min`` to 24 clusters, everything is noise.
 
@@ -143,14 +162,35 @@ def choose(votes: Votes, k_min: int) -> Chosen:
     usable = [cut for cut in cuts if k_min <= cut.jaccard.shape[1] <= K_MAX]
     if not usable:
         return _nothing(votes)
-    surest = max(cut.valley for cut in usable)
+    surest = max(cut.sureness for cut in usable)
+    base = _base(usable, surest)
+    deep = _deep(votes, k_min)
+    if deep is not None and (surest < SURE or _refines(deep, base, surest)):
+        return Chosen(deep.groups, deep.jaccard, deep)
     if surest >= VALID:
-        least = max(VALID, surest - LEVEL)
-        near = [cut for cut in usable if cut.valley >= least]
-        base = max(near, key=lambda cut: (cut.jaccard.shape[1], cut.valley))
         return Chosen(base.groups, base.jaccard, base)
-    base = max(usable, key=lambda cut: float(np.median(cut.rand)))
     return _with_valid_clusters(base, cuts, votes)
+
+
+def _base(usable: Sequence[Cut], surest: float) -> Cut:
+    if surest < VALID:
+        return max(usable, key=lambda cut: float(np.median(cut.rand)))
+    near = [cut for cut in usable if cut.sureness >= max(VALID, surest - LEVEL)]
+    return max(near, key=lambda cut: (cut.jaccard.shape[1], cut.sureness))
+
+
+def _deep(votes: Votes, k_min: int) -> Cut | None:
+    """Groups of deep valleys as a cut; None if draws have no fits at their number."""
+    k = 0 if votes.deep is None else int(votes.deep.max()) + 1
+    if votes.deep is None or k not in votes.ks:
+        return None
+    cut = compare(by_mass(votes.deep, votes.mass, MIN_SHARE), votes.ks.index(k), votes)
+    return cut if k_min <= cut.jaccard.shape[1] else None
+
+
+def _refines(deep: Cut, base: Cut, surest: float) -> bool:
+    is_finer = deep.jaccard.shape[1] > base.jaccard.shape[1]
+    return is_finer and deep.linked >= max(VALID, surest - LEVEL)
 
 
 def _with_valid_clusters(base: Cut, cuts: Sequence[Cut], votes: Votes) -> Chosen:

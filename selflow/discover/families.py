@@ -41,6 +41,8 @@ at most m / 2. Same arguments, same answer.
 Families = Mapping[str, Family]
 BY_VALLEYS = frozenset({"hdbscan", "density"})
 """Families by which a cluster is what valleys of the density part from the rest."""
+BY_LINKS = BY_VALLEYS | {"spectral"}
+"""Families by which a cluster is what hangs together, whatever its shape."""
 
 
 def hdbscan(sample: Sample, ks: Sequence[int], _seed: int) -> Labels:
@@ -55,21 +57,8 @@ def hdbscan(sample: Sample, ks: Sequence[int], _seed: int) -> Labels:
     Source: Campello, Moulavi and Sander 2013 (the tree of mutual reachability); cut at k by
     persistence, where they choose by excess of mass and leave the rest out as noise.
     """
-    from hdbscan import HDBSCAN
-
-    rows, least = sample.rows, max(MIN_SAMPLES, round(MIN_GROUP * len(sample.rows)))
-    fit = HDBSCAN(
-        least,
-        min_samples=min(MIN_SAMPLES, len(rows) - 1),
-        gen_min_span_tree=True,
-        core_dist_n_jobs=1,
-    ).fit(rows)
-    tree = fit.minimum_spanning_tree_.to_numpy()
-    tree = tree[np.argsort(tree[:, 2], kind="stable")]
-    level = np.log(tree[:, 2] + 1e-12)
-    graph = MergeGraph(tree[:, :2].astype(np.int64), level, np.zeros(len(rows)), least)
-    cores = persistent_cuts(graph, ks)
-    return np.array([_by_majority(sample, filled(core, rows)) for core in cores], np.int32)
+    cores = persistent_cuts(reachability(sample.rows), ks)
+    return np.array([_by_majority(sample, filled(core, sample.rows)) for core in cores], np.int32)
 
 
 def spectral(sample: Sample, ks: Sequence[int], seed: int) -> Labels:
@@ -151,6 +140,26 @@ def ward(sample: Sample, ks: Sequence[int], _seed: int) -> Labels:
 
 
 FAMILIES: Families = {family.__name__: family for family in (hdbscan, spectral, gmm, density, ward)}
+
+
+def reachability(rows: Floats) -> MergeGraph:
+    """HDBSCAN's tree of windows (r, d), by log distance of mutual reachability.
+
+    Cost: O(r^2) at most.
+    """
+    from hdbscan import HDBSCAN
+
+    least = max(MIN_SAMPLES, round(MIN_GROUP * len(rows)))
+    fit = HDBSCAN(
+        least,
+        min_samples=min(MIN_SAMPLES, len(rows) - 1),
+        gen_min_span_tree=True,
+        core_dist_n_jobs=1,
+    ).fit(rows)
+    tree = fit.minimum_spanning_tree_.to_numpy()
+    tree = tree[np.argsort(tree[:, 2], kind="stable")]
+    level = np.log(tree[:, 2] + 1e-12)
+    return MergeGraph(tree[:, :2].astype(np.int64), level, np.zeros(len(rows)), least)
 
 
 def _by_majority(sample: Sample, of_rows: Labels) -> Labels:

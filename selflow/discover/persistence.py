@@ -72,6 +72,14 @@ def persistent_cuts(graph: MergeGraph, ks: Sequence[int]) -> Labels:
     return np.array(rows, np.int32).reshape(-1, n)
 
 
+def depths(graph: MergeGraph) -> Floats:
+    """(v,) persistence of each group that ended in an older one, the deepest valley first; a group
+    that never was (of fewer than ``least`` points, or born where it met the other) has none.
+    """
+    persistence = _flooded(graph).persistence
+    return -np.sort(-persistence[persistence > 0])
+
+
 def filled(labels: Labels, points: Floats) -> Labels:
     """Noise takes the label of its nearest labelled neighbour; (n,) and (n, d) to (n,)."""
     from scipy.spatial import KDTree

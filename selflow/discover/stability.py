@@ -13,6 +13,7 @@ from selflow.discover.cut import K_MAX, Chosen, Votes, by_family, choose
 from selflow.discover.families import Families, Sample
 from selflow.discover.features import Blocks, Floats, columns_of, fit_axes, one_thread, stacked
 from selflow.discover.persistence import Labels, filled
+from selflow.discover.valleys import deep_valleys
 from selflow.discover.windows import Ints
 
 COLUMNS_FRACTION = 0.7
@@ -139,7 +140,8 @@ def measured(
     here J is out of bag.
     """
     mean, axes = fit_axes(blocks, np.ones(len(day)), balance=effort.balance)
-    micro = micro_clusters((stacked(blocks) - mean) @ axes, seed)
+    x = (stacked(blocks) - mean) @ axes
+    micro = micro_clusters(x, seed)
     draws = [
         _draw(name, number, blocks, day, micro, seed, effort.balance)
         for name in families
@@ -152,6 +154,7 @@ def measured(
         np.array([fits.labels(draw, effort.ks) for draw in draws]),
         np.array([draw.unseen for draw in draws]),
         np.bincount(micro.home, minlength=len(micro.centroids)) / len(day),
+        _deep(x, day, micro, seed),
     )
     chosen = choose(votes, effort.k_min)
     groups, agreement = chosen.groups, chosen.agreement
@@ -211,6 +214,18 @@ def _draw(
     )
     unseen = np.bincount(micro.home[times == 0], minlength=m).astype(float)
     return _Draw(name, int(rng.integers(2**31)), sample, inside, points, unseen)
+
+
+def _deep(x: Floats, day: Ints, micro: MicroClusters, seed: int) -> Labels | None:
+    """Groups that valleys of all windows part; None if several are of one day: they resemble each
+    other, and groups of them are no chance.
+    """
+    if len(np.unique(day)) < len(day):
+        return None
+    used = np.flatnonzero(micro.owner >= 0)
+    rows = np.sort(np.random.default_rng([seed, 4]).permutation(used)[:ROWS])
+    mass = np.bincount(micro.owner[used], minlength=len(micro.centroids)).astype(float)
+    return deep_valleys(Sample(micro.centroids, mass, x[rows], micro.owner[rows]))
 
 
 def _filled(labels: Labels, draw: _Draw) -> Labels:

@@ -1,5 +1,7 @@
 """Which cut is chosen, of those that families propose."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from selflow.discover.cut import Votes, choose
@@ -30,3 +32,37 @@ def test_a_finer_cut_that_is_found_again_less_surely_gives_way() -> None:
     chosen = choose(votes(3), 2)
 
     assert len(chosen.agreement) == 2
+
+
+def test_valleys_deeper_than_chance_decide_where_draws_do_not() -> None:
+    rng = np.random.default_rng(2)
+    unsure = votes(0)
+    unsure = replace(unsure, labels=rng.permuted(unsure.labels, axis=2))
+
+    assert len(choose(replace(unsure, deep=FOUR), 2).agreement) == 4
+    assert (choose(replace(unsure, deep=FOUR), 2).groups == FOUR).all()
+    assert not (choose(unsure, 2).groups == FOUR).all()
+
+
+def test_valleys_at_a_number_that_no_draw_tried_decide_nothing() -> None:
+    three = np.arange(M, dtype=np.int32) * 3 // M
+    unsure = replace(votes(9), deep=three)
+
+    assert (choose(unsure, 2).groups == choose(votes(9), 2).groups).all()
+
+
+def test_valleys_deeper_than_chance_refine_what_draws_find_nearly_as_surely() -> None:
+    def linked(shifted: int) -> Votes:
+        """As above; ``spectral`` finds the quarters in every draw."""
+        two, sure = votes(3), votes(shifted)
+        third = slice(0, DRAWS // 2)
+        return replace(
+            two,
+            family=[*two.family, *["spectral"] * (DRAWS // 2)],
+            labels=np.concatenate([two.labels, sure.labels[third]]),
+            unseen=np.ones((3 * DRAWS // 2, M)),
+        )
+
+    assert len(choose(linked(0), 2).agreement) == 2
+    assert len(choose(replace(linked(0), deep=FOUR), 2).agreement) == 4
+    assert len(choose(replace(linked(9), deep=FOUR), 2).agreement) == 2

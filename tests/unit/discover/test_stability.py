@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
 from selflow.discover.families import FAMILIES, Sample
 from selflow.discover.persistence import Labels
 from selflow.discover.stability import Effort, Measured, measured
-from tests.unit.discover.worlds import grouped
+from tests.unit.discover.worlds import grouped, strokes
 
 DAYS = np.repeat(np.arange(20), 12)
 GROUP = np.arange(240) % 5
@@ -72,3 +73,18 @@ def test_a_family_that_finds_the_consensus_is_reported_so() -> None:
         {"k": 5, "ami": 1, "ari": 1, "error": ""}, abs=0.05
     )
     assert found.s == pytest.approx(found.coverage * found.agreement.mean(), abs=0.02)
+
+
+@pytest.mark.parametrize(("rows_per_day", "is_found"), [(1, True), (2, False)])
+def test_valleys_of_all_rows_count_where_each_row_stands_alone(
+    rows_per_day: int, *, is_found: bool
+) -> None:
+    def guess(sample: Sample, ks: Sequence[int], seed: int) -> Labels:
+        rng = np.random.default_rng(seed)
+        return np.array([rng.integers(k, size=len(sample.points)) for k in ks], np.int32)
+
+    rows, truth = strokes(3, 4)
+    day = np.arange(len(rows)) // rows_per_day
+    found = measured({"columns": rows}, day, Effort(2, (2, 3, 4), 2), 1, {"guess": guess})
+
+    assert (adjusted_rand_score(truth, found.labels) >= 0.95) == is_found

@@ -59,3 +59,11 @@ def grouped(
         name: middle[group] + rng.standard_normal((len(days), 6))
         for name, middle in zip(names, middles, strict=True)
     }
+
+
+def strokes(count: int, seed: int = 5) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """A hundred points along each of some parallel strokes in the plane; and which each is of."""
+    rng = np.random.default_rng(seed)
+    which = np.arange(100 * count) % count
+    along = rng.uniform(0, 4, len(which))
+    return np.column_stack([along, which + 0.05 * rng.standard_normal(len(which))]), which
