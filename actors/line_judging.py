@@ -103,7 +103,7 @@ def judge_lines(
     last, and only for a place in an agent that has passed without it (decision 0035): one that
     does not earn it is left out, and the agent serves without. Where a version serves, that is the
     other side in the pool's place, and the candidate is asked as it would serve (decision 0040); if
-    its adapter earns no place, once more without it, which is a further look (decision 0044).
+    its adapter earns no place, once more without it, which is a further look (decision 0047).
 
     Args:
         plan: The session's.

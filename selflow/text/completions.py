@@ -3,7 +3,7 @@
 Where a model is mixed in, the search goes by the rules alone, and the mix judges what it finds: a
 model reads a line in one pass much faster than byte by byte. What is worth showing need not be a
 whole line: along each way to go on, the place is found up to which it is worth most (decision
-0045).
+0048).
 """
 
 from collections.abc import Iterable, Sequence

@@ -38,7 +38,7 @@ START_WEIGHTS = (
 """Before anything came, for own bytes, own bytes over shared text, lines of the past, the base and
 what was adapted from it: where no line of the past goes on, and where one does. Without models
 rounded by hand; with them what fits the development people of bench/text.py, rounded (decision
-0046).
+0049).
 """
 _CONFIDENT = 4
 """So many experts have a say in the choice by confidence: an adapted base does not."""

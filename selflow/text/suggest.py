@@ -2,7 +2,7 @@
 
 A completion is how the line probably goes on, to its end or as far as is worth showing, with its
 probability given what was typed. It is shown where the keys that it is expected to save exceed the
-price of a glance at a wrong one (decisions 0031 and 0045), and where its probability reaches a
+price of a glance at a wrong one (decisions 0031 and 0048), and where its probability reaches a
 threshold that is learned from the past: the lowest one at which, of the completions that would have
 been shown, a share of at least ``min_precision`` was how the line then went on, by the lower end of
 Wilson's interval (1927).
