@@ -2,7 +2,7 @@
 and by that pool with the agent's parts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,19 @@ class GateLook:
     sha256: str
     catalog: Catalog
 
+    def open(self, gate: "Sequence[OwnLine]") -> Opening | None:
+        """Enter it in the ledger before any loss is computed; None if the lines have retired."""
+        from selflow.judge.ledger import gate_set_id, next_opening
+
+        ts_us = np.array([line.ts_us for line in gate], np.int64)
+        return self.catalog.verdicts.open_gate(
+            partial(next_opening, gate_set_id(line_steps(gate)), ts_us),
+            (int(ts_us[0]), int(ts_us[-1])),
+            self.sha256,
+            self.cycle_id,
+            SystemClock().now_us(),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class LineCandidate:
@@ -89,8 +102,8 @@ def judge_lines(
     what completes lines without an agent (``serve.text_state.make_arms``). The adapter is asked
     last, and only for a place in an agent that has passed without it (decision 0035): one that
     does not earn it is left out, and the agent serves without. Where a version serves, that is the
-    other side in the pool's place, and the candidate is asked once, as it would serve (decision
-    0040).
+    other side in the pool's place, and the candidate is asked as it would serve (decision 0040); if
+    its adapter earns no place, once more without it, which is a further look (decision 0047).
 
     Args:
         plan: The session's.
@@ -104,7 +117,7 @@ def judge_lines(
     before it.
     """
     from selflow.judge.gate import too_few
-    from selflow.judge.ledger import OPENINGS, gate_set_id, next_opening
+    from selflow.judge.ledger import OPENINGS
 
     agent = candidate.agent
     past = [line for line in lines if agent.knows(line)]
@@ -112,13 +125,7 @@ def judge_lines(
     ts_us = np.array([line.ts_us for line in gate], np.int64)
     if reason := too_few(ts_us, np.ones(len(gate), np.bool_), _settings(plan)):
         return Judged("no_verdict", (reason,), {"gate_steps": len(gate)})
-    look = who.catalog.verdicts.open_gate(
-        partial(next_opening, gate_set_id(line_steps(gate)), ts_us),
-        (int(ts_us[0]), int(ts_us[-1])),
-        who.sha256,
-        who.cycle_id,
-        SystemClock().now_us(),
-    )
+    look = who.open(gate)
     if look is None:
         reason = f"More than half of the {len(gate):,} gate lines were opened {OPENINGS} times."
         return Judged("no_verdict", (reason,), {"gate_steps": len(gate)})
@@ -131,7 +138,8 @@ def judge_lines(
         return bench.judge(replayed, candidate.sha256)
     adapted = replace(replayed, whole=candidate.adapted.outcomes(gate, model))
     if candidate.serving is not None:
-        return bench.succeed(replayed, adapted, candidate.adapted_sha256)
+        again = replace(who, sha256=candidate.sha256)
+        return bench.succeed(replayed, adapted, candidate, partial(again.open, gate))
     judged = bench.judge(replayed, candidate.sha256)
     return bench.with_adapter(judged, replayed, adapted, candidate.adapted_sha256)
 
@@ -187,23 +195,28 @@ class _GateBench:
             whole = self.judge(_with_part(adapted, replayed.whole), sha256)
             if whole.decision == "passed":
                 return whole
-        lines: Any = judged.figures["lines"]
-        parts: Any = judged.figures["parts"]
-        figures: dict[str, Json] = {
-            "parts": {**parts, **adapter},
-            "lines": {**lines, "agent with adapter": _figures(adapted.whole)},
-        }
-        return replace(judged, figures=figures)
+        return _left_out(judged, adapter, adapted.whole)
 
-    def succeed(self, replayed: "Replayed", adapted: "Replayed", sha256: str) -> Judged:
+    def succeed(
+        self,
+        replayed: "Replayed",
+        adapted: "Replayed",
+        candidate: LineCandidate,
+        look_again: Callable[[], Opening | None],
+    ) -> Judged:
         """The verdict on an agent with its adapter in the place of a version that serves, which may
-        have one too: it has to beat that one, and its adapter to earn its place.
+        have one too: it has to beat that one, and its adapter to earn its place. If the adapter
+        earns none, that on the agent without it, at the level of one more look.
         """
-        judged = self.judge(_with_part(adapted, replayed.whole), sha256)
-        parts: Any = judged.figures["parts"]
-        if judged.decision == "passed" and not parts["adapter"]["is_met"]:
-            return replace(judged, decision="rejected", reasons=(_NO_PLACE,))
-        return judged
+        whole = self.judge(_with_part(adapted, replayed.whole), candidate.adapted_sha256)
+        parts: Any = whole.figures["parts"]
+        if parts["adapter"]["is_met"]:
+            return whole
+        look = look_again()
+        if look is None:
+            return replace(whole, decision="rejected", reasons=(_NO_PLACE,))
+        without = replace(self, look=look).judge(replayed, candidate.sha256)
+        return _left_out(without, {"adapter": parts["adapter"]}, adapted.whole)
 
     def _parts(
         self, whole: "LineOutcomes", without: Mapping[str, "LineOutcomes"]
@@ -219,6 +232,17 @@ class _GateBench:
         from selflow.judge.ledger import alpha_at
 
         return alpha_at(self.settings, self.look.opening)
+
+
+def _left_out(judged: Judged, adapter: Mapping[str, Json], adapted: "LineOutcomes") -> Judged:
+    """The verdict on an agent without its adapter, with the adapter's figures."""
+    lines: Any = judged.figures["lines"]
+    parts: Any = judged.figures["parts"]
+    figures: dict[str, Json] = {
+        "parts": {**parts, **adapter},
+        "lines": {**lines, "agent with adapter": _figures(adapted)},
+    }
+    return replace(judged, figures=figures)
 
 
 def _with_part(adapted: "Replayed", without: "LineOutcomes") -> "Replayed":

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 
 from bench._streams import interval
+from selflow.text.completions import PRICE_KEYS
 from selflow.text.evaluate import LineGrade, figures
-from selflow.text.suggest import MIN_PRECISION, PRICE_KEYS
+from selflow.text.precision_bound import MIN_PRECISION
 
 PEOPLE = "people"
+BY_WORDS = "fish by words"
+"""The rule of fish, whose line is taken word by word where it is not the whole line."""
 Grades = list[dict[str, LineGrade]]
 Pair = tuple[str, str]
 BITS: Sequence[Pair] = (
@@ -20,6 +23,9 @@ BITS: Sequence[Pair] = (
 KEYS: Sequence[Pair] = (
     ("mix", "fish"),
     ("mix_base", "fish"),
+    (BY_WORDS, "fish"),
+    ("mix", BY_WORDS),
+    ("mix_base", BY_WORDS),
     ("mix_base", "mix"),
     ("mix_agents", "mix_base"),
 )

@@ -234,8 +234,10 @@ def grade(rows: Iterable[Row], make: Callable[[Home], Zsh | Fish | Atuin]) -> li
     with owner() as home:
         peer = make(home)
         for _, line, _, _ in rows:
-            shown = follow(line, peer.complete)
-            grades.append(LineGrade(len(line), None, None, shown.displays, shown.keys_saved))
+            shown = follow(line, peer.complete, whole_lines=True)
+            grades.append(
+                LineGrade(len(line), None, None, shown.displays, shown.keys_saved, shown.accepted)
+            )
             peer.learn(line)
     return grades
 
@@ -247,7 +249,7 @@ def show(groups: Sequence[dict[str, list[LineGrade]]]) -> None:
         grades = [line for group in groups for line in group[name]]
         keys = sum(line.line_bytes + 1 for line in grades)
         saved = sum(line.keys_saved for line in grades)
-        hits = sum(line.keys_saved > 0 for line in grades)
+        hits = sum(line.accepted for line in grades)
         displays = sum(line.displays for line in grades)
         print(f"| {name} | {saved / keys:.3f} | {hits / max(1, displays):.3f} |")
     print(f"\n| keys saved, paired, 95% over {len(groups)} people | difference | interval |")

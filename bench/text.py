@@ -13,30 +13,34 @@ more than 30 ms of CPU (95th percentile; 10 ms without the model).
 import csv
 import gzip
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 import psutil
 
 from bench._streams import require, stream_file
-from bench._texts import PEOPLE, Grades, show
+from bench._texts import BY_WORDS, PEOPLE, Grades, show
 from bench.make_base import DEVELOPMENT, GAMES, read_corpus
 from selflow.text.adapter_rows import in_random_order
 from selflow.text.adapter_tuner import AdapterTuner
 from selflow.text.agent import mix_with
 from selflow.text.byte_model import BASE, shipped_base
-from selflow.text.evaluate import Models, Row, by_user, grade_lines
+from selflow.text.evaluate import LineGrade, Models, Row, by_user, grade_lines
+from selflow.text.history import FREQUENT_HALF_LIFE_LINES, LineCounts
 from selflow.text.lines import line_bits
 from selflow.text.mixer import Mixer
 from selflow.text.shared_text import SHARED_FILE, SharedText, decode_lines, shipped
-from selflow.text.suggest import Suggester
+from selflow.text.suggest import Suggester, Suggestion, follow
 
 SHELL, PAGES = "shell_training_other.csv.gz", "tldr_examples.csv.gz"
 CONTROL = "shuffled twin"
+WORD = re.compile(rb"\W*\w+")
 
 
 def shell_rows(*, are_known: bool) -> Iterable[Row]:
@@ -53,12 +57,37 @@ def shell_rows(*, are_known: bool) -> Iterable[Row]:
 def grade_with_agents(rows: Sequence[Row]) -> Grades:
     """One person's lines by every arm."""
     models = Models(shipped_base(), adapts=True, controls={CONTROL: in_random_order})
-    return list(grade_lines(rows, shipped(), models))
+    return _with_words(rows, grade_lines(rows, shipped(), models))
 
 
 def grade_without_agents(rows: Sequence[Row]) -> Grades:
     """One person's lines without an adapter."""
-    return list(grade_lines(rows, shipped(), Models(shipped_base())))
+    return _with_words(rows, grade_lines(rows, shipped(), Models(shipped_base())))
+
+
+def _with_words(rows: Sequence[Row], grades: Iterable[dict[str, LineGrade]]) -> Grades:
+    pairs = zip(grades, grade_words(rows), strict=True)
+    return [{**grade, BY_WORDS: by_words} for grade, by_words in pairs]
+
+
+def grade_words(rows: Iterable[Row]) -> Iterator[LineGrade]:
+    """The newest line of the past that goes on, from the first key, by somebody who never errs: it
+    is taken as a whole where that is right, else word by word, a key for each.
+    """
+    counts = LineCounts(FREQUENT_HALF_LIFE_LINES)
+    for _, line, _, _ in rows:
+        complete = partial(_next_words, counts.newest(), line)
+        shown = follow(line, complete)
+        yield LineGrade(len(line), None, None, shown.displays, shown.keys_saved, shown.accepted)
+        counts.learn(b"", line)
+
+
+def _next_words(newest: Sequence[bytes], line: bytes, prefix: bytes) -> Suggestion | None:
+    matching = (old for old in newest if old.startswith(prefix) and len(old) > len(prefix))
+    text = next(matching, None)
+    if text is not None and not line.startswith(text) and (word := WORD.match(text, len(prefix))):
+        text = text[: word.end()]
+    return None if text is None else Suggestion(text, 1.0, 0.0)
 
 
 def mix_of(rows: Iterable[Row], shared: SharedText) -> tuple[float, int]:
@@ -128,14 +157,15 @@ def main() -> int:
     most = int(sys.argv[1]) if len(sys.argv) > 1 else None
     new, known = (by_user(shell_rows(are_known=is_known))[:most] for is_known in (False, True))
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        groups = list(pool.map(grade_with_agents, new))
-        bounds = show("shell lines, games that the model never saw", PEOPLE, groups)
+        unseen = list(pool.map(grade_with_agents, new))
+        bounds = show("shell lines, games that the model never saw", PEOPLE, unseen)
         primed = [mix_of(rows, with_exercises()) for rows in new]
         bits = sum(bits for bits, _ in primed) / sum(n for _, n in primed)
         print(f"The mix without a model whose shared text holds the model's exercises: {bits:.2f}")
         print("bits a line.\n")
-        groups = list(pool.map(grade_without_agents, known))
-        show("shell lines, games that the model saw other people play", PEOPLE, groups)
+        seen = list(pool.map(grade_without_agents, known))
+        show("shell lines, games that the model saw other people play", PEOPLE, seen)
+        show("shell lines, all of these people", PEOPLE, [*seen, *unseen])
     holds_latency = show_latency([row for rows in new[:5] for row in rows][:250])
     is_better = bounds["mix", "ppm"][1] < 0.0 and bounds["mix_base", "mix"][1] < 0.0
     return int(not (is_better and holds_latency))

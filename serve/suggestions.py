@@ -21,8 +21,8 @@ from selflow.route.arms import POOL
 from selflow.sdk.wire import SuggestAnswer, SuggestedText, SuggestRequest
 from selflow.store.catalog import Catalog
 from selflow.store.records import Decision
+from selflow.text.completions import MAX_TYPED_BYTES
 from selflow.text.examples import is_presentable
-from selflow.text.suggest import MAX_TYPED_BYTES
 from serve.model_registry import ModelRegistry
 from serve.request_metrics import RequestMetrics
 
@@ -121,7 +121,7 @@ class Suggestions:
         if best is None:
             return self._answer(request, [], UNLIKELY, routing, asked_s, is_stored=is_stored)
         # Bytes that are no text become a character that is not shown
-        rest = best.line[len(prefix) :].decode("utf-8", "surrogateescape")
+        rest = best.text[len(prefix) :].decode("utf-8", "surrogateescape")
         text = SuggestedText.model_construct(
             text=request.prefix + rest, p=best.p, keys_saved=best.keys_saved
         )

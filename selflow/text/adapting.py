@@ -25,7 +25,7 @@ from selflow.text.mixer import START_WEIGHTS, Mixer
 _LINES_FILE = "lines.msgpack"
 _SAID_FILE = "said.npy"
 _SHARE = START_WEIGHTS[2][0][-1]
-"""The weight of an adapted model in a mix that begins: half of what the base had alone."""
+"""The weight of an adapted model in a mix that begins."""
 _RECENT_LINES = 32
 """Lines before those that compare: what a model reads before the first of them."""
 Float32s = NDArray[np.float32]

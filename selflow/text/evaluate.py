@@ -18,10 +18,9 @@ from selflow.text.byte_model import ByteModel
 from selflow.text.history import FREQUENT_HALF_LIFE_LINES, LineCounts
 from selflow.text.lines import Cursor, TextExpert, line_bits
 from selflow.text.mixer import LineRules, Mixer
+from selflow.text.precision_bound import SEARCH_FLOOR, PrecisionBound
 from selflow.text.shared_text import SharedText, shipped
 from selflow.text.suggest import (
-    SEARCH_FLOOR,
-    PrecisionBound,
     Suggestion,
     completer,
     first_guesses,
@@ -52,6 +51,8 @@ class LineGrade:
     """Among the first five guesses before the first key; None if it is not there."""
     displays: int
     keys_saved: int
+    accepted: int
+    """Completions shown with which the line went on."""
 
 
 def evaluate_lines(
@@ -178,7 +179,7 @@ class Contest:
         for name, expert in self._experts.items():
             start = expert.start(context)
             grades[name] = (
-                LineGrade(len(line), line_bits(start, line), None, 0, 0)
+                LineGrade(len(line), line_bits(start, line), None, 0, 0, 0)
                 if name in self._controls
                 else _grade_expert(line, start, self._bounds[name])
             )
@@ -192,7 +193,9 @@ class Contest:
 
 
 def _grade_rule(line: bytes, ranked: Sequence[bytes]) -> LineGrade:
-    """A rule that only ranks the lines of the past; it shows its first one from the first key."""
+    """A rule that only ranks the lines of the past; it shows its first one from the first key, and
+    that is accepted as a whole.
+    """
     matching = ranked
 
     def complete(prefix: bytes) -> Suggestion | None:
@@ -201,16 +204,17 @@ def _grade_rule(line: bytes, ranked: Sequence[bytes]) -> LineGrade:
         longer = next((old for old in matching if len(old) > len(prefix)), None)
         return Suggestion(longer, 1.0, 0.0) if longer is not None else None
 
-    shown = follow(line, complete)
+    shown = follow(line, complete, whole_lines=True)
     rank = _rank(line, ranked[:FIRST_GUESSES])
-    return LineGrade(len(line), None, rank, shown.displays, shown.keys_saved)
+    return LineGrade(len(line), None, rank, shown.displays, shown.keys_saved, shown.accepted)
 
 
 def _grade_expert(line: bytes, start: Cursor, bound: PrecisionBound) -> LineGrade:
     bits = line_bits(start, line)
     guesses = first_guesses(start, FIRST_GUESSES, SEARCH_FLOOR)
     shown = follow(line, completer(start, bound.floor, line), bound)
-    return LineGrade(len(line), bits, _rank(line, guesses), shown.displays, shown.keys_saved)
+    rank = _rank(line, guesses)
+    return LineGrade(len(line), bits, rank, shown.displays, shown.keys_saved, shown.accepted)
 
 
 def _rank(line: bytes, guesses: Sequence[bytes]) -> int | None:
@@ -231,6 +235,6 @@ def figures(grades: Sequence[LineGrade]) -> dict[str, float | int | None]:
         "hit@5": sum(grade.rank is not None for grade in grades) / n,
         "keys_saved": sum(grade.keys_saved for grade in grades) / (line_bytes + n),
         "precision_shown": (
-            sum(grade.keys_saved > 0 for grade in grades) / displays if displays else None
+            sum(grade.accepted for grade in grades) / displays if displays else None
         ),
     }

@@ -24,14 +24,21 @@ _DEPTHS = (1, 2, 4, 8, 16)
 _MATCHES = 4
 _CONFIDENCES = np.log((0.3, 0.6, 0.9)).tolist()
 _LEVELS = len(_CONFIDENCES) + 1
+ADAPTED_SHARE = 0.25
+"""Of the weight of models: what an adapted one begins with; half of it harms where little came."""
+_BASE = (0.34, 0.25)
 START_WEIGHTS = (
     ((0.2, 0.3, 0.5), (0.2, 0.3, 0.5)),
-    ((0.1, 0.2, 0.4, 0.3), (0.1, 0.0, 0.63, 0.2)),
-    ((0.1, 0.2, 0.4, 0.15, 0.15), (0.1, 0.0, 0.63, 0.1, 0.1)),
+    ((0.1, 0.2, 0.4, _BASE[0]), (0.1, 0.0, 0.6, _BASE[1])),
+    (
+        (0.1, 0.2, 0.4, _BASE[0] * (1 - ADAPTED_SHARE), _BASE[0] * ADAPTED_SHARE),
+        (0.1, 0.0, 0.6, _BASE[1] * (1 - ADAPTED_SHARE), _BASE[1] * ADAPTED_SHARE),
+    ),
 )
 """Before anything came, for own bytes, own bytes over shared text, lines of the past, the base and
 what was adapted from it: where no line of the past goes on, and where one does. Without models
-rounded by hand; with the base what fits the development people of bench/text.py, rounded.
+rounded by hand; with them what fits the development people of bench/text.py, rounded (decision
+0049).
 """
 _CONFIDENT = 4
 """So many experts have a say in the choice by confidence: an adapted base does not."""
@@ -194,12 +201,16 @@ def _start_weights(models: int) -> list[Floats]:
 
 def with_adapted_model(state: Packed, learned: Packed) -> Packed:
     """The state of a mix with one model, for one that has an adapted model beside that: it has read
-    the same, has ``learned`` so much, and gets half of the other's weight. So an adapter that
-    changes nothing changes nothing here.
+    the same, has ``learned`` so much, and gets ``ADAPTED_SHARE`` of the other's weight. So an
+    adapter that changes nothing changes nothing here.
     """
     own, history, weights, (base,) = state
-    wider = [[[*row[:-1], row[-1] / 2.0, row[-1] / 2.0] for row in table] for table in weights]
+    wider = [[[*row[:-1], *_shared_weight(row[-1])] for row in table] for table in weights]
     return [own, history, wider, [base, [base, *learned]]]
+
+
+def _shared_weight(base: float) -> tuple[float, float]:
+    return base * (1.0 - ADAPTED_SHARE), base * ADAPTED_SHARE
 
 
 def _mix(weights: Sequence[Floats], rows: tuple[int, int], logs: Floats) -> Floats:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from selflow.text.completions import completions
 from selflow.text.evaluate import FIRST_GUESSES
 from selflow.text.examples import OwnLine
 from selflow.text.lines import Floats, line_bits
 from selflow.text.mixer import Mixer
-from selflow.text.suggest import SEARCH_FLOOR, completions, first_guesses
+from selflow.text.precision_bound import SEARCH_FLOOR
+from selflow.text.suggest import first_guesses
 
 
 @dataclass(frozen=True, slots=True)

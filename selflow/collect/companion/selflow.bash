@@ -116,9 +116,9 @@ _selflow_open() {
 # Sets `outcome`: what became of the last suggestion.
 _selflow_judge() {
   local kind=ignored
-  if [[ $_selflow_is_taken && $text == "$_selflow_offered" ]]; then
+  if [[ $_selflow_is_taken && $text == "$_selflow_offered"* ]]; then
     kind=accepted
-  elif [[ $_selflow_is_taken == 1 || ( $_selflow_is_taken && $text == "$_selflow_offered"* ) ]]; then
+  elif [[ $_selflow_is_taken == 1 ]]; then
     kind=edited
   fi
   outcome=$_selflow_id:$kind:${#_selflow_prefix}

@@ -64,7 +64,8 @@ function _selflow_judge --argument-names text
     set -l kind ignored
     if test -n "$_selflow_is_taken"
         set kind edited
-        test "$text" = "$_selflow_offered"; and set kind accepted
+        set -l begun (string sub -l (string length -- "$_selflow_offered") -- "$text")
+        test "$begun" = "$_selflow_offered"; and set kind accepted
     end
     # In this style each byte is one sign or a percent sign and two.
     set -l signs (string escape --style=url -- "$_selflow_prefix" | string replace -ra '%..' x)

@@ -28,7 +28,7 @@ typeset -gF _selflow_asked_at=0 _selflow_asks_after=0
 typeset -gi _selflow_failures=0 _selflow_is_late=0
 # The suggestion that is shown or was taken
 typeset -g _selflow_id= _selflow_offered= _selflow_prefix=
-typeset -gi _selflow_is_taken=0 _selflow_is_drawn=0
+typeset -gi _selflow_is_drawn=0
 
 # ---- the record of a finished command
 
@@ -49,13 +49,14 @@ _selflow_open() {
   fi
 }
 
-# Sets `outcome`: what became of the last suggestion.
+# Sets `outcome`: what became of the last suggestion, or of the last one that was taken.
 _selflow_judge() {
   setopt localoptions no_multibyte
   local kind=ignored
-  if (( _selflow_is_taken )); then
+  if [[ -n $_selflow_taken_id ]]; then
     kind=edited
-    [[ $_selflow_line == $_selflow_offered ]] && kind=accepted
+    [[ ${_selflow_line[1,$#_selflow_taken]} == "$_selflow_taken" ]] && kind=accepted
+    _selflow_id=$_selflow_taken_id _selflow_prefix=$_selflow_taken_prefix
   fi
   outcome=$_selflow_id:$kind:$#_selflow_prefix
 }
@@ -88,7 +89,7 @@ _selflow_precmd() {
 
 _selflow_forget() {
   _selflow_id= _selflow_offered= _selflow_prefix=
-  _selflow_is_taken=0
+  _selflow_taken_id= _selflow_taken= _selflow_taken_prefix=
 }
 
 typeset -ga preexec_functions precmd_functions
@@ -224,13 +225,13 @@ _selflow_offer() {
   [[ -n $id && $id != *[^A-Za-z0-9_-]* && $text != *[[:cntrl:]]* ]] || return 0
   [[ $#text -gt $#2 && ${text[1,$#2]} == "$2" ]] || return 0
   [[ $text == "$BUFFER"?* || ${text[1,$#BUFFER]} == "$BUFFER" ]] || return 0
-  _selflow_id=$id _selflow_offered=$text _selflow_prefix=$2 _selflow_is_taken=0
+  _selflow_id=$id _selflow_offered=$text _selflow_prefix=$2
 }
 
 # Draws what fits the line, or asks.
 _selflow_follow() {
   _selflow_draw
-  (( _selflow_is_drawn || _selflow_is_taken )) && return
+  (( _selflow_is_drawn )) && return
   [[ -n $BUFFER && $BUFFER != [[:space:]]* && $BUFFER != *[[:cntrl:]]* && $CURSOR -eq $#BUFFER \
     && $#BUFFER -le _selflow_max_prefix_chars && $BUFFER != "$_selflow_asked" ]] && _selflow_ask
 }
@@ -262,7 +263,7 @@ _selflow_line_finish() {
 # Puts the suggestion into the line, typed_bytes being what stands there now. False: there is none.
 _selflow_take() {
   (( _selflow_is_drawn )) && _selflow_fits || return 1
-  _selflow_prefix=$BUFFER _selflow_is_taken=1
+  _selflow_taken_id=$_selflow_id _selflow_taken=$_selflow_offered _selflow_taken_prefix=$BUFFER
   _selflow_erase
   BUFFER=$_selflow_offered CURSOR=$#_selflow_offered
 }

@@ -13,6 +13,7 @@ from actors.plan import Plan
 from selflow.core.lora import LoraAdapter
 from selflow.core.paths import Root
 from selflow.core.settings import Settings
+from selflow.judge.ledger import OPENINGS, alpha_at
 from selflow.store.catalog import Catalog
 from selflow.store.reading import CatalogReader
 from selflow.store.records import Opening
@@ -211,13 +212,50 @@ def test_a_successor_has_to_beat_the_version_that_serves(
 
 
 @pytest.mark.slow
-def test_a_successor_whose_adapter_earns_no_place_is_rejected(
+@pytest.mark.parametrize(("saves_bits", "decision"), [(1.0, "passed"), (3.0, "rejected")])
+@pytest.mark.parametrize("adapter_bits", [0.0, -1.5])
+def test_a_successor_serves_without_an_adapter_that_earns_no_place(
+    catalog: Catalog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    saves_bits: float,
+    decision: str,
+    adapter_bits: float,
+) -> None:
+    monkeypatch.setattr(Champion, "saves_bits", saves_bits)
+    judged = judge(catalog, tmp_path, Rote, adapter_bits=adapter_bits, serving=Champion)
+    adapter, lines = judged.figures["parts"]["adapter"], judged.figures["lines"]
+
+    assert (judged.decision, judged.sha256) == (decision, BARE), judged.reasons
+    assert not adapter["is_met"]
+    assert adapter["gain_bits"] == pytest.approx(adapter_bits)
+    assert lines["agent with adapter"]["bits_per_line"] == pytest.approx(
+        lines["agent"]["bits_per_line"] - adapter_bits
+    )
+
+
+@pytest.mark.slow
+def test_asking_a_successor_without_its_adapter_is_a_further_look(
     catalog: Catalog, tmp_path: Path
 ) -> None:
+    judged = judge(catalog, tmp_path, Rote, adapter_bits=0.0, serving=Champion)
+    looks = [(look.candidate, look.opening) for look in openings(tmp_path)]
+
+    assert looks == [(ADAPTED, 1), (BARE, 2)]
+    assert judged.opening == 2
+    assert judged.alpha == pytest.approx(alpha_at(Settings().gate, 2))
+
+
+def test_a_successor_whose_adapter_earns_no_place_is_rejected_on_retired_lines(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    for letter in "cdef"[: OPENINGS - 1]:
+        GateLook(begun_cycle(catalog).id, letter * 64, catalog).open(LINES[PAST:])
     judged = judge(catalog, tmp_path, Rote, adapter_bits=0.0, serving=Champion)
 
     assert judged.decision == "rejected"
     assert judged.reasons == ("Its adapter did not earn its place beside the base.",)
+    assert len(openings(tmp_path)) == OPENINGS
 
 
 @pytest.mark.slow

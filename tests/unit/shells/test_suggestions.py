@@ -68,13 +68,16 @@ def test_accepted_edited_and_ignored_stand_in_the_record(
     enter(terminal, take)
     offer(terminal, shell, "echo h", "ello")
     enter(terminal, take + " you")
+    offer(terminal, shell, "echo h", "ello")
+    enter(terminal, take + "\x7f you")
     offer(terminal, shell, "echo é", "crire")
     enter(terminal, leave + "t")
     enter(terminal, "true")
 
     assert said(at_home) == [
         ("echo hello", "dec_1:accepted:6"),
-        ("echo hello you", "dec_1:edited:6"),
+        ("echo hello you", "dec_1:accepted:6"),
+        ("echo hell you", "dec_1:edited:6"),
         ("echo ét", "dec_1:ignored:7"),
         ("true", ""),
     ]

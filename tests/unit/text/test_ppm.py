@@ -5,11 +5,12 @@ import pytest
 
 from selflow.testing.texts import text_lines
 from selflow.text.byte_expert import ByteExpert
+from selflow.text.completions import completions
 from selflow.text.lines import END, LEAST_LIKELY, SYMBOLS, Floats, line_bits
 from selflow.text.mixer import Mixer
 from selflow.text.ppm import ESCAPE, OWN_WEIGHT, ByteCounts, Ppm
 from selflow.text.shared_text import ORDER, START, SharedText
-from selflow.text.suggest import best_completion, completer, completions
+from selflow.text.suggest import best_completion, completer
 from tests.unit.text.models import tiny_model
 
 SHARED = SharedText([b"git push origin main", b"git pull", b"tar -xf archive.tar", b"ls -la"])
@@ -86,7 +87,7 @@ def test_completions_read_for_several_keys_are_those_of_each_key_alone() -> None
         expected = best_completion(cursor, line[:typed], 0.02)
         found = complete(line[:typed])
 
-        assert (found and found.line) == (expected and expected.line)
+        assert (found and found.text) == (expected and expected.text)
         assert (found and found.p) == (expected and pytest.approx(expected.p, rel=1e-5))
 
 

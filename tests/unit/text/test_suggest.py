@@ -1,20 +1,21 @@
 """The completion that is shown, and when none is."""
 
 import msgpack
+import numpy as np
 import pytest
 
-from selflow.text import suggest
+from selflow.text import completions as ways
 from selflow.text.byte_expert import ByteExpert
+from selflow.text.completions import MAX_TYPED_BYTES, completions, whole_characters
 from selflow.text.lines import MAX_LINE_BYTES, line_bits
 from selflow.text.mixer import Mixer
+from selflow.text.precision_bound import PrecisionBound
 from selflow.text.shared_text import SharedText
 from selflow.text.suggest import (
-    MAX_TYPED_BYTES,
-    PrecisionBound,
     Shown,
     Suggester,
     Suggestion,
-    completions,
+    completer,
     first_guesses,
     follow,
 )
@@ -35,7 +36,7 @@ def test_a_line_of_the_past_is_completed(suggester: Suggester) -> None:
     suggestion = suggester.suggest(b"git ")
 
     assert suggestion is not None
-    assert suggestion.line == b"git push origin main"
+    assert suggestion.text == b"git push origin main"
     assert 0.5 < suggestion.p <= 1.0
     assert suggestion.keys_saved == pytest.approx(suggestion.p * (len(b"push origin main") - 1))
 
@@ -85,9 +86,10 @@ def test_few_right_completions_are_no_evidence() -> None:
 
 def test_a_suggester_abstains_after_it_was_wrong() -> None:
     suggester = Suggester(Mixer(SHARED), min_precision=0.8)
-    for number in range(60):
-        suggester.learn(b"ssh host%d" % (number * 7919 % 1000))
-    shown = [suggester.learn(b"ssh host%d" % (1000 + n)).displays for n in range(10)]
+    letters = np.random.default_rng(1).integers(97, 123, (70, 12))
+    for row in letters[:60]:
+        suggester.learn(bytes(row.tolist()))
+    shown = [suggester.learn(bytes(row.tolist())).displays for row in letters[60:]]
 
     assert sum(shown) == 0
 
@@ -110,15 +112,93 @@ def test_a_line_too_long_is_left_out(suggester: Suggester) -> None:
 
 
 def test_accepting_costs_one_key_and_saves_the_rest() -> None:
-    guesses = {b"m": b"make", b"ma": b"make install"}
+    guesses = {b"m": b"make", b"ma": b"make install"}  # accepted at m, "ma" is never asked
 
     def complete(prefix: bytes) -> Suggestion | None:
         line = guesses.get(prefix)
         return None if line is None else Suggestion(line, 1.0, 1.0)
 
-    assert follow(b"make install", complete) == Shown(displays=2, keys_saved=9)
+    assert follow(b"make install", complete) == Shown(displays=1, keys_saved=2, accepted=1)
     assert follow(b"mount", complete) == Shown(displays=1, keys_saved=0)
     assert not follow(b"m", complete).was_right
+
+
+def test_one_completion_behind_another_is_accepted() -> None:
+    guesses = {b"m": b"make ", b"make ": b"make install"}
+
+    def complete(prefix: bytes) -> Suggestion | None:
+        text = guesses.get(prefix)
+        return None if text is None else Suggestion(text, 1.0, 1.0)
+
+    shown = follow(b"make install -j2", complete)
+
+    assert shown == Shown(displays=2, keys_saved=3 + 6, accepted=2)
+
+
+def test_a_part_of_a_line_is_shown_where_only_that_is_likely() -> None:
+    suggester = Suggester(Mixer(SHARED))
+    for number in range(40):
+        suggester.learn(b"ssh admin@host%d" % (number * 7919 % 1000))
+    suggestion = suggester.suggest(b"s")
+    shown = suggester.learn(b"ssh admin@host7777")
+
+    assert suggestion is not None
+    assert suggestion.text == b"ssh admin@host"
+    assert suggestion.p > 0.5
+    assert shown.keys_saved >= len(b"sh admin@host") - 1
+
+
+def test_before_the_first_key_only_whole_lines_are_shown() -> None:
+    suggester = Suggester(Mixer(SHARED))
+    for number in range(40):
+        suggester.learn(b"ssh admin@host%d" % (number * 7919 % 1000))
+    suggestion = suggester.suggest(b"")
+
+    assert suggestion is None or suggestion.text.startswith(b"ssh admin@host")
+    assert suggestion is None or suggestion.text != b"ssh admin@host"
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        (b"caf\xc3\xa9", b"caf\xc3\xa9"),
+        (b"caf\xc3", b"caf"),
+        (b"\xe2\x82\xac", b"\xe2\x82\xac"),
+        (b"x\xe2\x82", b"x"),
+        (b"\xf0\x9f\x98", b""),
+        (b"ls", b"ls"),
+        (b"", b""),
+        (b"\x80\x80", b"\x80\x80"),
+    ],
+)
+def test_no_completion_ends_within_a_character(text: bytes, whole: bytes) -> None:
+    assert whole_characters(text) == whole
+
+
+def test_what_is_shown_ends_behind_a_whole_character() -> None:
+    suggester = Suggester(Mixer(SHARED))
+    for word in ("für", "früh", "fünf", "frönen", "fäden") * 12:
+        suggester.learn(f"git commit -m '{word}'".encode())
+    ends = [suggester.suggest(b"git commit -m "[:typed]) for typed in range(1, 15)]
+
+    assert any(ends)
+    for suggestion in filter(None, ends):
+        suggestion.text.decode()
+
+
+def test_a_completion_that_was_accepted_is_gone_on_from() -> None:
+    line = b"git push origin main --tags"
+    suggester, asked = Suggester(Mixer(SHARED, [ByteExpert(tiny_model())])), Mixer(SHARED)
+    for _ in range(9):
+        suggester.learn(b"git push origin main")
+        asked.learn(b"git push origin main")
+    complete = completer(asked.start(), 0.02, line)
+    first, behind = complete(b"g"), complete(b"git push origin main -")
+
+    assert first is not None
+    assert first.text == b"git push origin main"
+    assert behind is None or behind.text.startswith(b"git push origin main -")
+    assert suggester.learn(line).accepted >= 1
 
 
 def test_a_long_line_of_the_past_is_completed_from_its_first_key() -> None:
@@ -129,7 +209,7 @@ def test_a_long_line_of_the_past_is_completed_from_its_first_key() -> None:
     suggestion = suggester.suggest(b"d")
 
     assert suggestion is not None
-    assert suggestion.line == line
+    assert suggestion.text == line
 
 
 def test_a_completion_is_shown_only_where_it_is_worth_its_price(
@@ -137,7 +217,7 @@ def test_a_completion_is_shown_only_where_it_is_worth_its_price(
 ) -> None:
     assert suggester.suggest(b"git ") is not None
 
-    monkeypatch.setattr(suggest, "PRICE_KEYS", 1e6)
+    monkeypatch.setattr(ways, "PRICE_KEYS", 1e6)
     assert suggester.suggest(b"git ") is None
 
 
