@@ -100,7 +100,8 @@ def assemble(
     suggestions = Suggestions(catalog, args.redactor, registry, clock, request_metrics, home)
 
     def make() -> PredictionService:
-        checkpoints = Checkpoints(catalog, artifacts, args.predict, clock, log.forgotten)
+        at_rest = ArtifactStore(args.root.artifacts)  # anew: a disk that slept may be awake
+        checkpoints = Checkpoints(catalog, at_rest, args.predict, clock, log.forgotten)
         return PredictionService(
             catalog,
             suggestions,

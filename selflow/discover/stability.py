@@ -148,14 +148,7 @@ def measured(
         for number in range(effort.bootstraps)
     ]
     fits = _Fits(families, len(draws), progress)
-    votes = Votes(
-        tuple(draw.name for draw in draws),
-        effort.ks,
-        np.array([fits.labels(draw, effort.ks) for draw in draws]),
-        np.array([draw.unseen for draw in draws]),
-        np.bincount(micro.home, minlength=len(micro.centroids)) / len(day),
-        _deep(x, day, micro, seed),
-    )
+    votes = _votes(draws, fits, effort.ks, micro, _deep(x, day, micro, seed))
     chosen = choose(votes, effort.k_min)
     groups, agreement = chosen.groups, chosen.agreement
     labels = _window_labels(groups, micro)
@@ -175,6 +168,24 @@ def measured(
         {name: {**likeness[name], "error": fits.errors.get(name, "")} for name in families},
         votes,
         chosen.base.index,
+    )
+
+
+def _votes(
+    draws: Sequence[_Draw],
+    fits: _Fits,
+    ks: Sequence[int],
+    micro: MicroClusters,
+    deep: Labels | None,
+) -> Votes:
+    """What all draws say at each number of clusters. Cost: a fit for each draw."""
+    return Votes(
+        tuple(draw.name for draw in draws),
+        ks,
+        np.array([fits.labels(draw, ks) for draw in draws]),
+        np.array([draw.unseen for draw in draws]),
+        np.bincount(micro.home, minlength=len(micro.centroids)) / len(micro.home),
+        deep,
     )
 
 

@@ -50,10 +50,10 @@ def completions(
 
     Cost: at most ``max_steps`` steps of the search, and those along each completion.
     """
-    found = _search(_guide(cursor), count, floor, max_steps)
+    searched = _search(_guide(cursor), count, floor, max_steps)
     known = cursor.lines_ahead()[:KNOWN_LINES]
-    completed = {} if _is_judged_by_models(cursor) else found.whole
-    rests = dict.fromkeys(rest for rest in (*known, *found.whole) if rest not in completed)
+    completed = {} if _is_judged_by_models(cursor) else searched.whole
+    rests = dict.fromkeys(rest for rest in (*known, *searched.whole) if rest not in completed)
     judged = [Judgement(rest, cursor, ends=True) for rest in rests]
     judge([(b"", one) for one in judged], cursor, floor, ahead)
     completed.update((one.rest, one.p) for one in judged if one.p >= floor)
@@ -68,8 +68,8 @@ def ways_on(cursor: Cursor, floor: float) -> list["Judgement"]:
     Cost: at most ``MAX_STEPS`` steps of the rules and ``LIKELIEST_BYTES`` of the models, less what
     was asked before.
     """
-    found = _search(_guide(cursor), SHOWN_FROM, floor, MAX_STEPS)
-    rests = [*cursor.lines_ahead()[:KNOWN_LINES], *found.whole, *found.begun]
+    searched = _search(_guide(cursor), SHOWN_FROM, floor, MAX_STEPS)
+    rests = [*cursor.lines_ahead()[:KNOWN_LINES], *searched.whole, *searched.begun]
     if _is_judged_by_models(cursor):
         rests.append(_likeliest_way(cursor, floor))
     whole = filter(None, map(whole_characters, rests))
@@ -126,9 +126,9 @@ class Judgement:
             return
         self.at = self.at.step(rest[index])
         is_inside = index + 1 < len(rest) and 0x80 <= rest[index + 1] < _FIRST_OF_MANY
-        worth = worth_keys(index, self.p)
-        if index and worth > self.best[0] and not is_inside:
-            self.best = (worth, index + 1, self.p)
+        keys = worth_keys(index, self.p)
+        if index and keys > self.best[0] and not is_inside:
+            self.best = (keys, index + 1, self.p)
 
 
 def judge(
@@ -154,14 +154,14 @@ def judge(
         ahead *= 2
 
 
-class _Found(NamedTuple):
+class _SearchResult(NamedTuple):
     """Whole lines and their probabilities, and beginnings of lines that are worth most."""
 
     whole: dict[bytes, float]
     begun: Sequence[bytes]
 
 
-def _search(cursor: Cursor, count: int, floor: float, max_steps: int) -> _Found:
+def _search(cursor: Cursor, count: int, floor: float, max_steps: int) -> _SearchResult:
     """Best first: probabilities only fall along a line, so the first whole line that comes up is
     the likeliest of all.
     """
@@ -185,7 +185,7 @@ def _search(cursor: Cursor, count: int, floor: float, max_steps: int) -> _Found:
             elif len(text) < MAX_TYPED_BYTES:
                 heappush(heap, (p * share, text + BYTES[symbol], False, at))
                 begun.append((worth_keys(len(text), -p * share), text + BYTES[symbol]))
-    return _Found(whole, [text for worth, text in nlargest(SHOWN_FROM, begun) if worth > 0.0])
+    return _SearchResult(whole, [text for keys, text in nlargest(SHOWN_FROM, begun) if keys > 0.0])
 
 
 def _likeliest_way(cursor: Cursor, floor: float) -> bytes:

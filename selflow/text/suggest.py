@@ -132,9 +132,9 @@ def best_completion(cursor: Cursor, prefix: bytes, floor: float) -> Suggestion |
 def best_line(cursor: Cursor, prefix: bytes, floor: float) -> Suggestion | None:
     """The same of whole lines alone."""
     whole = completions(cursor, count=SHOWN_FROM, floor=floor)
-    worth = {rest: worth_keys(len(rest) - 1, p) for rest, p in whole if len(rest) > 1}
-    best = max(worth, key=worth.__getitem__, default=b"")
-    if worth.get(best, 0.0) <= 0.0:
+    keys = {rest: worth_keys(len(rest) - 1, p) for rest, p in whole if len(rest) > 1}
+    best = max(keys, key=keys.__getitem__, default=b"")
+    if keys.get(best, 0.0) <= 0.0:
         return None
     p = dict(whole)[best]
     return Suggestion(prefix + best, p, p * (len(best) - 1))

@@ -22,7 +22,7 @@ from selflow.core.settings import Settings
 from selflow.core.trigger_limits import TriggerLimits
 from selflow.search.shared import SharedIndex
 from selflow.store.log import LogReader
-from selflow.store.reading import CatalogReader
+from selflow.store.reading import CatalogReader, check_schema
 from selflow.store.records import Token
 from selflow.store.token_check import grant_of
 
@@ -59,7 +59,7 @@ class ReadModel:
         reader = CatalogReader(self.location)
         now_s = self.clock.monotonic_s()
         if now_s >= self._look_at_schema_s:
-            reader.check_schema()
+            check_schema(self.location)
             self._look_at_schema_s = now_s + _SCHEMA_TTL_S
         return reader
 

@@ -29,7 +29,7 @@ OFFICE = ([0] * 9 + [100] * 8 + [0] * 7) * 14
 """Its newest hour ends at midnight."""
 HOUR_US = 3_600_000_000
 NOW_US = 1_767_225_600_000_000
-QUIET = {"state": "running", "cycle": None, "behaviour": []}
+QUIET = {"state": "running", "pause": None, "cycle": None, "behaviour": []}
 
 
 def fill(new_events: int, size_bytes: int = 1_000) -> Fill:
@@ -123,6 +123,8 @@ def test_what_hinders_a_cycle_is_said_before_what_it_waits_for(tmp_path: Path) -
 
     assert stopped["next_learning"]["text"] == ("SelFlow is not running; start it with: selflow up")
     assert stopped["next_learning"]["at"] is None
+    paused = ahead.document(None, fill(19_000), NOW_US, **{**QUIET, "pause": {"until": None}})
+    assert paused["next_learning"]["text"] == "collection is paused until you resume"
     uncounted = LearningAhead(None, lambda: LIMITS).document(None, fill(1), NOW_US, **QUIET)
     assert uncounted["conditions"] == []
 

@@ -7,6 +7,7 @@ import pytest
 from actors.command_runner import CommandRunner
 from selflow.console.server.preconditions import KEY_LIFE_S
 from selflow.store.command_records import Command
+from tests.unit.console.server.test_commands import never
 from tests.unit.console.server.worlds import NOW_US, Console
 from tests.unit.store.worlds import register
 
@@ -21,7 +22,7 @@ def test_the_same_key_gives_the_same_answer_and_one_act(console: Console) -> Non
     register(console.catalog, "a", now_us=NOW_US)
     path = "/api/agents/writing/retire"
     first = console.ask("POST", path, "operate", KEY)
-    CommandRunner(console.root, console.catalog, console.clock).once()
+    CommandRunner(console.root, console.catalog, console.clock, never).once()
     again = console.ask("POST", path, "operate", KEY)  # nothing is left to retire by now
 
     assert (first.status_code, again.status_code) == (202, 202)
@@ -68,7 +69,7 @@ def test_a_change_of_what_has_changed_is_refused(console: Console) -> None:
     assert seen.headers["etag"] == f'"{seen.json()["etag"]}"'
     first = console.ask("PATCH", path, "operate", tag, json={"title": "mine"})
     late = console.ask("PATCH", path, "operate", tag, json={"title": "yours"})
-    CommandRunner(console.root, console.catalog, console.clock).once()
+    CommandRunner(console.root, console.catalog, console.clock, never).once()
     later = console.ask("PATCH", path, "operate", tag, json={"title": "yours"})
 
     assert (first.status_code, late.status_code, later.status_code) == (202, 412, 412)
