@@ -87,17 +87,16 @@ def assemble(
     Raises:
         StoreError: The catalog cannot be opened; Serve tries again.
     """
-    clock = clock or SystemClock()
-    location = catalog_of_session(args.root)
-    catalog = Catalog.open(location)
+    clock, location = clock or SystemClock(), catalog_of_session(args.root)
+    catalog, log = Catalog.open(location), FillReader(args.root.events)
     artifacts, request_metrics = ArtifactStore(args.root.artifacts), RequestMetrics()
-    log = FillReader(args.root.events)
     request_metrics.register(SessionMetrics(location, log.fill))
 
     load = make_host or _loader(args.lm)
     registry = ModelRegistry(catalog, artifacts, load, args.router, clock, seed)
-    home = str(Path.home())
-    suggestions = Suggestions(catalog, args.redactor, registry, clock, request_metrics, home)
+    suggestions = Suggestions(
+        catalog, args.redactor, registry, clock, request_metrics, str(Path.home())
+    )
 
     def make() -> PredictionService:
         at_rest = ArtifactStore(args.root.artifacts)  # anew: a disk that slept may be awake
