@@ -8,6 +8,7 @@ from fastapi import Request
 from pydantic import Field, JsonValue
 
 from selflow.console.overrides import override
+from selflow.console.server.preconditions import check_if_match
 from selflow.console.server.read_model import Model
 from selflow.console.server.routes import Routes, actor_of
 from selflow.core.config import (
@@ -57,11 +58,12 @@ class SettingItem(Answer):
 
 class SettingsAnswer(Answer):
     """``GET /api/settings``: every key, in the order of the sections. ``is_waiting``: the session
-    that runs has others until the next ``selflow up``.
+    that runs has others until the next ``selflow up``. ``etag`` is for ``If-Match``.
     """
 
     items: list[SettingItem]
     is_waiting: bool
+    etag: str
 
 
 Changes = Annotated[dict[str, JsonValue], Field(min_length=1, max_length=MAX_CHANGES)]
@@ -81,7 +83,9 @@ def change_settings(body: Changes, request: Request, model: Model) -> SettingsAn
     """Set runtime overrides, or remove them: all of them, or none. What may be loosened by the
     owner alone, and what opens a way in or out, is not changed here.
     """
-    now = {item.key: item for item in settings(model).items}
+    known = settings(model)
+    check_if_match(request, known.etag)
+    now = {item.key: item for item in known.items}
     for key, value in body.items():
         if value is not None and key in now and now[key].fixed:
             raise ApiError(403, "refused_by_policy", f"{key}: {now[key].fixed}")
@@ -102,6 +106,7 @@ def _answer(loaded: Loaded, supervisors: list[Service]) -> SettingsAnswer:
     return SettingsAnswer(
         items=[_item(shown, key) for key in known_keys()],
         is_waiting=any(row.state != "dead" and row.config_hash != wanted for row in supervisors),
+        etag=wanted,
     )
 
 

@@ -155,3 +155,14 @@ def test_the_password_of_a_catalog_is_not_shown(console: Console) -> None:
     assert answered.status_code == 200
     assert console.model.settings().store.catalog_url == CATALOG_URL
     assert "pa55word" not in answered.text
+
+
+def test_a_change_of_settings_that_are_not_as_they_were_seen_is_refused(console: Console) -> None:
+    seen = {"if-match": f'"{console.ask("GET", "/api/settings", "admin").json()["etag"]}"'}
+    statuses = [
+        console.ask("PATCH", "/api/settings", "admin", seen, json={"lora.rank": rank}).status_code
+        for rank in (4, 32)
+    ]
+
+    assert statuses == [200, 412]
+    assert one(console.ask("GET", "/api/settings", "admin"), "lora.rank")["value"] == 4
