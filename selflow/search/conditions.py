@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from selflow.search.records import Family, Question
 
 _TOKEN = re.compile(r"\w+")
-_ASKED = "path words about"
+_QUESTION_COLUMNS = "path words about"
 """Columns in which a question's words are looked for."""
-_TYPED = "path words number"
+_TYPED_COLUMNS = "path words number"
 """Columns in which the beginnings of words are looked for: not in what most events share."""
 
 Forms = Callable[[str], Sequence[str]]
@@ -51,7 +51,7 @@ def where(question: Question, forms: Forms, *, may_miss_words: bool) -> tuple[st
 
 def expression_of(question: Question, forms: Forms, *, may_miss_words: bool) -> str:
     """The question's words in the language of FTS5, each quoted: no word is an operator."""
-    quoted = [_any_of(forms(term), _ASKED) for term in question.words]
+    quoted = [_any_of(forms(term), _QUESTION_COLUMNS) for term in question.words]
     required = [_any_of(forms(term), "path") for term in question.path_words]
     if may_miss_words and len(quoted) > 1:
         quoted = [f"({' OR '.join(quoted)})"]
@@ -62,7 +62,9 @@ def typed_expression(text: str) -> str:
     """What somebody types, as an expression: every word, or words that begin so; ``""`` if it holds
     none.
     """
-    return " AND ".join(f"{{{_TYPED}}} : {_quoted(token)} *" for token in _TOKEN.findall(text))
+    return " AND ".join(
+        f"{{{_TYPED_COLUMNS}}} : {_quoted(token)} *" for token in _TOKEN.findall(text)
+    )
 
 
 def _any_of(terms: Iterable[str], columns: str) -> str:

@@ -54,21 +54,6 @@ class CatalogReader:
         """Every consent that was ever given, by source."""
         return self.learned(Consent)
 
-    def check_schema(self) -> None:
-        """Refuse a catalog that a newer SelFlow wrote: its columns may mean something else.
-
-        Raises:
-            StoreError: 503, with what to do.
-        """
-        version, known = self.schema_version(), _newest_migration()
-        if version > known:
-            raise StoreError(
-                f"the catalog {name_of(self._location)} has schema {version}; this program knows "
-                f"{known} alone",
-                "start the SelFlow that wrote it, or restore an older backup",
-                CATALOG_NEWER,
-            )
-
     def schema_version(self) -> str:
         """The schema of the catalog; empty while there is none."""
         rows = self._rows("SELECT version_num FROM alembic_version")
@@ -170,6 +155,22 @@ def _postgresql_rows(url: str, query: str, values: Sequence[object]) -> list[dic
         return []  # nobody has opened this catalog yet
     except psycopg.Error as error:
         raise _unreadable(url, error.sqlstate or type(error).__name__) from error
+
+
+def check_schema(location: CatalogLocation) -> None:
+    """Refuse a catalog that a newer SelFlow wrote: its columns may mean something else.
+
+    Raises:
+        StoreError: 503, with what to do.
+    """
+    version, known = CatalogReader(location).schema_version(), _newest_migration()
+    if version > known:
+        raise StoreError(
+            f"the catalog {name_of(location)} has schema {version}; this program knows "
+            f"{known} alone",
+            "start the SelFlow that wrote it, or restore an older backup",
+            CATALOG_NEWER,
+        )
 
 
 def locked(location: CatalogLocation) -> StoreError:

@@ -20,7 +20,7 @@ from selflow.core.session_files import read_request
 from selflow.core.settings import Settings
 from selflow.search.shared import SharedIndex
 from selflow.store.log import LogReader
-from selflow.store.reading import CatalogReader
+from selflow.store.reading import CatalogReader, check_schema
 from selflow.store.records import Token
 from selflow.store.token_check import grant_of
 
@@ -57,7 +57,7 @@ class ReadModel:
         reader = CatalogReader(self.location)
         now_s = self.clock.monotonic_s()
         if now_s >= self._look_at_schema_s:
-            reader.check_schema()
+            check_schema(self.location)
             self._look_at_schema_s = now_s + _SCHEMA_TTL_S
         return reader
 

@@ -163,9 +163,7 @@ def open_session(body: SessionRequest, request: Request, model: Model) -> Respon
         details = {"scope": token.scope, "label": token.label}
         rows.audit(now_us, OWNER, "token.create", token.id, details)
     answer = Response(status_code=204)
-    answer.set_cookie(
-        SESSION_COOKIE, secret, max_age=SESSION_LIFE_S, httponly=True, samesite="strict"
-    )
+    answer.raw_headers.append(_cookie(secret))
     return answer
 
 
