@@ -68,7 +68,9 @@ class Routes:
         """A route that changes something."""
         policy = RoutePolicy(path, scope, area, rate, max_body_bytes, media=media)
         self._demand(method, policy, only_socket=only_socket)
-        takes = [takes_idempotency_key] if (method, status) == ("POST", 202) else []
+        takes: list[Callable[..., Any]] = (
+            [takes_idempotency_key] if (method, status) == ("POST", 202) else []
+        )
         takes += [takes_if_match] if method == "PATCH" else []
         return self.router.api_route(
             path,
