@@ -114,11 +114,17 @@ def seen(world: World, network: Network, tool: Callable[[str], str]) -> dict[str
     return answer
 
 
-def test_nothing_outside_is_asked_for(seen: dict[str, Any], network: Network, trace: Path) -> None:
+def test_the_console_connects_to_nothing_outside(world: World, trace: Path) -> None:
+    assert world.json("ui", "--print")["url"]
+    if not trace.exists():
+        missing("strace is not installed")
+
+    assert connections_outside(trace) == []
+
+
+def test_the_page_asks_nothing_outside(seen: dict[str, Any], network: Network) -> None:
     assert seen["outside"] == []
     assert seen["docs"] > 20  # operations that /docs shows
-    if trace.exists():
-        assert connections_outside(trace) == []
     if not network.enter:
         missing(f"no network with loopback alone: {network.reason}")
 

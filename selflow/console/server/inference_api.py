@@ -48,11 +48,11 @@ class InferencePort:
 
         url, body = self._url(), await request.body()
         client = self._get_client()
-        sent = client.build_request(
+        forwarded = client.build_request(
             request.method, f"{url}{request.url.path}", headers=self._headers(request), content=body
         )
         try:
-            answer = await client.send(sent, stream=True)
+            answer = await client.send(forwarded, stream=True)
         except httpx.TransportError as error:
             raise _ray_down() from error
         headers = {

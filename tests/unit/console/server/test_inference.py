@@ -60,6 +60,7 @@ class Upstream(BaseHTTPRequestHandler):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             self.wfile.flush()
             if piece == b"data: one\n\n" and not self.first_arrived.wait(3):
+                self.close_connection = True
                 return
 
     def log_message(self, *_: Any) -> None:
