@@ -88,16 +88,21 @@ class CatalogReader:
         return [from_row(kind, row) for row in self._rows(query, *equal.values())]
 
     def newest(
-        self, kind: type[T], limit_rows: int, before: tuple[int, str] | None = None
+        self,
+        kind: type[T],
+        limit_rows: int,
+        before: tuple[int, str] | None = None,
+        **equal: str,
     ) -> list[T]:
-        """At most ``limit_rows`` rows, newest first, behind those up to ``before``: the moment and
-        the key of the last one that was seen.
+        """At most ``limit_rows`` rows whose fields have these values, newest first, behind those up
+        to ``before``: the moment and the key of the last one that was seen.
         """
         moment, key = (kind.order or kind.key)[0], kind.key[0]
-        wanted, values = "1 = 1", []
+        wanted = " AND ".join(f"{field} = ?" for field in equal) or "1 = 1"
+        values: list[object] = list(equal.values())
         if before is not None:
-            wanted = f"({moment} < ? OR ({moment} = ? AND {key} < ?))"
-            values = [before[0], *before]
+            wanted += f" AND ({moment} < ? OR ({moment} = ? AND {key} < ?))"
+            values += [before[0], *before]
         query = (
             f"SELECT * FROM {kind.table} WHERE {wanted} "  # noqa: S608  (our own names)
             f"ORDER BY {moment} DESC, {key} DESC LIMIT ?"
@@ -131,7 +136,14 @@ def _sqlite_rows(path: Path, query: str, values: Sequence[object]) -> list[dict[
             sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S)
         ) as connection:
             connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(query, values)]
+            try:
+                return [dict(row) for row in connection.execute(query, values)]
+            except sqlite3.OperationalError as error:
+                if not str(error).startswith("no such table"):
+                    raise
+                # Of an earlier schema, until `selflow up` upgrades it; or this is no catalog
+                connection.execute("SELECT version_num FROM alembic_version")
+                return []
     except sqlite3.Error as error:
         cause_name = getattr(error, "sqlite_errorname", type(error).__name__)
         if cause_name in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
@@ -166,8 +178,8 @@ def check_schema(location: CatalogLocation) -> None:
     version, known = CatalogReader(location).schema_version(), _newest_migration()
     if version > known:
         raise StoreError(
-            f"the catalog {name_of(location)} has schema {version}; this program knows "
-            f"{known} alone",
+            f"the catalog {name_of(location)} has schema {version}; this program knows {known} "
+            "alone",
             "start the SelFlow that wrote it, or restore an older backup",
             CATALOG_NEWER,
         )
