@@ -13,6 +13,9 @@ from tests.conftest import missing
 
 HERE = Path(__file__).parents[2]
 WEB = "selflow/console/web"
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", "__pycache__", ".*_cache", "build", "dist", "node_modules", "static"
+)
 LIMIT_S = 240.0
 BUILD = """
 import sys
@@ -23,19 +26,9 @@ print(*WheelBuilder(sys.argv[1]).build(directory=sys.argv[2], versions=[sys.argv
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What git knows, with npm's packages as the checkout has them; the page is not built."""
-    names = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=HERE,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\0")
-    copy = tmp_path_factory.mktemp("sources")
-    for name in filter(None, names):
-        if (HERE / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(HERE / name, copy / name)
+    """The tree with npm's packages as it has them; the page is not built."""
+    copy = tmp_path_factory.mktemp("sources") / "tree"
+    shutil.copytree(HERE, copy, ignore=LEFT_OUT)
     packages = HERE / WEB / "node_modules"
     if not packages.exists():
         missing("the packages of the web page are not installed: make web")
