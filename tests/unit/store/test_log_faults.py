@@ -26,8 +26,9 @@ from selflow.core.errors import StoreError
 from selflow.store.log import EventLog
 from tests.unit.store.worlds import open_log, record
 folder = Path(sys.argv[1])
-def say(*words):
-    print(*words, flush=True)
+def say(*words):  # in one write, so that a kill leaves whole lines
+    sys.stdout.write(" ".join(map(str, words)) + "\\n")
+    sys.stdout.flush()
 """
 APPENDER = """
 first = int(sys.argv[2])
