@@ -144,6 +144,7 @@ def test_a_time_waits_for_its_command(file: HistoryFile, path: Path) -> None:
     assert (command.text, command.ts_us) == ("make test", 1_700_000_000_000_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["-u", "-s"], ids=["overwrites", "appends"])
 def test_a_real_bash_with_a_full_history_loses_nothing(
     file: HistoryFile, path: Path, tmp_path: Path, tool: Callable[[str], str], option: str

@@ -248,6 +248,7 @@ def _messages(repository: Path) -> list[Event]:
     return [event for event in events if event.kind == "commit.message"]
 
 
+@pytest.mark.slow
 def test_neither_authors_nor_messages_of_others_are_read(repository: Path) -> None:
     unknown = repr(list(import_git(repository, Progress())))
     _git(repository, "config", "user.email", "c@b.co")

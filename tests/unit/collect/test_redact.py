@@ -116,6 +116,7 @@ def test_no_planted_secret_survives_in_any_place(kind: str) -> None:
     campaign()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ANNOUNCED)
 def test_no_secret_survives_that_its_surroundings_announce(kind: str) -> None:
     drawn, surround = ANNOUNCED[kind]

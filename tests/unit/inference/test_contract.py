@@ -36,6 +36,7 @@ def taught(shared: World) -> Iterator[World]:
     school.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.label)
 def test_every_answer_is_as_documented(taught: World, operation: Any) -> None:
     def send(method: str, path: str, headers: dict[str, str], **more: Any) -> Any:

@@ -100,6 +100,7 @@ def test_a_promoted_agent_knows_every_line_in_its_place(owner: Owner) -> None:
     assert owner.learned() == again.state()
 
 
+@pytest.mark.slow
 def test_an_agent_learns_no_line_twice_where_the_log_is_learned_again(
     owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +163,7 @@ def of_adapter(learned: Any) -> Any:
     return tuner
 
 
+@pytest.mark.slow
 def test_an_adapter_follows_its_owner_while_it_serves(owner: Owner) -> None:
     adapted = owner.adapted()
     owner.promote(adapted)

@@ -318,6 +318,7 @@ def test_a_disk_that_refuses_a_checkpoint_is_said_and_stops_nothing(
     assert fresh.ask("GET", "/health").json()["status"] == "ok"
 
 
+@pytest.mark.slow
 def test_old_checkpoints_do_not_pile_up(worked: World) -> None:
     for _ in range(KEPT_STATES + 3):
         worked.happen(SETTINGS.checkpoint_steps)

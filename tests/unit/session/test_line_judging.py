@@ -157,6 +157,7 @@ def test_an_adapter_that_saves_nothing_is_left_out_of_an_agent_that_passes(
     assert judged.figures["parts"]["model"]["is_met"]
 
 
+@pytest.mark.slow
 def test_no_adapter_brings_an_agent_into_service_that_fails_without_it(
     catalog: Catalog, tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ def only(reader: CatalogReader) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_the_time_left_is_remaining_steps_times_the_median_step(
     place: RunPlace, reader: CatalogReader, clock: ManualClock
 ) -> None:
@@ -71,6 +72,7 @@ def test_the_time_left_is_remaining_steps_times_the_median_step(
     assert only(reader).tokens_per_s == pytest.approx(50.0)
 
 
+@pytest.mark.slow
 def test_the_time_left_stands_still_while_paused(
     place: RunPlace, reader: CatalogReader, clock: ManualClock
 ) -> None:
@@ -167,6 +169,7 @@ def test_a_killed_worker_leaves_its_last_point_and_is_lost(
     assert [run.state for run in runs(reader)] == ["lost", "lost"]
 
 
+@pytest.mark.slow
 def test_work_that_begins_again_is_a_series_of_its_own(
     place: RunPlace, reader: CatalogReader, clock: ManualClock
 ) -> None:
@@ -182,6 +185,7 @@ def test_work_that_begins_again_is_a_series_of_its_own(
     assert second["config"]["rank"] == 4
 
 
+@pytest.mark.slow
 def test_a_finalist_goes_on_behind_its_rung(
     place: RunPlace, root: Root, reader: CatalogReader, clock: ManualClock
 ) -> None:

@@ -189,6 +189,7 @@ def test_pauses_and_questions_while_an_adapter_learns_change_nothing(model: Byte
     assert pieces > 3 * 2 * model.shape.layers
 
 
+@pytest.mark.slow
 def test_what_comes_later_changes_nothing_that_an_adapter_said(model: ByteModel) -> None:
     stream, other = text_lines(3, 24), text_lines(4, 24)
     one, two = (

@@ -19,6 +19,7 @@ def rows(lines: list[bytes], user: str = "") -> list[Row]:
     return [(moment, line, b"", user) for moment, line in enumerate(lines)]
 
 
+@pytest.mark.slow
 def test_every_expert_has_every_figure() -> None:
     experts = evaluate_lines(rows(LINES), shared=SHARED)["experts"]
 
@@ -50,6 +51,7 @@ def test_moments_decide_the_order() -> None:
     assert evaluate_lines(there[::-1], shared=SHARED) == evaluate_lines(there, shared=SHARED)
 
 
+@pytest.mark.slow
 def test_each_user_has_a_past_of_their_own() -> None:
     ann, bob = rows(LINES, "ann"), rows(LINES, "bob")
     alone = evaluate_lines(ann, shared=SHARED)["experts"]["mix"]
@@ -77,6 +79,7 @@ def test_a_stream_without_lines_is_refused() -> None:
         evaluate_lines([])
 
 
+@pytest.mark.slow
 def test_models_are_judged_beside_the_rules_which_they_leave_alone() -> None:
     models = Models(tiny_model(), adapts=True, controls={"control": in_random_order})
     there = [*rows(LINES[:9], "ann"), *rows(LINES[:9], "bob")]

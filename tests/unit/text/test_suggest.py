@@ -175,6 +175,7 @@ def test_no_completion_ends_within_a_character(text: bytes, whole: bytes) -> Non
     assert whole_characters(text) == whole
 
 
+@pytest.mark.slow
 def test_what_is_shown_ends_behind_a_whole_character() -> None:
     suggester = Suggester(Mixer(SHARED))
     for word in ("für", "früh", "fünf", "frönen", "fäden") * 12:
@@ -239,6 +240,7 @@ def test_a_search_is_short_where_nothing_was_precise() -> None:
     assert before < 0.25
 
 
+@pytest.mark.slow
 def test_rules_look_for_completions_and_the_model_judges_them() -> None:
     rules, judged = Mixer(SHARED), Mixer(SHARED, [ByteExpert(tiny_model())])
     for mixer in (rules, judged):

@@ -22,6 +22,7 @@ def test_the_document_has_every_route() -> None:
     assert len(OPERATIONS) > 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.label)
 def test_every_answer_is_as_documented(asked: Console, operation: Any) -> None:
     def send(method: str, path: str, headers: dict[str, str], **more: Any) -> Any:

@@ -61,6 +61,7 @@ def test_without_a_discovery_there_is_no_map(console: Console, cli: Cli, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
 def test_each_view_and_table_is_a_picture(
     mapped: Console, cli: Cli, tmp_path: Path, kind: str, begins: bytes

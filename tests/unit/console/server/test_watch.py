@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from selflow.console.cli.watch_view import TOPICS
 from selflow.console.owner_client import follow_console
 from selflow.core.paths import Root
@@ -22,6 +24,7 @@ def restart(root: Root) -> None:
     write_ray_session(root, RaySession("127.0.0.1:1", is_ours=True, dashboard_port=None))
 
 
+@pytest.mark.slow
 def test_it_follows_on_when_the_console_is_started_again(session: Root) -> None:
     write_request(session, SessionRequest(assignments=(f"console.port={free_port()}",)))
     messages = follow_console(session, TOPICS, ManualClock())
