@@ -18,6 +18,7 @@ from selflow.store.pattern_records import BehaviourChange
 from selflow.store.records import (
     Consent,
     Fact,
+    Feedback,
     Predictor,
     Service,
 )
@@ -108,6 +109,14 @@ class CatalogReader:
             f"ORDER BY {moment} DESC, {key} DESC LIMIT ?"
         )
         return [from_row(kind, row) for row in self._rows(query, *values, limit_rows)]
+
+    def feedback_on(self, decision_ids: Sequence[str]) -> list[Feedback]:
+        """All that was said of some decisions, in the order in which it came."""
+        if not decision_ids:
+            return []
+        marks = ", ".join("?" * len(decision_ids))
+        query = f"SELECT * FROM feedback WHERE decision_id IN ({marks}) ORDER BY number"  # noqa: S608  (only marks)
+        return [from_row(Feedback, row) for row in self._rows(query, *decision_ids)]
 
     def behaviour_changes(self) -> list[BehaviourChange]:
         """New behaviour and drift that the newest finished discovery did not know."""

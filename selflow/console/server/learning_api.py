@@ -33,8 +33,9 @@ from selflow.console.server.wire_learning import (
     TrialsAnswer,
     VerdictItem,
 )
+from selflow.store.decision_view import decisions_page
 from selflow.store.pattern_map import PatternMap
-from selflow.store.records import AuditEntry, Cycle, Decision, Verdict
+from selflow.store.records import AuditEntry, Cycle, Verdict
 from selflow.store.routing_view import routing_document
 from selflow.store.row import document
 
@@ -133,8 +134,8 @@ def verdicts(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[Ver
 
 @routes.get("/api/decisions", "view")
 def decisions(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[DecisionItem]:
-    """Answered predictions with what the router chose."""
-    return Page[DecisionItem](**newest_page(model.catalog, Decision, limit, cursor))
+    """Answered predictions with what the router chose and what was said of them."""
+    return Page[DecisionItem](**decisions_page(model.catalog, limit, cursor))
 
 
 @routes.get("/api/audit", "admin")

@@ -262,8 +262,20 @@ class StagesAnswer(Answer):
     next: None
 
 
+class SaidItem(Answer):
+    """A word of feedback; no value if it was deleted with its events."""
+
+    id: str
+    metric: str
+    value: JsonValue
+    tags: dict[str, JsonValue]
+    at: str
+
+
 class DecisionItem(Answer):
-    """One answered prediction, and how the router chose who answers."""
+    """One answered prediction, how the router chose who answers, and of each metric of feedback the
+    last word.
+    """
 
     id: str
     at: str
@@ -272,6 +284,7 @@ class DecisionItem(Answer):
     predictions: list[JsonValue]
     experts: list[JsonValue]
     routing: dict[str, JsonValue] | None
+    feedback: list[SaidItem]
 
 
 class AuditItem(Answer):

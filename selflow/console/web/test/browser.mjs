@@ -186,6 +186,16 @@ await axe("a dialog");
 await page.getByRole("dialog").getByRole("button", { name: "Roll back" }).click();
 seen.act = await page.locator(".row[aria-live]", { hasText: "queued" }).first().innerText();
 
+// An answer was wrong: a thumb down with the right one.
+await open("/agents", "agent-versions");
+const wrong = page.locator("#decisions li").first();
+await wrong.getByText("Give the right answer").click();
+await wrong.getByLabel("What was right").fill("README.md");
+await axe("a right answer");
+if (shots) await page.screenshot({ path: join(shots, "right-answer-1400.png"), fullPage: true });
+await wrong.getByRole("button", { name: "Bad, this is right" }).click();
+await wrong.locator(".row[aria-live]", { hasText: "queued" }).waitFor();
+
 // A key pauses; the top bar says so until it is resumed.
 await page.locator("#content").focus();
 await page.keyboard.press(".");
