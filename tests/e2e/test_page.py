@@ -221,6 +221,19 @@ def test_curves_map_and_beliefs_are_drawn_from_what_was_written(
     assert (charts["/training"], charts["/patterns"], charts["/agents"]) == (3, 4, 3)
 
 
+def test_a_rectangle_on_the_map_tells_what_is_inside(seen: dict[str, Any]) -> None:
+    assert seen["inside"].startswith("320 windows inside: ")
+    assert "shell-make 25 %" in seen["inside"]
+
+
+def test_earlier_runs_the_queue_and_who_serves_what_are_told(seen: dict[str, Any]) -> None:
+    training, agents = (seen["pages"][path]["rows"] for path in ("/training", "/agents"))
+    assert "6.725" in training.partition("What earlier runs came to")[2]
+    assert "Nothing waits." in training
+    served = agents.partition("Who serves which pattern")[2].partition("What the router")[0]
+    assert "parser-tests-readme\tparser@000000000000 (+0.072)" in served
+
+
 def test_ray_down_is_said_and_an_act_waits(seen: dict[str, Any]) -> None:
     assert "queued" in seen["act"]
     assert "selflow up" in seen["act"]

@@ -25,6 +25,7 @@ from selflow.console.server.wire_learning import (
     AgreementAnswer,
     AuditItem,
     DecisionItem,
+    PastRun,
     PatternItem,
     PatternsAnswer,
     RoutingAnswer,
@@ -38,6 +39,7 @@ from selflow.store.pattern_map import PatternMap
 from selflow.store.records import AuditEntry, Cycle, Verdict
 from selflow.store.routing_view import routing_document
 from selflow.store.row import document
+from selflow.store.run_views import past_runs
 
 Name = Annotated[str, Path(max_length=200)]
 Filter = Annotated[str | None, Query(max_length=200)]
@@ -124,6 +126,12 @@ def trials(model: Model, cycle_id: Filter = None, agent: Filter = None) -> Trial
 def runs(model: Model, cycle_id: Filter = None) -> RunsAnswer:
     """Long work with its curves, of one cycle if it is named."""
     return RunsAnswer(items=run_items(model, cycle_id), next=None)
+
+
+@routes.get("/api/runs/history", "view")
+def runs_history(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[PastRun]:
+    """What the runs of all cycles came to, newest first, without their curves."""
+    return Page[PastRun](**past_runs(model.catalog, limit, cursor))
 
 
 @routes.get("/api/verdicts", "view")

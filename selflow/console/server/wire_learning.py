@@ -255,6 +255,29 @@ class RunsAnswer(Answer):
     next: None
 
 
+class PastRun(Answer):
+    """What a run came to. ``best_bits`` and ``last_bits`` are its loss on the tune part, of a run
+    that has none there its training loss (``measure`` says which); None before the first point.
+    ``seconds`` end with its last sign of life.
+    """
+
+    id: str
+    cycle_id: str
+    stage: str
+    agent: str
+    config: dict[str, JsonValue]
+    state: Literal["running", "rung", "finished", "failed", "lost"]
+    started_at: str
+    finished_at: str | None
+    seconds: float
+    step: int
+    steps: int
+    measure: Literal["tune", "training"] | None
+    best_bits: float | None
+    last_bits: float | None
+    error: str
+
+
 class StagesAnswer(Answer):
     """``GET /api/cycles/{id}/stages``: the journal, in the order of the work."""
 

@@ -116,6 +116,22 @@ for (const scheme of ["light", "dark"]) {
 
 seen.allBytes = await transferred();
 
+// A rectangle that is drawn over the whole map holds every window, a click takes it back.
+await open("/patterns", "patterns");
+await drawAll();
+const map = page.locator(".chart", { has: page.locator(".views") });
+const canvas = map.locator("canvas").first();
+await canvas.scrollIntoViewIfNeeded();
+const box = await canvas.boundingBox();
+await page.mouse.move(box.x + 12, box.y + 12);
+await page.mouse.down();
+await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 4 });
+await page.mouse.move(box.x + box.width - 12, box.y + box.height - 12, { steps: 4 });
+await page.mouse.up();
+const inside = map.locator("p[aria-live]");
+await inside.filter({ hasText: "shell-make" }).waitFor();
+seen.inside = await inside.innerText();
+
 // Figures are followed to their rows: pattern, its word, the events that hold it, one event.
 await open("/patterns", "patterns");
 await page.getByRole("link", { name: "shell-make" }).click();
