@@ -3,7 +3,7 @@
 from typing import Any
 
 from selflow.store.reading import CatalogReader
-from selflow.store.records import Decision
+from selflow.store.records import Decision, Feedback
 from selflow.store.row import document
 from selflow.store.row_listing import newest_page
 
@@ -11,16 +11,16 @@ _SHOWN = ("id", "metric", "value", "tags", "at")
 
 
 def decisions_page(reader: CatalogReader, limit: int, cursor: str | None = None) -> dict[str, Any]:
-    """The newest decisions, each with the ``feedback`` that stands: of each metric the last word.
+    """The newest decisions, each with the ``feedback`` that stands: of each metric the last.
 
     Raises:
         UsageError: It is not a cursor of ours.
     """
     page = newest_page(reader, Decision, limit, cursor)
     said: dict[str, list[dict[str, Any]]] = {item["id"]: [] for item in page["items"]}
-    for word in reader.feedback_on(list(said)):
-        if not word.is_superseded:
-            shown = document(word)
-            said[word.decision_id].append({name: shown[name] for name in _SHOWN})
+    for feedback in reader.learned(Feedback, decision_id=list(said)) if said else ():
+        if not feedback.is_superseded:
+            shown = document(feedback)
+            said[feedback.decision_id].append({name: shown[name] for name in _SHOWN})
     items = [{**item, "feedback": said[item["id"]]} for item in page["items"]]
     return {**page, "items": items}

@@ -33,11 +33,11 @@ def _row(decision: dict[str, Any]) -> list[object]:
     routing: Any = decision["routing"] or {}
     said = " ".join(str(first[name]) for name in ("kind", "subject") if name in first)
     chosen = [routing.get("arm"), routing.get("propensity")]
-    words = ", ".join(_word(item) for item in decision["feedback"])
-    return [decision["id"], decision["at"], said or None, first.get("p"), *chosen, words or None]
+    feedback = ", ".join(_said(item) for item in decision["feedback"])
+    return [decision["id"], decision["at"], said or None, first.get("p"), *chosen, feedback or None]
 
 
-def _word(said: dict[str, Any]) -> str:
+def _said(said: dict[str, Any]) -> str:
     value = said["value"]
     if isinstance(value, dict) and "labels" in value:
         value = "; ".join(" ".join(label) for label in value["labels"])

@@ -189,10 +189,11 @@ def test_a_right_answer_is_an_outcome_of_the_decision(console: Console, cli: Cli
     carried_out(console)
     told = console.ask("GET", answer.headers["location"]).json()
     assert told["state"] == "done"
-    thumb, outcome = console.catalog.feedback.routed_after(0, 10)
+    words = console.catalog.feedback.routed_after(0, 10)
 
-    assert (thumb.metric, thumb.value) == ("thumb", False)
-    assert outcome.metric == "outcome"
+    assert [word.metric for word in words] == ["thumb", "outcome"]
+    thumb, outcome = words
+    assert thumb.value is False
     assert outcome.value["labels"] == [["file.modify", "b.py"]]  # type: ignore[index,call-overload]
     assert outcome.routing["propensity"] == 0.25
     (listed,) = cli("decisions", "--json").document["items"]
