@@ -26,5 +26,6 @@ export const pastText = {
   measure: "Measured on",
   measures: { tune: "the tune part", training: "training" },
   steps: "Steps",
+  began: "Began",
   note: "Bits can be compared within one cycle: each has data of its own.",
 } as const;
