@@ -15,6 +15,7 @@ from selflow.store.command_records import Action, Command
 from selflow.store.pattern_records import Pattern
 from selflow.store.reading import CatalogReader
 from selflow.store.views import alive_patterns
+from serve.ratings import OUTCOME
 
 LOOK_S = 0.5
 """Between two looks for commands: what is asked for in the page happens within a second."""
@@ -84,9 +85,7 @@ class CommandRunner:
             "source.grant": self._grant,
             "source.revoke": self._revoke,
             "events.forget": self._forget,
-            "decision.rate": lambda it: catalog.feedback.record(
-                it.subject, "thumb", it.details["thumb"], {}, now_us, it.id
-            ),
+            "decision.rate": self._rate,
         }
 
     def _delete(self, command: Command) -> None:
@@ -95,6 +94,15 @@ class CommandRunner:
         delete = agents.delete if "@" in command.subject else agents.delete_base
         for sha256 in delete(command.subject, now_us, command.actor):
             ArtifactStore(self._root.artifacts).remove(sha256)
+
+    def _rate(self, command: Command) -> None:
+        """A thumb, and what was right as an outcome: both are learned like any feedback."""
+        said, now_us = command.details, self._clock.now_us()
+        record = self._catalog.feedback.record
+        record(command.subject, "thumb", said["thumb"], {}, now_us, command.id)
+        if OUTCOME in said:
+            key = f"{command.id}/{OUTCOME}"
+            record(command.subject, OUTCOME, said[OUTCOME], {}, now_us, key)
 
     def _edit(self, command: Command) -> None:
         given: Mapping[str, Any] = command.details

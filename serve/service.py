@@ -36,6 +36,7 @@ from selflow.sdk.wire import (
 )
 from selflow.store.catalog import Catalog
 from selflow.store.decisions import FEEDBACK_LIMIT_US
+from selflow.store.outcomes import stored_outcome
 from selflow.store.records import Decision, Feedback
 from serve.checkpoints import Checkpoints
 from serve.model_registry import PREDICT, ModelRegistry, Speakers
@@ -50,7 +51,6 @@ _LEAST_P = 1e-12
 _ROWS = 500
 _TEXT_ID = re.compile(r"^(?:chat)?cmpl-")
 """A text's id stands for its decision's."""
-PREDICTIONS = frozenset({"pool", "routed"})
 _log = logging.getLogger(__name__)
 
 
@@ -202,7 +202,7 @@ class PredictionService:
                 "there is no decision of this id",
                 "use the decision_id of a prediction",
             )
-        if labels and decision.mode not in PREDICTIONS:
+        if labels and not decision.is_prediction:
             raise ApiError(
                 400,
                 "validation_failed",
@@ -214,7 +214,10 @@ class PredictionService:
                 raise ApiError(409, "too_late", "the decision is older than 30 days")
             return graded.model_copy(update={"feedback_id": None})
         value: Json
-        value = self._outcome(labels) if labels else (redacted.subject if said else request.value)
+        if labels:
+            value = stored_outcome([(one.kind, one.subject) for one in labels], self.cursor)
+        else:
+            value = redacted.subject if said else request.value
         key = _scoped_key(idempotency_key, decision.id, request.metric_name)
         self._suggestions.decisions.settle(decision.id)
         feedback_id = self._catalog.feedback.record(
@@ -229,8 +232,12 @@ class PredictionService:
 
     def learn(self, events: Sequence[Stored]) -> None:
         """Learn the next events of the log, each outcome at its place among them; now and then
-        save.
+        save. The owner's corrections come with them: they are stored by the supervisor.
         """
+        try:
+            self._read_outcomes()
+        except StoreError as error:  # they wait, and are read with the next events
+            _log.warning("outcomes were not read: %s", error)
         for stored in events:
             self._teach_due()
             for grade in self._state.learn(stored):
@@ -280,13 +287,6 @@ class PredictionService:
             for one in labels_of(value)
         )
         return tuple(OutcomeLabel(kind=event.kind, subject=event.subject) for event in events)
-
-    def _outcome(self, labels: Sequence[OutcomeLabel]) -> Json:
-        """The stored form: the labels, and after which event of the log they are learned."""
-        return {
-            "labels": [[label.kind, label.subject] for label in labels],
-            "after_seq": self.cursor,
-        }
 
     def _read_outcomes(self) -> None:
         while rows := self._catalog.feedback.after(self._read_number, _ROWS):

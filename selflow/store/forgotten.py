@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from selflow.core.events import Json
 from selflow.store.audit import chain
+from selflow.store.command_records import Command
 from selflow.store.database import Database, find, put
 from selflow.store.lineage import Affected
 from selflow.store.pattern_records import BehaviourChange, Pattern
@@ -44,9 +45,9 @@ class Forgotten:
                 put(connection, replace(stage, sha256=None))
 
     def blank(self, holds: Holds, since_us: int) -> dict[str, int]:
-        """Take the words out of patterns, changes of behaviour, and of decisions since the first
-        deleted event with what was said of them. Rows stay, and with them every count, propensity
-        and number.
+        """Take the words out of patterns, changes of behaviour, corrections, and of decisions since
+        the first deleted event with what was said of them. Rows stay, and with them every count,
+        propensity and number.
 
         Returns:
             How many rows of each kind have changed.
@@ -57,6 +58,7 @@ class Forgotten:
                 "changes": _blank_changes(connection, holds),
                 "decisions": _blank_decisions(connection, holds, since_us),
                 "feedback": _blank_feedback(connection, holds, since_us),
+                "commands": _blank_corrections(connection, holds),
             }
 
     def write_back(self) -> bool:
@@ -112,5 +114,16 @@ def _blank_feedback(connection: Connection, holds: Holds, since_us: int) -> int:
         tags: Mapping[str, Json] = feedback.tags
         if holds(feedback.value) or holds(dict(tags)):
             put(connection, replace(feedback, value=None, tags={}))
+            changed += 1
+    return changed
+
+
+def _blank_corrections(connection: Connection, holds: Holds) -> int:
+    """A right answer that the owner gave stands in the act by which it was given, too."""
+    changed = 0
+    for command in find(connection, Command, action="decision.rate"):
+        if holds(dict(command.details)):
+            thumb = {"thumb": command.details["thumb"]}
+            put(connection, replace(command, details=thumb))
             changed += 1
     return changed

@@ -9,7 +9,16 @@ from typing import Any
 
 from selflow.core.clock import rfc3339
 from selflow.store.reading import CatalogReader
-from selflow.store.records import AgentVersion, Artifact, Base, Cycle, Decision, Verdict, version_of
+from selflow.store.records import (
+    AgentVersion,
+    Artifact,
+    Base,
+    Cycle,
+    Decision,
+    Parent,
+    Verdict,
+    version_of,
+)
 
 TINY = "selflow-tiny"
 LINES = "byte model of lines"
@@ -28,7 +37,7 @@ def models_document(reader: CatalogReader, artifacts: Path) -> dict[str, Any]:
     versions = sorted(reader.learned(AgentVersion), key=lambda version: -version.created_at_us)
     verdicts = {row.id: row for row in reader.learned(Verdict)}
     upto = {row.id: row.upto_seq for row in reader.learned(Cycle)}
-    items = []
+    items, made_from = [], _made_from(reader)
     for sha256, base in _all_bases(bases, versions).items():
         on_it = [version for version in versions if version.base_sha256 == sha256]
         standing = [version for version in on_it if not version.is_gone]
@@ -36,6 +45,7 @@ def models_document(reader: CatalogReader, artifacts: Path) -> dict[str, Any]:
             {
                 **_on_disk(sha256, known, artifacts),
                 **_base(sha256, base),
+                "made_from": made_from.get(sha256, []),
                 "last_seq": upto.get(base.cycle_id) if base else None,
                 "kept_because": why_base_stays(base, standing),
             }
@@ -46,11 +56,24 @@ def models_document(reader: CatalogReader, artifacts: Path) -> dict[str, Any]:
                 {
                     **_on_disk(version.sha256, known, artifacts),
                     **_adapter(version, base, verdict),
+                    "made_from": made_from.get(version.sha256, []),
                     "last_seq": upto.get(version.cycle_id),
                     "kept_because": why_version_stays(version),
                 }
             )
     return {"items": items, "disk": _disk(known, artifacts), "next": None}
+
+
+def _made_from(reader: CatalogReader) -> dict[str, list[str]]:
+    """By artifact what its lineage records: numbers of events of the log, which no other event gets
+    again, and hashes of artifacts, each the SHA-256 of the names and contents of its files.
+    """
+    known: dict[str, list[str]] = {}
+    for parent in reader.learned(Parent):
+        is_span = parent.kind != "artifact"
+        span = f"{parent.kind} {parent.first_seq} to {parent.last_seq}"
+        known.setdefault(parent.child, []).append(span if is_span else f"sha256:{parent.id}")
+    return known
 
 
 def why_base_stays(base: Base | None, on_it: Iterable[AgentVersion]) -> str:

@@ -78,14 +78,17 @@ class CatalogReader:
             **{row["name"]: row["n"] for row in self._rows(parts)},
         }
 
-    def learned(self, kind: type[T], **equal: str) -> list[T]:
-        """The cycles, stages, patterns, agent versions, ... whose fields have these values, in the
-        order in which they came.
+    def learned(self, kind: type[T], **equal: str | list[str]) -> list[T]:
+        """The cycles, stages, patterns, agent versions, ... whose fields have these values, or one
+        of a list of at least one, in the order in which they came.
         """
-        wanted = " AND ".join(f"{field} = ?" for field in equal) or "1 = 1"
+        values = {name: [it] if isinstance(it, str) else it for name, it in equal.items()}
+        conditions = (f"{name} IN ({', '.join('?' * len(some))})" for name, some in values.items())
+        wanted = " AND ".join(conditions) or "1 = 1"
         order = ", ".join((*kind.order, *kind.key))
         query = f"SELECT * FROM {kind.table} WHERE {wanted} ORDER BY {order}"  # noqa: S608  (ours)
-        return [from_row(kind, row) for row in self._rows(query, *equal.values())]
+        given = [value for some in values.values() for value in some]
+        return [from_row(kind, row) for row in self._rows(query, *given)]
 
     def newest(
         self,

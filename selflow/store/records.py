@@ -146,6 +146,11 @@ class Decision(Row):
     like.
     """
 
+    @property
+    def is_prediction(self) -> bool:
+        """Whether it said what comes next, so that an outcome can grade it; else it is a text."""
+        return self.mode in {"pool", "routed"}
+
 
 @dataclass(frozen=True, slots=True)
 class Feedback(Row):

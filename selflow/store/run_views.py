@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from selflow.core.clock import parse_ts_us
 from selflow.core.events import Json
 from selflow.store.reading import CatalogReader
 from selflow.store.records import Cycle, Trial
 from selflow.store.row import document
+from selflow.store.row_listing import newest_page
 from selflow.store.run_records import Run, is_lost
 
 _SEARCHES = ("grow:", "adapt:")
@@ -23,6 +25,18 @@ _SHOWN = (
     "checks",
     "eta_s",
     "started_at",
+)
+_SUMMED = (
+    "id",
+    "cycle_id",
+    "stage",
+    "agent",
+    "config",
+    "started_at",
+    "finished_at",
+    "step",
+    "steps",
+    "error",
 )
 _Point = tuple[int, float]
 
@@ -44,6 +58,33 @@ def run_item(run: Run) -> dict[str, Any]:
     """A run as JSON."""
     values = document(run)
     return {**{name: values[name] for name in values if name != "host"}, "eta_s": run.eta_s}
+
+
+def past_runs(reader: CatalogReader, limit: int, cursor: str | None = None) -> dict[str, Any]:
+    """Runs of all cycles, newest first, without their curves: what each came to.
+
+    Raises:
+        UsageError: It is not a cursor of ours.
+    """
+    page = newest_page(reader, Run, limit, cursor)
+    working = {item["cycle_id"] for item in page["items"] if item["state"] == "running"}
+    states = {run.id: run.state for cycle_id in working for run in runs(reader, cycle_id)}
+    items = [_summary(item, states.get(item["id"], item["state"])) for item in page["items"]]
+    return {**page, "items": items}
+
+
+def _summary(run: Mapping[str, Any], state: str) -> dict[str, Any]:
+    """Best and last loss: on the tune part, of a run that has none there in training."""
+    curve = [loss for _, loss in run["checks"] or run["losses"]]
+    end_us = parse_ts_us(run["finished_at"] or run["updated_at"])
+    return {
+        **{name: run[name] for name in _SUMMED},
+        "state": state,
+        "seconds": (end_us - parse_ts_us(run["started_at"])) / 1e6,
+        "measure": ("tune" if run["checks"] else "training") if curve else None,
+        "best_bits": min(curve, default=None),
+        "last_bits": curve[-1] if curve else None,
+    }
 
 
 def trial_items(

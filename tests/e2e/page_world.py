@@ -8,7 +8,7 @@ import numpy as np
 
 from selflow.core.clock import SystemClock
 from selflow.core.codec import encode_record
-from selflow.core.events import Event
+from selflow.core.events import Event, Json
 from selflow.core.grants import OWNER
 from selflow.core.notice_kinds import NoticeKind
 from selflow.core.paths import Root
@@ -34,7 +34,7 @@ from selflow.store.row_writer import writing
 from selflow.store.run_records import Run
 
 MINUTE_US = 60_000_000
-EVENTS = 600
+EVENTS, DECISIONS = 600, 60
 LONG = "x" * 10_000
 MARKUP = "<img src=x onerror=alert(1)>"
 RIGHT_TO_LEFT = "קובץ חדש.txt"
@@ -149,11 +149,13 @@ def _write_learning(insert: Callable[[Any], Any], now_us: int) -> None:
         for at, item in enumerate(summary)
     }
     insert(Beliefs(1, {"summary": summary, "surfaces": {"next": arms}}, 703, now_us))
-    for at in range(60):
+    for at in range(DECISIONS):
         routing = {"arm": "pool", "surface": "next", "propensity": 0.81, "policy": "thompson"}
         routing |= {"explored": at % 7 == 0, "forced": at % 11 == 0}
-        at_us = now_us - (60 - at) * 9 * MINUTE_US
-        insert(Decision(f"dec_{at:02}", at_us, "routed", 0, [], [], None, routing))
+        at_us = now_us - (DECISIONS - at) * 9 * MINUTE_US
+        guesses: list[Json] = [{"kind": "file.modify", "subject": SUBJECTS[0], "p": 0.4}]
+        guesses = guesses if at == DECISIONS - 1 else []
+        insert(Decision(f"dec_{at:02}", at_us, "routed", 0, guesses, [], None, routing))
 
 
 def _write_version(

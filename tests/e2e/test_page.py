@@ -19,10 +19,14 @@ from urllib.parse import quote_plus, urlsplit
 
 import pytest
 
+from actors.command_runner import CommandRunner
 from actors.ray_head import next_free_port
 from selflow.console.page_opening import page_url
+from selflow.core.clock import SystemClock
+from selflow.core.paths import Root
 from selflow.core.processes import living_console
 from selflow.core.session_files import Endpoints, RaySession, write_endpoints, write_ray_session
+from selflow.store.catalog import Catalog
 from selflow.store.reading import CatalogReader
 from selflow.store.records import AuditEntry
 from tests.conftest import missing
@@ -217,6 +221,19 @@ def test_curves_map_and_beliefs_are_drawn_from_what_was_written(
     assert (charts["/training"], charts["/patterns"], charts["/agents"]) == (3, 4, 3)
 
 
+def test_a_rectangle_on_the_map_tells_what_is_inside(seen: dict[str, Any]) -> None:
+    assert seen["inside"].startswith("320 windows inside: ")
+    assert "shell-make 25 %" in seen["inside"]
+
+
+def test_earlier_runs_the_queue_and_who_serves_what_are_told(seen: dict[str, Any]) -> None:
+    training, agents = (seen["pages"][path]["rows"] for path in ("/training", "/agents"))
+    assert "6.725" in training.partition("What earlier runs came to")[2]
+    assert "Nothing waits." in training
+    served = agents.partition("Who serves which pattern")[2].partition("What the router")[0]
+    assert "parser-tests-readme\tparser@000000000000 (+0.072)" in served
+
+
 def test_ray_down_is_said_and_an_act_waits(seen: dict[str, Any]) -> None:
     assert "queued" in seen["act"]
     assert "selflow up" in seen["act"]
@@ -305,6 +322,26 @@ def test_a_token_is_shown_once_and_revoked_where_it_is_listed(
 def test_what_serves_cannot_be_deleted_and_what_does_not_waits(seen: dict[str, Any]) -> None:
     assert seen["deletable"] == 2
     assert "queued" in seen["deleteAct"]
+
+
+def test_a_right_answer_is_told_by_the_command_line(
+    world: World, seen: dict[str, Any], tmp_path: Path
+) -> None:
+    assert seen["act"]  # the browser has been there
+    root = Root(tmp_path, tmp_path)
+    shutil.copytree(world.root.path, root.path, dirs_exist_ok=True, ignore=_sockets)
+    catalog = Catalog.open(root.catalog)
+    CommandRunner(root, catalog, SystemClock(), lambda _: None).once()
+    catalog.close()
+    (newest, *_) = json.loads(world.ok("--home", str(root.path), "decisions", "--json"))["items"]
+
+    said = {word["metric"]: word["value"] for word in newest["feedback"]}
+    assert said["thumb"] is False
+    assert said["outcome"] == {"labels": [["file.modify", "README.md"]], "after_seq": EVENTS}
+
+
+def _sockets(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if (Path(folder) / name).is_socket()]
 
 
 def _audit(world: World) -> list[dict[str, Any]]:

@@ -5,9 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from selflow.core.invocation import Invocation, table
+from selflow.store.decision_view import decisions_page
 from selflow.store.reading import CatalogReader
-from selflow.store.records import Decision
-from selflow.store.row import document
 
 
 def decisions(
@@ -18,21 +17,28 @@ def decisions(
 ) -> None:
     """List answered predictions, newest first.
 
-    To say what an answer was worth: selflow feedback DECISION thumb true.
+    To say what an answer was worth: selflow feedback DECISION thumb true. What was right: selflow
+    feedback DECISION outcome '[{"kind": "file.modify", "subject": "README.md"}]'.
     """
     call: Invocation = ctx.obj
-    newest = CatalogReader(call.catalog_location()).newest(Decision, limit)
-    if not newest:
+    page = decisions_page(CatalogReader(call.catalog_location()), limit)
+    if not page["items"]:
         call.note("no prediction has been answered yet; to ask for one: selflow predict")
-    rows = [_row(decision) for decision in newest]
-    names = ["decision", "at", "first prediction", "p", "arm", "propensity"]
-    call.show({"items": [document(item) for item in newest], "next": None}, table(names, rows))
+    names = ["decision", "at", "first prediction", "p", "arm", "propensity", "feedback"]
+    call.show({**page, "next": None}, table(names, [_row(item) for item in page["items"]]))
 
 
-def _row(decision: Decision) -> list[object]:
-    first: Any = decision.predictions[0] if decision.predictions else {}
-    routing: Any = decision.routing or {}
+def _row(decision: dict[str, Any]) -> list[object]:
+    first: Any = decision["predictions"][0] if decision["predictions"] else {}
+    routing: Any = decision["routing"] or {}
     said = " ".join(str(first[name]) for name in ("kind", "subject") if name in first)
-    moment = document(decision)["at"]
-    propensity = routing.get("propensity")
-    return [decision.id, moment, said or None, first.get("p"), routing.get("arm"), propensity]
+    chosen = [routing.get("arm"), routing.get("propensity")]
+    feedback = ", ".join(_said(item) for item in decision["feedback"])
+    return [decision["id"], decision["at"], said or None, first.get("p"), *chosen, feedback or None]
+
+
+def _said(said: dict[str, Any]) -> str:
+    value = said["value"]
+    if isinstance(value, dict) and "labels" in value:
+        value = "; ".join(" ".join(label) for label in value["labels"])
+    return f"{said['metric']} {str(value).lower() if isinstance(value, bool) else value}"

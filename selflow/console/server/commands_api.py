@@ -1,11 +1,12 @@
 """What the owner asks for: each act is an audited row that the supervisor carries out."""
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Path, Request, Response
 from pydantic import Field
 
+from selflow.collect.redact import make_redactor
 from selflow.console.server.learning_view import find_cycle, find_pattern
 from selflow.console.server.paging import Cursor, Limit, newest_page
 from selflow.console.server.preconditions import RepeatedError, check_if_match, queue_once
@@ -14,15 +15,17 @@ from selflow.console.server.routes import Routes, actor_of
 from selflow.console.server.wire import Page
 from selflow.console.server.wire_stream import CommandItem
 from selflow.core.errors import ApiError, UsageError
-from selflow.core.events import Json
+from selflow.core.events import Event, Json
 from selflow.sdk.wire import Request as Body
 from selflow.store.command_records import Action, Command
+from selflow.store.outcomes import stored_outcome
 from selflow.store.records import AgentVersion, Consent, Decision
 from selflow.store.row import document
 from selflow.store.row_writer import writing
 from selflow.store.views import alive_patterns
 
 MAX_TITLE_CHARACTERS = 200
+MAX_LABEL_CHARACTERS = 4_096
 Name = Annotated[str, Path(max_length=200)]
 Title = Annotated[str, Field(max_length=MAX_TITLE_CHARACTERS)]
 routes = Routes()
@@ -42,9 +45,13 @@ class PatternChange(Body):
 
 
 class Thumb(Body):
-    """``POST /api/decisions/{id}/feedback``: true is a thumb up."""
+    """``POST /api/decisions/{id}/feedback``: true is a thumb up. ``label`` is the right answer, the
+    subject of what really came; ``kind`` its kind, that of the first prediction if none is named.
+    """
 
     thumb: bool
+    label: Annotated[str, Field(min_length=1, max_length=MAX_LABEL_CHARACTERS)] | None = None
+    kind: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
 
 class MergeRequest(Body):
@@ -115,11 +122,31 @@ def rate(
     decision_id: Name, body: Thumb, request: Request, response: Response, model: Model
 ) -> CommandAnswer:
     """Say whether an answer was good: feedback ``thumb`` on the decision, from which the router
-    learns with the propensity that the decision holds.
+    learns with the propensity that the decision holds. With a ``label`` also feedback ``outcome``,
+    from which router and predictor learn as from any other.
     """
-    if not model.catalog.learned(Decision, id=decision_id):
-        raise ApiError(404, "decision_not_found", "there is no such decision", "GET /api/decisions")
-    return queue(request, response, model, "decision.rate", decision_id, {"thumb": body.thumb})
+    for decision in model.catalog.learned(Decision, id=decision_id):
+        details: dict[str, Json] = {"thumb": body.thumb}
+        if body.label is not None:
+            details["outcome"] = _correction(model, decision, body.kind, body.label)
+        return queue(request, response, model, "decision.rate", decision_id, details)
+    raise ApiError(404, "decision_not_found", "there is no such decision", "GET /api/decisions")
+
+
+def _correction(
+    model: ReadModel, decision: Decision, kind: str | None, label: str
+) -> dict[str, Json]:
+    """What was right, redacted before it is written anywhere; it came after all that is stored."""
+    if not decision.is_prediction:
+        raise UsageError("label: this decision is a text", "send the thumb alone")
+    first: Any = decision.predictions[0] if decision.predictions else {}
+    named = kind or first.get("kind")
+    if not named:
+        raise UsageError("kind: the decision predicted nothing", "say of which kind the label is")
+    fill = model.fill()
+    said = Event(model.clock.now_us(), "feedback", str(named), label)
+    right = make_redactor(model.settings().privacy).redact(said)
+    return stored_outcome([(right.kind, right.subject)], fill.last_seq if fill else 0)
 
 
 @routes.change("PATCH", "/api/patterns/{name}", "operate", status=202)

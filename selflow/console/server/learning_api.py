@@ -25,6 +25,7 @@ from selflow.console.server.wire_learning import (
     AgreementAnswer,
     AuditItem,
     DecisionItem,
+    PastRun,
     PatternItem,
     PatternsAnswer,
     RoutingAnswer,
@@ -33,10 +34,12 @@ from selflow.console.server.wire_learning import (
     TrialsAnswer,
     VerdictItem,
 )
+from selflow.store.decision_view import decisions_page
 from selflow.store.pattern_map import PatternMap
-from selflow.store.records import AuditEntry, Cycle, Decision, Verdict
+from selflow.store.records import AuditEntry, Cycle, Verdict
 from selflow.store.routing_view import routing_document
 from selflow.store.row import document
+from selflow.store.run_views import past_runs
 
 Name = Annotated[str, Path(max_length=200)]
 Filter = Annotated[str | None, Query(max_length=200)]
@@ -125,6 +128,12 @@ def runs(model: Model, cycle_id: Filter = None) -> RunsAnswer:
     return RunsAnswer(items=run_items(model, cycle_id), next=None)
 
 
+@routes.get("/api/runs/history", "view")
+def runs_history(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[PastRun]:
+    """What the runs of all cycles came to, newest first, without their curves."""
+    return Page[PastRun](**past_runs(model.catalog, limit, cursor))
+
+
 @routes.get("/api/verdicts", "view")
 def verdicts(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[VerdictItem]:
     """Verdicts of the gate with all their numbers."""
@@ -133,8 +142,8 @@ def verdicts(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[Ver
 
 @routes.get("/api/decisions", "view")
 def decisions(model: Model, limit: Limit = 50, cursor: Cursor = None) -> Page[DecisionItem]:
-    """Answered predictions with what the router chose."""
-    return Page[DecisionItem](**newest_page(model.catalog, Decision, limit, cursor))
+    """Answered predictions with what the router chose and what was said of them."""
+    return Page[DecisionItem](**decisions_page(model.catalog, limit, cursor))
 
 
 @routes.get("/api/audit", "admin")

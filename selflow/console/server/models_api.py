@@ -19,7 +19,8 @@ routes = Routes()
 
 class ModelItem(Answer):
     """A base, or a version of an agent that stands on one (``base_id``). It learned from the events
-    up to ``last_seq``; ``numbers`` are those of its verdict. ``kept_because`` says why it may not
+    up to ``last_seq``; ``made_from`` is what its lineage records: spans of numbers of events, and
+    hashes of artifacts. ``numbers`` are those of its verdict. ``kept_because`` says why it may not
     be deleted; empty if it may.
     """
 
@@ -38,6 +39,7 @@ class ModelItem(Answer):
     size_bytes: int
     is_on_disk: bool
     last_seq: int | None
+    made_from: list[str]
     kept_because: str
     created_at: str | None
 

@@ -255,6 +255,29 @@ class RunsAnswer(Answer):
     next: None
 
 
+class PastRun(Answer):
+    """What a run came to. ``best_bits`` and ``last_bits`` are its loss on the tune part, of a run
+    that has none there its training loss (``measure`` says which); None before the first point.
+    ``seconds`` end with its last sign of life.
+    """
+
+    id: str
+    cycle_id: str
+    stage: str
+    agent: str
+    config: dict[str, JsonValue]
+    state: Literal["running", "rung", "finished", "failed", "lost"]
+    started_at: str
+    finished_at: str | None
+    seconds: float
+    step: int
+    steps: int
+    measure: Literal["tune", "training"] | None
+    best_bits: float | None
+    last_bits: float | None
+    error: str
+
+
 class StagesAnswer(Answer):
     """``GET /api/cycles/{id}/stages``: the journal, in the order of the work."""
 
@@ -262,8 +285,20 @@ class StagesAnswer(Answer):
     next: None
 
 
+class SaidItem(Answer):
+    """A word of feedback; no value if it was deleted with its events."""
+
+    id: str
+    metric: str
+    value: JsonValue
+    tags: dict[str, JsonValue]
+    at: str
+
+
 class DecisionItem(Answer):
-    """One answered prediction, and how the router chose who answers."""
+    """One answered prediction, how the router chose who answers, and of each metric of feedback the
+    last word.
+    """
 
     id: str
     at: str
@@ -272,6 +307,7 @@ class DecisionItem(Answer):
     predictions: list[JsonValue]
     experts: list[JsonValue]
     routing: dict[str, JsonValue] | None
+    feedback: list[SaidItem]
 
 
 class AuditItem(Answer):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from selflow.store.catalog import Catalog
+from selflow.store.outcomes import stored_outcome
 from tests.unit.inference.worlds import ROUND, World, context
 
 
@@ -62,6 +63,21 @@ def test_an_outcome_after_a_context_teaches(world: World) -> None:
 
     assert before == 0.0
     assert p_of_new_habit() > 0.2
+
+
+def test_an_outcome_that_another_process_stored_teaches_with_the_next_events(world: World) -> None:
+    catalog = Catalog.open(world.root.catalog)
+    for number in range(6):
+        asked = world.predict(context=context(world, "make"))
+        right = stored_outcome([("shell.command", "make install")], world.feed.last_seq())
+        now_us = world.clock.now_us()
+        catalog.feedback.record(asked["decision_id"], "outcome", right, {}, now_us, str(number))
+    catalog.close()
+    world.happen(1)
+    world.catch_up()
+    guesses = world.predict(context=context(world, "make"), top_k=50)["predictions"]
+
+    assert sum(guess["p"] for guess in guesses if guess["subject"] == "make install") > 0.2
 
 
 def test_an_outcome_of_the_live_tail_teaches_nothing_twice(world: World) -> None:

@@ -18,6 +18,7 @@ from selflow.store.catalog import Catalog
 from selflow.store.command_records import Command
 from selflow.store.forget_preview import forget_command
 from selflow.store.log import EventLog
+from selflow.store.outcomes import stored_outcome
 from selflow.store.records import Artifact, Decision, Parent
 from selflow.testing import ManualClock
 from tests.unit.store.worlds import START_US, open_log
@@ -101,6 +102,24 @@ def test_a_deletion_reaches_everything_that_was_made_from_it(world: World) -> No
     assert (one.predictions, len(two.predictions)) == ([], 1)
     cycle = world.catalog.cycles.open()
     assert cycle is not None  # what is left is learned again
+
+
+def test_a_deletion_reaches_a_right_answer_and_the_act_that_gave_it(world: World) -> None:
+    now_us = world.clock.now_us()
+    for at, said in ((5, "/w/geheim/5.py"), (1, "/w/open/1.py")):
+        details = {"thumb": False, "outcome": stored_outcome([("file.modify", said)], 100)}
+        given = Command(f"cmd_r{at}", "decision.rate", "two", details, OWNER, "queued", now_us)
+        world.catalog.commands.add(given)
+    world.runner().once()
+    assert world.holds(b"geheim/5.py")
+    world.ask()
+    world.runner().once()
+
+    assert world.holds(b"geheim") == []
+    five, one = (world.catalog.commands.find(f"cmd_r{at}") for at in (5, 1))
+    assert five is not None
+    assert one is not None
+    assert (dict(five.details), len(one.details)) == ({"thumb": False}, 2)
 
 
 def test_a_failed_stage_is_told_and_goes_on_when_asked_again(

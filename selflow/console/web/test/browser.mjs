@@ -116,6 +116,22 @@ for (const scheme of ["light", "dark"]) {
 
 seen.allBytes = await transferred();
 
+// A rectangle that is drawn over the whole map holds every window, a click takes it back.
+await open("/patterns", "patterns");
+await drawAll();
+const map = page.locator(".chart", { has: page.locator(".views") });
+const canvas = map.locator("canvas").first();
+await canvas.scrollIntoViewIfNeeded();
+const box = await canvas.boundingBox();
+await page.mouse.move(box.x + 12, box.y + 12);
+await page.mouse.down();
+await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 4 });
+await page.mouse.move(box.x + box.width - 12, box.y + box.height - 12, { steps: 4 });
+await page.mouse.up();
+const inside = map.locator("p[aria-live]");
+await inside.filter({ hasText: "shell-make" }).waitFor();
+seen.inside = await inside.innerText();
+
 // Figures are followed to their rows: pattern, its word, the events that hold it, one event.
 await open("/patterns", "patterns");
 await page.getByRole("link", { name: "shell-make" }).click();
@@ -185,6 +201,16 @@ await page.getByRole("button", { name: "Roll back" }).click();
 await axe("a dialog");
 await page.getByRole("dialog").getByRole("button", { name: "Roll back" }).click();
 seen.act = await page.locator(".row[aria-live]", { hasText: "queued" }).first().innerText();
+
+// An answer was wrong: a thumb down with the right one.
+await open("/agents", "agent-versions");
+const wrong = page.locator("#decisions li").first();
+await wrong.getByText("Give the right answer").click();
+await wrong.getByLabel("What was right").fill("README.md");
+await axe("a right answer");
+if (shots) await page.screenshot({ path: join(shots, "right-answer-1400.png"), fullPage: true });
+await wrong.getByRole("button", { name: "Bad, this is right" }).click();
+await wrong.locator(".row[aria-live]", { hasText: "queued" }).waitFor();
 
 // A key pauses; the top bar says so until it is resumed.
 await page.locator("#content").focus();

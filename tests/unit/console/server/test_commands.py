@@ -1,11 +1,15 @@
 """What the owner asks for in the console: queued, audited, carried out, and told."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from actors.command_runner import CommandRunner
 from selflow.core.grants import OWNER
+from selflow.core.settings import RouterSettings
+from selflow.route.bandit import Beliefs
+from selflow.route.learner import learn
 from selflow.store.command_records import Command
 from selflow.store.records import Decision
 from tests.unit.console.conftest import Cli
@@ -163,6 +167,75 @@ def test_a_thumb_becomes_feedback_with_the_decisions_propensity(console: Console
     assert second.routing["propensity"] == 0.25
     missing = console.ask("POST", "/api/decisions/none/feedback", "operate", json={"thumb": True})
     assert missing.json()["code"] == "decision_not_found"
+
+
+def corrected(console: Console, more: dict[str, Any], mode: str = "routed") -> Any:
+    """Give a thumb down with a right answer to a decision that guessed a.py."""
+    guess = {"kind": "file.modify", "subject": "a.py", "p": 0.5, "experts": []}
+    routing = {"arm": "pool", "surface": "next", "propensity": 0.25}
+    said = Decision("dec_1", NOW_US, mode, 1, [guess], [], None, routing)
+    if console.catalog.decisions.find("dec_1") is None:
+        console.catalog.decisions.record(said)
+    body = {"thumb": False, **more}
+    return console.ask("POST", "/api/decisions/dec_1/feedback", "operate", json=body)
+
+
+def carried_out(console: Console) -> None:
+    CommandRunner(console.root, console.catalog, console.clock, never).once()
+
+
+def test_a_right_answer_is_an_outcome_of_the_decision(console: Console, cli: Cli) -> None:
+    answer = corrected(console, {"label": "b.py"})
+    carried_out(console)
+    told = console.ask("GET", answer.headers["location"]).json()
+    assert told["state"] == "done"
+    words = console.catalog.feedback.routed_after(0, 10)
+
+    assert [word.metric for word in words] == ["thumb", "outcome"]
+    thumb, outcome = words
+    assert thumb.value is False
+    assert outcome.value["labels"] == [["file.modify", "b.py"]]  # type: ignore[index,call-overload]
+    assert outcome.routing["propensity"] == 0.25
+    (listed,) = cli("decisions", "--json").document["items"]
+    assert [said["metric"] for said in listed["feedback"]] == ["thumb", "outcome"]
+    assert "thumb false, outcome file.modify b.py" in cli("decisions").out
+    (shown,) = console.ask("GET", "/api/decisions").json()["items"]
+    assert shown["feedback"] == listed["feedback"]
+
+
+def test_the_router_learns_from_a_right_answer_as_from_an_outcome(console: Console) -> None:
+    routing = {"latency_s": 0.0, "tokens": 0.0, "forced": False, "version": "1"}
+    corrected(console, {"label": "a.py"})
+    carried_out(console)
+    words = [
+        replace(word, routing={**word.routing, **routing})
+        for word in console.catalog.feedback.routed_after(0, 10)
+    ]
+    arm = learn(Beliefs(), words, RouterSettings()).surfaces["next"]["pool"]
+
+    assert [word.reward for word in arm.recent] == [0.0, 1.0]  # it was the first guess after all
+
+
+def test_a_right_answer_is_redacted_before_it_is_written_anywhere(console: Console) -> None:
+    secret = "ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"
+    corrected(console, {"label": f"curl -H {secret}", "kind": "shell.command"})
+    (queued,) = console.catalog.commands.open()
+    assert secret not in str(queued.details)
+    carried_out(console)
+
+    outcome = console.catalog.feedback.after(0, 10)[-1]
+    assert outcome.value["labels"] == [["shell.command", "curl -H <SECRET>"]]  # type: ignore[index,call-overload]
+
+
+@pytest.mark.parametrize("more", [{"label": ""}, {"label": "x" * 4_097}, {"label": ["a.py"]}])
+def test_a_right_answer_is_bounded(console: Console, more: dict[str, Any]) -> None:
+    assert corrected(console, more).status_code == 400
+    assert console.catalog.commands.open() == []
+
+
+def test_a_text_takes_a_thumb_alone(console: Console) -> None:
+    assert corrected(console, {"label": "b.py"}, "text").status_code == 400
+    assert corrected(console, {}, "text").status_code == 202
 
 
 def test_the_command_line_lists_the_decisions(console: Console, cli: Cli) -> None:

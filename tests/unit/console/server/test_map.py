@@ -99,6 +99,10 @@ def test_trials_and_runs_are_those_of_the_command_line(console: Console, cli: Cl
     (run,) = console.ask("GET", f"/api/runs?cycle_id={cycle.id}").json()["items"]
     assert (run["stage"], run["losses"][0]) == ("grow:writing", [1, 7.0])
     assert "3 of 80" in cli("trials").out
+    recorder.check(6.8)
+    (past,) = console.ask("GET", "/api/runs/history").json()["items"]
+    assert (past["best_bits"], past["last_bits"], past["measure"]) == (6.5, 6.8, "tune")
+    assert (past["state"], past["step"], past["seconds"]) == (run["state"], 3, 3.0)
     assert console.ask("GET", "/api/runs?cycle_id=other").json()["items"] == []
 
 

@@ -1,14 +1,17 @@
 """Models in the console, as on the command line, and deleting one by a command."""
 
 from selflow.core.events import Json
-from selflow.store.records import Decision
+from selflow.store.records import Artifact, Decision, Parent
 from tests.unit.console.conftest import Cli
 from tests.unit.console.server.test_commands import asked
 from tests.unit.console.server.worlds import NOW_US, Console
-from tests.unit.store.worlds import register
+from tests.unit.store.worlds import begun, register
 
 
 def test_models_are_those_of_the_command_line(console: Console, cli: Cli) -> None:
+    cycle, base = begun(console.catalog, NOW_US), Artifact("b" * 64, "base", 10, {})
+    parents = [Parent("events", "log", 1, 9), Parent("artifact", "c" * 64)]
+    console.catalog.cycles.stage_done(cycle.id, "base", base, parents, {}, NOW_US)
     register(console.catalog, "a", now_us=NOW_US)
     shown = console.ask("GET", "/api/models").json()
     printed = cli("models", "--json").document
@@ -17,6 +20,7 @@ def test_models_are_those_of_the_command_line(console: Console, cli: Cli) -> Non
 
     assert shown == printed
     assert [item["kind"] for item in shown["items"]] == ["base", "adapter"]
+    assert sorted(shown["items"][0]["made_from"]) == ["events 1 to 9", f"sha256:{'c' * 64}"]
     assert "byte model of lines" in cli("models").out
 
 

@@ -72,10 +72,18 @@ export const folderText = {
 
 export const decisionText = {
   title: "The newest answers",
-  why: "A thumb is feedback on that answer; the router learns from it who should answer.",
+  why: "A thumb is feedback on that answer: the router learns from it who should answer. From a right answer the predictor learns, too.",
   up: "Good",
   down: "Bad",
   nothing: "(no prediction)",
+  wrong: "Give the right answer",
+  kind: "Kind of the right answer",
+  right: "What was right",
+  correct: "Bad, this is right",
+  saidUp: "good",
+  saidDown: "bad",
+  saidRight: (subjects: readonly string[]): string => `right: ${subjects.join(", ")}`,
+  said: (words: string): string => `You said: ${words}`,
   arm: (arm: string, propensity: string): string =>
     propensity ? `by ${arm}, chosen with probability ${propensity}` : `by ${arm}`,
 } as const;

@@ -25,6 +25,7 @@ import type {
   RulesAnswer,
   RulesPreview,
   SelectionBody,
+  PastRun,
   RunItem,
   SettingItem,
   SettingsAnswer,
@@ -56,6 +57,7 @@ export type Cycle = CycleItem;
 export type Stage = StageItem;
 export type Trial = TrialItem;
 export type Run = RunItem;
+export type EarlierRun = PastRun;
 export type Consent = ConsentItem;
 export type EventSourceCount = StreamItem;
 export type Audit = AuditItem;
