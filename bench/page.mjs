@@ -1,6 +1,6 @@
 // Opens the console's pages in the system's Chromium, cold and warm, and prints what DevTools told
 // as JSON, for bench/page.py. Environment: CHROMIUM, WEB (the folder with playwright-core), URLS
-// (JSON: one address with a one-time code for each cold load), PAGES (JSON: path and figure),
+// (JSON: one address with a one-time code for each cold load), PAGES (JSON: paths),
 // WARM (loads), IDLE_S, SHOT (a file, optional).
 import { createRequire } from "node:module";
 
@@ -8,7 +8,7 @@ const { chromium } = createRequire(`${process.env.WEB}/package.json`)("playwrigh
 const urls = JSON.parse(process.env.URLS);
 const pages = JSON.parse(process.env.PAGES);
 const base = new URL(urls[0]).origin;
-const LIVE = "stored-events";
+const LIVE = 'data[data-figure="stored-events"]';
 const seen = { cold: [], warm: [], pages: {}, outside: [], faults: [], csp: [] };
 
 const browser = await chromium.launch({
@@ -43,10 +43,10 @@ async function profile() {
 }
 
 /** One load: milliseconds from the navigation's start, and bytes on the wire until complete. */
-async function load({ page, wire }, url, figure) {
+async function load({ page, wire }, url, first) {
   wire.bytes = 0;
   await page.goto(url);
-  await page.locator(`data[data-figure="${figure}"]`).first().waitFor();
+  await page.locator(first).first().waitFor();
   const cards = await page.evaluate(() => performance.now());
   await page.waitForFunction(() => !document.querySelector(".skeleton"));
   const complete = await page.evaluate(() => performance.now());
@@ -64,9 +64,9 @@ for (const url of urls) {
 for (let at = 0; at < Number(process.env.WARM); at += 1) {
   seen.warm.push(await load(last, `${base}/`, LIVE));
 }
-for (const [path, figure] of pages) {
+for (const path of pages) {
   seen.pages[path] = [];
-  for (let at = 0; at < 3; at += 1) seen.pages[path].push(await load(last, base + path, figure));
+  for (let at = 0; at < 3; at += 1) seen.pages[path].push(await load(last, base + path, "main h1"));
 }
 await load(last, `${base}/`, LIVE);
 const busyS = async () => (await last.tools.send("Performance.getMetrics")).metrics

@@ -26,15 +26,7 @@ from selflow.core.session_files import Endpoints, write_endpoints
 
 WEB = Path(__file__).parents[1] / "selflow/console/web"
 COLD, WARM, IDLE_S = 5, 15, 30
-PAGES = (
-    ("/activity", "activity-events"),
-    ("/patterns", "patterns"),
-    ("/training", "newest-cycle"),
-    ("/agents", "agent-versions"),
-    ("/privacy", "stored-events"),
-    ("/models", "models"),
-    ("/settings", "changed-settings"),
-)
+PAGES = ("/activity", "/patterns", "/training", "/agents", "/privacy", "/models", "/settings")
 CARDS_MS, COMPLETE_MS, COLD_KB, WARM_KB, BUSY_PERCENT, RSS_MB = 500, 2_000, 450, 80, 8, 75
 
 
@@ -107,11 +99,11 @@ def _bounded(seen: dict[str, Any], rss_mb: float) -> list[tuple[str, float, str,
 
 
 def _said(loads: list[dict[str, float]]) -> str:
-    paint, cards, size = (median(load[part] for load in loads) for part in _PARTS)
-    return f"paint {paint:.0f} ms, figures {cards:.0f} ms, {size / 1e3:.0f} kB"
+    paint, complete, size = (median(load[part] for load in loads) for part in _PARTS)
+    return f"paint {paint:.0f} ms, complete {complete:.0f} ms, {size / 1e3:.0f} kB"
 
 
-_PARTS = ("paint", "cards", "bytes")
+_PARTS = ("paint", "complete", "bytes")
 
 
 if __name__ == "__main__":
