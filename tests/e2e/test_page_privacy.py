@@ -13,20 +13,21 @@ import pytest
 from tests.e2e import test_page
 from tests.e2e.conftest import World
 from tests.e2e.page_world import EVENTS
+from tests.e2e.quiet import Network
 from tests.waiting import PATIENCE
 
 LIMIT_S = 60.0
-world = test_page.world
+world, network, trace = test_page.world, test_page.network, test_page.trace
 
 
 @pytest.fixture
-def seen(world: World, tool: Callable[[str], str]) -> dict[str, object]:
+def seen(world: World, network: Network, tool: Callable[[str], str]) -> dict[str, object]:
     """What one visit saw."""
     chromium, node = tool("chromium"), tool("node")
     command = [str(Path(sys.executable).with_name("selflow")), "forget", "--resume"]
     with tempfile.TemporaryDirectory() as profile:
         done = subprocess.run(
-            [node, str(test_page.WEB / "test/privacy.mjs")],
+            [*network.enter, node, str(test_page.WEB / "test/privacy.mjs")],
             env={
                 **world.environ,
                 "HOME": profile,
