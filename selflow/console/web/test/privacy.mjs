@@ -58,6 +58,8 @@ await page.locator("#events tbody tr").first().waitFor();
 seen.rows = await page.locator("#events tbody tr").allInnerTexts();
 
 await page.goto(`${base}/privacy`);
+await page.waitForFunction(() => // counted from the log since the console started
+  document.querySelector('data[data-figure="stored-events"]')?.value === "600");
 seen.before = await figure("stored-events");
 const rules = page.locator("#rules");
 await rules.getByLabel("Path").fill("src/");
