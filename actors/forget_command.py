@@ -9,12 +9,13 @@ import typer
 
 from actors.forgetting import Forgetter
 from selflow.collect.selecting import matches_of
-from selflow.core.clock import SystemClock, parse_ts_us
+from selflow.core.clock import SystemClock
 from selflow.core.errors import StoreError, UsageError
 from selflow.core.grants import OWNER
 from selflow.core.ids import new_id
 from selflow.core.invocation import Invocation, printable
 from selflow.core.selection import END_US, EventSelection
+from selflow.core.until import named_moment_us
 from selflow.store.command_records import Command
 from selflow.store.commands.opening import open_catalog
 from selflow.store.forget_preview import Preview, forget_command, preview
@@ -65,8 +66,8 @@ def forget(  # noqa: PLR0913  (one for each option)
         _resume(call)
         return
     selection = EventSelection(
-        since_us=_moment("--since", since, 0),
-        until_us=_moment("--until", until, END_US),
+        since_us=named_moment_us("--since", since, 0, repeats_value=True),
+        until_us=named_moment_us("--until", until, END_US, repeats_value=True),
         source=source,
         kind=kind,
         app=app,
@@ -175,14 +176,3 @@ def _lines(known: Preview | None) -> Iterator[str]:
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN_NAMES:,} more" if len(names) > _SHOWN_NAMES else ""
     return printable(", ".join(names[:_SHOWN_NAMES]) or "none") + more
-
-
-def _moment(option: str, text: str | None, default_us: int) -> int:
-    if text is None:
-        return default_us
-    try:
-        return parse_ts_us(text)
-    except ValueError as error:
-        raise UsageError(
-            f"invalid {option}: {printable(text)}", "give a time such as 2026-01-31"
-        ) from error

@@ -1,4 +1,4 @@
-"""Ends that the owner names: a duration from now, a date, or tomorrow."""
+"""Moments that a person names: a time, or an end as a duration from now, a date or tomorrow."""
 
 import re
 from datetime import datetime, time, timedelta, tzinfo
@@ -26,10 +26,34 @@ def end_us(text: str, now_us: int, zone: tzinfo | None = None) -> int:
     try:
         return _next_midnight_us(now_us, zone) if wanted == TOMORROW else parse_ts_us(wanted)
     except ValueError as error:
-        shown = wanted if wanted.isprintable() else "(not printable)"
         raise UsageError(
-            f"invalid end: {shown[:60]}",
+            f"invalid end: {_shown(wanted)}",
             "give a duration such as 90m, 12h or 30d, tomorrow, or a date such as 2027-01-31",
+        ) from error
+
+
+def named_moment_us(
+    name: str, text: str | None, default_us: int, *, repeats_value: bool = False
+) -> int:
+    """The moment of a parameter or an option; ``default_us`` where nothing was given.
+
+    Args:
+        name: What the moment is called there.
+        text: As ``parse_ts_us`` takes it.
+        default_us: Of a text that is None.
+        repeats_value: Whether the error may show the text: in a terminal, not in an answer.
+
+    Raises:
+        UsageError: It names no moment.
+    """
+    if text is None:
+        return default_us
+    try:
+        return parse_ts_us(text)
+    except ValueError as error:
+        value = f": {_shown(text)}" if repeats_value else ""
+        raise UsageError(
+            f"invalid {name}{value}", "give a time such as 2026-01-31 or 2026-01-31T12:00:00Z"
         ) from error
 
 
@@ -50,3 +74,7 @@ def _next_midnight_us(now_us: int, zone: tzinfo | None) -> int:
     here = as_datetime(now_us).astimezone(zone or owner_zone())
     midnight = datetime.combine(here.date() + timedelta(days=1), time(), here.tzinfo)
     return round(midnight.timestamp()) * 1_000_000
+
+
+def _shown(text: str) -> str:
+    return text[:60] if text.isprintable() else "(not printable)"

@@ -13,9 +13,10 @@ from selflow.console.event_listing import (
     next_cursor,
     parse_cursor,
 )
-from selflow.core.clock import Clock, SystemClock, parse_ts_us
+from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import UsageError
 from selflow.core.invocation import Invocation, printable
+from selflow.core.until import named_moment_us
 
 if TYPE_CHECKING:
     from selflow.core.events import Stored
@@ -53,8 +54,8 @@ def events(  # noqa: PLR0913  (one parameter for each option)
     """
     call: Invocation = ctx.obj
     wanted = EventQuery(
-        _moment("--since", since, 0),
-        _moment("--until", until, END_US),
+        named_moment_us("--since", since, 0, repeats_value=True),
+        named_moment_us("--until", until, END_US, repeats_value=True),
         source,
         kind,
         cursor=_cursor(cursor) if cursor else None,
@@ -112,18 +113,6 @@ def _line(stored: "Stored") -> str:
     event = stored.event
     moment = event.ts.strftime("%Y-%m-%d %H:%M:%S")
     return printable(f"{moment}  {event.source:<10}  {event.kind:<16}  {event.subject}")
-
-
-def _moment(option: str, text: str | None, default_us: int) -> int:
-    if text is None:
-        return default_us
-    try:
-        return parse_ts_us(text)
-    except ValueError as error:
-        raise UsageError(
-            f"invalid {option}: {printable(text)}",
-            "give a time such as 2026-01-31 or 2026-01-31T12:00:00Z",
-        ) from error
 
 
 def _cursor(text: str) -> tuple[int, int]:

@@ -28,9 +28,10 @@ from selflow.console.server.wire_data import (
     SourcesAnswer,
 )
 from selflow.console.source_listing import sources_document
-from selflow.core.clock import parse_ts_us, rfc3339
+from selflow.core.clock import rfc3339
 from selflow.core.errors import UsageError
 from selflow.core.events import Stored
+from selflow.core.until import named_moment_us
 from selflow.search.rollups import DAY_US, HOUR_US, Group
 from selflow.store.log import LogReader
 
@@ -40,7 +41,6 @@ MAX_DAYS = 366
 MAX_EXAMINED_EVENTS = 2_000
 """Of those that hold the words of a search, in one answer: about 20 ms."""
 _SEARCH_EVENTS = 500
-_NEVER = "give a time such as 2026-01-31 or 2026-01-31T12:00:00Z"
 Text = Annotated[str | None, Query(max_length=200)]
 Folder = Annotated[str | None, Query(max_length=400)]
 _TERM = re.compile(r"\w")
@@ -70,7 +70,12 @@ def events(  # noqa: PLR0913  (one for each filter)
     behind a sentence of an answer; of those, all that are still stored come at once.
     """
     wanted = EventQuery(
-        _moment("since", since, 0), _moment("until", until, END_US), source, kind, app, folder
+        named_moment_us("since", since, 0),
+        named_moment_us("until", until, END_US),
+        source,
+        kind,
+        app,
+        folder,
     )
     if folder is not None and q is None and _TERM.search(folder):
         q = folder  # its words are in the index
@@ -105,8 +110,8 @@ def activity(
     by: Literal["source", "kind", "app"] = "source",
 ) -> ActivityAnswer:
     """Events per hour or day, of the last week if no time is given."""
-    until_us = _moment("until", until, model.clock.now_us() + 1)
-    since_us = _moment("since", since, until_us - 7 * DAY_US)
+    until_us = named_moment_us("until", until, model.clock.now_us() + 1)
+    since_us = named_moment_us("since", since, until_us - 7 * DAY_US)
     if until_us - since_us > MAX_DAYS * DAY_US:
         raise UsageError(f"the range is longer than {MAX_DAYS} days", "ask for a shorter one")
     bin_us = HOUR_US if bin == "hour" else DAY_US
@@ -133,8 +138,8 @@ def folders(
     folders, or the second ``within`` one of the first; each with its events in the time of the same
     length before.
     """
-    until_us = _moment("until", until, model.clock.now_us() + 1)
-    since_us = _moment("since", since, until_us - 7 * DAY_US)
+    until_us = named_moment_us("until", until, model.clock.now_us() + 1)
+    since_us = named_moment_us("since", since, until_us - 7 * DAY_US)
     sums, more = model.index.folders(since_us, until_us, within)
     earlier, _ = model.index.folders(2 * since_us - until_us, since_us, within)
     before = {one.folder: one.events for one in earlier}
@@ -227,12 +232,3 @@ def _stored(log: LogReader, seqs: Iterable[int]) -> Iterator[Stored]:
 def _page(matches: list[Stored], following: str | None) -> Page[EventItem]:
     items = [EventItem.model_validate(event_document(stored)) for stored in matches]
     return Page[EventItem](items=items, next=following)
-
-
-def _moment(name: str, text: str | None, default_us: int) -> int:
-    if text is None:
-        return default_us
-    try:
-        return parse_ts_us(text)
-    except ValueError as error:
-        raise UsageError(f"invalid {name}", _NEVER) from error

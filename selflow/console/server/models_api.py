@@ -9,8 +9,8 @@ from fastapi import Query, Request, Response
 from selflow.console.server.commands_api import CommandAnswer, Name, queue
 from selflow.console.server.read_model import Model
 from selflow.console.server.routes import Routes
-from selflow.core.clock import parse_ts_us
-from selflow.core.errors import ApiError, UsageError
+from selflow.core.errors import ApiError
+from selflow.core.until import named_moment_us
 from selflow.sdk.wire import Answer
 from selflow.store.models import answered_at, models_document
 
@@ -87,11 +87,7 @@ def models(model: Model) -> ModelsAnswer:
 @routes.get("/api/models/answered", "view")
 def answered(model: Model, at: Annotated[str, Query(max_length=60)]) -> AnsweredAnswer:
     """What answered at a moment."""
-    try:
-        at_us = parse_ts_us(at)
-    except ValueError as error:
-        raise UsageError(f"at: {error}", "for example 2027-01-31T14:03:00Z") from error
-    return AnsweredAnswer(items=answered_at(model.catalog, at_us))
+    return AnsweredAnswer(items=answered_at(model.catalog, named_moment_us("at", at, 0)))
 
 
 @routes.change("DELETE", "/api/models/{model_id}", "operate", status=202)

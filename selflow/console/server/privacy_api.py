@@ -22,12 +22,12 @@ from selflow.console.server.wire_privacy import (
     RulesPreview,
     SelectionBody,
 )
-from selflow.core.clock import parse_ts_us
-from selflow.core.errors import ApiError, UsageError
+from selflow.core.errors import ApiError
 from selflow.core.events import Stored
 from selflow.core.ids import new_id
 from selflow.core.privacy_rules import add_rules, added_rules
 from selflow.core.selection import END_US, EventSelection
+from selflow.core.until import named_moment_us
 from selflow.store.command_records import Command
 from selflow.store.forget_preview import Preview, forget_command, preview
 from selflow.store.row_writer import writing
@@ -123,8 +123,8 @@ def _rules(model: ReadModel) -> RulesAnswer:
 
 def _preview(model: ReadModel, body: SelectionBody) -> Preview:
     selection = EventSelection(
-        since_us=_moment("since", body.since, 0),
-        until_us=_moment("until", body.until, END_US),
+        since_us=named_moment_us("since", body.since, 0),
+        until_us=named_moment_us("until", body.until, END_US),
         source=body.source,
         kind=body.kind,
         app=body.app,
@@ -148,12 +148,3 @@ class _SharedLog:
         """Events behind a sequence number."""
         with self._model.reading() as log:
             return log.read(after_seq, limit_events) if log else []
-
-
-def _moment(name: str, text: str | None, default_us: int) -> int:
-    if text is None:
-        return default_us
-    try:
-        return parse_ts_us(text)
-    except ValueError as error:
-        raise UsageError(f"invalid {name}", "give a time such as 2026-01-31") from error

@@ -220,11 +220,8 @@ class TrialsAnswer(Answer):
     next: None
 
 
-class RunItem(Answer):
-    """Long work in one process: a stage, or a configuration of a search (then with ``config``).
-    ``lost``: its process is gone; the last point stays. ``step_s`` is the median of the last 20
-    step times, ``eta_s`` the remaining steps times that.
-    """
+class RunFacts(Answer):
+    """What is known of every run: which it is, how it stands, and how far it came."""
 
     id: str
     cycle_id: str
@@ -233,18 +230,26 @@ class RunItem(Answer):
     config: dict[str, JsonValue]
     state: Literal["running", "rung", "finished", "failed", "lost"]
     started_at: str
-    updated_at: str
     finished_at: str | None
-    pid: int
     step: int
     steps: int
+    error: str
+
+
+class RunItem(RunFacts):
+    """Long work in one process: a stage, or a configuration of a search (then with ``config``).
+    ``lost``: its process is gone; the last point stays. ``step_s`` is the median of the last 20
+    step times, ``eta_s`` the remaining steps times that.
+    """
+
+    updated_at: str
+    pid: int
     tokens: int
     tokens_per_s: float | None
     step_s: float | None
     memory_bytes: int
     losses: list[tuple[int, float]]
     checks: list[tuple[int, float]]
-    error: str
     eta_s: float | None
 
 
@@ -255,27 +260,16 @@ class RunsAnswer(Answer):
     next: None
 
 
-class PastRun(Answer):
+class PastRun(RunFacts):
     """What a run came to. ``best_bits`` and ``last_bits`` are its loss on the tune part, of a run
     that has none there its training loss (``measure`` says which); None before the first point.
     ``seconds`` end with its last sign of life.
     """
 
-    id: str
-    cycle_id: str
-    stage: str
-    agent: str
-    config: dict[str, JsonValue]
-    state: Literal["running", "rung", "finished", "failed", "lost"]
-    started_at: str
-    finished_at: str | None
     seconds: float
-    step: int
-    steps: int
     measure: Literal["tune", "training"] | None
     best_bits: float | None
     last_bits: float | None
-    error: str
 
 
 class StagesAnswer(Answer):

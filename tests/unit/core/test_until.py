@@ -1,4 +1,4 @@
-"""Ends that the owner names."""
+"""Moments and ends that a person names."""
 
 from datetime import UTC
 from zoneinfo import ZoneInfo
@@ -7,7 +7,7 @@ import pytest
 
 from selflow.core.clock import parse_ts_us, rfc3339
 from selflow.core.errors import UsageError
-from selflow.core.until import end_us, pause_text
+from selflow.core.until import end_us, named_moment_us, pause_text
 
 NOW_US = parse_ts_us("2026-03-28T22:30:00Z")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -48,3 +48,13 @@ def test_a_pause_says_its_end_with_the_date_only_on_another_day() -> None:
     assert len(pause_text(soon, NOW_US)) == len("paused until 14:00")
     assert pause_text(later, NOW_US).startswith("paused until 2026-04-0")
     assert pause_text(None, NOW_US) == "paused until you resume"
+
+
+def test_an_answer_does_not_repeat_what_was_no_moment_and_a_terminal_does() -> None:
+    with pytest.raises(UsageError, match=r"^invalid since$") as answered:
+        named_moment_us("since", "soon", 0)
+    with pytest.raises(UsageError, match=r"^invalid --since: soon$"):
+        named_moment_us("--since", "soon", 0, repeats_value=True)
+
+    assert "2026-01-31" in answered.value.hint
+    assert named_moment_us("since", None, 7) == 7
