@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import psutil
 
+from selflow.core.processes import after_boot_us
 from selflow.core.session_files import ProcessRecord
 
 _REPLICA = "ray::ServeReplica:selflow"
@@ -18,8 +19,8 @@ def node_processes() -> list[ProcessRecord]:
         with suppress(psutil.Error):
             title = (process.cmdline() or [""])[0]
             name = title if title.startswith("ray::") else process.name()
-            started_at_us = round(process.create_time() * 1e6)
-            records.append(ProcessRecord(name, process.pid, started_at_us))
+            if (began_us := after_boot_us(process.pid)) is not None:
+                records.append(ProcessRecord(name, process.pid, began_us))
     return records
 
 

@@ -35,7 +35,15 @@ class Process:
 
 def started_at_us(pid: int) -> int | None:
     """When the living process of this number began, UTC microseconds, exact to 10 ms; None if there
-    is none.
+    is none. It moves when the machine's clock is set.
+    """
+    began_us = after_boot_us(pid)
+    return None if began_us is None else _boot_us() + began_us
+
+
+def after_boot_us(pid: int) -> int | None:
+    """How long after the machine's start the living process of this number began, exact to 10 ms;
+    None if there is none.
     """
     try:
         stat = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
@@ -44,13 +52,12 @@ def started_at_us(pid: int) -> int | None:
     fields = stat.rpartition(")")[2].split()
     if fields[0] in {"Z", "X"}:
         return None
-    return _boot_us() + int(fields[_START_FIELD]) * 1_000_000 // os.sysconf("SC_CLK_TCK")
+    return int(fields[_START_FIELD]) * 1_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 def is_running(record: ProcessRecord) -> bool:
     """Whether the process of this record still runs; another one may have its number."""
-    now_us = started_at_us(record.pid)
-    return now_us is not None and abs(now_us - record.started_at_us) <= _CLOCK_SLACK_US
+    return after_boot_us(record.pid) == record.after_boot_us
 
 
 def began_before(pid: int, moment_us: int) -> bool:
@@ -74,7 +81,7 @@ def living_console(root: Root) -> ConsoleRecord | None:
 def this_process(name: str) -> ProcessRecord:
     """The record of this process."""
     pid = os.getpid()
-    return ProcessRecord(name, pid, started_at_us(pid) or 0)
+    return ProcessRecord(name, pid, after_boot_us(pid) or 0)
 
 
 def look(pid: int) -> Process | None:

@@ -97,11 +97,13 @@ class SessionRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProcessRecord:
-    """A process that was seen: number and start time together name it for life."""
+    """A process that was seen: its number, and how long after the machine's start it began, name it
+    for life. No clock that is set later changes that.
+    """
 
     name: str
     pid: int
-    started_at_us: int
+    after_boot_us: int
 
 
 @dataclass(frozen=True, slots=True)

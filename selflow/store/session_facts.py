@@ -36,7 +36,8 @@ class SessionFacts:
         rows = known.get("processes", ())
         trigger = known.get("trigger")
         parsed = {
-            "processes": tuple(ProcessRecord(**row) for row in rows),
+            # A session of an earlier SelFlow wrote moments, by which no process is known any more
+            "processes": tuple(ProcessRecord(**row) for row in rows if "after_boot_us" in row),
             "trigger": None if trigger is None else TriggerLimits(**trigger),
             "ingested": IngestCounts(**known.get("ingested", {})),
         }

@@ -118,7 +118,7 @@ def bind(wished_port: int) -> socket.socket:
 
 def _record(root: Root, port: int, wished_port: int) -> None:
     me, url = this_process("console"), f"http://127.0.0.1:{port}"
-    identity = (me.name, me.pid, me.started_at_us)
+    identity = (me.name, me.pid, me.after_boot_us)
     write_console(root, ConsoleRecord(*identity, url, wished_port, version("selflow")))
     if (known := read_endpoints(root)) is not None:
         write_endpoints(root, replace(known, console=url))

@@ -232,8 +232,8 @@ def test_a_process_of_the_session_is_found_by_its_mark(root: Root, child: Child)
 def test_a_noted_process_counts_while_it_is_the_same(
     cli: Cli, catalog: Catalog, child: Child
 ) -> None:
-    began_us = round(psutil.Process(child.pid).create_time() * 1e6)
-    another = ProcessRecord("another", os.getppid(), began_us - 5_000_000_000)
+    began_us = processes.after_boot_us(child.pid) or 0
+    another = ProcessRecord("another", os.getppid(), began_us + 10_000)
     catalog.facts.set_processes([another, ProcessRecord("x", child.pid, began_us)], NOW_US)
     found = cli("status", "--json").document["processes"]
 
@@ -248,6 +248,14 @@ def test_the_start_of_a_process_is_the_kernels(dead_pid: int) -> None:
     assert abs(began_us - psutil.Process().create_time() * 1e6) < 20_000
     assert processes.started_at_us(dead_pid) is None
     assert processes.look(dead_pid) is None
+
+
+def test_a_process_stays_the_same_when_the_clock_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, began_us = processes.this_process("own"), processes.started_at_us(os.getpid())
+    monkeypatch.setattr(processes, "_boot_us", lambda: 1_000_000)
+
+    assert processes.started_at_us(os.getpid()) != began_us
+    assert processes.is_running(own)
 
 
 def test_a_session_without_its_keeper_is_degraded(
@@ -265,7 +273,7 @@ def test_a_session_without_its_keeper_is_degraded(
 def test_the_keeper_is_among_the_processes_and_in_their_sum(
     cli: Cli, root: Root, child: Child
 ) -> None:
-    write_keeper(root, ProcessRecord("keeper", child.pid, processes.started_at_us(child.pid) or 0))
+    write_keeper(root, ProcessRecord("keeper", child.pid, processes.after_boot_us(child.pid) or 0))
     found = cli("status", "--json").document
 
     assert found["keeper"] == {"state": "running", "pid": child.pid}

@@ -7,7 +7,7 @@ import pytest
 
 from selflow.core.histogram import Histogram
 from selflow.core.ingest_counts import IngestCounts
-from selflow.core.processes import started_at_us
+from selflow.core.processes import after_boot_us
 from selflow.core.session_files import ProcessRecord
 from selflow.store.log import EventLog
 from selflow.store.session_facts import SessionFacts
@@ -49,7 +49,7 @@ def school(world: World) -> Iterator[School]:
 
 
 def test_every_metric_with_a_subject_is_there(school: School) -> None:
-    world, durations, own = school.world, Histogram(), started_at_us(os.getpid())
+    world, durations, own = school.world, Histogram(), after_boot_us(os.getpid())
     assert own is not None
     durations.observe(0.002)
     now_us = world.clock.now_us()

@@ -76,7 +76,7 @@ def test_a_console_that_died_is_started_again(root: Root, monkeypatch: pytest.Mo
 
 def test_a_living_console_is_left_alone(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
     me = this_process("console")
-    record = ConsoleRecord(me.name, me.pid, me.started_at_us, "http://127.0.0.1:1", 1)
+    record = ConsoleRecord(me.name, me.pid, me.after_boot_us, "http://127.0.0.1:1", 1)
     write_console(root, record)
     started: list[Root] = []
     monkeypatch.setattr(console_process, "start", started.append)
@@ -93,7 +93,7 @@ def test_a_console_of_other_settings_or_another_selflow_is_replaced(
     root: Root, monkeypatch: pytest.MonkeyPatch, port: int, version: str, *, is_ended: bool
 ) -> None:
     me = this_process("console")
-    identity = (me.name, me.pid, me.started_at_us)
+    identity = (me.name, me.pid, me.after_boot_us)
     write_console(root, ConsoleRecord(*identity, "http://127.0.0.1:1", port, version))
     ended: list[Root] = []
     with monkeypatch.context() as patch:

@@ -125,7 +125,7 @@ def note_console(root: Root, port: int) -> None:
     """A console that listens there, in this process."""
     me = this_process("console")
     url = f"http://127.0.0.1:{port}"
-    write_console(root, ConsoleRecord(me.name, me.pid, me.started_at_us, url, port))
+    write_console(root, ConsoleRecord(me.name, me.pid, me.after_boot_us, url, port))
 
 
 def faults(

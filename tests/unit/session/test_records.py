@@ -134,6 +134,6 @@ def test_a_damaged_record_is_named_with_what_to_do(root: Root, text: str) -> Non
 
 
 def test_a_field_of_another_version_is_ignored(root: Root) -> None:
-    root.keeper.write_text('{"name": "keeper", "pid": 7, "started_at_us": 1, "colour": "red"}')
+    root.keeper.write_text('{"name": "keeper", "pid": 7, "after_boot_us": 1, "colour": "red"}')
 
     assert read_keeper(root) == ProcessRecord("keeper", 7, 1)
