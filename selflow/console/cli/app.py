@@ -41,10 +41,10 @@ SUMMARIES = {
         "Replay real events, grow and judge agents, serve, predict later events over "
         "HTTP, and learn from the outcomes."
     ),
-    "import": "Import events from JSONL, CSV, shell history or a git repository.",
+    "import": "Import events from an export, a table, shell history or a git repository.",
     "replay": "Send a recorded stream through the ingest.",
     "shell": "Install the shell companion: finished commands, and suggestions while you type.",
-    "events": "List stored events.",
+    "events": "List, show, count, follow and export stored events.",
     "pause": "Collect nothing for a while, and start no learning cycle by itself.",
     "resume": "Collect and learn again; nothing of the pause is read.",
     "forget": "Delete events, and all that was learned from them.",

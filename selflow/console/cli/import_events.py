@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from selflow.collect.progress import Progress
     from selflow.core.events import Event
 
-Kind = Literal["jsonl", "csv", "shell", "git"]
+Kind = Literal["events", "jsonl", "json", "csv", "parquet", "shell", "git"]
+_TABLES = frozenset({"jsonl", "json", "csv", "parquet"})
 MAX_REPLAYED_EVENTS = 1_000_000
 _OUR_SHAPE = ("ts=ts", "kind=kind", "subject=subject")
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Count the events, and send nothing.")]
@@ -28,7 +29,12 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Count the events, and s
 
 def import_events(  # noqa: PLR0913  (one parameter for each option)
     ctx: typer.Context,
-    what: Annotated[Kind, typer.Argument(metavar="KIND", help="jsonl, csv, shell or git.")],
+    what: Annotated[
+        Kind,
+        typer.Argument(
+            metavar="KIND", help="events (an export), jsonl, json, csv, parquet, shell or git."
+        ),
+    ],
     path: Annotated[
         Path,
         typer.Argument(metavar="PATH", help="The file (also .gz), history file or repository."),
@@ -38,22 +44,22 @@ def import_events(  # noqa: PLR0913  (one parameter for each option)
         typer.Option(
             "--map",
             metavar="NAME=COL",
-            help="jsonl, csv: ts, kind, subject, app, step, duration_s.",
+            help="tables: ts, kind, subject, app, step, duration_s.",
         ),
     ] = None,
     source: Annotated[
-        str | None, typer.Option(help="jsonl, csv: the events' source; default table.")
+        str | None, typer.Option(help="tables: the events' source; default table.")
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="jsonl, csv: the events' kind, if no column holds it.")
+        str | None, typer.Option(help="tables: the events' kind, if no column holds it.")
     ] = None,
     *,
     rest: Annotated[
-        bool, typer.Option("--rest", help="jsonl, csv: keep the other columns as data.")
+        bool, typer.Option("--rest", help="tables: keep the other columns as data.")
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Import events from JSONL, CSV, shell history or a git repository.
+    """Import events from an export, a table, shell history or a git repository.
 
     Secrets are replaced before anything is stored. The same file twice adds nothing; of a file that
     has grown, or of a shell history that was cut at its front, what is new. Importing is an act of
@@ -66,7 +72,7 @@ def import_events(  # noqa: PLR0913  (one parameter for each option)
         events = (
             replace(event, kind=kind) if event.kind == "table.row" else event for event in events
         )
-    name = source or ("table" if what in {"csv", "jsonl"} else what)
+    name = source or ("table" if what in _TABLES else what)
     batch = ImportBatch(what, path, f"import:{name}", events, reading, is_followed=what == "shell")
     _import(call, batch, is_dry=dry_run)
 
@@ -128,12 +134,16 @@ def _events(
         from selflow.collect.importers.shell import import_shell
 
         return reading, import_shell(path, reading)
+    if what == "events":
+        from selflow.collect.importers.event_file import import_event_file
+
+        return reading, import_event_file(path, SystemClock().now_us(), reading)
     from selflow.collect.importers.table import ColumnMap, import_table
 
     pairs = list(columns)
-    if not pairs and what == "csv":
+    if not pairs and what in {"csv", "parquet"}:
         raise UsageError(
-            "a CSV file needs a column map", "for example --map ts=when --map subject=path"
+            f"a {what} file needs a column map", "for example --map ts=when --map subject=path"
         )
     return reading, import_table(
         path, ColumnMap.parse(pairs or _OUR_SHAPE, rest=rest), source or "table", reading
@@ -143,8 +153,10 @@ def _events(
 def _refuse_idle(what: Kind, options: dict[str, object]) -> None:
     """An option that would do nothing is a mistake of the caller."""
     idle = [name for name, value in options.items() if value]
-    if what in {"git", "shell"} and idle:
-        raise UsageError(f"{idle[0]} does not apply to {what}", "it applies to jsonl and csv")
+    if what not in _TABLES and idle:
+        raise UsageError(
+            f"{idle[0]} does not apply to {what}", f"it applies to {', '.join(sorted(_TABLES))}"
+        )
 
 
 def _speed(text: str) -> float | None:

@@ -3,9 +3,13 @@
 import gzip
 import json
 import tracemalloc
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow.parquet import write_table
 
 from selflow.collect import tables
 from selflow.collect.importers.table import ColumnMap, import_table
@@ -124,7 +128,7 @@ def test_no_more_than_a_hundred_bad_lines_are_named(tmp_path: Path) -> None:
     [
         ("missing.csv", "cannot read .*missing.csv: No such file or directory"),
         ("folder.csv", "cannot read .*folder.csv: Is a directory"),
-        ("t.xlsx", "neither CSV nor JSON lines"),
+        ("t.xlsx", "neither CSV nor JSON nor Parquet"),
         ("cut.csv.gz", "cut.csv.gz is damaged after row"),
         ("no.csv.gz", "no.csv.gz is damaged after row 0"),
     ],
@@ -234,3 +238,51 @@ def test_a_row_that_makes_no_event_is_counted_and_the_others_are_events(
 def test_a_column_map_that_says_nothing_clear_is_refused(pairs: list[str]) -> None:
     with pytest.raises(UsageError, match=r"invalid column map|has no ts"):
         ColumnMap.parse(pairs)
+
+
+def test_parquet_rows_are_json(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    moment = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
+    table = {"when": [moment], "n": [Decimal("1.5")], "raw": [b"x"], "list": [[{"a": 1}]]}
+    write_table(pa.table(table), path)
+    reading = Progress()
+
+    assert [row.values for row in read_rows(path, ["when"], reading)] == [
+        {"when": "2026-01-02T03:04:05.678901+00:00", "n": 1.5, "list": [{"a": 1}]}
+    ]
+    assert (reading.done, reading.total, reading.rows) == (1, 1, 1)
+    with pytest.raises(UsageError, match="no column raw"):
+        read_rows(path, ["raw"], Progress())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("t.parquet", b"PAR1 and no more", "cannot read .* as Parquet"),
+        ("t.json", b"{", "t.json is not JSON"),
+        ("t.json", b'{"a": 1}', "is not a list of objects"),
+        ("t.json", b"[" * 100_000, "t.json is not JSON"),
+        ("t.json", b'[{"b": 1}]', "has no column a"),
+    ],
+)
+def test_a_file_of_another_shape_is_one_clear_error(
+    tmp_path: Path, name: str, content: bytes, says: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(UsageError, match=says):
+        list(read_rows(tmp_path / name, ["a"], Progress()))
+
+
+def test_a_json_list_has_rows_by_place_and_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "t.json"
+    path.write_text('[{"a": 1},\n 7, {"a": 2}]')
+    reading = Progress()
+
+    assert [row.line for row in read_rows(path, ["a"], reading)] == [1, 3]
+    assert reading.bad_lines == [2]
+    monkeypatch.setattr(tables, "MAX_JSON_CHARS", 10)
+    with pytest.raises(UsageError, match="more than 10 characters"):
+        read_rows(path, ["a"], Progress())

@@ -112,7 +112,7 @@ def test_a_line_holds_no_control_character(cli: Cli, root: Root) -> None:
 def test_follow_goes_on_with_what_arrives(root: Root) -> None:
     store(root, event(0, "first"))
     with subprocess.Popen(
-        [*SELFLOW, "events", "--follow", "--json"], stdout=subprocess.PIPE, env=os.environ
+        [*SELFLOW, "events", "tail", "--json"], stdout=subprocess.PIPE, env=os.environ
     ) as process:
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
