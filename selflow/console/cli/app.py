@@ -65,6 +65,7 @@ SUMMARIES = {
     "git": "Suggest commit messages in a repository, and write down its commits, by hooks.",
     "eval": "Evaluate predictors on a file.",
     "config": "Show, explain, check and change settings.",
+    "db": "Check that everything that is kept is whole.",
     "logs": "Show the logs.",
     "token": "Create, list and revoke bearer tokens.",
     "audit": "List the audit log, newest first: every act that changed something, and who did it.",
