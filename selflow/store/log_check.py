@@ -85,5 +85,5 @@ def _listed(what: str, seqs: list[str]) -> str:
     return f"events {shown}{more} {what}" if seqs else ""
 
 
-def _differs(what: str, kept: int, counted: int) -> str:
-    return f"{what}: {kept:,} are noted, {counted:,} are there" if kept != counted else ""
+def _differs(what: str, noted: int, counted: int) -> str:
+    return f"{what}: {noted:,} are noted, {counted:,} are there" if noted != counted else ""

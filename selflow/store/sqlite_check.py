@@ -18,8 +18,8 @@ def check_file(path: Path) -> tuple[int, list[str]]:
         with contextlib.closing(
             sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S)
         ) as connection:
-            found = connection.execute(f"PRAGMA integrity_check({_MAX_FAULTS})")
-            faults = [text for (text,) in found if text != "ok"]
+            lines = connection.execute(f"PRAGMA integrity_check({_MAX_FAULTS})")
+            faults = [text for (text,) in lines if text != "ok"]
             lost = connection.execute("PRAGMA foreign_key_check").fetchmany(_MAX_FAULTS)
             faults += [
                 f"row {row} of {name} names a row of {other}" for name, row, other, _ in lost
