@@ -17,6 +17,7 @@ table.
 import math
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 MIN_CHARS = 16
 """Shorter runs are left alone: at 16 characters a fair share of words would be lost with them."""
@@ -73,7 +74,8 @@ _PAIR_BITS = (
 _CAPITAL_BITS = ((0.01, 7.8), (1.76, 0.51), (0.11, 3.81), (0.07, 4.41))
 """(small, capital): bits of surprise after a small letter, a capital, a digit, anything else."""
 
-_RUN = re.compile(r"[A-Za-z0-9+/=_\-~!@#$%^&*?]{16,}")
+RUN = re.compile(r"[A-Za-z0-9+/=_\-~!@#$%^&*?]{16,}")
+"""Where a drawn string may stand; so may base64, UUIDs and hexadecimal numbers."""
 _PART = re.compile(r"[A-Za-z0-9]+|[^A-Za-z0-9]")
 _SMALL, _CAPITAL, _NUMBER, _ELSE = range(4)
 
@@ -110,11 +112,13 @@ def replace_random(text: str, slot: str) -> str:
     """
     if len(text) < MIN_CHARS:
         return text
-    return _RUN.sub(lambda match: _without_drawn(match[0], slot), text)
+    return RUN.sub(lambda match: _without_drawn(match[0], slot), text)
 
 
 def _without_drawn(run: str, slot: str) -> str:
     """The run with each stretch that is evidently drawn replaced, from left to right."""
+    if not _may_be_drawn(run):
+        return run
     pieces: list[str] = []
     done = 0
     for start, end in drawn_stretches(run):
@@ -158,22 +162,44 @@ def _whole_words(run: str, start: int, end: int) -> tuple[int, int]:
 def evidence_bits(run: str) -> list[float]:
     """For each character of an ASCII text: log2 P(drawn) - log2 P(written)."""
     evidence: list[float] = []
-    before = 32
-    for match in _PART.finditer(run):
-        part = match[0]
-        if not part.isalnum():
-            evidence.append(_between_bits(part))
-            before = ord(part)
-            continue
-        drawn_bits = math.log2(_alphabet_size(part))
-        for code in part.encode():
-            surprise_bits = _SURPRISE[_SYMBOL[before]][_SYMBOL[code]]
-            if _CASE[code] <= _CAPITAL:
-                surprise_bits += _CAPITAL_BITS[_CASE[before]][_CASE[code]]
-            gain = surprise_bits - drawn_bits
-            evidence.append(min(gain, 0.0) if code == before else gain)  # a key that was held down
-            before = code
+    before = " "
+    for part in _PART.findall(run):
+        evidence += _part_bits(before, part)
+        before = part[-1]
     return evidence
+
+
+@lru_cache(maxsize=16_384)
+def _part_bits(before_char: str, part: str) -> tuple[float, ...]:
+    """The evidence of one word or of one mark; folders and names come again and again."""
+    if not part.isalnum():
+        return (_between_bits(part),)
+    before = ord(before_char)
+    drawn_bits = math.log2(_alphabet_size(part))
+    evidence: list[float] = []
+    for code in part.encode():
+        surprise_bits = _SURPRISE[_SYMBOL[before]][_SYMBOL[code]]
+        if _CASE[code] <= _CAPITAL:
+            surprise_bits += _CAPITAL_BITS[_CASE[before]][_CASE[code]]
+        gain = surprise_bits - drawn_bits
+        evidence.append(min(gain, 0.0) if code == before else gain)  # a key that was held down
+        before = code
+    return tuple(evidence)
+
+
+@lru_cache(maxsize=16_384)
+def _most_bits(before_char: str, part: str) -> float:
+    """No stretch gets more evidence from this part."""
+    return sum(bits for bits in _part_bits(before_char, part) if bits > 0.0)
+
+
+def _may_be_drawn(run: str) -> bool:
+    """Whether all that speaks for "drawn" together is enough; most runs are passed by here."""
+    total_bits, before = 0.0, " "
+    for part in _PART.findall(run):
+        total_bits += _most_bits(before, part)
+        before = part[-1]
+    return total_bits > MIN_EVIDENCE_BITS
 
 
 def _between_bits(char: str) -> float:
