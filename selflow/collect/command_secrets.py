@@ -164,6 +164,15 @@ FLAGS = (
     _flag("swaks|sendemail|sendEmail", r"-[ax]p\s+"),
     _flag("steamcmd", r"\+login\s+(?!anonymous)\S+\s+(?!\+)"),
     _flag(_CLOUD, rf"[\w./:@-]{{0,100}}?{_SETTING}\s+(?!-)", inside="config|configure|CONFIG|set"),
+    _flag("tsql", r"-P\s*"),
+    _flag("vsql", r"-w\s*"),
+    _flag("db2", r"using\s+"),
+    _flag("etcdctl", r"--user[=\s](?=\S*:)"),
+    _flag("veracrypt|zuluCrypt-cli|aescrypt", r"-p\s+"),
+    _flag("ccrypt|ccencrypt|ccdecrypt|mcrypt", r"-[kK]\s*"),
+    _flag("sonar-scanner|mvn|gradle", r"-Dsonar\.login="),
+    _flag("dotnet|nuget", r"-k\s+", inside="push"),
+    _flag("guestfish|virt-customize|guestmount", r"(?:\S+\s+)?key:"),
     _flag("setenv|setx|set", rf"(?:-\w+\s+)?\w{{0,60}}?{_SETTING}\s+(?!-)"),
 )
 """Flags whose meaning depends on the program."""
@@ -196,6 +205,15 @@ OPERANDS = (
     _operand("drush", 1, inside="user:password|user-password|upwd"),
     _operand("grafana-cli|grafana", -1, inside="reset-admin-password"),
     _operand("ConvertTo-SecureString", 0),
+    _operand("isql|iusql", 2),
+    _operand("neo4j-admin", -1, inside="set-initial-password"),
+    _operand("mc|mcli|minio-mc", 3, inside=r"alias\s+set"),
+    _operand("ovpncli", 1, inside="login"),
+    _operand("samba-tool", 1, inside="create|add|setpassword"),
+    _operand("dscl", -1, inside="-passwd"),
+    _operand("bcrypt-tool", 0, inside="hash"),
+    _operand("mkpasswd", -1),
+    _operand("virsh", 1, inside="secret-set-value"),
 )
 """Words whose place makes them a secret."""
 
@@ -224,7 +242,8 @@ _USER_AND_PASSWORD = SecretPattern((" -p", "\t-p"), re.compile(_COMMAND), _after
 _SUDO = r"(?:sudo\s{1,9}(?:-\w{1,9}\s{1,9}){0,3})?(?:[\w./-]{0,100}/)?"
 _ASKS = (
     r"(?:sudo\s(?:[^|;&\n]{0,200}?\s)??(?:-[A-Za-z]{0,9}S|--stdin)(?![\w-])"
-    r"|(?:ch|smb|ht|vnc|k|g)?passwd\b|cryptsetup\s|kinit\b|keepassxc-cli\s|secret-tool\s+store\b"
+    r"|(?:ch|smb|ht|vnc|k|g)?passwd\b|grub-mkpasswd\S{0,9}|pdbedit\b|openconnect\b|ipa\s+user"
+    r"|cryptsetup\s|kinit\b|keepassxc-cli\s|secret-tool\s+store\b"
     r"|wrangler\s+secret\b|hcloud\s+context\s+create\b|gh\s+secret\s+set\b|docker\s+secret\s+create\b"
     r"|podman\s+secret\s+create\b|gcloud\s+secrets\s+(?:create|versions)\b)"
 )

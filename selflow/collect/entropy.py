@@ -25,6 +25,8 @@ MIN_EVIDENCE_BITS = 32.0
 """How much less likely "written" must be. Less finds more secrets and loses more paths: of package
 paths .15 % are changed at 28 bits, .05 % at 32, .02 % at 36; decision 0020 has the other side.
 """
+_SURELY_NOT_BITS = MIN_EVIDENCE_BITS - 1e-6
+"""Less, however the sums are rounded."""
 _MIN_STRETCH_CHARS = 12
 _SEPARATOR_BITS = -3.0
 _SLASH_BITS = -8.0
@@ -188,18 +190,31 @@ def _part_bits(before_char: str, part: str) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=16_384)
-def _most_bits(before_char: str, part: str) -> float:
-    """No stretch gets more evidence from this part."""
-    return sum(bits for bits in _part_bits(before_char, part) if bits > 0.0)
+def _part_sums(before_char: str, part: str) -> tuple[float, float, float, float]:
+    """Of the evidence of a part: its sum, and the most of a stretch that begins where the part
+    does, that ends where it does, and that lies anywhere in it; none is less than 0 but the sum.
+    """
+    begins = ends = best = total = 0.0
+    for bits in _part_bits(before_char, part):
+        total += bits
+        begins = max(begins, total)
+        ends = max(ends + bits, 0.0)
+        best = max(best, ends)
+    return total, begins, ends, best
 
 
 def _may_be_drawn(run: str) -> bool:
-    """Whether all that speaks for "drawn" together is enough; most runs are passed by here."""
-    total_bits, before = 0.0, " "
+    """Whether some stretch has the evidence of a draw: the same sums as in ``drawn_stretches``, a
+    part at a time and remembered. Most runs are passed by here.
+    """
+    before, open_bits = " ", 0.0
     for part in _PART.findall(run):
-        total_bits += _most_bits(before, part)
+        total, begins, ends, best = _part_sums(before, part)
+        if best > _SURELY_NOT_BITS or open_bits + begins > _SURELY_NOT_BITS:
+            return True
+        open_bits = max(ends, open_bits + total)
         before = part[-1]
-    return total_bits > MIN_EVIDENCE_BITS
+    return False
 
 
 def _between_bits(char: str) -> float:

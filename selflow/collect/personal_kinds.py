@@ -231,8 +231,8 @@ def _address_in(match: re.Match[str]) -> str:
 
 # --- Seed phrases of wallets.
 _MIN_SEED_WORDS = 12
-_MIN_SEED_CHARS = 4 * _MIN_SEED_WORDS - 1
-_SEED_RUN = re.compile(r"(?<![A-Za-z])[A-Za-z]{3,8}(?:[\s\d.,;:)\"'/|-]{1,8}[A-Za-z]{3,8}){11,}")
+_BETWEEN_SEEDS = (" ", "\n", "\t", ",", ";", "-")
+_SEED_RUN = re.compile(r"(?<![A-Za-z])[A-Za-z]{3,8}(?:[\s\d.,;:)\"'-]{1,8}[A-Za-z]{3,8}){11,}")
 _SEED_WORD = re.compile(r"[A-Za-z]+")
 
 
@@ -245,7 +245,8 @@ def _seed_words() -> frozenset[str]:
 
 def replace_seed_phrases(text: str) -> str:
     """Twelve and more words of the English list of BIP-39 in a row become ``<SECRET>``."""
-    return text if len(text) < _MIN_SEED_CHARS else _SEED_RUN.sub(_seeds_in, text)
+    between = sum(map(text.count, _BETWEEN_SEEDS))
+    return text if between < _MIN_SEED_WORDS - 1 else _SEED_RUN.sub(_seeds_in, text)
 
 
 def is_seed_phrase(words: Sequence[object]) -> bool:

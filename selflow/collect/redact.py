@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from selflow.collect.checksums import replace_cards, replace_ibans
-from selflow.collect.decoding import plain_text, replace_base64
+from selflow.collect.decoding import plain_text
 from selflow.collect.entropy import MIN_CHARS, RUN, replace_random
 from selflow.collect.needles import NeedleScan
 from selflow.collect.personal_kinds import (
@@ -149,11 +149,7 @@ class SlotRedactor:
             text = rule(text)
         if len(text) < MIN_CHARS or RUN.search(text) is None:
             return text
-        text = replace_base64(HEX_RUN.apply(text), self._holds_secret, SECRET)
-        return replace_random(text, SECRET)
-
-    def _holds_secret(self, text: str) -> bool:
-        return self._pass(text) != text
+        return replace_random(HEX_RUN.apply(text), SECRET)
 
     def _mapping(self, data: Mapping[str, Json], *, is_secret: bool) -> dict[str, Json]:
         """Keys that collide after redaction get a number, so that no value is lost."""

@@ -1,8 +1,8 @@
 """Ordinary forms in which people hand over a secret: where it stands is written ``{pw}``.
 
 Written from the manuals of the programs, with no look at the redactor. The rules were made by
-``COMMANDS``, ``WRITTEN`` and ``NAMED``; ``HELD_OUT`` was written before them and measures what the
-rules do on forms that nobody had in mind.
+``COMMANDS``, ``WRITTEN`` and ``NAMED``. ``HELD_OUT`` was written before them and showed what they do
+on forms that nobody had in mind (decision 0051); its programs were added after that.
 """
 
 PASSWORDS = ("hunter2", "Sommer2024!", "zeb-ra.9_Kite", "tulipgrass")
@@ -415,7 +415,7 @@ esxcli -s h -u root -p {pw} vm list
 govc session.login -u bob:{pw}@h
 """.strip().splitlines()
 )
-"""Forms that no rule was made by."""
+"""Forms of programs that the rules did not know when they were measured."""
 
 WRITTEN = (
     "password -> {pw}",

@@ -17,6 +17,8 @@ from selflow.core.events import Event
 from tests.unit.collect.secret_forms import COMMANDS, HELD_OUT, NAMED, PASSWORDS, WRITTEN
 
 REDACTOR = SlotRedactor()
+_KNOWN_LIMIT = "GetNPUsers.py dom/bob:{pw} -dc-ip h"
+"""Nothing in it but the name of the program tells it from ``convert.py dir/name:part``."""
 
 
 def _survivors(forms: tuple[str, ...]) -> list[str]:
@@ -28,13 +30,13 @@ def _survivors(forms: tuple[str, ...]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("forms", [COMMANDS, WRITTEN, NAMED], ids=["commands", "written", "named"])
+@pytest.mark.parametrize(
+    "forms",
+    [COMMANDS, HELD_OUT, WRITTEN, NAMED],
+    ids=["commands", "held out", "written", "named"],
+)
 def test_no_ordinary_form_lets_its_password_through(forms: tuple[str, ...]) -> None:
-    assert _survivors(forms) == []
-
-
-def test_few_forms_that_no_rule_was_made_by_let_it_through() -> None:
-    assert len(_survivors(HELD_OUT)) / len(HELD_OUT) <= 0.4
+    assert [form for form in _survivors(forms) if form != _KNOWN_LIMIT] == []
 
 
 @pytest.mark.parametrize("forms", [COMMANDS, HELD_OUT, WRITTEN, NAMED])
