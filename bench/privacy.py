@@ -4,8 +4,8 @@ Random strings are drawn with no filter of ours, over eight alphabets and ten le
 texts are the development data below ``BENCH_DATA`` (no part of the repository) and the paths that
 the packages of this machine install. ``python -m bench.privacy --train`` prints the tables of
 ``selflow/collect/entropy.py``: from the commands of tldr-pages (CC BY 4.0) and every second package
-path; the other half is for the rates. ``--forms`` counts the forms of commands, notes and names that
-let a password through, ``--speed`` takes the processor time of events of about 200 bytes.
+path; the other half is for the rates. ``--forms`` counts the forms of commands, notes and names
+that let a password through, ``--speed`` takes the processor time of events of about 200 bytes.
 """
 
 import csv

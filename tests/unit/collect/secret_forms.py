@@ -1,8 +1,8 @@
 """Ordinary forms in which people hand over a secret: where it stands is written ``{pw}``.
 
 Written from the manuals of the programs, with no look at the redactor. The rules were made by
-``COMMANDS``, ``WRITTEN`` and ``NAMED``. ``HELD_OUT`` was written before them and showed what they do
-on forms that nobody had in mind (decision 0051); its programs were added after that.
+``COMMANDS``, ``WRITTEN`` and ``NAMED``. ``HELD_OUT`` was written before them and showed what they
+do on forms that nobody had in mind (decision 0051); its programs were added after that.
 """
 
 PASSWORDS = ("hunter2", "Sommer2024!", "zeb-ra.9_Kite", "tulipgrass")
