@@ -4,7 +4,8 @@ Random strings are drawn with no filter of ours, over eight alphabets and ten le
 texts are the development data below ``BENCH_DATA`` (no part of the repository) and the paths that
 the packages of this machine install. ``python -m bench.privacy --train`` prints the tables of
 ``selflow/collect/entropy.py``: from the commands of tldr-pages (CC BY 4.0) and every second package
-path; the other half is for the rates.
+path; the other half is for the rates. ``--forms`` counts the forms of commands, notes and names
+that let a password through, ``--speed`` takes the processor time of events of about 200 bytes.
 """
 
 import csv
@@ -13,7 +14,8 @@ import math
 import random
 import string
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench._streams import stream_file
@@ -26,6 +28,10 @@ from selflow.collect.entropy import (
     symbol,
 )
 from selflow.collect.redact import SlotRedactor
+from selflow.core.codec import encode_record
+from selflow.core.events import Event
+from tests.unit.collect import secret_forms
+from tests.unit.collect.secret_forms import PASSWORDS
 
 PACKAGES = Path("/var/lib/dpkg/info")
 COLUMNS = {
@@ -49,6 +55,7 @@ ALPHABETS = {
 LENGTHS = (16, 18, 20, 22, 24, 28, 32, 40, 48, 64)
 DRAWS = 2_000
 SEED = 7
+EVENTS, START_US = 10_000, 1_700_000_000_000_000
 
 
 def texts(name: str) -> list[str]:
@@ -101,8 +108,64 @@ def survival(alphabet: str, chars: int) -> float:
     return sum(each in redactor.text(f"see {each} there") for each in drawn) / DRAWS
 
 
+def forms() -> None:
+    """Of how many forms that hand over a password it is still there."""
+    print("| forms | how many | let the password through |\n|---|---|---|")
+    redactor = SlotRedactor()
+    for name in ("COMMANDS", "HELD_OUT", "WRITTEN", "NAMED"):
+        those = getattr(secret_forms, name)
+        through = [
+            form
+            for form in those
+            if any(word in redactor.text(form.replace("{pw}", word)) for word in PASSWORDS)
+        ]
+        print(f"| {name} | {len(those)} | {len(through)} |")
+
+
+def speed() -> None:
+    """Events a second of processor time, of one core, the best of five; each text is new."""
+    commands = texts("tldr_examples.csv.gz")[:EVENTS]
+    paths = [f"~/work/{path}" for path in package_paths()[:EVENTS]]
+    events = {
+        "shell": [
+            Event(START_US + place, "shell", "shell.command", command, "bash",
+                  data={"folder": paths[place % 200].rpartition("/")[0], "exit": 0, "session": "a1",
+                        "tty": "pts/3", "host_name": "laptop", "duration_ms": place})
+            for place, command in enumerate(commands)
+        ],
+        "file": [
+            Event(START_US + place, "files", "file.modify", path, "editor",
+                  data={"size_bytes": place, "folder": path.rpartition("/")[0], "is_new": False,
+                        "extension": path.rpartition(".")[2][:9], "watch": "~/work"})
+            for place, path in enumerate(paths)
+        ],
+    }  # fmt: skip
+    events["file, 211 that come again"] = [
+        events["file"][place % 211] for place in range(len(paths))
+    ]
+    print("| events | bytes each | events/s of one core |\n|---|---|---|")
+    for name, those in events.items():
+        size_bytes = sum(len(encode_record(event)) for event in those) / len(those)
+        best_s = min(_cpu_s(those) for _ in range(5))
+        print(f"| {name} | {size_bytes:.0f} | {len(those) / best_s:,.0f} |")
+
+
+def _cpu_s(events: Sequence[Event]) -> float:
+    redactor = SlotRedactor()
+    began_s = time.process_time()
+    for event in events:
+        redactor.redact(event)
+    return time.process_time() - began_s
+
+
 def main() -> int:
-    """Print the tables of the model (``--train``), or the rates."""
+    """Print the tables of the model (``--train``), the forms, the speed, or the rates."""
+    if sys.argv[1:] == ["--forms"]:
+        forms()
+        return 0
+    if sys.argv[1:] == ["--speed"]:
+        speed()
+        return 0
     if sys.argv[1:] == ["--train"]:
         names = [path.rpartition("/")[2] for path in package_paths()[::2]]
         rows, cases = train([*texts("tldr_examples.csv.gz"), *names])

@@ -17,6 +17,7 @@ table.
 import math
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 MIN_CHARS = 16
 """Shorter runs are left alone: at 16 characters a fair share of words would be lost with them."""
@@ -24,6 +25,8 @@ MIN_EVIDENCE_BITS = 32.0
 """How much less likely "written" must be. Less finds more secrets and loses more paths: of package
 paths .15 % are changed at 28 bits, .05 % at 32, .02 % at 36; decision 0020 has the other side.
 """
+_SURELY_NOT_BITS = MIN_EVIDENCE_BITS - 1e-6
+"""Less, however the sums are rounded."""
 _MIN_STRETCH_CHARS = 12
 _SEPARATOR_BITS = -3.0
 _SLASH_BITS = -8.0
@@ -73,7 +76,8 @@ _PAIR_BITS = (
 _CAPITAL_BITS = ((0.01, 7.8), (1.76, 0.51), (0.11, 3.81), (0.07, 4.41))
 """(small, capital): bits of surprise after a small letter, a capital, a digit, anything else."""
 
-_RUN = re.compile(r"[A-Za-z0-9+/=_\-~!@#$%^&*?]{16,}")
+RUN = re.compile(r"[A-Za-z0-9+/=_\-~!@#$%^&*?]{16,}")
+"""Where a drawn string may stand; so may base64, UUIDs and hexadecimal numbers."""
 _PART = re.compile(r"[A-Za-z0-9]+|[^A-Za-z0-9]")
 _SMALL, _CAPITAL, _NUMBER, _ELSE = range(4)
 
@@ -110,11 +114,13 @@ def replace_random(text: str, slot: str) -> str:
     """
     if len(text) < MIN_CHARS:
         return text
-    return _RUN.sub(lambda match: _without_drawn(match[0], slot), text)
+    return RUN.sub(lambda match: _without_drawn(match[0], slot), text)
 
 
 def _without_drawn(run: str, slot: str) -> str:
     """The run with each stretch that is evidently drawn replaced, from left to right."""
+    if not _may_be_drawn(run):
+        return run
     pieces: list[str] = []
     done = 0
     for start, end in drawn_stretches(run):
@@ -158,22 +164,57 @@ def _whole_words(run: str, start: int, end: int) -> tuple[int, int]:
 def evidence_bits(run: str) -> list[float]:
     """For each character of an ASCII text: log2 P(drawn) - log2 P(written)."""
     evidence: list[float] = []
-    before = 32
-    for match in _PART.finditer(run):
-        part = match[0]
-        if not part.isalnum():
-            evidence.append(_between_bits(part))
-            before = ord(part)
-            continue
-        drawn_bits = math.log2(_alphabet_size(part))
-        for code in part.encode():
-            surprise_bits = _SURPRISE[_SYMBOL[before]][_SYMBOL[code]]
-            if _CASE[code] <= _CAPITAL:
-                surprise_bits += _CAPITAL_BITS[_CASE[before]][_CASE[code]]
-            gain = surprise_bits - drawn_bits
-            evidence.append(min(gain, 0.0) if code == before else gain)  # a key that was held down
-            before = code
+    before = " "
+    for part in _PART.findall(run):
+        evidence += _part_bits(before, part)
+        before = part[-1]
     return evidence
+
+
+@lru_cache(maxsize=16_384)
+def _part_bits(before_char: str, part: str) -> tuple[float, ...]:
+    """The evidence of one word or of one mark; folders and names come again and again."""
+    if not part.isalnum():
+        return (_between_bits(part),)
+    before = ord(before_char)
+    drawn_bits = math.log2(_alphabet_size(part))
+    evidence: list[float] = []
+    for code in part.encode():
+        surprise_bits = _SURPRISE[_SYMBOL[before]][_SYMBOL[code]]
+        if _CASE[code] <= _CAPITAL:
+            surprise_bits += _CAPITAL_BITS[_CASE[before]][_CASE[code]]
+        gain = surprise_bits - drawn_bits
+        evidence.append(min(gain, 0.0) if code == before else gain)  # a key that was held down
+        before = code
+    return tuple(evidence)
+
+
+@lru_cache(maxsize=16_384)
+def _part_sums(before_char: str, part: str) -> tuple[float, float, float, float]:
+    """Of the evidence of a part: its sum, and the most of a stretch that begins where the part
+    does, that ends where it does, and that lies anywhere in it; none is less than 0 but the sum.
+    """
+    begins = ends = best = total = 0.0
+    for bits in _part_bits(before_char, part):
+        total += bits
+        begins = max(begins, total)
+        ends = max(ends + bits, 0.0)
+        best = max(best, ends)
+    return total, begins, ends, best
+
+
+def _may_be_drawn(run: str) -> bool:
+    """Whether some stretch has the evidence of a draw: the same sums as in ``drawn_stretches``, a
+    part at a time and remembered. Most runs are passed by here.
+    """
+    before, open_bits = " ", 0.0
+    for part in _PART.findall(run):
+        total, begins, ends, best = _part_sums(before, part)
+        if best > _SURELY_NOT_BITS or open_bits + begins > _SURELY_NOT_BITS:
+            return True
+        open_bits = max(ends, open_bits + total)
+        before = part[-1]
+    return False
 
 
 def _between_bits(char: str) -> float:

@@ -17,12 +17,19 @@ from pydantic import BaseModel, ValidationError
 from selflow.core.errors import ConfigError
 from selflow.core.paths import settings_variables
 from selflow.core.section import Section
-from selflow.core.settings import Settings
+from selflow.core.settings import PrivacySettings, Settings
 
 Tree = Mapping[str, Any]
 
-UNITED = ("privacy.exclude_paths", "privacy.exclude_apps", "privacy.redact_patterns")
-"""Keys whose values of all layers are united: privacy only tightens."""
+UNITED = (
+    "privacy.exclude_paths",
+    "privacy.exclude_apps",
+    "privacy.redact_patterns",
+    "privacy.redact_kinds",
+)
+"""Keys whose values of all layers are united: privacy only tightens. Only the owner's own layers
+may give up what the default has.
+"""
 OWNER_ONLY = {"privacy.anonymize": True}
 """Keys that only the user file, the environment or the command line may set to anything but this
 tight value.
@@ -263,7 +270,9 @@ def _united(merged: Tree, key: str, value: Any, layer: str) -> Any:  # noqa: ANN
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
         raise ConfigError(f"{key} ({layer}): expected a list of texts")
     section, name = key.split(".")
-    return [*merged.get(section, {}).get(name, []), *value]
+    default = () if layer in OWNER_LAYERS else getattr(PrivacySettings(), name)
+    before = merged.get(section, {}).get(name, default)
+    return list(dict.fromkeys([*before, *value]))
 
 
 def _model_of(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401

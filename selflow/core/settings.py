@@ -71,6 +71,10 @@ DataSource = Annotated[
 ]
 
 
+RedactKind = Literal["phone", "national_id", "public_address", "seed_phrase"]
+"""Kinds of personal data that redaction may replace besides secrets, e-mail addresses and cards."""
+
+
 class PrivacySettings(Section):
     """What never enters the log. Exclusions of all layers are united."""
 
@@ -84,6 +88,12 @@ class PrivacySettings(Section):
     """
     redact_patterns: tuple[str, ...] = ()
     """Regular expressions of your own; with ``anonymize`` each match becomes ``<SECRET>``."""
+    redact_kinds: tuple[RedactKind, ...] = ("national_id", "phone", "seed_phrase")
+    """Kinds of personal data that are replaced too: ``phone`` numbers, ``national_id`` (identity,
+    tax and insurance numbers of twelve countries), ``public_address`` (IP addresses that can be
+    reached from everywhere), ``seed_phrase`` (the words of a wallet). Your own settings file may
+    name fewer than the default; other layers only add.
+    """
 
     @model_validator(mode="after")
     def _every_pattern_can_match(self) -> Self:

@@ -1,14 +1,20 @@
-"""``selflow privacy``: rules of exclusion, tried before they are saved."""
+"""``selflow privacy``: rules of exclusion and kinds of redaction, tried before they are saved."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from selflow.console.event_listing import event_document
-from selflow.console.rule_preview import RulePreview, preview_rules
+from selflow.console.rule_preview import RulePreview, preview_kinds, preview_rules
+from selflow.core.errors import UsageError
 from selflow.core.invocation import Invocation, printable
+from selflow.core.settings import RedactKind
+
+if TYPE_CHECKING:
+    from selflow.store.log import LogReader
 
 app = typer.Typer(
     help="Show, try and add rules for what is never stored.",
@@ -24,29 +30,48 @@ Apps = Annotated[
     list[str] | None,
     typer.Option("--app", metavar="NAME", help="A program, * allowed; may be repeated."),
 ]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option("--kind", metavar="KIND", help="A kind of privacy.redact_kinds; may be repeated."),
+]
 
 
 @app.command()
 def rules(ctx: typer.Context) -> None:
-    """List the rules of every layer of the settings."""
+    """List the rules of every layer of the settings, and the kinds of personal data that are
+    replaced.
+    """
     call: Invocation = ctx.obj
     privacy = call.settings().settings.privacy
     paths, apps = list(privacy.exclude_paths), list(privacy.exclude_apps)
+    kinds = list(privacy.redact_kinds) if privacy.anonymize else []
     lines = [*(f"path  {path}" for path in paths), *(f"app   {name}" for name in apps)]
-    call.show({"paths": paths, "apps": apps}, map(printable, lines or ["no rule of exclusion"]))
+    lines = [*(lines or ["no rule of exclusion"]), *(f"kind  {kind}" for kind in kinds)]
+    call.show({"paths": paths, "apps": apps, "kinds": kinds}, map(printable, lines))
 
 
 @app.command()
-def preview(ctx: typer.Context, path: Paths = None, app_name: Apps = None) -> None:
-    """Show which of the newest 1,000 events rules would have hidden, and save nothing."""
+def preview(
+    ctx: typer.Context, path: Paths = None, app_name: Apps = None, kind: Kinds = None
+) -> None:
+    """Show which of the newest 1,000 events rules would have hidden, or kinds of redaction would
+    have changed and how, and save nothing.
+    """
     call: Invocation = ctx.obj
-    shown = _preview(call, path or [], app_name or [])
+    if kind and (path or app_name):
+        raise UsageError(
+            "--kind beside --path or --app", "preview rules and kinds one after another"
+        )
+    if kind:
+        verb, shown = "changed", _preview_kinds(call, kind)
+    else:
+        verb, shown = "hidden", _preview(call, path or [], app_name or [])
     document = {
         "examined": shown.examined,
-        "hidden": shown.hidden,
+        verb: shown.hidden,
         "items": [event_document(stored) for stored in shown.items],
     }
-    call.show(document, _lines(shown))
+    call.show(document, _lines(shown, "changes" if kind else "hides"))
 
 
 @app.command()
@@ -77,20 +102,36 @@ def exclude(
 
 
 def _preview(call: Invocation, paths: list[str], apps: list[str]) -> RulePreview:
-    home = str(Path.home())
+    with _log(call) as log:
+        return preview_rules(log, paths, apps, str(Path.home()))
+
+
+def _preview_kinds(call: Invocation, names: list[str]) -> RulePreview:
+    known: dict[str, RedactKind] = {kind: kind for kind in get_args(RedactKind)}
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"unknown kind: {unknown[0]}", f"known kinds: {', '.join(known)}")
+    kinds = [known[name] for name in names]
+    with _log(call) as log:
+        return preview_kinds(log, kinds)
+
+
+@contextmanager
+def _log(call: Invocation) -> Iterator["LogReader | None"]:
+    """The log, or None while there is none."""
     if not (call.root.events / "data.mdb").exists():
-        return preview_rules(None, paths, apps, home)
+        yield None
+        return
     from selflow.store.log import LogReader
 
     reader = LogReader(call.root.events, budget_bytes=0)
     try:
-        return preview_rules(reader, paths, apps, home)
+        yield reader
     finally:
         reader.close()
 
 
-def _lines(shown: RulePreview) -> Iterator[str]:
-    yield f"hides {shown.hidden:,} of the last {shown.examined:,} events"
+def _lines(shown: RulePreview, verb: str = "hides") -> Iterator[str]:
+    yield f"{verb} {shown.hidden:,} of the last {shown.examined:,} events"
     for stored in shown.items:
         event = stored.event
         yield printable(f"  {event.source:<10}  {event.kind:<16}  {event.subject}")

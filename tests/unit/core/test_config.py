@@ -152,6 +152,19 @@ def test_a_redaction_pattern_that_cannot_work_is_refused_by_its_place(
     assert pattern not in str(caught.value)
 
 
+def test_only_the_owners_own_layers_give_up_a_default_kind_of_redaction() -> None:
+    fewer = {"privacy": {"redact_kinds": ["phone"]}}
+    default = load([]).settings.privacy.redact_kinds
+    more = {"privacy": {"redact_kinds": ["public_address"]}}
+
+    assert load([Layer("user", fewer)]).settings.privacy.redact_kinds == ("phone",)
+    assert load([Layer("project", fewer)]).settings.privacy.redact_kinds == default
+    assert load([Layer("user", fewer), Layer("project", more)]).settings.privacy.redact_kinds == (
+        "phone",
+        "public_address",
+    )
+
+
 @pytest.mark.parametrize("name", ["exclude_paths", "exclude_apps", "redact_patterns"])
 def test_exclusions_of_all_layers_are_united(name: str) -> None:
     loaded = load(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from selflow.core.events import Event
 from selflow.core.privacy_rules import added_rules
 from selflow.store.command_records import Command
 from tests.unit.console.conftest import Cli
@@ -141,6 +142,20 @@ def test_a_rule_is_tried_before_it_is_saved(stocked: Console, cli: Cli) -> None:
     for bad in ({}, {"paths": ["!!"], "apps": []}, {"paths": [""]}):
         refused = stocked.ask("POST", "/api/privacy/preview", "admin", json=bad)
         assert refused.status_code in {400, 409} or bad.get("paths") == ["!!"]
+
+
+def test_a_kind_is_tried_before_it_is_switched_on(stocked: Console, cli: Cli) -> None:
+    stocked.store([Event(9, "shell", "shell.command", "ping 8.8.8.8")])
+    stocked.model.release_log()
+    tried = cli("privacy", "preview", "--kind", "public_address", "--json").document
+    unknown = cli("privacy", "preview", "--kind", "publik")
+
+    assert (tried["examined"], tried["changed"]) == (4, 1)
+    assert tried["items"][0]["subject"] == "ping <ADDRESS>"
+    assert unknown.code == 2
+    assert "known kinds: phone" in unknown.err
+    assert cli("privacy", "preview", "--kind", "phone", "--app", "x").code == 2
+    assert "seed_phrase" in cli("privacy", "rules", "--json").document["kinds"]
 
 
 def test_a_saved_rule_stands_beside_those_of_the_settings(stocked: Console, cli: Cli) -> None:
