@@ -111,7 +111,11 @@ function scatter(spec: ScatterSpec): EChartsCoreOption {
     aria: { enabled: true },
     animation: false,
     toolbox: { show: false },
-    brush: { toolbox: [], xAxisIndex: 0, throttleType: "debounce", throttleDelay: 200, outOfBrush: { colorAlpha: 0.15 } },
+    brush: {
+      toolbox: [], xAxisIndex: 0, throttleType: "debounce", throttleDelay: 200,
+      outOfBrush: { colorAlpha: 0.15 },
+      transformable: false, // else a new one that begins inside the old one moves that
+    },
     grid: { left: 4, right: 4, top: 4, bottom: 4 },
     xAxis: hidden,
     yAxis: hidden,
