@@ -43,6 +43,8 @@ ROUTES = (
     "/api/events?q=module+17",
     "/api/events?app=none",
     "/api/activity?bin=day",
+    "/api/activity/lanes",
+    "/api/activity/lanes?by=project",
     "/api/sources",
     "/api/patterns",
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from selflow.core.events import Stored
+    from selflow.core.events import Event, Stored
     from selflow.store.log import LogReader
 
 END_US = 253_402_300_800_000_000
@@ -27,6 +27,7 @@ class EventQuery:
     kind: str | None = None
     app: str | None = None
     folder: str | None = None
+    project: str | None = None
     cursor: tuple[int, int] | None = None
 
     def covers(self, stored: "Stored") -> bool:
@@ -38,8 +39,15 @@ class EventQuery:
             and self.kind in {None, event.kind}
             and self.app in {None, event.app}
             and (self.folder is None or event.subject.startswith(f"{self.folder}/"))
+            and (self.project is None or self.project == _project_of(event))
             and (self.cursor is None or (event.ts_us, stored.seq) < self.cursor)
         )
+
+
+def _project_of(event: "Event") -> str:
+    from selflow.search.spans import project_of
+
+    return project_of(event)
 
 
 def newest(reader: "LogReader", wanted: EventQuery, limit: int) -> list["Stored"]:

@@ -17,7 +17,7 @@ from selflow.core.clock import Clock
 from selflow.core.errors import StoreError
 from selflow.core.events import Stored
 from selflow.core.paths import private_folder
-from selflow.search import folder_sums, inflections, rollups
+from selflow.search import folder_sums, inflections, rollups, spans
 from selflow.search.conditions import expression_of, typed_expression, where
 from selflow.search.event_words import words_of
 from selflow.search.records import Question
@@ -25,7 +25,7 @@ from selflow.search.records import Question
 if TYPE_CHECKING:
     from selflow.search.facts import Rows  # numpy: 20 MB that who only adds does not need
 
-SCHEMA = 3
+SCHEMA = 4
 """Raise it with every change of the tables or of ``event_words``: older files are rebuilt."""
 LOCK_S = 120.0
 """How long one asker waits for another that brings the index up to date."""
@@ -49,6 +49,7 @@ _TABLES = (
     *inflections.TABLES,
     *rollups.TABLES,
     *folder_sums.TABLES,
+    *spans.TABLES,
 )
 _INSERT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _FILES = ("search.db", "search.db-journal", "search.db-wal", "search.db-shm")
@@ -130,6 +131,7 @@ class SearchIndex:
             inflections.add_words(self._db, texts)
             rollups.add_sums(self._db, batch)
             folder_sums.take_in(self._db, batch)
+            spans.take_in(self._db, batch)
             moved = [("last_seq", batch[-1].seq), ("events", self._meta("events") + len(batch))]
             self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", moved)
 

@@ -9,12 +9,14 @@ from threading import RLock
 from selflow.core.clock import Clock
 from selflow.core.errors import StoreError
 from selflow.core.ports import EventFeed
-from selflow.search import folder_sums, rollups
+from selflow.search import folder_sums, rollups, spans
 from selflow.search import index as index_file
 from selflow.search.folder_sums import FolderSum
 from selflow.search.follow import follow_batch, is_current
 from selflow.search.index import SearchIndex
+from selflow.search.lanes import LaneGroup
 from selflow.search.rollups import Activity, Diversity, Group, SourceSeen
+from selflow.search.spans import SpanDay
 
 
 class SharedIndex:
@@ -91,6 +93,16 @@ class SharedIndex:
         """Files by folder in whole UTC days, and how many folders more (``folder_sums``)."""
         with self._open() as index:
             return folder_sums.folder_sums(index.connection, since_us, until_us, within)
+
+    def span_day(self, since_us: int, until_us: int, by: LaneGroup | None) -> SpanDay:
+        """The spans of a time, by program, project or source (``spans``)."""
+        with self._open() as index:
+            return spans.span_day(index.connection, since_us, until_us, by)
+
+    def project_hours(self, project: str, since_us: int, until_us: int) -> set[int]:
+        """The beginnings of the hours with events of a project."""
+        with self._open() as index:
+            return spans.project_hours(index.connection, project, since_us, until_us)
 
     def sources(self) -> list[SourceSeen]:
         """Every source that ever sent something, by name."""

@@ -96,7 +96,8 @@ def _event(number: int, now_us: int) -> Event:
         ("file.modify", "git.commit", "shell.command")[number % 3],
         SUBJECTS[number % len(SUBJECTS)],
         app=("vim", "git", "zsh")[number % 3],
-        duration_s=float(number % 7),
+        # Every twelve hours a program is at the front for long
+        duration_s=float(number % 7) if number % 60 else 2_400.0,
     )
 
 

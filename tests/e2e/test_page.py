@@ -221,9 +221,20 @@ def test_curves_map_and_beliefs_are_drawn_from_what_was_written(
     assert (charts["/training"], charts["/patterns"], charts["/agents"]) == (3, 4, 3)
 
 
-def test_a_rectangle_on_the_map_tells_what_is_inside(seen: dict[str, Any]) -> None:
+def test_what_is_drawn_around_on_the_map_is_told(seen: dict[str, Any]) -> None:
     assert seen["inside"].startswith("320 windows inside: ")
     assert "shell-make 25 %" in seen["inside"]
+    half, by_keys = (int(seen[name].split()[0]) for name in ("insideHalf", "insideByKeys"))
+    assert 0 < half < 300  # a triangle, whose rectangle is the whole map
+    assert 0 < by_keys < 320
+
+
+def test_blocks_of_a_day_and_its_focus_lead_to_their_events(seen: dict[str, Any]) -> None:
+    block, focus = seen["block"], seen["focus"]
+    assert len(block["rows"]) == block["events"] > 0
+    assert all(block["query"]["app"] in row for row in block["rows"])
+    assert seen["focusS"] >= 900
+    assert any(focus["query"]["app"] in row for row in focus["rows"])
 
 
 def test_earlier_runs_the_queue_and_who_serves_what_are_told(seen: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from selflow.console.server import (
     data_api,
     inference_api,
     ingest_api,
+    lanes_api,
     learning_api,
     metrics_api,
     models_api,
@@ -44,7 +45,7 @@ from selflow.web.route_table import RouteTable
 PARTS = (
     *(api_pages, system_api, data_api, ask_api, learning_api, models_api, settings_api),
     *(ingest_api, commands_api, pause_api, privacy_api, tokens_api, notices_api, tray_api),
-    *(stream, metrics_api, inference_api, sign_in, pages),
+    *(lanes_api, stream, metrics_api, inference_api, sign_in, pages),
 )
 STATIC = Path(__file__).parents[1] / "static"
 """What ``make web`` builds."""

@@ -56,6 +56,7 @@ def events(  # noqa: PLR0913  (one for each filter)
     kind: Text = None,
     app: Text = None,
     folder: Folder = None,
+    project: Folder = None,
     since: Text = None,
     until: Text = None,
     q: Text = None,
@@ -66,7 +67,8 @@ def events(  # noqa: PLR0913  (one for each filter)
     """Stored events, redacted, newest first.
 
     ``q`` finds events that hold all of its words, or words that begin so; they come in the order
-    in which they arrived, as those in a ``folder`` do. ``seqs`` names single events, such as those
+    in which they arrived, as those in a ``folder`` do. A ``project`` is a lane of
+    ``/api/activity/lanes``. ``seqs`` names single events, such as those
     behind a sentence of an answer; of those, all that are still stored come at once.
     """
     wanted = EventQuery(
@@ -76,6 +78,7 @@ def events(  # noqa: PLR0913  (one for each filter)
         kind,
         app,
         folder,
+        project,
     )
     if folder is not None and q is None and _TERM.search(folder):
         q = folder  # its words are in the index
@@ -177,12 +180,16 @@ def _newest(model: ReadModel, log: LogReader, wanted: EventQuery, limit: int) ->
         "kind": wanted.kind,
         "app": wanted.app,
     }
-    if all(value is None for value in groups.values()):
+    if wanted.project is None and all(value is None for value in groups.values()):
         return newest(log, wanted, limit)
     recent_us = model.clock.now_us() // HOUR_US * HOUR_US - HOUR_US
     since_us = max(wanted.since_us, recent_us)
     matches = newest(log, replace(wanted, since_us=since_us), limit)
-    known = model.index.hours_with(groups, wanted.since_us, min(wanted.until_us, recent_us))
+    between_us = (wanted.since_us, min(wanted.until_us, recent_us))
+    known = model.index.hours_with(groups, *between_us)
+    if wanted.project is not None:
+        own = model.index.project_hours(wanted.project, *between_us)
+        known = [hour_us for hour_us in known if hour_us in own]
     for hour_us in known:
         if len(matches) >= limit:
             break

@@ -116,21 +116,63 @@ for (const scheme of ["light", "dark"]) {
 
 seen.allBytes = await transferred();
 
-// A rectangle that is drawn over the whole map holds every window, a click takes it back.
+// What is drawn around on the map is told; of a triangle that is not its rectangle. Keys select, too.
 await open("/patterns", "patterns");
 await drawAll();
 const map = page.locator(".chart", { has: page.locator(".views") });
 const canvas = map.locator("canvas").first();
 await canvas.scrollIntoViewIfNeeded();
 const box = await canvas.boundingBox();
-await page.mouse.move(box.x + 12, box.y + 12);
-await page.mouse.down();
-await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 4 });
-await page.mouse.move(box.x + box.width - 12, box.y + box.height - 12, { steps: 4 });
-await page.mouse.up();
 const inside = map.locator("p[aria-live]");
+async function drawAround(corners) {
+  const places = corners.map(([x, y]) => [12 + x * (box.width - 24), 12 + y * (box.height - 24)]);
+  for (const [at, [x, y]] of [...places, places[0]].entries()) {
+    await page.mouse.move(box.x + x, box.y + y, { steps: 6 });
+    if (!at) await page.mouse.down();
+  }
+  await page.mouse.up();
+  await inside.filter({ hasText: "inside" }).waitFor();
+}
+await drawAround([[0, 0], [1, 0], [1, 1], [0, 1]]);
 await inside.filter({ hasText: "shell-make" }).waitFor();
 seen.inside = await inside.innerText();
+await drawAround([[0, 0], [0, 1], [1, 1]]);
+await inside.filter({ hasNotText: seen.inside.split(" inside")[0] }).waitFor();
+seen.insideHalf = await inside.innerText();
+if (shots) await map.screenshot({ path: join(shots, "lasso-1400.png") });
+await map.locator('[role="img"]').focus();
+await page.keyboard.press("ArrowDown");
+await inside.filter({ hasNotText: seen.insideHalf.split(" inside")[0] }).waitFor();
+seen.insideByKeys = await inside.innerText();
+await axe("a selection by keys");
+if (shots) await map.screenshot({ path: join(shots, "lasso-keys-1400.png") });
+
+// A block of a lane and a stretch of focus lead to their events, and to no other.
+const yesterday = new Date(Date.now() - 86_400_000);
+const two = (n) => String(n).padStart(2, "0");
+const lanesOf = `/activity?day=${yesterday.getFullYear()}-${two(yesterday.getMonth() + 1)}-${two(yesterday.getDate())}`;
+const eventsOf = async (link) => {
+  await link.click();
+  await page.locator("#events tbody tr").first().waitFor();
+  const query = new URL(page.url()).searchParams;
+  return { query: Object.fromEntries(query), rows: await page.locator("#events tbody tr").allInnerTexts() };
+};
+await open(lanesOf, "focus-s");
+await drawAll();
+seen.focusS = Number((await figures())["focus-s"]);
+await axe("lanes");
+for (const scheme of shots ? ["light", "dark"] : []) {
+  await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+  for (const width of [420, 1400]) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.screenshot({ path: join(shots, `lanes-${scheme}-${width}.png`), fullPage: true });
+  }
+}
+const block = page.locator(".track a").first();
+const blockEvents = await block.getAttribute("data-events");
+seen.block = { ...(await eventsOf(block)), events: Number(blockEvents) };
+await open(lanesOf, "focus-s");
+seen.focus = await eventsOf(page.getByRole("region", { name: "Focus" }).getByRole("link").first());
 
 // Figures are followed to their rows: pattern, its word, the events that hold it, one event.
 await open("/patterns", "patterns");
@@ -179,7 +221,7 @@ seen.notFound = await page.locator("main").innerText();
 
 // A chart's data as a table, without a mouse.
 await open("/activity", "activity-events");
-await page.getByRole("button", { name: "Show data" }).press("Enter");
+await page.getByRole("button", { name: "Show data" }).first().press("Enter");
 seen.dataRows = await page.locator("main table tbody tr").count();
 
 // The range lives in the URL; keys go to pages; the palette goes there too.

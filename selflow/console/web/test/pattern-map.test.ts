@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { groupsOf, matrixMap } from "../src/lib/pattern-map";
+import { boxAfter, groupsOf, matrixMap } from "../src/lib/pattern-map";
 
 function bytesOf(points: [number, number, number][]): ArrayBuffer {
   const view = new DataView(new ArrayBuffer(points.length * 10));
@@ -28,5 +28,17 @@ describe("the map", () => {
   test("agreement below chance is drawn as none", () => {
     const { cells } = matrixMap({ names: ["a", "b"], values: [[1, -0.1], [-0.1, 1]] });
     expect(cells).toContainEqual([1, 0, 0]);
+  });
+
+  test("keys put a rectangle on it, move it within, size it and take it away", () => {
+    const first = boxAfter(null, "ArrowUp", false)!;
+    expect(first).toEqual({ x: 0.35, y: 0.35, width: 0.3, height: 0.3 });
+    let box = first;
+    for (let n = 0; n < 40; n += 1) box = boxAfter(box, "ArrowRight", false)!;
+    expect(box).toEqual({ ...first, x: 0.7 });
+    for (let n = 0; n < 40; n += 1) box = boxAfter(box, "ArrowUp", true)!;
+    expect(box).toEqual({ ...first, x: 0.7, height: 0.05 });
+    expect(boxAfter(box, "Escape", false)).toBeNull();
+    expect([boxAfter(null, "Escape", false), boxAfter(box, "g", false)]).toEqual([undefined, undefined]);
   });
 });

@@ -8,6 +8,41 @@ import type { Matrix } from "./wire";
 const POINT_BYTES = 10;
 const SYMBOLS = ["circle", "rect", "triangle", "diamond", "pin", "arrow", "roundRect", "circle"];
 
+const STEP = 0.05;
+
+/** A part of the map, in shares of its width and height. */
+export interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+const ARROWS: Record<string, readonly [number, number]> = {
+  ArrowLeft: [-STEP, 0],
+  ArrowRight: [STEP, 0],
+  ArrowUp: [0, -STEP],
+  ArrowDown: [0, STEP],
+};
+const between = (low: number, value: number, high: number): number =>
+  Math.min(high, Math.max(low, value));
+
+/** The box after a key: arrows move it, with Shift they size it, Escape takes it away; the first
+ * arrow puts one in the middle. Undefined: the key means nothing here. */
+export function boxAfter(box: Box | null, key: string, isShift: boolean): Box | null | undefined {
+  if (key === "Escape") return box ? null : undefined;
+  const arrow = ARROWS[key];
+  if (!arrow) return undefined;
+  if (!box) return { x: 0.35, y: 0.35, width: 0.3, height: 0.3 };
+  const [dx, dy] = arrow;
+  if (isShift) {
+    const width = between(STEP, box.width + dx, 1 - box.x);
+    return { ...box, width, height: between(STEP, box.height + dy, 1 - box.y) };
+  }
+  const x = between(0, box.x + dx, 1 - box.width);
+  return { ...box, x, y: between(0, box.y + dy, 1 - box.height) };
+}
+
 export interface Group {
   /** The number of the cluster; -1 is none. */
   label: number;

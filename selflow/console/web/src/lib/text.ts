@@ -291,7 +291,7 @@ export const text = {
         : `, all ${count(windows)} windows.`),
     noise: "in no cluster",
     cluster: (label: number): string => `cluster ${label + 1}`,
-    draw: "Draw a rectangle to see what lies inside.",
+    draw: "Draw around points to see what lies inside. With keys: arrows move a rectangle, with Shift they size it, Esc takes it away.",
     inside: (n: number, parts: string[]): string =>
       `${plural(n, "window", "windows")} inside: ${parts.join(", ")}`,
     together: "Kept together",
@@ -404,7 +404,10 @@ export const text = {
     bySource: "What came, by source",
     last: "Last",
     events: "Stored events",
-    filters: { q: "Words", source: "Source", kind: "Kind", app: "Program", folder: "Folder" },
+    filters: {
+      q: "Words", source: "Source", kind: "Kind", app: "Program", folder: "Folder",
+      project: "Project", since: "Since", until: "Before",
+    },
     oneEvent: (seq: number): string => `Event ${count(seq)}`,
     goneEvent: (seq: number): string => `Event ${count(seq)} is not stored, or not any more.`,
     noMatch: "No event matches",

@@ -12,6 +12,7 @@ import {
 } from "echarts/components";
 import { init, use, type EChartsCoreOption } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
+import { boxAfter, type Box } from "../pattern-map";
 import { colourOf } from "../theme.svelte";
 
 use([
@@ -110,7 +111,11 @@ function scatter(spec: ScatterSpec): EChartsCoreOption {
     aria: { enabled: true },
     animation: false,
     toolbox: { show: false },
-    brush: { toolbox: [], xAxisIndex: 0, throttleType: "debounce", throttleDelay: 200, outOfBrush: { colorAlpha: 0.15 } },
+    brush: {
+      toolbox: [], xAxisIndex: 0, throttleType: "debounce", throttleDelay: 200,
+      outOfBrush: { colorAlpha: 0.15 },
+      transformable: false, // else a new one that begins inside the old one moves that
+    },
     grid: { left: 4, right: 4, top: 4, bottom: 4 },
     xAxis: hidden,
     yAxis: hidden,
@@ -132,10 +137,10 @@ interface Selection {
   batch: { selected: { seriesIndex: number; dataIndex: number[] }[] }[];
 }
 
-/** The pointer draws a rectangle; a click outside takes it back. */
-function letSelect(chart: ReturnType<typeof init>, spec: ScatterSpec): void {
+/** The pointer draws around points, a click outside takes it back; keys move a rectangle. */
+function letSelect(chart: ReturnType<typeof init>, host: HTMLElement, spec: ScatterSpec): void {
   chart.dispatchAction({
-    type: "takeGlobalCursor", key: "brush", brushOption: { brushType: "rect", brushMode: "single" },
+    type: "takeGlobalCursor", key: "brush", brushOption: { brushType: "polygon", brushMode: "single" },
   });
   chart.on("brushSelected", (event) => {
     const counts = spec.groups.map(() => 0);
@@ -144,6 +149,23 @@ function letSelect(chart: ReturnType<typeof init>, spec: ScatterSpec): void {
     }
     spec.onSelect(counts);
   });
+  let box: Box | null = null;
+  host.tabIndex = 0;
+  host.onkeydown = (event) => {
+    const next = boxAfter(box, event.key, event.shiftKey);
+    if (next === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    box = next;
+    const at = ({ x, y }: { x: number; y: number }): number[] =>
+      chart.convertFromPixel({ gridIndex: 0 }, [x * chart.getWidth(), y * chart.getHeight()]);
+    const areas = [];
+    if (box) {
+      const [left, top] = at(box) as [number, number];
+      const [right, bottom] = at({ x: box.x + box.width, y: box.y + box.height }) as [number, number];
+      areas.push({ brushType: "rect", xAxisIndex: 0, coordRange: [[left, right], [bottom, top]] });
+    }
+    chart.dispatchAction({ type: "brush", areas });
+  };
 }
 
 const optionOf = (spec: RichSpec): EChartsCoreOption => {
@@ -161,12 +183,13 @@ export function richChart(host: HTMLElement, spec: RichSpec): () => void {
   const height = heightOf(spec);
   const chart = init(host, null, { height, renderer: "canvas" });
   chart.setOption(optionOf(spec));
-  if (spec.kind === "scatter") letSelect(chart, spec);
+  if (spec.kind === "scatter") letSelect(chart, host, spec);
   const sizes = new ResizeObserver(() => chart.resize({ width: "auto", height }));
   sizes.observe(host);
   host.dataset["ready"] = "true";
   return () => {
     sizes.disconnect();
+    host.onkeydown = null;
     chart.dispose();
   };
 }
