@@ -6,6 +6,7 @@ from threading import Lock
 
 import psutil
 
+from selflow.collect.polled import Schedule
 from selflow.collect.repeating import Repeating
 from selflow.collect.sources import Emit, SourceHealth
 from selflow.core.clock import Clock
@@ -15,7 +16,7 @@ from selflow.core.settings import MetricsSource as Section
 
 def from_settings(section: Section, clock: Clock, home: str) -> "MetricsSource":  # noqa: ARG001  (every factory's shape)
     """The source that ``type: system_metrics`` asks for."""
-    return MetricsSource(section.sample_interval_s, clock)
+    return MetricsSource(section, clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +75,20 @@ def sample(before: Reading, now: Reading, ts_us: int) -> Event:
 
 
 class MetricsSource:
-    """Samples the machine every ``interval_s``.
+    """Samples the machine at every time of a schedule.
 
     Args:
-        interval_s: Seconds between two samples.
+        schedule: When.
         clock: For times and waits.
     """
 
     _before: Reading
 
-    def __init__(self, interval_s: float, clock: Clock) -> None:
+    def __init__(self, schedule: Schedule, clock: Clock) -> None:
         self._clock = clock
         self._lock = Lock()
         self._events = 0
-        self._repeating = Repeating("metrics", interval_s, clock)
+        self._repeating = Repeating("metrics", schedule.sample_interval_s, clock, schedule.schedule)
 
     def start(self, emit: Emit) -> None:
         """Begin; the first sample comes after one interval."""

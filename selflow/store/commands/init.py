@@ -20,56 +20,9 @@ from selflow.core.paths import private_folder, write_private
 from selflow.core.session_files import read_request
 from selflow.store.commands.commit_consent import remove_commit_spool
 from selflow.store.commands.opening import open_catalog
+from selflow.store.commands.source_kinds import COMPANION, FILES, KINDS, Kind
 from selflow.store.reading import CatalogReader
 
-FILES = "file_system"
-COMPANION = "shell_companion"
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of source, and what consent to it means."""
-
-    name: str
-    collected: str
-    never: str
-    is_watched: bool = True
-    """Whether the collector watches it by itself: it then stands in ``data_sources``."""
-
-
-KINDS = (
-    Kind(
-        FILES,
-        "that a file below the folders you name was created, changed, moved or deleted: "
-        "its path and the time",
-        "what is in a file; anything in version control internals, caches, build output "
-        "and your excluded paths",
-    ),
-    Kind(
-        "system_metrics",
-        "the load of processor, memory, disk, network and battery, once a minute",
-        "which programs run, what they show, where data goes",
-    ),
-    Kind(
-        "shell_history",
-        "the commands in your shell's history files, with secrets replaced before they are stored",
-        "what commands print, passwords that are typed, commands that your shell does not keep",
-    ),
-    Kind(
-        "ingest",
-        "events that your programs send over the local socket, with secrets replaced "
-        "before they are stored",
-        "anything that a program does not send by itself",
-        is_watched=False,
-    ),
-    Kind(
-        COMPANION,
-        "each command that a shell with the hook of `selflow shell install` has finished: the "
-        "line, its folder, exit status and duration, and what became of a suggestion; with "
-        "secrets replaced before they are stored",
-        "lines that begin with a space, what commands print, passwords that are typed",
-    ),
-)
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
 
@@ -112,7 +65,7 @@ def init(  # noqa: PLR0913  (one for each option)
     """Record what SelFlow may collect, source by source.
 
     Without options it explains each kind and asks. Kinds: file_system, system_metrics,
-    shell_history, ingest, shell_companion. Nothing is collected before this.
+    shell_history, ingest, shell_companion, browser_history. Nothing is collected before this.
     """
     call: Invocation = ctx.obj
     for name in [*(grant or ()), *(revoke or ())]:

@@ -10,6 +10,8 @@ from selflow.collect import sources
 from selflow.collect.companion.sections import CommitsAt, CompanionAt
 from selflow.collect.companion.source import SpoolSource
 from selflow.collect.files import FileSource
+from selflow.collect.polled import PolledSource
+from selflow.collect.rooted import BrowserHistoryAt
 from selflow.collect.shell_source import ShellHistorySource
 from selflow.collect.sources import Source, make_source
 from selflow.collect.system_metrics import MetricsSource
@@ -20,12 +22,24 @@ from selflow.core.settings import FileSource as FileSection
 from selflow.core.settings import MetricsSource as MetricsSection
 from selflow.core.settings import ShellHistorySource as ShellSection
 from selflow.testing import SOURCE_LAWS, check_source
+from tests.unit.collect.histories import CHROMIUM, Browser
 
-NAMES = ("file_system", "git_commits", "shell_companion", "shell_history", "system_metrics")
+NAMES = (
+    "browser_history",
+    "file_system",
+    "git_commits",
+    "shell_companion",
+    "shell_history",
+    "system_metrics",
+)
 
 
 def _section(name: str, folder: Path) -> Any:
+    kept = {"positions": str(folder / "positions"), "copies": str(folder / "copies")}
     return {
+        "browser_history": BrowserHistoryAt(
+            type="browser_history", sample_interval_s=0.1, history_days=3_650, **kept
+        ),
         "file_system": FileSection(type="file_system", paths=(str(folder),), coalesce_s=0.05),
         "git_commits": CommitsAt(
             type="git_commits", sample_interval_s=0.1, spool=str(folder), folders=("/",)
@@ -41,7 +55,10 @@ def _section(name: str, folder: Path) -> Any:
 
 
 def _stirring(folder: Path) -> Callable[[], None]:
+    browser = Browser(folder / CHROMIUM)
+
     def stir() -> None:
+        browser.visit("https://a.example/", SystemClock().now_us())
         with (folder / "h").open("a") as file:
             file.write("ls -la\n")
         record = ("1", "1767225600000000", "zsh", "/", "0", "1", "", "ls -la")
@@ -69,7 +86,7 @@ def test_every_source_keeps_every_law(name: str, tmp_path: Path) -> None:
 def test_each_name_leads_to_its_source(tmp_path: Path) -> None:
     made = [make_source(_section(name, tmp_path), SystemClock(), "/home/u") for name in NAMES]
 
-    kinds = [FileSource, SpoolSource, SpoolSource, ShellHistorySource, MetricsSource]
+    kinds = [PolledSource, FileSource, SpoolSource, SpoolSource, ShellHistorySource, MetricsSource]
     assert [type(source) for source in made] == kinds
 
 
