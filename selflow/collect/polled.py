@@ -8,6 +8,7 @@ from typing import Protocol
 from selflow.collect.repeating import Repeating
 from selflow.collect.sources import Emit, SourceHealth
 from selflow.core.clock import Clock
+from selflow.core.errors import SelFlowError
 
 _MAX_PROBLEMS = 20
 
@@ -29,11 +30,18 @@ class Schedule(Protocol):
 class Reader(Protocol):
     """Looks once."""
 
-    def read(self, emit: Emit, now_us: int) -> Iterator[int | str]:
-        """Emit what is new. Yields how many events went out, whenever some did, and problems that
-        name paths and next steps, never an event's content.
+    def read(self, emit: Emit, now_us: int, *, is_last: bool) -> Iterator[int | str]:
+        """Emit what is new; ``is_last`` says that the source stops.
+
+        Yields how many events went out, whenever some did, and problems that name paths and next
+        steps, never an event's content.
         """
         ...
+
+
+def problem_of(error: SelFlowError) -> str:
+    """An error as a problem of a source's: what is wrong, and the next step."""
+    return "; ".join(part for part in (str(error), error.hint) if part)
 
 
 class PolledSource:
@@ -71,9 +79,9 @@ class PolledSource:
             state = self._repeating.state(has_problems=bool(self._problems))
             return SourceHealth(self._name, state, self._events, self._problems)
 
-    def _look(self, emit: Emit, _: bool) -> None:  # noqa: FBT001  (as it is repeated)
+    def _look(self, emit: Emit, is_last: bool) -> None:  # noqa: FBT001  (as it is repeated)
         problems: dict[str, None] = {}
-        for outcome in self._reader.read(emit, self._clock.now_us()):
+        for outcome in self._reader.read(emit, self._clock.now_us(), is_last=is_last):
             if isinstance(outcome, str):
                 problems[outcome] = None
             else:

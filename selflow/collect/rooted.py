@@ -3,7 +3,7 @@
 from selflow.core.paths import Root
 from selflow.core.section import Section
 from selflow.core.settings import DataSource
-from selflow.core.source_settings import BrowserHistorySource
+from selflow.core.source_settings import BrowserHistorySource, CalendarSource, DocumentsSource
 
 
 class RootedSection(Section):
@@ -21,7 +21,15 @@ class BrowserHistoryAt(BrowserHistorySource, RootedSection):
     """The section of browser histories with its folders."""
 
 
-ROOTED = (BrowserHistoryAt,)
+class CalendarAt(CalendarSource, RootedSection):
+    """The section of calendars with its folders."""
+
+
+class DocumentsAt(DocumentsSource, RootedSection):
+    """The section of documents with its folders."""
+
+
+ROOTED = (BrowserHistoryAt, CalendarAt, DocumentsAt)
 
 
 def with_folders(section: DataSource, root: Root) -> DataSource:
@@ -29,4 +37,8 @@ def with_folders(section: DataSource, root: Root) -> DataSource:
     folders = {"positions": str(root.positions), "copies": str(root.source_copies)}
     if isinstance(section, BrowserHistorySource):
         return BrowserHistoryAt(**section.model_dump(), **folders)
+    if isinstance(section, CalendarSource):
+        return CalendarAt(**section.model_dump(), **folders)
+    if isinstance(section, DocumentsSource):
+        return DocumentsAt(**section.model_dump(), **folders)
     return section

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from selflow.collect.browser.history import History, Visit, open_history, signature
 from selflow.collect.browser.profiles import Profile, chosen_profiles, find_profiles
-from selflow.collect.polled import PolledSource
+from selflow.collect.polled import PolledSource, problem_of
 from selflow.collect.positions import Position, PositionFile
 from selflow.collect.rooted import BrowserHistoryAt
 from selflow.collect.sources import Emit, Source
@@ -43,13 +43,13 @@ class BrowserReader:
         self._home = home
         self._seen: dict[Path, tuple[tuple[int, int, int], ...]] = {}
 
-    def read(self, emit: Emit, now_us: int) -> Iterator[int | str]:
+    def read(self, emit: Emit, now_us: int, *, is_last: bool) -> Iterator[int | str]:  # noqa: ARG002  (stopping changes nothing: the position is kept)
         """Events that were stored, and problems by name; a profile's harms no other."""
         for profile in self._profiles():
             try:
                 yield from self._read_one(profile, emit, now_us)
             except SelFlowError as error:
-                yield str(error)
+                yield problem_of(error)
             except OSError as error:
                 why = os.strerror(error.errno or 0)
                 yield f"{profile.database}: {why}; make it readable or name your profiles"

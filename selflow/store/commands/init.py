@@ -65,7 +65,8 @@ def init(  # noqa: PLR0913  (one for each option)
     """Record what SelFlow may collect, source by source.
 
     Without options it explains each kind and asks. Kinds: file_system, system_metrics,
-    shell_history, ingest, shell_companion, browser_history. Nothing is collected before this.
+    shell_history, ingest, shell_companion, browser_history, application_usage. Nothing is
+    collected before this.
     """
     call: Invocation = ctx.obj
     for name in [*(grant or ()), *(revoke or ())]:

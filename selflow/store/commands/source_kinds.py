@@ -56,4 +56,10 @@ KINDS = (
         "what is behind ? or # in an address, logins, what pages show or you type into them; "
         "private windows, which no browser writes into its history",
     ),
+    Kind(
+        "application_usage",
+        "which window is in front, its title, for how long, and when nobody is at the machine; "
+        "where that is not available, which programs start and end",
+        "what windows show, what you type, titles of private windows of browsers",
+    ),
 )

@@ -62,7 +62,9 @@ def _section(home: Path, consent_us: int = NOW_US, **options: Any) -> BrowserHis
 
 def _look(home: Path, log: Log, **options: Any) -> list[int | str]:
     """One look by a process that begins."""
-    return list(BrowserReader(_section(home, **options), home).read(log, NOW_US + DAY_US))
+    return list(
+        BrowserReader(_section(home, **options), home).read(log, NOW_US + DAY_US, is_last=False)
+    )
 
 
 @pytest.fixture(params=[FIREFOX, CHROMIUM])
@@ -103,9 +105,9 @@ def test_a_refused_batch_is_offered_again(browser: Browser, tmp_path: Path) -> N
     browser.visit("https://a.example/1", NOW_US)
     log.refusals = 1
     reader = BrowserReader(_section(tmp_path), tmp_path)
-    list(reader.read(log, NOW_US + DAY_US))
+    list(reader.read(log, NOW_US + DAY_US, is_last=False))
     before = log.pages
-    list(reader.read(log, NOW_US + DAY_US))
+    list(reader.read(log, NOW_US + DAY_US, is_last=False))
 
     assert (before, log.pages) == ([], ["https://a.example/1"])
 
@@ -256,10 +258,10 @@ def test_an_unchanged_history_is_not_copied_again(
 ) -> None:
     browser.visit("https://page.example/", NOW_US)
     reader = BrowserReader(_section(tmp_path), tmp_path)
-    list(reader.read(Log(), NOW_US))
+    list(reader.read(Log(), NOW_US, is_last=False))
     monkeypatch.setattr("selflow.collect.browser.source.open_history", None)
 
-    assert list(reader.read(Log(), NOW_US)) == []
+    assert list(reader.read(Log(), NOW_US, is_last=False)) == []
 
 
 def test_profiles_are_found_by_browser(tmp_path: Path) -> None:

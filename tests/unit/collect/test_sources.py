@@ -1,6 +1,7 @@
 """Every source that comes in by the door keeps every law."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from selflow.collect.companion.sections import CommitsAt, CompanionAt
 from selflow.collect.companion.source import SpoolSource
 from selflow.collect.files import FileSource
 from selflow.collect.polled import PolledSource
-from selflow.collect.rooted import BrowserHistoryAt
+from selflow.collect.rooted import BrowserHistoryAt, CalendarAt, DocumentsAt
 from selflow.collect.shell_source import ShellHistorySource
 from selflow.collect.sources import Source, make_source
 from selflow.collect.system_metrics import MetricsSource
@@ -21,11 +22,16 @@ from selflow.core.plugins import installed
 from selflow.core.settings import FileSource as FileSection
 from selflow.core.settings import MetricsSource as MetricsSection
 from selflow.core.settings import ShellHistorySource as ShellSection
+from selflow.core.source_settings import ApplicationUsageSource
 from selflow.testing import SOURCE_LAWS, check_source
 from tests.unit.collect.histories import CHROMIUM, Browser
+from tests.unit.collect.programs import Programs
 
 NAMES = (
+    "application_usage",
     "browser_history",
+    "calendar",
+    "documents",
     "file_system",
     "git_commits",
     "shell_companion",
@@ -37,8 +43,17 @@ NAMES = (
 def _section(name: str, folder: Path) -> Any:
     kept = {"positions": str(folder / "positions"), "copies": str(folder / "copies")}
     return {
+        "application_usage": ApplicationUsageSource(
+            type="application_usage", track_window_focus=False, sample_interval_s=0.1
+        ),
         "browser_history": BrowserHistoryAt(
             type="browser_history", sample_interval_s=0.1, history_days=3_650, **kept
+        ),
+        "calendar": CalendarAt(
+            type="calendar", paths=(str(folder),), sample_interval_s=0.1, history_days=1, **kept
+        ),
+        "documents": DocumentsAt(
+            type="documents", paths=(str(folder),), sample_interval_s=0.1, **kept
         ),
         "file_system": FileSection(type="file_system", paths=(str(folder),), coalesce_s=0.05),
         "git_commits": CommitsAt(
@@ -54,10 +69,17 @@ def _section(name: str, folder: Path) -> Any:
     }[name]
 
 
-def _stirring(folder: Path) -> Callable[[], None]:
+def _stirring(folder: Path, programs: Programs) -> Callable[[], None]:
     browser = Browser(folder / CHROMIUM)
 
     def stir() -> None:
+        programs.start()
+        (folder / f"{len(list(folder.glob('*.md')))}.md").write_text("text")
+        begin = f"{datetime.now(UTC) - timedelta(minutes=1):%Y%m%dT%H%M%SZ}"
+        (folder / "a.ics").write_text(
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nSUMMARY:Review\n"
+            f"DTSTART:{begin}\nEND:VEVENT\nEND:VCALENDAR\n"
+        )
         browser.visit("https://a.example/", SystemClock().now_us())
         with (folder / "h").open("a") as file:
             file.write("ls -la\n")
@@ -79,14 +101,26 @@ def test_every_source_keeps_every_law(name: str, tmp_path: Path) -> None:
     def make() -> Source:
         return make_source(_section(name, tmp_path), SystemClock(), str(tmp_path))
 
-    check_source(make, _stirring(tmp_path))
+    programs = Programs(tmp_path)
+    try:
+        check_source(make, _stirring(tmp_path, programs))
+    finally:
+        programs.end()
     assert len(SOURCE_LAWS) == 5
 
 
 def test_each_name_leads_to_its_source(tmp_path: Path) -> None:
     made = [make_source(_section(name, tmp_path), SystemClock(), "/home/u") for name in NAMES]
 
-    kinds = [PolledSource, FileSource, SpoolSource, SpoolSource, ShellHistorySource, MetricsSource]
+    kinds = [
+        PolledSource,
+        PolledSource,
+        FileSource,
+        SpoolSource,
+        SpoolSource,
+        ShellHistorySource,
+        MetricsSource,
+    ]
     assert [type(source) for source in made] == kinds
 
 
