@@ -11,6 +11,7 @@ from selflow.collect.rooted import ROOTED
 from selflow.collect.sources import Emit, Section, Source, SourceHealth
 from selflow.core.errors import SelFlowError
 from selflow.core.settings import FileSource
+from selflow.core.source_settings import CalendarSource, DocumentsSource
 
 
 class SourceSet:
@@ -106,7 +107,7 @@ def permitted(section: Section, granted: Mapping[str, Sequence[str]], home: str)
         return None
     if isinstance(section, CommitsAt):
         return section.model_copy(update={"folders": tuple(granted[section.type])})
-    if not isinstance(section, FileSource):
+    if not isinstance(section, FileSource | CalendarSource | DocumentsSource):
         return section
     allowed = _outermost(real_path(folder, home) for folder in granted[section.type])
     parts: dict[str, str] = {}
@@ -118,6 +119,8 @@ def permitted(section: Section, granted: Mapping[str, Sequence[str]], home: str)
             parts.update({root: path for root in allowed if Path(root).is_relative_to(folder)})
     if not parts:
         return None
+    if not isinstance(section, FileSource):
+        return section.model_copy(update={"paths": tuple(parts)})
     values = {**section.model_dump(), "paths": tuple(parts), "glob_roots": tuple(parts.values())}
     return AllowedFiles.model_validate(values)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from threading import Lock
 
 import psutil
@@ -33,6 +34,10 @@ class Reading:
     net_bytes: int | None
     battery_fraction: float | None
     is_plugged_in: bool | None
+    disk_used_fraction: float | None = None
+    """Of the file system of the home folder."""
+    temperature_c: float | None = None
+    """The hottest sensor's."""
 
 
 def read_machine(at_s: float) -> Reading:
@@ -48,7 +53,23 @@ def read_machine(at_s: float) -> Reading:
         net_bytes=net.bytes_sent + net.bytes_recv if net else None,
         battery_fraction=battery.percent / 100 if battery else None,
         is_plugged_in=battery.power_plugged if battery else None,
+        disk_used_fraction=_disk_used_fraction(),
+        temperature_c=_temperature_c(),
     )
+
+
+def _disk_used_fraction() -> float | None:
+    try:
+        return float(psutil.disk_usage(str(Path.home())).percent) / 100
+    except OSError:  # the home folder is not there
+        return None
+
+
+def _temperature_c() -> float | None:
+    sensors = getattr(psutil, "sensors_temperatures", dict)()  # not on every system
+    heats = [each.current for each_of in sensors.values() for each in each_of]
+    plausible = [heat for heat in heats if heat is not None and -50 < heat < 200]
+    return max(plausible, default=None)
 
 
 def sample(before: Reading, now: Reading, ts_us: int) -> Event:
@@ -68,6 +89,10 @@ def sample(before: Reading, now: Reading, ts_us: int) -> Event:
         if first is not None and last is not None:
             # A counter restarts after suspend
             data[name] = max(0, round((last - first) / elapsed_s))
+    if now.disk_used_fraction is not None:
+        data["disk_used_fraction"] = round(now.disk_used_fraction, 3)
+    if now.temperature_c is not None:
+        data["temperature_c"] = round(now.temperature_c, 1)
     if now.battery_fraction is not None:
         data["battery_fraction"] = round(now.battery_fraction, 3)
         data["is_plugged_in"] = now.is_plugged_in

@@ -15,6 +15,13 @@ class Kind:
     never: str
     is_watched: bool = True
     """Whether the collector watches it by itself: it then stands in ``data_sources``."""
+    has_folders: bool = False
+    """Whether consent names folders, and holds for no other."""
+
+    @property
+    def folder_option(self) -> str:
+        """The option that names a folder."""
+        return "--watch DIR" if self.name == FILES else f"--grant {self.name}=DIR"
 
 
 KINDS = (
@@ -24,10 +31,12 @@ KINDS = (
         "its path and the time",
         "what is in a file; anything in version control internals, caches, build output "
         "and your excluded paths",
+        has_folders=True,
     ),
     Kind(
         "system_metrics",
-        "the load of processor, memory, disk, network and battery, once a minute",
+        "the load of processor, memory, disk, network and battery, and the temperature, "
+        "once a minute",
         "which programs run, what they show, where data goes",
     ),
     Kind(
@@ -61,5 +70,18 @@ KINDS = (
         "which window is in front, its title, for how long, and when nobody is at the machine; "
         "where that is not available, which programs start and end",
         "what windows show, what you type, titles of private windows of browsers",
+    ),
+    Kind(
+        "calendar",
+        "what the calendar files you name say has begun: summary, time, duration, place",
+        "descriptions, guests, anything that has not begun yet",
+        has_folders=True,
+    ),
+    Kind(
+        "documents",
+        "the text of documents below the folders you name: PDF, office files, web pages, e-mail "
+        "files, EPUB and plain text, up to a limit",
+        "other folders, pictures, scripts and attachments in documents, files you exclude",
+        has_folders=True,
     ),
 )

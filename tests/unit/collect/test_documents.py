@@ -182,6 +182,21 @@ def test_each_version_is_stored_once(tmp_path: Path) -> None:
     assert [event.data["text"] for event in log.events] == ["one", "two and more"]
 
 
+def test_a_version_is_not_read_again_after_a_restart(tmp_path: Path) -> None:
+    offered = 0
+
+    def count(*_: object) -> bool:
+        nonlocal offered
+        offered += 1
+        return True
+
+    _paper(tmp_path, "a.md", "one")
+    for _ in range(2):
+        list(_reader(tmp_path).read(count, NOW_US, is_last=False))
+
+    assert offered == 1
+
+
 def test_a_lost_answer_repeats_no_document(tmp_path: Path) -> None:
     log = Log()
     _paper(tmp_path, "a.md", "one")
