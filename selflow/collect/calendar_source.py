@@ -33,16 +33,16 @@ class CalendarReader:
     Args:
         section: Files and folders of calendars.
         home: The owner's home folder.
-        parse: Reads one file; in a child process with limits.
+        parse: Reads one file; None: in a child process with limits.
     """
 
     def __init__(
         self,
         section: CalendarAt,
         home: str,
-        parse: Callable[[Path, Request], Answer] = read_confined,
+        parse: Callable[[Path, Request], Answer] | None = None,
     ) -> None:
-        self._parse = parse
+        self._parse = parse or read_confined
         self._section = section
         self._home = home
         self._read: dict[Path, _Agenda] = {}

@@ -40,16 +40,16 @@ class DocumentReader:
     Args:
         section: Folders, kinds and limits.
         home: The owner's home folder.
-        parse: Reads one file; in a child process with limits.
+        parse: Reads one file; None: in a child process with limits.
     """
 
     def __init__(
         self,
         section: DocumentsAt,
         home: str,
-        parse: Callable[[Path, Request], Answer] = read_confined,
+        parse: Callable[[Path, Request], Answer] | None = None,
     ) -> None:
-        self._parse = parse
+        self._parse = parse or read_confined
         self._section = section
         self._home = home
         self._file = Path(section.positions) / "documents.json"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import psutil
 
@@ -66,10 +67,9 @@ def _disk_used_fraction() -> float | None:
 
 
 def _temperature_c() -> float | None:
-    sensors = getattr(psutil, "sensors_temperatures", dict)()  # not on every system
-    heats = [each.current for each_of in sensors.values() for each in each_of]
-    plausible = [heat for heat in heats if heat is not None and -50 < heat < 200]
-    return max(plausible, default=None)
+    read: Any = getattr(psutil, "sensors_temperatures", dict)  # not on every system
+    heats = [float(each.current or 0) for group in read().values() for each in group]
+    return max((heat for heat in heats if -50 < heat < 200), default=None)
 
 
 def sample(before: Reading, now: Reading, ts_us: int) -> Event:

@@ -11,7 +11,7 @@ from selflow.collect.confined.child import Answer, RefusedFileError, Request
 
 MAX_FILE_BYTES = 20_000_000
 _MAX_OCCURRENCES = 5_000
-_ENTRY_CPU_S = 1.0
+_ENTRY_CPU_S = 2.0
 """A rule that names no day, or a thousand years of seconds, is left alone after this."""
 
 
@@ -120,6 +120,7 @@ def _listed(value: Any) -> list[Any]:  # noqa: ANN401  (the library has no types
 
 
 def _duration(entry: Any, start: Any) -> timedelta:  # noqa: ANN401
+    length: timedelta
     if entry.get("DTEND") is not None:
         length = entry["DTEND"].dt - start
     elif entry.get("DURATION") is not None:

@@ -9,10 +9,11 @@ import os
 import resource
 import sys
 from dataclasses import asdict, dataclass, field
+from typing import BinaryIO
 
 MEMORY_BYTES = 1_000_000_000
 """Of address space, most of it the interpreter's and the libraries'."""
-CPU_S = 20
+CPU_S = 10
 
 
 class RefusedFileError(Exception):
@@ -61,16 +62,16 @@ def confine() -> None:
         resource.setrlimit(limit, (value, value))
 
 
-def answer(request: Request) -> Answer:
-    """Read standard input and answer."""
+def answer(file: BinaryIO, request: Request) -> Answer:
+    """Read a file and answer."""
     try:
         if request.kind == "calendar":
             from selflow.collect.confined.calendar_file import read_calendar
 
-            return read_calendar(sys.stdin.buffer, request)
+            return read_calendar(file, request)
         from selflow.collect.confined.document_file import read_document
 
-        return read_document(sys.stdin.buffer, request)
+        return read_document(file, request)
     except RefusedFileError as error:
         return Answer(refusal=str(error))
     except (MemoryError, RecursionError):
@@ -83,4 +84,4 @@ def run(arguments: list[str]) -> None:
     """Answer the request in the first argument on standard output."""
     request = Request(**json.loads(arguments[0]))
     confine()
-    sys.stdout.write(json.dumps(asdict(answer(request))))
+    sys.stdout.write(json.dumps(asdict(answer(sys.stdin.buffer, request))))

@@ -127,6 +127,7 @@ def test_where_windows_are_not_available_it_is_said(
     assert "track_window_focus: false" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_without_windows_programs_are_told_and_the_reason(tmp_path: Path) -> None:
     section = ApplicationUsageSource(type="application_usage")
     reader = ApplicationReader(section, lambda: open_desktop({}))
@@ -205,6 +206,7 @@ def windows(x_server: str, tool: Callable[[str], str]) -> Iterator[Screen]:
         process.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_property", [True, False])
 def test_the_window_in_front_is_told_by_a_real_x_server(
     by_property: bool,  # noqa: FBT001
@@ -221,6 +223,7 @@ def test_the_window_in_front_is_told_by_a_real_x_server(
     assert seen == [Window("Mail", "Inbox"), Window("Editor", "Prüfung.txt")]
 
 
+@pytest.mark.slow
 def test_idle_time_ends_with_a_key(windows: Screen, x_server: str) -> None:
     desktop = open_desktop({"DISPLAY": x_server})
     wait_until(lambda: desktop.idle_s() > 0.5)
@@ -235,6 +238,7 @@ def test_idle_time_ends_with_a_key(windows: Screen, x_server: str) -> None:
     assert after_s < before_s
 
 
+@pytest.mark.slow
 def test_a_desktop_that_ends_is_no_fault(tool: Callable[[str], str]) -> None:
     reading, writing = os.pipe()
     server = subprocess.Popen(

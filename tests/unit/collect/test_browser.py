@@ -235,8 +235,9 @@ def test_a_damaged_history_is_refused_by_name_and_disturbs_no_other(
     assert damaged.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_half_of_a_history_is_refused_by_name(browser: Browser, tmp_path: Path) -> None:
-    for number in range(2_000):
+    for number in range(600):
         browser.visit(f"https://a.example/{number}", NOW_US)
     browser.close()
     content = browser.database.read_bytes()

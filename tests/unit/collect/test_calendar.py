@@ -9,12 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from selflow.collect.calendar_source import CalendarReader
-from selflow.collect.confined.calendar_file import read_calendar
-from selflow.collect.confined.child import Answer, RefusedFileError, Request
+from selflow.collect.confined.child import Request
 from selflow.collect.confined.runner import read_confined
 from selflow.collect.rooted import CalendarAt
-from selflow.core.errors import StoreError
 from selflow.core.events import Event
+from tests.unit.collect.parsing import read_here
 from tests.unit.collect.test_browser import Log
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -39,15 +38,6 @@ def _calendar(folder: Path, *entries: str) -> Path:
     return path
 
 
-def _here(path: Path, request: Request) -> Answer:
-    """As the child does, in this process: quicker."""
-    with path.open("rb") as file:
-        try:
-            return read_calendar(file, request)
-        except RefusedFileError as error:
-            raise StoreError(f"{path} {error}") from error
-
-
 def _reader(folder: Path, consent_us: int = CONSENT_US, **options: Any) -> CalendarReader:
     section = CalendarAt(
         type="calendar",
@@ -57,7 +47,7 @@ def _reader(folder: Path, consent_us: int = CONSENT_US, **options: Any) -> Calen
         copies=str(folder / "copies"),
         **options,
     )
-    return CalendarReader(section, "/home/me", _here)
+    return CalendarReader(section, "/home/me", read_here)
 
 
 def _look(reader: CalendarReader, log: Log, now: str) -> list[int | str]:
@@ -152,6 +142,7 @@ def test_what_began_before_the_consent_is_not_told(tmp_path: Path) -> None:
     assert len(older.events) == 2
 
 
+@pytest.mark.slow
 def test_a_calendar_is_read_by_a_child(tmp_path: Path) -> None:
     path = _calendar(tmp_path, _entry("SUMMARY:Review"))
     answer = read_confined(
@@ -180,6 +171,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_broken_rule_is_counted_and_harms_no_other_entry(what: str, tmp_path: Path) -> None:
     path = _calendar(tmp_path, BROKEN[what], _entry("SUMMARY:Review"))
@@ -190,6 +182,7 @@ def test_a_broken_rule_is_counted_and_harms_no_other_entry(what: str, tmp_path: 
     assert any(f"{path}: 1 entries are broken" in str(each) for each in outcome)
 
 
+@pytest.mark.slow
 def test_a_rule_of_a_thousand_years_is_followed(tmp_path: Path) -> None:
     _calendar(tmp_path, _entry("SUMMARY:Sun", "RRULE:FREQ=DAILY", start="10260101T060000"))
     log = Log()

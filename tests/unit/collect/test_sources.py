@@ -1,6 +1,7 @@
 """Every source that comes in by the door keeps every law."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from selflow.core.settings import ShellHistorySource as ShellSection
 from selflow.core.source_settings import ApplicationUsageSource
 from selflow.testing import SOURCE_LAWS, check_source
 from tests.unit.collect.histories import CHROMIUM, Browser
+from tests.unit.collect.parsing import read_here
 from tests.unit.collect.programs import Programs
 
 NAMES = (
@@ -97,7 +99,14 @@ def test_the_door_knows_our_sources() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_source_keeps_every_law(name: str, tmp_path: Path) -> None:
+def test_every_source_keeps_every_law(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("calendar_source", "documents"):
+        monkeypatch.setattr(f"selflow.collect.{module}.read_confined", read_here)
+    # A signal, which only the child's main thread can take
+    monkeypatch.setattr("selflow.collect.confined.calendar_file._time_limit", nullcontext)
+
     def make() -> Source:
         return make_source(_section(name, tmp_path), SystemClock(), str(tmp_path))
 
@@ -113,8 +122,7 @@ def test_each_name_leads_to_its_source(tmp_path: Path) -> None:
     made = [make_source(_section(name, tmp_path), SystemClock(), "/home/u") for name in NAMES]
 
     kinds = [
-        PolledSource,
-        PolledSource,
+        *[PolledSource] * 4,
         FileSource,
         SpoolSource,
         SpoolSource,
