@@ -89,7 +89,8 @@ class CollectorShell:
             self._tighten()
             granted = self._permission.granted()
             is_paused = self._pauses.is_paused()
-            problems += sources.settle(while_paused(granted) if is_paused else granted)
+            allowed = while_paused(granted) if is_paused else granted
+            problems += sources.settle(allowed, self._permission.granted_at_us)
         except (StoreError, ConfigError) as error:
             problems.append(str(error))
         problems += [problem for health in sources.health() for problem in health.problems]

@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from threading import Event as Flag
 
-from selflow.core.clock import Clock
+from selflow.core.clock import Clock, owner_zone
+from selflow.core.cron import CronTimes
 from selflow.core.health import State
 from selflow.core.threads import WatchedThread
+
+_LONGEST_WAIT_S = 30.0
+"""A wait for a time of the day is cut into these: a clock that is set, and sleep, move the time."""
 
 
 class Repeating:
@@ -15,9 +19,11 @@ class Repeating:
         name: The thread's.
         interval_s: Seconds between two calls.
         clock: For the waits.
+        schedule: A cron line to follow instead of the interval; empty for the interval.
     """
 
-    def __init__(self, name: str, interval_s: float, clock: Clock) -> None:
+    def __init__(self, name: str, interval_s: float, clock: Clock, schedule: str = "") -> None:
+        self._times = CronTimes.parse(schedule) if schedule else None
         self._name = name
         self._interval_s = interval_s
         self._clock = clock
@@ -51,5 +57,15 @@ class Repeating:
     def _run(self, work: Callable[[bool], None]) -> None:
         is_last = False
         while not is_last:
-            is_last = self._clock.wait(self._stopping, self._interval_s)
+            is_last = self._wait()
             work(is_last)
+
+    def _wait(self) -> bool:
+        """Whether it was stopped before the next call was due."""
+        if self._times is None:
+            return self._clock.wait(self._stopping, self._interval_s)
+        due_us = self._times.next_us(self._clock.now_us(), owner_zone())
+        while (left_s := (due_us - self._clock.now_us()) / 1e6) > 0:
+            if self._clock.wait(self._stopping, min(left_s, _LONGEST_WAIT_S)):
+                return True
+        return self._stopping.is_set()

@@ -10,6 +10,7 @@ from selflow.collect.companion.hooks import recording_since_us
 from selflow.collect.companion.sections import HistoryBeside
 from selflow.collect.history_file import HistoryFile
 from selflow.collect.importers.shell import Command, as_event
+from selflow.collect.polled import Schedule
 from selflow.collect.repeating import Repeating
 from selflow.collect.sources import Emit, SourceHealth
 from selflow.core.clock import Clock
@@ -30,7 +31,7 @@ def from_settings(section: Section, clock: Clock, home: str) -> "ShellHistorySou
     ]
     return ShellHistorySource(
         paths or [Path(home) / name for name in HISTORIES],
-        section.sample_interval_s,
+        section,
         clock,
         partial(recording_since_us, Path(section.hooks), Path(section.spool))
         if isinstance(section, HistoryBeside)
@@ -50,7 +51,7 @@ class ShellHistorySource:
 
     Args:
         paths: History files; those that do not exist are waited for.
-        interval_s: Seconds between two looks.
+        schedule: When to look.
         clock: For times and waits.
         recorded_since_us: Which shells the companion records.
     """
@@ -58,7 +59,7 @@ class ShellHistorySource:
     def __init__(
         self,
         paths: Sequence[Path],
-        interval_s: float,
+        schedule: Schedule,
         clock: Clock,
         recorded_since_us: Since,
     ) -> None:
@@ -68,7 +69,9 @@ class ShellHistorySource:
         self._lock = Lock()
         self._events = 0
         self._problems: dict[Path, str] = {}
-        self._repeating = Repeating("shell-history", interval_s, clock)
+        self._repeating = Repeating(
+            "shell-history", schedule.sample_interval_s, clock, schedule.schedule
+        )
 
     def start(self, emit: Emit) -> None:
         """Follow every file from its present end."""

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from selflow.collect.companion.sections import SPOOLED, CommitsAt
 from selflow.collect.files import AllowedFiles, real_path
+from selflow.collect.rooted import ROOTED
 from selflow.collect.sources import Emit, Section, Source, SourceHealth
 from selflow.core.errors import SelFlowError
 from selflow.core.settings import FileSource
+from selflow.core.source_settings import CalendarSource, DocumentsSource
 
 
 class SourceSet:
@@ -34,11 +37,16 @@ class SourceSet:
         self._home = home
         self._running: dict[int, tuple[Section, Source]] = {}
 
-    def settle(self, granted: Mapping[str, Sequence[str]]) -> list[str]:
+    def settle(
+        self,
+        granted: Mapping[str, Sequence[str]],
+        granted_at_us: Mapping[str, int] = MappingProxyType({}),
+    ) -> list[str]:
         """Bring the running sources in line with what is allowed; an empty ``granted`` stops all.
 
         Args:
             granted: The kinds that are allowed, each with the folders that the consent names.
+            granted_at_us: Since when (UTC microseconds), for sources that read what is older.
 
         Returns:
             A sentence for each source that cannot start or stop. It harms no other, and is tried
@@ -47,6 +55,9 @@ class SourceSet:
         problems = []
         for index, section in enumerate(self._sections):
             wanted = permitted(section, granted, self._home)
+            if isinstance(wanted, ROOTED):
+                since_us = granted_at_us.get(section.type, 0)
+                wanted = wanted.model_copy(update={"consent_us": since_us})
             try:
                 self._settle_one(index, wanted)
             except (SelFlowError, OSError) as error:
@@ -96,7 +107,7 @@ def permitted(section: Section, granted: Mapping[str, Sequence[str]], home: str)
         return None
     if isinstance(section, CommitsAt):
         return section.model_copy(update={"folders": tuple(granted[section.type])})
-    if not isinstance(section, FileSource):
+    if not isinstance(section, FileSource | CalendarSource | DocumentsSource):
         return section
     allowed = _outermost(real_path(folder, home) for folder in granted[section.type])
     parts: dict[str, str] = {}
@@ -108,6 +119,8 @@ def permitted(section: Section, granted: Mapping[str, Sequence[str]], home: str)
             parts.update({root: path for root in allowed if Path(root).is_relative_to(folder)})
     if not parts:
         return None
+    if not isinstance(section, FileSource):
+        return section.model_copy(update={"paths": tuple(parts)})
     values = {**section.model_dump(), "paths": tuple(parts), "glob_roots": tuple(parts.values())}
     return AllowedFiles.model_validate(values)
 

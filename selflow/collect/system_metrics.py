@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import psutil
 
+from selflow.collect.polled import Schedule
 from selflow.collect.repeating import Repeating
 from selflow.collect.sources import Emit, SourceHealth
 from selflow.core.clock import Clock
@@ -15,7 +18,7 @@ from selflow.core.settings import MetricsSource as Section
 
 def from_settings(section: Section, clock: Clock, home: str) -> "MetricsSource":  # noqa: ARG001  (every factory's shape)
     """The source that ``type: system_metrics`` asks for."""
-    return MetricsSource(section.sample_interval_s, clock)
+    return MetricsSource(section, clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,10 @@ class Reading:
     net_bytes: int | None
     battery_fraction: float | None
     is_plugged_in: bool | None
+    disk_used_fraction: float | None = None
+    """Of the file system of the home folder."""
+    temperature_c: float | None = None
+    """The hottest sensor's."""
 
 
 def read_machine(at_s: float) -> Reading:
@@ -47,7 +54,22 @@ def read_machine(at_s: float) -> Reading:
         net_bytes=net.bytes_sent + net.bytes_recv if net else None,
         battery_fraction=battery.percent / 100 if battery else None,
         is_plugged_in=battery.power_plugged if battery else None,
+        disk_used_fraction=_disk_used_fraction(),
+        temperature_c=_temperature_c(),
     )
+
+
+def _disk_used_fraction() -> float | None:
+    try:
+        return float(psutil.disk_usage(str(Path.home())).percent) / 100
+    except OSError:  # the home folder is not there
+        return None
+
+
+def _temperature_c() -> float | None:
+    read: Any = getattr(psutil, "sensors_temperatures", dict)  # not on every system
+    heats = [float(each.current or 0) for group in read().values() for each in group]
+    return max((heat for heat in heats if -50 < heat < 200), default=None)
 
 
 def sample(before: Reading, now: Reading, ts_us: int) -> Event:
@@ -67,6 +89,10 @@ def sample(before: Reading, now: Reading, ts_us: int) -> Event:
         if first is not None and last is not None:
             # A counter restarts after suspend
             data[name] = max(0, round((last - first) / elapsed_s))
+    if now.disk_used_fraction is not None:
+        data["disk_used_fraction"] = round(now.disk_used_fraction, 3)
+    if now.temperature_c is not None:
+        data["temperature_c"] = round(now.temperature_c, 1)
     if now.battery_fraction is not None:
         data["battery_fraction"] = round(now.battery_fraction, 3)
         data["is_plugged_in"] = now.is_plugged_in
@@ -74,20 +100,20 @@ def sample(before: Reading, now: Reading, ts_us: int) -> Event:
 
 
 class MetricsSource:
-    """Samples the machine every ``interval_s``.
+    """Samples the machine at every time of a schedule.
 
     Args:
-        interval_s: Seconds between two samples.
+        schedule: When.
         clock: For times and waits.
     """
 
     _before: Reading
 
-    def __init__(self, interval_s: float, clock: Clock) -> None:
+    def __init__(self, schedule: Schedule, clock: Clock) -> None:
         self._clock = clock
         self._lock = Lock()
         self._events = 0
-        self._repeating = Repeating("metrics", interval_s, clock)
+        self._repeating = Repeating("metrics", schedule.sample_interval_s, clock, schedule.schedule)
 
     def start(self, emit: Emit) -> None:
         """Begin; the first sample comes after one interval."""

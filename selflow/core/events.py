@@ -16,6 +16,12 @@ COMMIT_MESSAGE = "commit.message"
 """The kind of a commit's message: the subject is its first line, ``data["paths"]`` what it changed.
 It is text that is completed, and no label that is predicted.
 """
+DOCUMENT_TEXT = "document.text"
+"""The kind of a part of a document's text: the subject is the document's path. It was not done at
+its time, so that it is no label that is predicted either.
+"""
+NOT_DONE = frozenset({COMMIT_MESSAGE, DOCUMENT_TEXT})
+"""Kinds that are part of no step."""
 MAX_COMMIT_PATHS = 60
 """Paths of a commit that its message is completed by, the first ones by name."""
 

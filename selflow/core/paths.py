@@ -87,6 +87,16 @@ class Root:
         return self.spool / "git"
 
     @property
+    def positions(self) -> Path:
+        """How far each source has read what it follows: numbers and times, never content."""
+        return self.spool / "positions"
+
+    @property
+    def source_copies(self) -> Path:
+        """Copies of what a source reads, while it reads them."""
+        return self.run / "copies"
+
+    @property
     def shell_hooks(self) -> Path:
         """The hook scripts that shells read when they start."""
         return self.path / "config" / "shell"

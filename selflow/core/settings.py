@@ -14,6 +14,7 @@ from selflow.core.errors import ConfigError
 from selflow.core.paths import Root
 from selflow.core.ray_knobs import LAPTOP_KNOBS
 from selflow.core.section import Section
+from selflow.core.source_settings import AddedSource, PolledSection
 
 
 class FileSource(Section):
@@ -39,22 +40,18 @@ class FileSource(Section):
     """Changes of one path within this time are one event."""
 
 
-class MetricsSource(Section):
-    """The machine's own load: processor, memory, disk, network, battery."""
+class MetricsSource(PolledSection):
+    """The machine's own load: processor, memory, disk, network, battery, temperature."""
 
     type: Literal["system_metrics"]
-    sample_interval_s: Annotated[float, Field(ge=0.1, le=86_400)] = 60.0
-    """Seconds between two samples."""
 
 
-class ShellHistorySource(Section):
+class ShellHistorySource(PolledSection):
     """Commands from shell history files, read again whenever they grow."""
 
     type: Literal["shell_history"]
     paths: tuple[str, ...] = ()
     """History files; empty means those of bash, zsh and fish in the home folder."""
-    sample_interval_s: Annotated[float, Field(ge=0.1, le=86_400)] = 60.0
-    """Seconds between two reads."""
 
 
 class ShellCompanionSource(Section):
@@ -66,7 +63,7 @@ class ShellCompanionSource(Section):
 
 
 DataSource = Annotated[
-    FileSource | MetricsSource | ShellHistorySource | ShellCompanionSource,
+    FileSource | MetricsSource | ShellHistorySource | ShellCompanionSource | AddedSource,
     Field(discriminator="type"),
 ]
 

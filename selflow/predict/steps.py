@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selflow.core.errors import ShapeError
-from selflow.core.events import COMMIT_MESSAGE, Event
+from selflow.core.events import NOT_DONE, Event
 from selflow.core.steps import Step, event_label
 
 STATE_SCHEMA = "selflow.predict.steps/1"
@@ -128,9 +128,9 @@ class StepBuilder:
     def feed(self, event: Event) -> list[Step]:
         """Take the next event; returns the steps that are complete now, oldest first.
 
-        A commit's message is part of no step.
+        A commit's message and a document's text are part of no step.
         """
-        if event.kind == COMMIT_MESSAGE:
+        if event.kind in NOT_DONE:
             return []
         key = _burst_key(event)
         current = self._open.get(event.source)

@@ -21,6 +21,7 @@ class Permission:
         self._clock = clock
         self._read_at_s = float("-inf")
         self._granted: Mapping[str, tuple[str, ...]] = {}
+        self._granted_at_us: Mapping[str, int] = {}
 
     def granted(self) -> Mapping[str, tuple[str, ...]]:
         """The kinds of source whose consent stands, each with the folders that it names.
@@ -30,13 +31,18 @@ class Permission:
         """
         now_s = self._clock.monotonic_s()
         if now_s - self._read_at_s > CACHE_S:
-            self._granted = {
-                consent.source: consent.folders
-                for consent in self._reader.consents()
-                if consent.revoked_at_us is None
-            }
+            standing = [
+                consent for consent in self._reader.consents() if consent.revoked_at_us is None
+            ]
+            self._granted = {consent.source: consent.folders for consent in standing}
+            self._granted_at_us = {consent.source: consent.granted_at_us for consent in standing}
             self._read_at_s = now_s
         return self._granted
+
+    @property
+    def granted_at_us(self) -> Mapping[str, int]:
+        """Since when the consents stand that ``granted`` last told, in UTC microseconds."""
+        return self._granted_at_us
 
     def allows(self, kind: str) -> bool:
         """Whether the owner's consent for a kind of source stands.

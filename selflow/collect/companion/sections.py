@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from selflow.collect.rooted import with_folders
 from selflow.core.grants import COMMITS
 from selflow.core.paths import Root
 from selflow.core.section import Section
@@ -51,4 +52,4 @@ def at_root(sections: Sequence[DataSource], root: Root) -> Iterator[DataSource]:
         elif isinstance(section, ShellHistorySource):
             yield HistoryBeside(**section.model_dump(), **folders)
         else:
-            yield section
+            yield with_folders(section, root)

@@ -3,8 +3,8 @@
 import os
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,67 +19,22 @@ from selflow.core.invocation import Invocation, table
 from selflow.core.paths import private_folder, write_private
 from selflow.core.session_files import read_request
 from selflow.store.commands.commit_consent import remove_commit_spool
+from selflow.store.commands.found import document_of, find_all, lines_of
 from selflow.store.commands.opening import open_catalog
+from selflow.store.commands.source_kinds import COMPANION, FILES, KINDS, Kind
 from selflow.store.reading import CatalogReader
 
-FILES = "file_system"
-COMPANION = "shell_companion"
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of source, and what consent to it means."""
-
-    name: str
-    collected: str
-    never: str
-    is_watched: bool = True
-    """Whether the collector watches it by itself: it then stands in ``data_sources``."""
-
-
-KINDS = (
-    Kind(
-        FILES,
-        "that a file below the folders you name was created, changed, moved or deleted: "
-        "its path and the time",
-        "what is in a file; anything in version control internals, caches, build output "
-        "and your excluded paths",
-    ),
-    Kind(
-        "system_metrics",
-        "the load of processor, memory, disk, network and battery, once a minute",
-        "which programs run, what they show, where data goes",
-    ),
-    Kind(
-        "shell_history",
-        "the commands in your shell's history files, with secrets replaced before they are stored",
-        "what commands print, passwords that are typed, commands that your shell does not keep",
-    ),
-    Kind(
-        "ingest",
-        "events that your programs send over the local socket, with secrets replaced "
-        "before they are stored",
-        "anything that a program does not send by itself",
-        is_watched=False,
-    ),
-    Kind(
-        COMPANION,
-        "each command that a shell with the hook of `selflow shell install` has finished: the "
-        "line, its folder, exit status and duration, and what became of a suggestion; with "
-        "secrets replaced before they are stored",
-        "lines that begin with a space, what commands print, passwords that are typed",
-    ),
-)
 _BY_NAME = {kind.name: kind for kind in KINDS}
+_FOLDERED = tuple(kind for kind in KINDS if kind.has_folders)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one call allows and takes back: kinds, and folders of ``file_system``."""
+    """What one call allows and takes back: kinds, and folders of those that have folders."""
 
     granted: Sequence[Kind] = ()
-    folders: tuple[str, ...] = ()
-    """Without any, those that the settings watch are meant."""
+    folders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By kind; without any, those that the settings watch are meant."""
     revoked: Sequence[str] = ()
     revoked_folders: tuple[str, ...] = ()
 
@@ -87,7 +42,8 @@ class Change:
 def init(  # noqa: PLR0913  (one for each option)
     ctx: typer.Context,
     grant: Annotated[
-        list[str] | None, typer.Option(metavar="KIND", help="Allow this kind; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="KIND[=DIR]", help="Allow this kind (below DIR); may be repeated."),
     ] = None,
     revoke: Annotated[
         list[str] | None, typer.Option(metavar="KIND", help="Revoke this kind; may be repeated.")
@@ -105,6 +61,9 @@ def init(  # noqa: PLR0913  (one for each option)
     list_all: Annotated[
         bool, typer.Option("--list", help="Show the consents, and change nothing.")
     ] = False,
+    find: Annotated[
+        bool, typer.Option("--find", help="Show what this machine has, with counts, and stop.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be recorded, and record nothing.")
     ] = False,
@@ -112,31 +71,39 @@ def init(  # noqa: PLR0913  (one for each option)
     """Record what SelFlow may collect, source by source.
 
     Without options it explains each kind and asks. Kinds: file_system, system_metrics,
-    shell_history, ingest, shell_companion. Nothing is collected before this.
+    shell_history, ingest, shell_companion, browser_history, application_usage, calendar,
+    documents. Nothing is collected before this.
     """
     call: Invocation = ctx.obj
-    for name in [*(grant or ()), *(revoke or ())]:
-        if name not in _BY_NAME and not (name in {IMPORT, COMMITS} and name in (revoke or ())):
-            if name == COMMITS:
-                raise UsageError(
-                    "commits are allowed one repository at a time",
-                    "in each: selflow git install --record",
-                )
-            raise UsageError(f"unknown kind of source: {name}", f"kinds: {', '.join(_BY_NAME)}")
+    named = [(text.partition("=")[0], text.partition("=")[2]) for text in grant or ()]
+    _check_kinds([name for name, _ in named], revoke or ())
     if list_all:
         _list(call)
         return
-    folders = [_folder(call, path) for path in watch or ()]
-    wanted = [
-        kind
-        for kind in KINDS
-        if yes or kind.name in (grant or ()) or (kind.name == FILES and folders)
-    ]
+    if find:
+        found = find_all()
+        call.show(document_of(found), lines_of(found))
+        return
+    folders = _named_folders(call, [*named, *((FILES, str(path)) for path in watch or ())])
+    names = {*(name for name, _ in named), *folders}
+    wanted = [kind for kind in KINDS if yes or kind.name in names]
     ended = _allowed_in(call, unwatch or ())
     if not (wanted or revoke or unwatch):
         wanted, folders = _ask(call)
-    change = Change(wanted, tuple(folders), revoke or (), ended)
+    change = Change(wanted, folders, revoke or (), ended)
     _record(call, change, is_dry=dry_run, is_sweeping=yes)
+
+
+def _check_kinds(granted: Sequence[str], revoked: Sequence[str]) -> None:
+    for name in [*granted, *revoked]:
+        if name in _BY_NAME or (name in {IMPORT, COMMITS} and name in revoked):
+            continue
+        if name == COMMITS:
+            raise UsageError(
+                "commits are allowed one repository at a time",
+                "in each: selflow git install --record",
+            )
+        raise UsageError(f"unknown kind of source: {name}", f"kinds: {', '.join(_BY_NAME)}")
 
 
 def _given(call: Invocation) -> dict[str, Any]:
@@ -164,24 +131,42 @@ def _list(call: Invocation) -> None:
     call.show({"items": items}, table(["source", "allowed", "since", "revoked"], rows))
 
 
-def _ask(call: Invocation) -> tuple[list[Kind], list[str]]:
+def _named_folders(
+    call: Invocation, named: Iterable[tuple[str, str]]
+) -> dict[str, tuple[str, ...]]:
+    """The folders that options name, by kind."""
+    folders: dict[str, tuple[str, ...]] = {}
+    for name, text in named:
+        if not text:
+            continue
+        if not _BY_NAME[name].has_folders:
+            raise UsageError(f"{name} has no folders", f"use --grant {name}")
+        folders[name] = (*folders.get(name, ()), _folder(call, Path(text), name))
+    return folders
+
+
+def _ask(call: Invocation) -> tuple[list[Kind], dict[str, tuple[str, ...]]]:
     """Explain each kind and ask for it; needs a person."""
     if not sys.stdin.isatty():
         raise UsageError(
             "selflow init needs a terminal for its questions",
             "use --yes, --grant KIND or --watch DIR; --list shows the consents",
         )
-    wanted, folders = [], []
+    wanted: list[Kind] = []
+    folders: dict[str, tuple[str, ...]] = {}
+    found = find_all()
     for kind in KINDS:
         call.err.write(f"\n{kind.name}\n  collected: {kind.collected}\n  never: {kind.never}\n")
+        for each in found:
+            if each.kind == kind.name:
+                call.err.write(f"  found: {each}\n")
         if _answer(call, "  allow? [y/N] ").lower() not in {"y", "yes"}:
             continue
-        if kind.name == FILES:
-            folders = [
-                _folder(call, Path(text))
-                for text in _answer(call, "  folders, separated by :  ").split(":")
-                if text
-            ]
+        if kind.has_folders:
+            texts = _answer(call, "  folders, separated by :  ").split(":")
+            folders[kind.name] = tuple(
+                _folder(call, Path(text), kind.name) for text in texts if text
+            )
         wanted.append(kind)
     return wanted, folders
 
@@ -194,13 +179,13 @@ def _answer(call: Invocation, question: str) -> str:
 
 def _record(call: Invocation, change: Change, *, is_dry: bool, is_sweeping: bool) -> None:
     """Write consents and, if the owner has none yet, the settings file; show what was done."""
-    sources, wanted = _sources(call), change.granted
-    folders = _folders(call, change.folders or sources.get(FILES, ()), change.revoked_folders)
-    if not folders and any(kind.name == FILES for kind in wanted):
+    sources, wanted = _sources(call), list(change.granted)
+    folders = {kind.name: _folders(call, kind.name, change, sources) for kind in _FOLDERED}
+    for kind in [each for each in wanted if each.has_folders and not folders[each.name]]:
         if not is_sweeping:
-            raise UsageError("file_system needs a folder", "add --watch DIR")
-        call.note("file_system was skipped: it needs a folder (--watch DIR)")
-        wanted = [kind for kind in wanted if kind.name != FILES]
+            raise UsageError(f"{kind.name} needs a folder", f"add {kind.folder_option}")
+        call.note(f"{kind.name} was skipped: it needs a folder ({kind.folder_option})")
+        wanted.remove(kind)
     if not is_dry:
         _write(call, replace(change, granted=wanted, folders=folders))
     missing = _missing(wanted, sources, folders)
@@ -216,14 +201,18 @@ def _record(call: Invocation, change: Change, *, is_dry: bool, is_sweeping: bool
     call.show(document, _lines(document, wanted))
 
 
-def _folders(call: Invocation, more: Iterable[str], less: Collection[str]) -> tuple[str, ...]:
-    """The folders that are allowed already, and ``more``, without ``less``."""
-    candidates = dict.fromkeys([*_allowed_folders(call), *more])
+def _folders(
+    call: Invocation, name: str, change: Change, sources: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    """The folders of a kind: allowed already, named or else watched, without those revoked."""
+    more = change.folders.get(name) or sources.get(name, ())
+    less = change.revoked_folders if name == FILES else ()
+    candidates = dict.fromkeys([*_allowed_folders(call, name), *more])
     return tuple(folder for folder in candidates if folder not in less)
 
 
-def _allowed_folders(call: Invocation) -> tuple[str, ...]:
-    before = _given(call).get(FILES)
+def _allowed_folders(call: Invocation, name: str) -> tuple[str, ...]:
+    before = _given(call).get(name)
     return before.folders if before is not None and before.revoked_at_us is None else ()
 
 
@@ -233,7 +222,7 @@ def _allowed_in(call: Invocation, paths: Iterable[Path]) -> tuple[str, ...]:
     Raises:
         UsageError: A folder above it is allowed: a part of a consent cannot be revoked.
     """
-    allowed = {name: Path(os.path.realpath(name)) for name in _allowed_folders(call)}
+    allowed = {name: Path(os.path.realpath(name)) for name in _allowed_folders(call, FILES)}
     matches: list[str] = []
     for path in paths:
         folder = Path(os.path.realpath(Path(call.cwd, path.expanduser())))
@@ -284,8 +273,8 @@ def _settle_spool(call: Invocation, change: Change) -> None:
         remove_commit_spool(call)
 
 
-def _details(kind: Kind, folders: tuple[str, ...]) -> dict[str, Json]:
-    return {"paths": list(folders)} if kind.name == FILES else {}
+def _details(kind: Kind, folders: Mapping[str, tuple[str, ...]]) -> dict[str, Json]:
+    return {"paths": list(folders[kind.name])} if kind.has_folders else {}
 
 
 def _sources(call: Invocation) -> dict[str, tuple[str, ...]]:
@@ -298,18 +287,22 @@ def _sources(call: Invocation) -> dict[str, tuple[str, ...]]:
 
 
 def _missing(
-    wanted: Iterable[Kind], sources: Mapping[str, tuple[str, ...]], folders: tuple[str, ...]
+    wanted: Iterable[Kind],
+    sources: Mapping[str, tuple[str, ...]],
+    folders: Mapping[str, tuple[str, ...]],
 ) -> list[dict[str, Any]]:
     """The entries of ``data_sources`` that the chosen kinds need and the settings lack."""
     needed: list[dict[str, Any]] = []
     for kind in wanted:
-        watched = sources.get(FILES, ())
+        watched = sources.get(kind.name, ())
         new = [
-            folder for folder in folders if not any(Path(folder).is_relative_to(w) for w in watched)
+            folder
+            for folder in folders.get(kind.name, ())
+            if not any(Path(folder).is_relative_to(root) for root in watched)
         ]
-        if kind.name == FILES and new:
-            needed.append({"type": FILES, "paths": new})
-        elif kind.is_watched and kind.name != FILES and kind.name not in sources:
+        if new:
+            needed.append({"type": kind.name, "paths": new})
+        elif kind.is_watched and not kind.has_folders and kind.name not in sources:
             needed.append({"type": kind.name})
     return needed
 
@@ -351,9 +344,9 @@ def _lines(document: Mapping[str, Any], wanted: Iterable[Kind]) -> Iterator[str]
         yield document["effect"]
 
 
-def _folder(call: Invocation, path: Path) -> str:
+def _folder(call: Invocation, path: Path, name: str) -> str:
     folder = Path(call.cwd, path.expanduser())
-    if not folder.is_dir():
+    if not (folder.is_file() and name == "calendar") and not folder.is_dir():
         raise UsageError(f"folder not found: {folder}", "give a folder that exists")
     return str(folder)
 

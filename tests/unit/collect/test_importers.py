@@ -14,9 +14,11 @@ from selflow.collect.shell_source import ShellHistorySource
 from selflow.core.clock import SystemClock
 from selflow.core.errors import UsageError
 from selflow.core.events import Event
+from selflow.core.source_settings import PolledSection
 from selflow.testing import Recorder
 
 T0 = 1_700_000_000
+FAST = PolledSection(sample_interval_s=0.1)
 
 
 def _history(folder: Path, content: bytes, written_s: int = T0) -> Path:
@@ -128,7 +130,7 @@ def test_the_shell_source_tells_what_is_new_only_and_follows_a_rewritten_file(
 ) -> None:
     path = _history(tmp_path, b"before\n")
     recorder = Recorder()
-    source = ShellHistorySource([path, tmp_path / "later"], 0.02, SystemClock(), lambda _: None)
+    source = ShellHistorySource([path, tmp_path / "later"], FAST, SystemClock(), lambda _: None)
     source.start(recorder)
     with path.open("ab") as file:
         file.write(b"one\nhalf a li")
@@ -151,7 +153,7 @@ def test_a_history_that_is_no_file_is_a_problem_and_the_others_are_followed(tmp_
     (tmp_path / "folder").mkdir()
     good = tmp_path / "good"
     recorder = Recorder()
-    source = ShellHistorySource([tmp_path / "folder", good], 0.02, SystemClock(), lambda _: None)
+    source = ShellHistorySource([tmp_path / "folder", good], FAST, SystemClock(), lambda _: None)
     source.start(recorder)
     good.write_text("ls\n")
     assert recorder.heard.wait(10)

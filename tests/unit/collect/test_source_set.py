@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from selflow.collect.files import AllowedFiles, from_settings
+from selflow.collect.rooted import BrowserHistoryAt
 from selflow.collect.source_set import SourceSet, permitted, while_paused
 from selflow.collect.sources import Emit, SourceHealth
 from selflow.core.clock import SystemClock
 from selflow.core.errors import ConfigError
 from selflow.core.events import Event
 from selflow.core.settings import FileSource, MetricsSource
+from selflow.core.source_settings import DocumentsSource
 from selflow.testing import ManualClock
 from tests.waiting import wait_until
 
@@ -268,3 +270,29 @@ def test_a_source_that_was_paused_begins_anew() -> None:
     sources.settle(BELL)
 
     assert [bell.is_running for bell in tower.made] == [False, True]
+
+
+def test_of_documents_the_allowed_folders_alone_are_read(tmp_path: Path) -> None:
+    allowed, other = str(tmp_path / "papers/open"), str(tmp_path / "other")
+    section = DocumentsSource(type="documents", paths=(str(tmp_path / "papers"), other))
+    permitted_section = permitted(section, {"documents": [allowed]}, HOME)
+
+    assert permitted_section == section.model_copy(update={"paths": (allowed,)})
+    assert permitted(section, {"documents": [str(tmp_path / "elsewhere")]}, HOME) is None
+
+
+def test_a_source_is_told_since_when_its_consent_stands(tmp_path: Path) -> None:
+    section = BrowserHistoryAt(
+        type="browser_history", positions=str(tmp_path), copies=str(tmp_path)
+    )
+    made: list[BrowserHistoryAt] = []
+
+    def make(wanted: BrowserHistoryAt) -> Bell:
+        made.append(wanted)
+        return Bell()
+
+    sources = SourceSet([section], make, lambda *_: True, HOME)
+    for since_us in (5, 5, 9):
+        sources.settle({"browser_history": ()}, {"browser_history": since_us})
+
+    assert [each.consent_us for each in made] == [5, 9]

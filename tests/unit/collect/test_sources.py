@@ -1,6 +1,8 @@
 """Every source that comes in by the door keeps every law."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from selflow.collect import sources
 from selflow.collect.companion.sections import CommitsAt, CompanionAt
 from selflow.collect.companion.source import SpoolSource
 from selflow.collect.files import FileSource
+from selflow.collect.polled import PolledSource
+from selflow.collect.rooted import BrowserHistoryAt, CalendarAt, DocumentsAt
 from selflow.collect.shell_source import ShellHistorySource
 from selflow.collect.sources import Source, make_source
 from selflow.collect.system_metrics import MetricsSource
@@ -19,13 +23,40 @@ from selflow.core.plugins import installed
 from selflow.core.settings import FileSource as FileSection
 from selflow.core.settings import MetricsSource as MetricsSection
 from selflow.core.settings import ShellHistorySource as ShellSection
+from selflow.core.source_settings import ApplicationUsageSource
 from selflow.testing import SOURCE_LAWS, check_source
+from tests.unit.collect.histories import CHROMIUM, Browser
+from tests.unit.collect.parsing import read_here
+from tests.unit.collect.programs import Programs
 
-NAMES = ("file_system", "git_commits", "shell_companion", "shell_history", "system_metrics")
+NAMES = (
+    "application_usage",
+    "browser_history",
+    "calendar",
+    "documents",
+    "file_system",
+    "git_commits",
+    "shell_companion",
+    "shell_history",
+    "system_metrics",
+)
 
 
 def _section(name: str, folder: Path) -> Any:
+    kept = {"positions": str(folder / "positions"), "copies": str(folder / "copies")}
     return {
+        "application_usage": ApplicationUsageSource(
+            type="application_usage", track_window_focus=False, sample_interval_s=0.1
+        ),
+        "browser_history": BrowserHistoryAt(
+            type="browser_history", sample_interval_s=0.1, history_days=3_650, **kept
+        ),
+        "calendar": CalendarAt(
+            type="calendar", paths=(str(folder),), sample_interval_s=0.1, history_days=1, **kept
+        ),
+        "documents": DocumentsAt(
+            type="documents", paths=(str(folder),), sample_interval_s=0.1, **kept
+        ),
         "file_system": FileSection(type="file_system", paths=(str(folder),), coalesce_s=0.05),
         "git_commits": CommitsAt(
             type="git_commits", sample_interval_s=0.1, spool=str(folder), folders=("/",)
@@ -40,8 +71,18 @@ def _section(name: str, folder: Path) -> Any:
     }[name]
 
 
-def _stirring(folder: Path) -> Callable[[], None]:
+def _stirring(folder: Path, programs: Programs) -> Callable[[], None]:
+    browser = Browser(folder / CHROMIUM)
+
     def stir() -> None:
+        programs.start()
+        (folder / f"{len(list(folder.glob('*.md')))}.md").write_text("text")
+        begin = f"{datetime.now(UTC) - timedelta(minutes=1):%Y%m%dT%H%M%SZ}"
+        (folder / "a.ics").write_text(
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nSUMMARY:Review\n"
+            f"DTSTART:{begin}\nEND:VEVENT\nEND:VCALENDAR\n"
+        )
+        browser.visit("https://a.example/", SystemClock().now_us())
         with (folder / "h").open("a") as file:
             file.write("ls -la\n")
         record = ("1", "1767225600000000", "zsh", "/", "0", "1", "", "ls -la")
@@ -58,18 +99,36 @@ def test_the_door_knows_our_sources() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_source_keeps_every_law(name: str, tmp_path: Path) -> None:
+def test_every_source_keeps_every_law(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("calendar_source", "documents"):
+        monkeypatch.setattr(f"selflow.collect.{module}.read_confined", read_here)
+    # A signal, which only the child's main thread can take
+    monkeypatch.setattr("selflow.collect.confined.calendar_file._time_limit", nullcontext)
+
     def make() -> Source:
         return make_source(_section(name, tmp_path), SystemClock(), str(tmp_path))
 
-    check_source(make, _stirring(tmp_path))
+    programs = Programs(tmp_path)
+    try:
+        check_source(make, _stirring(tmp_path, programs))
+    finally:
+        programs.end()
     assert len(SOURCE_LAWS) == 5
 
 
 def test_each_name_leads_to_its_source(tmp_path: Path) -> None:
     made = [make_source(_section(name, tmp_path), SystemClock(), "/home/u") for name in NAMES]
 
-    kinds = [FileSource, SpoolSource, SpoolSource, ShellHistorySource, MetricsSource]
+    kinds = [
+        *[PolledSource] * 4,
+        FileSource,
+        SpoolSource,
+        SpoolSource,
+        ShellHistorySource,
+        MetricsSource,
+    ]
     assert [type(source) for source in made] == kinds
 
 

@@ -1,6 +1,9 @@
 """Samples of the machine: shares, rates, and nothing where there is no counter."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
+
+import pytest
 
 from selflow.collect.system_metrics import Reading, read_machine, sample
 from selflow.core.events import Event
@@ -33,6 +36,20 @@ def test_what_the_machine_has_not_is_left_out() -> None:
 
     assert set(bare.data) == {"cpu_fraction", "memory_fraction", "load_1m"}
     assert (mobile.data["battery_fraction"], mobile.data["is_plugged_in"]) == (0.8, False)
+
+
+def test_disk_and_temperature_are_told_where_they_are_known() -> None:
+    data = sample(_reading(0), _reading(1, disk_used_fraction=0.5, temperature_c=61.04), 1).data
+
+    assert (data["disk_used_fraction"], data["temperature_c"]) == (0.5, 61.0)
+
+
+def test_the_hottest_plausible_sensor_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    heats = [SimpleNamespace(current=heat) for heat in (41.0, 63.5, -273.0, 6_553.5)]
+    sensors = {"coretemp": heats[:2], "broken": heats[2:]}
+    monkeypatch.setattr("psutil.sensors_temperatures", lambda: sensors, raising=False)
+
+    assert read_machine(1.0).temperature_c == 63.5
 
 
 def test_this_machine_can_be_read() -> None:

@@ -79,6 +79,8 @@ def test_the_first_settings_file_is_written(cli: Cli, root: Root, folder: Path) 
             {"type": "system_metrics"},
             {"type": "shell_history"},
             {"type": "shell_companion"},
+            {"type": "browser_history"},
+            {"type": "application_usage"},
         ]
     }
     assert cli("config", "check").code == 0
@@ -251,6 +253,48 @@ def test_a_person_is_asked_for_each_kind(
 
     assert "allow? [y/N]" in ended.err
     assert [item["source"] for item in ended.document["granted"]] == ["file_system", "ingest"]
+
+
+def test_what_is_on_the_machine_is_shown_and_nothing_is_allowed(
+    cli: Cli, root: Root, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    (tmp_path / ".bash_history").write_text("ls\n")
+    document = cli("init", "--find", "--json").document
+
+    assert document["found"][0] == {
+        "kind": "shell_history",
+        "place": "~/.bash_history",
+        "count": 1,
+        "unit": "lines",
+        "next_step": "selflow import shell ~/.bash_history",
+    }
+    assert not root.catalog.exists()
+    assert "to allow a kind: selflow init" in cli("init", "--find").out
+
+
+def test_documents_are_allowed_by_folder(cli: Cli, root: Root, folder: Path) -> None:
+    cli("init", "--grant", f"documents={folder}")
+
+    assert yaml.safe_load(root.user_settings.read_text()) == {
+        "data_sources": [{"type": "documents", "paths": [str(folder)]}]
+    }
+    assert granted(cli) == {"documents"}
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ("documents", "documents needs a folder"),
+        ("documents=/nowhere", "folder not found"),
+        ("ingest=/tmp", "ingest has no folders"),
+    ],
+)
+def test_a_folder_that_is_missing_or_too_many_is_refused(cli: Cli, option: str, why: str) -> None:
+    ended = cli("init", "--grant", option)
+
+    assert ended.code == 2
+    assert why in ended.err
 
 
 def test_commits_are_allowed_by_the_command_that_is_named(cli: Cli) -> None:
