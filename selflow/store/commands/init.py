@@ -14,7 +14,7 @@ from selflow.core.clock import SystemClock, rfc3339
 from selflow.core.config import by_reference, collector_settings, config_hash
 from selflow.core.errors import UsageError
 from selflow.core.events import Json
-from selflow.core.grants import COMMITS, IMPORT, OWNER
+from selflow.core.grants import ACTIVITYWATCH, COMMITS, IMPORT, OWNER
 from selflow.core.invocation import Invocation, table
 from selflow.core.paths import private_folder, write_private
 from selflow.core.session_files import read_request
@@ -60,6 +60,13 @@ KINDS = (
         "events that your programs send over the local socket, with secrets replaced "
         "before they are stored",
         "anything that a program does not send by itself",
+        is_watched=False,
+    ),
+    Kind(
+        ACTIVITYWATCH,
+        "what ActivityWatch's watchers send to the port that you set as aw.port: windows, idle "
+        "times, tabs, files that are edited; with secrets replaced before they are stored",
+        "private windows; anything while aw.port is not set",
         is_watched=False,
     ),
     Kind(
