@@ -24,6 +24,10 @@ from selflow.core.clock import Clock
 from selflow.core.events import Json
 
 _TOGETHER = 2_000
+GROWING_US = 180_000_000
+"""An event of another server that was not lengthened for this time is finished; that server is
+asked once a minute.
+"""
 _EVERYTHING = TimeRange()
 
 
@@ -50,9 +54,18 @@ class Importer:
         commit: Writes; other changes go in between.
         event_filter: Drops and redacts before anything is stored.
         clock: Dates buckets that bring no date.
+        is_live: What comes in may still grow at the server that it comes from.
     """
 
-    def __init__(self, commit: GroupCommit, event_filter: EventFilter, clock: Clock) -> None:
+    def __init__(
+        self,
+        commit: GroupCommit,
+        event_filter: EventFilter,
+        clock: Clock,
+        *,
+        is_live: bool = False,
+    ) -> None:
+        self._is_live = is_live
         self._commit = commit
         self._filter = event_filter
         self._clock = clock
@@ -112,7 +125,8 @@ class Importer:
     def _store(self, bucket: AwBucket, events: list[AwEvent], count: ImportCount) -> None:
         batch = tuple(events)
         events.clear()
-        stored = self._commit.submit(lambda writer: writer.merge_import(bucket.id, batch))
+        live_us = self._clock.now_us() + GROWING_US if self._is_live else None
+        stored = self._commit.submit(lambda writer: writer.merge_import(bucket.id, batch, live_us))
         count.stored += max(0, stored.result())
 
 

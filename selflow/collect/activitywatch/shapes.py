@@ -162,7 +162,7 @@ def seconds_us(value: object, name: str) -> int:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value) or abs(value) > MAX_SECONDS:  # type: ignore[arg-type, operator]
         raise bad_request(f"{name} must be a number of seconds")
-    return round(value * 1_000_000)  # type: ignore[operator]
+    return round(value * 1_000_000)
 
 
 def _name(raw: Mapping[Any, Any], key: str) -> str:

@@ -12,8 +12,12 @@ SETTLE_US = 15_000_000
 they have gathered every 10 s.
 """
 _INSERT = "INSERT INTO events (bucket, ts_us, duration_us, data, settled_us) VALUES (?, ?, ?, ?, ?)"
+_LENGTHEN = (
+    "UPDATE events SET duration_us = ?3, settled_us = ?5 WHERE bucket = ?1 AND ts_us = ?2 "
+    "AND data = ?4 AND duration_us < ?3"
+)
 _IMPORT = (
-    "INSERT INTO events (bucket, ts_us, duration_us, data, settled_us) SELECT ?1, ?2, ?3, ?4, 0 "
+    "INSERT INTO events (bucket, ts_us, duration_us, data, settled_us) SELECT ?1, ?2, ?3, ?4, ?5 "
     "WHERE NOT EXISTS (SELECT 1 FROM events WHERE bucket = ?1 AND ts_us = ?2 AND duration_us = ?3 "
     "AND data = ?4)"
 )
@@ -108,12 +112,23 @@ class StoreWriter:
         )
         return done.rowcount > 0
 
-    def merge_import(self, bucket_id: str, events: Sequence[AwEvent]) -> int:
-        """Add the events that the bucket does not have, by moment, duration and data; how many."""
+    def merge_import(
+        self, bucket_id: str, events: Sequence[AwEvent], live_from_us: int | None = None
+    ) -> int:
+        """Add the events that the bucket does not have, by moment, duration and data; how many.
+
+        ``live_from_us``: they come from a server that goes on lengthening them. An event that is
+        there and has become longer is lengthened, and is not finished before that moment.
+        """
         number = self._number(bucket_id)
         self._set_tail(number, None)
         self._note_length(number, max((event.duration_us for event in events), default=0))
-        rows = [(number, event.ts_us, event.duration_us, event.data) for event in events]
+        rows = [
+            (number, event.ts_us, event.duration_us, event.data, live_from_us or 0)
+            for event in events
+        ]
+        if live_from_us is not None:
+            self.connection.executemany(_LENGTHEN, rows)
         return self.connection.executemany(_IMPORT, rows).rowcount
 
     def set_setting(self, key: str, value: str | None) -> None:

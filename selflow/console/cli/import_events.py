@@ -20,19 +20,20 @@ if TYPE_CHECKING:
     from selflow.collect.progress import Progress
     from selflow.core.events import Event
 
-Kind = Literal["jsonl", "csv", "shell", "git"]
+Kind = Literal["jsonl", "csv", "shell", "git", "activitywatch"]
 MAX_REPLAYED_EVENTS = 1_000_000
+_KINDS = "jsonl, csv, shell, git or activitywatch."
 _OUR_SHAPE = ("ts=ts", "kind=kind", "subject=subject")
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Count the events, and send nothing.")]
 
 
 def import_events(  # noqa: PLR0913  (one parameter for each option)
     ctx: typer.Context,
-    what: Annotated[Kind, typer.Argument(metavar="KIND", help="jsonl, csv, shell or git.")],
+    what: Annotated[Kind, typer.Argument(metavar="KIND", help=_KINDS)],
     path: Annotated[
-        Path,
+        Path | None,
         typer.Argument(metavar="PATH", help="The file (also .gz), history file or repository."),
-    ],
+    ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(
@@ -51,9 +52,15 @@ def import_events(  # noqa: PLR0913  (one parameter for each option)
     rest: Annotated[
         bool, typer.Option("--rest", help="jsonl, csv: keep the other columns as data.")
     ] = False,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="activitywatch: a server on this machine.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="activitywatch: go on until Ctrl-C.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Import events from JSONL, CSV, shell history or a git repository.
+    """Import events from JSONL, CSV, shell history, a git repository or ActivityWatch.
 
     Secrets are replaced before anything is stored. The same file twice adds nothing; of a file that
     has grown, or of a shell history that was cut at its front, what is new. Importing is an act of
@@ -61,6 +68,13 @@ def import_events(  # noqa: PLR0913  (one parameter for each option)
     """
     call: Invocation = ctx.obj
     _refuse_idle(what, {"--map": columns, "--source": source, "--kind": kind, "--rest": rest})
+    if what == "activitywatch":
+        from selflow.console.cli.import_activitywatch import import_activitywatch
+
+        import_activitywatch(call, path, url, follow=follow, is_dry=dry_run)
+        return
+    if path is None or url is not None or follow:
+        raise UsageError(f"{what} needs a PATH", "--url and --follow apply to activitywatch")
     reading, events = _events(what, path, columns or (), source, rest=rest)
     if kind is not None:
         events = (
@@ -143,7 +157,7 @@ def _events(
 def _refuse_idle(what: Kind, options: dict[str, object]) -> None:
     """An option that would do nothing is a mistake of the caller."""
     idle = [name for name, value in options.items() if value]
-    if what in {"git", "shell"} and idle:
+    if what in {"git", "shell", "activitywatch"} and idle:
         raise UsageError(f"{idle[0]} does not apply to {what}", "it applies to jsonl and csv")
 
 

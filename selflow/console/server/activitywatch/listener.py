@@ -15,12 +15,10 @@ from selflow.console.server.activitywatch.service import AwService
 from selflow.console.server.activitywatch.surface import Surface
 from selflow.console.server.read_model import ReadModel
 from selflow.core.errors import SelFlowError, public_text
-from selflow.core.grants import ACTIVITYWATCH, OWNER
+from selflow.core.grants import ACTIVITYWATCH
 from selflow.core.listener_settings import AwSettings
 from selflow.core.session_files import AwPort, read_endpoints, write_aw_port, write_endpoints
-from selflow.store.reading import CatalogReader
-from selflow.store.records import Consent
-from selflow.store.row_writer import writing
+from selflow.store.consent_rows import allow_once
 from selflow.web.access import TokenCache
 from selflow.web.connections import bounded
 from selflow.web.peers import Peers
@@ -77,7 +75,8 @@ class AwListener:
 
     async def _open(self, wanted: AwSettings, port: int) -> str:
         service = await self._opened()
-        await asyncio.to_thread(allow_once, self._model)
+        model = self._model
+        await asyncio.to_thread(allow_once, model.location, ACTIVITYWATCH, model.clock)
         access = Access(port, wanted, TokenCache(self._model.verify, self._model.clock))
         config = uvicorn.Config(
             Surface(service, access),
@@ -139,20 +138,6 @@ class AwListener:
         known = read_endpoints(self._model.root) if has_moved else None
         if known is not None:
             write_endpoints(self._model.root, replace(known, aw=port.url))
-
-
-def allow_once(model: ReadModel) -> None:
-    """Setting the port is the owner's consent, unless it was revoked before.
-
-    Raises:
-        StoreError: The catalog cannot be written.
-    """
-    if any(one.source == ACTIVITYWATCH for one in CatalogReader(model.location).consents()):
-        return
-    now_us = model.clock.now_us()
-    with writing(model.location) as rows:
-        rows.insert(Consent(ACTIVITYWATCH, now_us, None, {}))
-        rows.audit(now_us, OWNER, "consent.grant", ACTIVITYWATCH)
 
 
 def _problem(error: SelFlowError | OSError, wanted: AwSettings) -> str:

@@ -1,13 +1,12 @@
 """The store behind the port: opened once, filtered on the way in, durable before it is answered."""
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
-from uuid import UUID
+from uuid import uuid4
 
 from selflow.collect.activitywatch.group_commit import GroupCommit
 from selflow.collect.activitywatch.handing import Handing
@@ -45,7 +44,7 @@ class AwService:
         """
         self.model = model
         self.folder: Path = model.root.aw
-        self.commit = GroupCommit(self.folder, str(UUID(bytes=os.urandom(16), version=4)))
+        self.commit = GroupCommit(self.folder, str(uuid4()))
         self.handing = Handing(self.commit)
         self._pauses = PauseWatch(model.location, model.clock)
         self._added: PrivacyRules | None = None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -160,8 +161,8 @@ def test_however_the_text_is_cut_the_parts_are_the_same(
 @settings(max_examples=60)
 def test_no_text_makes_the_reader_fail_otherwise(text: str) -> None:
     pieces = iter([text])
-    try:
-        for _ in read_export(lambda _: next(pieces, "")):
-            pass
-    except ApiError as error:
-        assert error.status == 400
+    parts = None
+    with suppress(ApiError):
+        parts = [*read_export(lambda _: next(pieces, ""))]
+
+    assert parts is None or '"buckets"' in text

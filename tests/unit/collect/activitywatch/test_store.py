@@ -65,7 +65,7 @@ def test_heartbeats_give_what_the_rule_in_plain_words_gives(
 @pytest.mark.parametrize(
     ("at_s", "merges"), [(0, True), (15, True), (15.000001, False), (-1, False)]
 )
-def test_both_ends_of_the_pulse_time_are_included(at_s: float, merges: bool) -> None:
+def test_both_ends_of_the_pulse_time_are_included(at_s: float, *, merges: bool) -> None:
     tail = event(0, 10, app="a")
 
     assert (merge_heartbeat(tail, event(at_s, app="a"), 5_000_000) is not None) == merges
