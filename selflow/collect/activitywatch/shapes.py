@@ -159,10 +159,11 @@ def seconds_us(value: object, name: str) -> int:
     Raises:
         ApiError: 400; it is no finite number of at most ``MAX_SECONDS``.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or abs(value) > MAX_SECONDS:  # type: ignore[arg-type, operator]
-        raise bad_request(f"{name} must be a number of seconds")
-    return round(value * 1_000_000)
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        seconds = float(value)
+        if abs(seconds) <= MAX_SECONDS:
+            return round(seconds * 1_000_000)
+    raise bad_request(f"{name} must be a number of seconds")
 
 
 def _name(raw: Mapping[Any, Any], key: str) -> str:

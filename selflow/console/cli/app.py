@@ -67,6 +67,7 @@ SUMMARIES = {
     "config": "Show, explain, check and change settings.",
     "logs": "Show the logs.",
     "token": "Create, list and revoke bearer tokens.",
+    "aw": "Show the port that answers ActivityWatch's watchers.",
     "audit": "List the audit log, newest first: every act that changed something, and who did it.",
     "notices": "List what SelFlow had to tell, newest first.",
     "tray": "Show SelFlow in the desktop's tray, until it is ended.",

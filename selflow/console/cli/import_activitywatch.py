@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from io import StringIO
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any
@@ -70,12 +70,13 @@ def _import_file(call: Invocation, path: Path) -> None:
     count, size_bytes = ImportCount(), path.stat().st_size
     with (
         _importer(call, is_live=False) as importer,
-        path.open(encoding="utf-8", errors="strict") as file,
+        path.open("rb") as raw,
+        TextIOWrapper(raw, encoding="utf-8") as file,
         progress(call, "activitywatch") as show,
     ):
 
         def read(chars: int) -> str:
-            show(file.buffer.tell(), size_bytes)
+            show(raw.tell(), size_bytes)
             try:
                 return file.read(chars)
             except UnicodeDecodeError as error:
