@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from selflow.console.server.activitywatch import bucket_calls, event_calls, store_calls
+from selflow.console.server.activitywatch import bucket_calls, event_calls, query_calls, store_calls
 from selflow.console.server.activitywatch.access import Access, Need, Refusal
 from selflow.console.server.activitywatch.calls import AwAnswer, Call
 from selflow.console.server.activitywatch.service import AwService
@@ -46,6 +46,7 @@ _ROUTES: dict[tuple[str, str], _Route] = {
     ("DELETE", "buckets/*/events/#"): _Route("admin", event_calls.delete_event),
     ("POST", "buckets/*/heartbeat"): _Route("watcher", event_calls.heartbeat),
     ("GET", "buckets/*/export"): _Route("view", store_calls.export_bucket),
+    ("POST", "query"): _Route("view", query_calls.query),
     ("GET", "export"): _Route("view", store_calls.export_all),
     ("POST", "import"): _Route("operate", store_calls.import_export, streams_body=True),
     ("GET", "settings"): _Route("view", store_calls.list_settings),

@@ -224,6 +224,18 @@ def test_an_export_comes_in_again_and_gives_the_same_export(port: Port) -> None:
     assert port.ask("GET", "export").json() == whole.json()
 
 
+def test_a_query_gives_a_result_for_each_period(port: Port) -> None:
+    port.make_bucket()
+    port.ask("POST", f"buckets/{BUCKET}/events", json=raw_event(0, 10, app="a"))
+    spans = [f"{moment(0)}/{moment(5)}", f"{moment(50)}/{moment(60)}"]
+    lines = [f"e = query_bucket('{BUCKET}');", "RETURN = sum_durations(e);"]
+    found = port.ask("POST", "query/", json={"timeperiods": spans, "query": lines})
+    refused = port.ask("POST", "query/", json={"timeperiods": spans, "query": ["x = 1;"]})
+
+    assert found.json() == [5.0, 0]
+    assert (refused.status_code, refused.json()["type"]) == (400, "QueryParseException")
+
+
 def test_settings_of_clients_are_kept_as_any_json(port: Port) -> None:
     long = "k" * 128
 
