@@ -12,7 +12,7 @@ BUILD_PAGE = PYTHON="$(CURDIR)/$(BIN)/python" sh selflow/console/web/build.sh
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web page demo test check floors unit quick lm cluster e2e mutants bench up down clean
+.PHONY: help setup web page clients demo test check floors unit quick lm cluster e2e mutants bench up down clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' Makefile
@@ -38,9 +38,19 @@ web: $(STAMP)  ## build the web page, with the system's Node.js or one in .venv
 demo: setup  ## replay real events, learn, serve, predict; leaves nothing running
 	@$(BIN)/selflow demo
 
+# ActivityWatch's own packages want other versions than ours, and some are no wheels.
+CLIENTS := tests/e2e/activitywatch-requirements.txt
+CLIENTS_STAMP := .venv/activitywatch/.installed-$(shell cksum < $(CLIENTS) | tr ' ' '-')
+$(CLIENTS_STAMP): | $(STAMP)
+	@$(PYTHON) -m venv --clear .venv/activitywatch
+	@.venv/activitywatch/bin/python -m pip install --quiet --disable-pip-version-check -r $(CLIENTS)
+	@touch $@
+
+clients: $(CLIENTS_STAMP)  ## ActivityWatch's client and server, for the tests against them
+
 # Two files of tests at a time: they look at their own processes, ports and folders only. The cluster
 # comes before e2e: Ray decides at its first import whether it stays on loopback.
-test: setup floors unit  ## everything a change must pass, with the ten longest tests
+test: setup clients floors unit  ## everything a change must pass, with the ten longest tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/lm tests/cluster tests/e2e
 
 check: setup floors quick  ## lint, types, floors and the unit tests that are not slow

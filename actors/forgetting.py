@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from selflow.collect.activitywatch.forget import forget_events
 from selflow.collect.companion.commits import commit_events
 from selflow.collect.companion.records import events_of
 from selflow.collect.companion.spool import ShellSpool
@@ -62,8 +63,11 @@ class Forgetter:
         selection.require_some()
         self._forgetting.run(command, matches_of(selection, str(Path.home())))
 
-    def _drain(self, _: Matches) -> int:
-        """While a collector runs, what hooks wrote is in the log within seconds: wait for it."""
+    def _drain(self, matches: Matches) -> int:
+        """While a collector runs, what hooks wrote is in the log within seconds: wait for it. What
+        watchers sent stays in a store of its own, and is deleted there.
+        """
+        count = forget_events(self._root.aw, matches)
         spools = [ShellSpool(self._root.shell_spool), ShellSpool(self._root.commit_spool)]
         deadline_s = self._clock.monotonic_s() + _DRAIN_S
         waiting = sum(spool.waiting()[0] for spool in spools)
@@ -71,7 +75,7 @@ class Forgetter:
         while left and self._clock.monotonic_s() < deadline_s:
             self._clock.sleep(_POLL_S)
             left = sum(spool.waiting()[0] for spool in spools)
-        return waiting - left
+        return count + waiting - left
 
     def _filter(self, matches: Matches) -> int:
         """Without a collector they are taken out where they wait."""
@@ -84,9 +88,11 @@ class Forgetter:
         def is_commit(record: tuple[bytes, ...]) -> bool:
             return any(e and matches(e) for e in commit_events([record], newest_us, folders))
 
-        return ShellSpool(self._root.shell_spool).drop(is_command) + ShellSpool(
-            self._root.commit_spool
-        ).drop(is_commit)
+        return (
+            forget_events(self._root.aw, matches)
+            + ShellSpool(self._root.shell_spool).drop(is_command)
+            + ShellSpool(self._root.commit_spool).drop(is_commit)
+        )
 
 
 def _nothing_serves() -> None:

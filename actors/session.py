@@ -25,6 +25,7 @@ from selflow.core.session_files import (
     Endpoints,
     RaySession,
     SessionRequest,
+    read_aw_port,
     read_ray_session,
     read_request,
     write_endpoints,
@@ -41,7 +42,7 @@ LOCK_LIMIT_S = 180.0
 KEEPER_LIMIT_S = 60.0
 _KEEPER_POLL_S = 0.05
 _KEEPER_LEAVES_S = 3.0
-_KEPT_IN_RUN = {"up.lock", "keeper.json", "keeper.lock", "console.json", "console.sock"}
+_KEPT_IN_RUN = {"up.lock", "keeper.json", "keeper.lock", "console.json", "console.sock", "aw.json"}
 Report = Callable[[str], None]
 
 
@@ -310,9 +311,10 @@ def _end_services(root: Root, session: RaySession) -> None:
 def endpoints(root: Root, plan: "Plan", session: RaySession) -> Endpoints:
     """Where the session of this plan listens."""
     tcp_port, dashboard_port = plan.settings.ingest.tcp_port, session.dashboard_port
-    console = living_console(root)
+    console, aw = living_console(root), read_aw_port(root)
     return Endpoints(
         console=console.url if console else None,
+        aw=aw.url if aw and console else None,
         inference=f"http://127.0.0.1:{plan.inference_port}",
         suggest=f"unix://{root.socket('suggest.sock')}",
         ingest=f"ipc://{root.socket('ingest.sock')}",

@@ -30,9 +30,12 @@ UNITED = (
 """Keys whose values of all layers are united: privacy only tightens. Only the owner's own layers
 may give up what the default has.
 """
-OWNER_ONLY = {"privacy.anonymize": True}
-"""Keys that only the user file, the environment or the command line may set to anything but this
-tight value.
+OWNER_ONLY: dict[str, tuple[object, ...]] = {
+    "privacy.anonymize": (True,),
+    "aw.auth": ("watcher", "token"),
+}
+"""Keys that only the user file, the environment or the command line may set to anything but these
+tight values.
 """
 OWNER_LAYERS = frozenset({"user", "environment", "command line"})
 ALIASES: dict[str, tuple[str, float | None]] = {
@@ -256,12 +259,16 @@ def _refuse_unknown(key: str, layer: str) -> None:
 
 
 def _refuse_loosening(key: str, value: Any, layer: str) -> None:  # noqa: ANN401
-    if key in OWNER_ONLY and value is not OWNER_ONLY[key] and layer not in OWNER_LAYERS:
+    if key in OWNER_ONLY and not _is_tight(key, value) and layer not in OWNER_LAYERS:
         raise ConfigError(
             f"{key} ({layer}): only the owner's own settings file, the environment or "
             "the command line may loosen it",
             "other layers only tighten privacy: to loosen it, edit the user settings file",
         )
+
+
+def _is_tight(key: str, value: Any) -> bool:  # noqa: ANN401
+    return any(type(value) is type(tight) and value == tight for tight in OWNER_ONLY[key])
 
 
 def _united(merged: Tree, key: str, value: Any, layer: str) -> Any:  # noqa: ANN401

@@ -8,6 +8,8 @@ OWNER = "owner"
 """Who acts, in the audit log, when a command of the owner's does."""
 IMPORT = "import"
 """The kind of consent that an import brings along, and the first part of its batches' source."""
+ACTIVITYWATCH = "activitywatch"
+"""The kind of consent to what ActivityWatch's watchers send, and the source of its batches."""
 
 COMMITS: Final = "git_commits"
 """The kind of consent to commits; it names the repositories, and `selflow git install --record`

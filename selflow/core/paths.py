@@ -102,6 +102,11 @@ class Root:
         return self.path / "config" / "shell"
 
     @property
+    def aw(self) -> Path:
+        """What ActivityWatch's watchers sent; never wiped. It exists once the port was open."""
+        return self.path / "aw"
+
+    @property
     def work(self) -> Path:
         """What a running cycle keeps over a restart; emptied when the cycle ends."""
         return self.path / "work"
@@ -145,6 +150,11 @@ class Root:
     def console(self) -> Path:
         """Which process is the console (``session_files``)."""
         return self.run / "console.json"
+
+    @property
+    def aw_port(self) -> Path:
+        """Whether ActivityWatch's clients are answered (``session_files``)."""
+        return self.run / "aw.json"
 
     @property
     def user_settings(self) -> Path:

@@ -39,6 +39,7 @@ class Endpoints:
 
     inference: str | None = None
     console: str | None = None
+    aw: str | None = None
     suggest: str | None = None
     ingest: str | None = None
     ingest_tcp: str | None = None
@@ -117,7 +118,20 @@ class ConsoleRecord(ProcessRecord):
     version: str = ""
 
 
-T = TypeVar("T", RaySession, Endpoints, SessionRequest, ProcessRecord, ConsoleRecord)
+@dataclass(frozen=True, slots=True)
+class AwPort:
+    """Where ActivityWatch's clients are answered: ``run/aw.json``; the console writes it."""
+
+    url: str | None = None
+    problem: str = ""
+    """Why they are not."""
+    waiting_events: int = 0
+    """How many events the log does not have yet."""
+    hand_over_problem: str = ""
+    """Why they wait."""
+
+
+T = TypeVar("T", RaySession, Endpoints, SessionRequest, ProcessRecord, ConsoleRecord, AwPort)
 
 
 def write_ray_session(root: Root, session: RaySession) -> None:
@@ -190,7 +204,23 @@ def read_console(root: Root) -> ConsoleRecord | None:
     return _read(root.console, ConsoleRecord)
 
 
-def _write(path: Path, record: RaySession | Endpoints | SessionRequest | ProcessRecord) -> None:
+def write_aw_port(root: Root, port: AwPort) -> None:
+    """Record where ActivityWatch's clients are answered."""
+    _write(root.aw_port, port)
+
+
+def read_aw_port(root: Root) -> AwPort | None:
+    """Where ActivityWatch's clients are, or were, answered; None if that was never asked for.
+
+    Raises:
+        NotRunningError: The file is there and cannot be read.
+    """
+    return _read(root.aw_port, AwPort)
+
+
+def _write(
+    path: Path, record: RaySession | Endpoints | SessionRequest | ProcessRecord | AwPort
+) -> None:
     write_private(path, json.dumps(asdict(record), indent=1))
 
 

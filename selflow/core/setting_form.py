@@ -14,6 +14,10 @@ Kind = Literal["switch", "whole", "number", "text", "choice", "texts", "none"]
 TakesEffect = Literal["up", "restart"]
 _OWN_FILE = "is set in your own settings file, the environment or with --set"
 FIXED: Final[Mapping[str, str]] = {
+    "aw.auth": f"who may read what watchers sent {_OWN_FILE}",
+    "aw.origins": f"which pages may ask {_OWN_FILE}",
+    "aw.port": f"a port for other programs {_OWN_FILE}",
+    "aw.testing": f"how a bucket is deleted {_OWN_FILE}",
     "data_sources": f"what is watched {_OWN_FILE}, and by your consent",
     "ingest.tcp_port": f"a port for other programs {_OWN_FILE}",
     "lm.base": f"which weights are loaded {_OWN_FILE}",
@@ -58,9 +62,11 @@ def form_of(key: str) -> SettingForm:
 
 def fixed_reason(key: str, value: object) -> str:
     """Why a key that has this value cannot be changed at run time; empty if it can."""
-    if key in OWNER_ONLY and value == OWNER_ONLY[key]:
+    if key in FIXED:
+        return FIXED[key]
+    if value in OWNER_ONLY.get(key, ()):
         return f"redaction {_OWN_FILE}: all else only tightens privacy"
-    return FIXED.get(key, "")
+    return ""
 
 
 def takes_effect(key: str) -> TakesEffect:

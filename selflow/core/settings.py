@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from selflow.core.catalog_location import locate_catalog
 from selflow.core.desktop_settings import NotificationSettings, TraySettings
 from selflow.core.errors import ConfigError
+from selflow.core.listener_settings import AwSettings, ConsoleSettings
 from selflow.core.paths import Root
 from selflow.core.ray_knobs import LAPTOP_KNOBS
 from selflow.core.section import Section
@@ -345,13 +346,6 @@ class ServeSettings(Section):
     """Largest request body."""
 
 
-class ConsoleSettings(Section):
-    """The console: the web page and its API."""
-
-    port: Annotated[int, Field(ge=1024, le=65_535)] = 7730
-    """The port; the next free one if it is busy."""
-
-
 class SupervisorSettings(Section):
     """Health checks of the services."""
 
@@ -398,6 +392,8 @@ class Settings(Section):
     """The HTTP inference port."""
     console: ConsoleSettings = ConsoleSettings()
     """The web page and its API."""
+    aw: AwSettings = AwSettings()
+    """The port of ActivityWatch's watchers."""
     tray: TraySettings = TraySettings()
     """The icon in the desktop's tray."""
     notifications: NotificationSettings = NotificationSettings()

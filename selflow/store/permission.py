@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from selflow.core.catalog_location import CatalogLocation
 from selflow.core.clock import Clock
-from selflow.core.grants import IMPORT, Grant
+from selflow.core.grants import ACTIVITYWATCH, IMPORT, Grant
 from selflow.store.reading import CatalogReader
 
 CACHE_S = 1.0
@@ -54,10 +54,11 @@ class Permission:
         return kind in self.granted()
 
     def allows_batch(self, source: str) -> bool:
-        """Whether batches of this source may come in: the owner's own imports, and programs, have a
-        kind each.
+        """Whether batches of this source may come in: the owner's own imports, what watchers sent,
+        and other programs have a kind each.
         """
-        return self.allows(IMPORT if source.partition(":")[0] == IMPORT else "ingest")
+        kind = source.partition(":")[0]
+        return self.allows(kind if kind in {IMPORT, ACTIVITYWATCH} else "ingest")
 
 
 def ingest_grant(location: CatalogLocation, clock: Clock, token: str) -> Grant | None:

@@ -41,7 +41,9 @@ SUMMARIES = {
         "Replay real events, grow and judge agents, serve, predict later events over "
         "HTTP, and learn from the outcomes."
     ),
-    "import": "Import events from an export, a table, shell history or a git repository.",
+    "import": (
+        "Import events from an export, a table, shell history, a git repository or ActivityWatch."
+    ),
     "replay": "Send a recorded stream through the ingest.",
     "shell": "Install the shell companion: finished commands, and suggestions while you type.",
     "events": "List, show, count, follow and export stored events.",
@@ -68,6 +70,7 @@ SUMMARIES = {
     "db": "Check that everything that is kept is whole.",
     "logs": "Show the logs.",
     "token": "Create, list and revoke bearer tokens.",
+    "aw": "Show the port that answers ActivityWatch's watchers.",
     "audit": "List the audit log, newest first: every act that changed something, and who did it.",
     "notices": "List what SelFlow had to tell, newest first.",
     "tray": "Show SelFlow in the desktop's tray, until it is ended.",

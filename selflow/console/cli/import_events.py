@@ -20,25 +20,21 @@ if TYPE_CHECKING:
     from selflow.collect.progress import Progress
     from selflow.core.events import Event
 
-Kind = Literal["events", "jsonl", "json", "csv", "parquet", "shell", "git"]
+Kind = Literal["events", "jsonl", "json", "csv", "parquet", "shell", "git", "activitywatch"]
 _TABLES = frozenset({"jsonl", "json", "csv", "parquet"})
 MAX_REPLAYED_EVENTS = 1_000_000
+_KINDS = "events (an export), jsonl, json, csv, parquet, shell, git or activitywatch."
 _OUR_SHAPE = ("ts=ts", "kind=kind", "subject=subject")
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Count the events, and send nothing.")]
 
 
 def import_events(  # noqa: PLR0913  (one parameter for each option)
     ctx: typer.Context,
-    what: Annotated[
-        Kind,
-        typer.Argument(
-            metavar="KIND", help="events (an export), jsonl, json, csv, parquet, shell or git."
-        ),
-    ],
+    what: Annotated[Kind, typer.Argument(metavar="KIND", help=_KINDS)],
     path: Annotated[
-        Path,
+        Path | None,
         typer.Argument(metavar="PATH", help="The file (also .gz), history file or repository."),
-    ],
+    ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,9 +53,15 @@ def import_events(  # noqa: PLR0913  (one parameter for each option)
     rest: Annotated[
         bool, typer.Option("--rest", help="tables: keep the other columns as data.")
     ] = False,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="activitywatch: a server on this machine.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="activitywatch: go on until Ctrl-C.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Import events from an export, a table, shell history or a git repository.
+    """Import events from an export, a table, shell history, a git repository or ActivityWatch.
 
     Secrets are replaced before anything is stored. The same file twice adds nothing; of a file that
     has grown, or of a shell history that was cut at its front, what is new. Importing is an act of
@@ -67,6 +69,13 @@ def import_events(  # noqa: PLR0913  (one parameter for each option)
     """
     call: Invocation = ctx.obj
     _refuse_idle(what, {"--map": columns, "--source": source, "--kind": kind, "--rest": rest})
+    if what == "activitywatch":
+        from selflow.console.cli.import_activitywatch import import_activitywatch
+
+        import_activitywatch(call, path, url, follow=follow, is_dry=dry_run)
+        return
+    if path is None or url is not None or follow:
+        raise UsageError(f"{what} needs a PATH", "--url and --follow apply to activitywatch")
     reading, events = _events(what, path, columns or (), source, rest=rest)
     if kind is not None:
         events = (

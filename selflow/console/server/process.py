@@ -14,6 +14,7 @@ from importlib.metadata import version
 import uvicorn
 from anyio.to_thread import current_default_thread_limiter
 
+from selflow.console.server.activitywatch.listener import AwListener
 from selflow.console.server.app import guarded, make_app, socket_policies
 from selflow.console.server.follower import follow_log
 from selflow.console.server.notifier import notify
@@ -78,6 +79,7 @@ async def serve(root: Root, environ: Mapping[str, str], clock: Clock) -> None:
         follow_log(model),
         sample(model, app.state.broadcast),
         notify(model),
+        AwListener(model).run(),
         _watch(root, server),
     )
     tasks = [asyncio.create_task(work) for work in works]

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from selflow.core.grants import ACTIVITYWATCH
+
 FILES = "file_system"
 COMPANION = "shell_companion"
 
@@ -49,6 +51,13 @@ KINDS = (
         "events that your programs send over the local socket, with secrets replaced "
         "before they are stored",
         "anything that a program does not send by itself",
+        is_watched=False,
+    ),
+    Kind(
+        ACTIVITYWATCH,
+        "what ActivityWatch's watchers send to the port that you set as aw.port: windows, idle "
+        "times, tabs, files that are edited; with secrets replaced before they are stored",
+        "private windows; anything while aw.port is not set",
         is_watched=False,
     ),
     Kind(

@@ -21,6 +21,7 @@ from selflow.store.log import EventLog
 from selflow.store.outcomes import stored_outcome
 from selflow.store.records import Artifact, Decision, Parent
 from selflow.testing import ManualClock
+from tests.unit.collect.activitywatch.worlds import WINDOW, Store, event
 from tests.unit.store.worlds import START_US, open_log
 
 SELECTION = EventSelection(folder="/w/geheim")
@@ -170,3 +171,16 @@ def test_the_audit_log_says_how_much_and_not_what(world: World) -> None:
 
     assert [entry.subject for entry in entries if entry.action == "command.events.forget"]
     assert not any("geheim" in str(entry) for entry in entries)
+
+
+def test_a_deletion_reaches_what_watchers_sent(world: World) -> None:
+    watched = Store.make(world.root.aw, WINDOW)
+    watched.insert([event(0, 1, app="geheim"), event(60, 1, app="open")])
+    watched.insert([event(120, 1, app="editor", file="/w/geheim/watched.txt")])
+    world.ask()
+    world.runner().once()
+    left = [data for _, _, data in watched.spans()]
+    watched.commit.close()
+
+    assert left == ['{"app":"geheim"}', '{"app":"open"}']
+    assert not world.holds(b"watched.txt")
