@@ -63,7 +63,8 @@ class CycleScheduler:
         self._clock = clock
         self._buffer = buffer
         self._runner = runner
-        self._running_id = ""
+        self.running_id = ""
+        """The cycle that was started and has not been seen to end; read by other threads too."""
         self._looked_s = -_LOOK_S
 
     def once(self) -> None:
@@ -72,7 +73,7 @@ class CycleScheduler:
         Raises:
             StoreError: The catalog or the buffer is unavailable; the next round tries again.
         """
-        if self._running_id and not self._has_ended():
+        if self.running_id and not self._has_ended():
             return
         fill = self._look()
         cycle = self._catalog.cycles.open()
@@ -86,19 +87,19 @@ class CycleScheduler:
             return
         upto_seq = cycle.upto_seq or self._buffer.fill().last_seq
         self._runner.start(self._catalog.cycles.begin(cycle.id, upto_seq, self._clock.now_us()))
-        self._running_id = cycle.id
+        self.running_id = cycle.id
 
     def _has_ended(self) -> bool:
         outcome = self._runner.outcome()
         if outcome is None:
             cycle = self._catalog.cycles.open()
-            if cycle is None or cycle.id != self._running_id:
+            if cycle is None or cycle.id != self.running_id:
                 self._runner.cancel()
-                shutil.rmtree(self._plan.root.work / self._running_id, ignore_errors=True)
+                shutil.rmtree(self._plan.root.work / self.running_id, ignore_errors=True)
             return False
         if outcome:
-            self._fail(self._running_id, outcome)
-        self._running_id = ""
+            self._fail(self.running_id, outcome)
+        self.running_id = ""
         self._looked_s = -_LOOK_S  # what it consumed shows at once
         return True
 

@@ -1,7 +1,7 @@
 """Deletions with all that they need. Imports no Ray."""
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from selflow.collect.activitywatch.forget import forget_events
 from selflow.collect.companion.commits import commit_events
@@ -23,6 +23,18 @@ _POLL_S = 0.2
 _MAX_FUTURE_US = 300_000_000
 
 
+class RunningSession(Protocol):
+    """What a deletion needs of a session that runs."""
+
+    def restart_serving(self) -> None:
+        """End what serves with memory of events."""
+        ...
+
+    def running_cycle(self) -> str:
+        """The cycle whose processes run; empty if none does."""
+        ...
+
+
 class Forgetter:
     """Carries out the commands ``events.forget`` of one root.
 
@@ -32,7 +44,7 @@ class Forgetter:
         catalog: The same, open.
         log: Its event log.
         clock: For moments and waits.
-        restart_serving: Ends what serves with memory of events; None while nothing runs.
+        session: What runs; None while nothing does.
     """
 
     def __init__(
@@ -42,14 +54,15 @@ class Forgetter:
         catalog: Catalog,
         log: ErasableLog,
         clock: Clock,
-        restart_serving: Callable[[], None] | None,
+        session: RunningSession | None,
     ) -> None:
         self._root = root
         self._clock = clock
         self._rows = CatalogReader(location)
-        drain = self._drain if restart_serving else self._filter
+        drain = self._drain if session else self._filter
+        runs = session or _NothingRuns()
         self._forgetting = Forgetting(
-            root, catalog, self._rows, log, clock, restart_serving or _nothing_serves, drain
+            root, catalog, self._rows, log, clock, runs.restart_serving, drain, runs.running_cycle
         )
 
     def run(self, command: Command) -> None:
@@ -95,5 +108,12 @@ class Forgetter:
         )
 
 
-def _nothing_serves() -> None:
-    """Nothing runs that could remember."""
+class _NothingRuns:
+    """Nothing that could remember."""
+
+    def restart_serving(self) -> None:
+        """There is nothing to end."""
+
+    def running_cycle(self) -> str:
+        """None."""
+        return ""

@@ -86,6 +86,10 @@ class HealthChecks:
                 raise StoreError("the supervisor makes no rounds", "see selflow status")
             self._clock.sleep(_UNSETTLED_S)
 
+    def running_cycle(self) -> str:
+        """The cycle whose processes run; empty if none does. For any thread."""
+        return self._cycles.running_id
+
     def withdraw(self) -> None:
         """End the services gracefully: Serve first, the buffer last."""
         for managed in (self._serve, *reversed(self._actors)):
@@ -177,7 +181,7 @@ class SupervisorShell:
                 catalog,
                 BufferLink(timeout_s=_FORGET_LIMIT_S),
                 clock,
-                self._rounds.restart_serving,
+                self._rounds,
             )
             CommandRunner(root, catalog, clock, forgetter.run).run(self._stop)
             catalog.close()

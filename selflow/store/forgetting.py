@@ -28,6 +28,9 @@ STAGES = ("cycle", "spools", "log", "derived", "models", "serving", "words", "re
 """In their order: what computes from the log ends first, what was deleted is missing everywhere
 before anything is learned again."""
 _TERM = re.compile(r"\w+")
+_END_LIMIT_S = 120.0
+"""A round of the supervisor ends a cancelled cycle; while much else runs it takes a minute."""
+_POLL_S = 0.2
 SpoolFilter = Callable[[Matches], int]
 """Takes what a selection means out of a spool of hooks, and says how many records that were."""
 
@@ -62,6 +65,8 @@ class Forgetting:
     """Ends what serves with memory of the events; what comes up learns again."""
     filter_hooks: SpoolFilter
     """Goes through what shells and git wrote and nobody has read yet."""
+    running_cycle: Callable[[], str]
+    """The cycle whose processes run; empty if none does."""
 
     def run(self, command: Command, matches: Matches) -> None:
         """Delete what matches now. A stage that was done in an earlier attempt is done again: it
@@ -127,8 +132,24 @@ class _Work:
         cycle = cycles.open()
         if cycle is not None:
             cycles.cancel(cycle.id, self._tools.clock.now_us())
+            self._details |= {"is_learned": True}  # it was asked for, and is again without them
+        self._wait_for_its_processes()
+        if cycle is not None:
             shutil.rmtree(self._tools.root.work / cycle.id, ignore_errors=True)
         return {"cancelled": cycle.id if cycle else None}
+
+    def _wait_for_its_processes(self) -> None:
+        """What still computes from the events would write them down again behind the deletion."""
+        tools = self._tools
+        deadline_s = tools.clock.monotonic_s() + _END_LIMIT_S
+        while (running := tools.running_cycle()) and not self._is_open(running):
+            if tools.clock.monotonic_s() > deadline_s:
+                raise StoreError("the cancelled cycle has not ended", "see selflow status")
+            tools.clock.sleep(_POLL_S)
+
+    def _is_open(self, cycle_id: str) -> bool:
+        cycle = self._tools.catalog.cycles.open()
+        return cycle is not None and cycle.id == cycle_id
 
     def _delete(self) -> dict[str, Json]:
         """Before anything is deleted, its numbers are written down for what follows."""
@@ -201,7 +222,7 @@ class _Work:
         return changed | {"is_journal_empty": forgotten.write_back()}
 
     def _retrain(self) -> dict[str, Json]:
-        """What was learned from the events is learned again without them."""
+        """What was learned from the events, or was about to be, is learned again without them."""
         if not self._details.get("is_learned") or not self._tools.log.fill().events:
             return {"cycle": None}
         cycle = self._tools.catalog.cycles.request("owner", self._tools.clock.now_us())

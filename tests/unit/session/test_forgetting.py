@@ -37,6 +37,8 @@ class World:
         self.log: EventLog = open_log(self.root.events)
         self.clock = ManualClock(START_US + 10_000)
         self.restarts: list[int] = []
+        self.cycle_id, self.cycle_looks = "", 0
+        self.stored_meanwhile: list[int] = []
         subjects = [f"/w/{'geheim' if at % 5 == 0 else 'open'}/{at}.py" for at in range(100)]
         events = [Event(START_US + at, "files", "file.modify", s) for at, s in enumerate(subjects)]
         self.log.append("s", 1, [encode_record(event) for event in events])
@@ -61,9 +63,19 @@ class World:
             self.catalog,
             self.log,
             self.clock,
-            lambda: self.restarts.append(1),
+            self,
         )
         return CommandRunner(self.root, self.catalog, self.clock, forgetter.run)
+
+    def restart_serving(self) -> None:
+        self.restarts.append(1)
+
+    def running_cycle(self) -> str:
+        """A cycle that is cancelled is seen to end after some looks."""
+        if len(self.stored_meanwhile) == self.cycle_looks:
+            return ""
+        self.stored_meanwhile.append(self.log.fill().events)
+        return self.cycle_id
 
     def state(self) -> Command:
         command = self.catalog.commands.find("cmd_1")
@@ -142,6 +154,40 @@ def test_a_failed_stage_is_told_and_goes_on_when_asked_again(
     world.runner().once()
     assert world.state().state == "done"
     assert world.holds(b"geheim") == []
+
+
+def test_a_deletion_begins_once_the_processes_of_the_cycle_have_ended(world: World) -> None:
+    """What computes from the events would write them down again behind it."""
+    world.cycle_id = world.catalog.cycles.request("owner", START_US).id
+    world.cycle_looks = 5
+    world.ask()
+    world.runner().once()
+
+    assert world.state().state == "done"
+    assert world.stored_meanwhile == [100] * 5
+
+
+def test_a_cycle_that_a_deletion_ends_is_asked_for_again(world: World) -> None:
+    """Also where nothing was made from the deleted events yet."""
+    records = [encode_record(Event(START_US + 500, "shell", "shell.command", "make"))]
+    world.log.append("s", 2, records)
+    ended = world.catalog.cycles.request("owner", START_US)
+    world.ask(EventSelection(source="shell"))
+    world.runner().once()
+
+    again = world.catalog.cycles.open()
+    assert again is not None
+    assert again.id != ended.id
+
+
+def test_a_cycle_that_does_not_end_stops_the_deletion_before_the_log(world: World) -> None:
+    world.cycle_id = world.catalog.cycles.request("owner", START_US).id
+    world.cycle_looks = 1_000_000
+    world.ask()
+    world.runner().once()
+
+    assert world.state().error.startswith("cycle: the cancelled cycle has not ended")
+    assert world.log.fill().events == 100
 
 
 def test_a_deletion_that_a_dead_supervisor_began_goes_on(world: World) -> None:
