@@ -11,8 +11,10 @@ from selflow.core.ports import EventFeed
 from selflow.search import index as index_file
 from selflow.search.index import SearchIndex
 
-BATCH_EVENTS = 2_000
-"""Read and written at once: some 2 MB of memory and 0.1 s."""
+BATCH_EVENTS = 500
+"""Read and written at once. With four times as many the console keeps 2.5 MB more when all is read,
+and no event costs less.
+"""
 Progress = Callable[[int, int], None]
 """Takes how many events are indexed, and how many the log holds."""
 

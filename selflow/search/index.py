@@ -88,6 +88,13 @@ class SearchIndex:
         """Let go of the file."""
         self._db.close()
 
+    def shrink(self) -> None:
+        """Give back the pages that SQLite holds in memory, 2 MB after many events were added; the
+        next query reads again those that it needs.
+        """
+        self._names.clear()
+        self._db.execute("PRAGMA shrink_memory")
+
     def is_replaced(self) -> bool:
         """Whether another file, or none, lies now where this one was opened."""
         try:

@@ -12,7 +12,7 @@ from selflow.core.ports import EventFeed
 from selflow.search import folder_sums, rollups, spans
 from selflow.search import index as index_file
 from selflow.search.folder_sums import FolderSum
-from selflow.search.follow import follow_batch, is_current
+from selflow.search.follow import BATCH_EVENTS, follow_batch, is_current
 from selflow.search.index import SearchIndex
 from selflow.search.lanes import LaneGroup
 from selflow.search.rollups import Activity, Diversity, Group, SourceSeen
@@ -29,6 +29,7 @@ class SharedIndex:
         self._clock = clock
         self._lock = RLock()
         self._index: SearchIndex | None = None
+        self._has_read_much = False
 
     def follow(self, feed: EventFeed) -> int:
         """Take in at most ``BATCH_EVENTS`` new events, and return how many; an index that does not
@@ -42,6 +43,7 @@ class SharedIndex:
         try:
             with self._open() as index:
                 if is_current(index, feed.fill()):
+                    self._shrink_behind(0)
                     return 0
         except StoreError:
             self.close()  # what is broken is found again below, where it may be deleted
@@ -55,6 +57,7 @@ class SharedIndex:
                         raise
                     taken, reason = 0, "broken"
                 if not reason:
+                    self._shrink_behind(taken)
                     return taken
                 self.close()
                 index_file.remove(self._folder)
@@ -127,6 +130,13 @@ class SharedIndex:
             if self._index is not None:
                 self._index.close()
                 self._index = None
+
+    def _shrink_behind(self, taken: int) -> None:
+        """Give memory back once many batches have been read; not with each one of a few events."""
+        with self._lock:
+            if taken < BATCH_EVENTS and self._has_read_much and self._index is not None:
+                self._index.shrink()
+            self._has_read_much = taken == BATCH_EVENTS
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[SearchIndex]:

@@ -1,5 +1,17 @@
 """``python -m selflow.console.server``: what ``selflow up`` and the keeper start."""
 
-from selflow.console.server.process import main
+import sys
 
-main()
+UNUSED = ("pydantic.v1", "watchfiles")
+"""Our libraries import them where they are installed, and do without them elsewhere; the console
+never needs them. FastAPI looks for models of pydantic 1, and uvicorn can restart at each change of
+a source. They cost 2.4 MB as long as the console runs.
+"""
+
+if __name__ == "__main__":
+    for name in UNUSED:
+        sys.modules[name] = None  # type: ignore[assignment]  (an import then finds nothing)
+
+    from selflow.console.server.process import main
+
+    main()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
@@ -9,7 +10,8 @@ from selflow.core.errors import StoreError
 from selflow.core.events import Event
 from selflow.search import index as index_file
 from selflow.search.asking import SearchPlace
-from selflow.search.follow import catch_up
+from selflow.search.follow import BATCH_EVENTS, catch_up
+from selflow.search.index import SearchIndex
 from selflow.search.shared import SharedIndex
 from selflow.testing import ManualClock
 from tests.unit.search.conftest import ShrinkingLog
@@ -73,3 +75,22 @@ def test_a_follower_waits_for_who_has_the_index(
         pytest.raises(StoreError, match="another process has held the search index"),
     ):
         shared.follow(log)
+
+
+def test_memory_is_given_back_once_after_many_batches(
+    shared: SharedIndex, log: ShrinkingLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrink = Mock()
+    monkeypatch.setattr(SearchIndex, "shrink", shrink)
+    log.add([event("a.md")] * BATCH_EVENTS)
+    shared.follow(log)
+    assert shrink.call_count == 0
+    shared.follow(log)
+    assert shrink.call_count == 1
+
+    for _ in range(2):
+        log.add([event("b.md")])
+        shared.follow(log)
+        shared.follow(log)
+
+    assert shrink.call_count == 1
