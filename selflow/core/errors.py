@@ -133,6 +133,12 @@ class ArtifactError(_DetailedError):
     status = 404
 
 
+class ProcessEndedError(_DetailedError):
+    """A process that was started for a part of the work ended without its result. Seen by: the
+    owner.
+    """
+
+
 class TrainingDivergedError(SelFlowError):
     """A training loss is NaN, or far above its first value. Seen by: the owner, the log."""
 

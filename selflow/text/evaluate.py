@@ -3,10 +3,10 @@ how many keys its completions would have saved.
 """
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, count
 from operator import itemgetter
 
 from selflow.core.errors import UsageError
@@ -19,6 +19,7 @@ from selflow.text.history import FREQUENT_HALF_LIFE_LINES, LineCounts
 from selflow.text.lines import Cursor, TextExpert, line_bits
 from selflow.text.mixer import LineRules, Mixer
 from selflow.text.precision_bound import SEARCH_FLOOR, PrecisionBound
+from selflow.text.processes import Report, run_in_processes
 from selflow.text.shared_text import SharedText, shipped
 from selflow.text.suggest import (
     Suggestion,
@@ -30,11 +31,15 @@ from selflow.text.suggest import (
 Row = tuple[int, bytes, bytes, str]
 """(ts_us, line, context, user); no line is longer than ``MAX_LINE_BYTES``."""
 Figures = dict[str, dict[str, float | int | None]]
-RULES, MIXED = ("fish", "frecency"), ("history", "ppm", "mix")
-NAMES = (*RULES, *MIXED)
+RULES, RANKING, MIX_NAME = ("fish", "frecency"), ("history", "ppm"), "mix"
+NAMES = (*RULES, *RANKING, MIX_NAME)
 BASE_NAME, AGENTS_NAME = "mix_base", "mix_agents"
 FIRST_GUESSES = 5
 """Guesses before the first key."""
+MANY_LINES = 500
+"""So many are judged in several processes, where there may be several."""
+MAX_PROCESSES = 8
+"""Each holds up to .4 GB (estimated)."""
 _PROGRESS_LINES = 50
 _COLLECT_LINES = 8
 """A line's cursors hold up to 5 MB (estimated)."""
@@ -60,6 +65,7 @@ def evaluate_lines(
     *,
     shared: SharedText | None = None,
     models: "Models | None" = None,
+    processes: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Figures]:
     """Judge a table of lines, in the shape of ``selflow eval text`` (docs/learning.md#text).
@@ -68,6 +74,7 @@ def evaluate_lines(
         rows: One per line, in any order; each user's past is its own.
         shared: The text that PPM starts from; the shipped one by default.
         models: What else is mixed, if anything.
+        processes: How many may share the work of many lines; the figures are the same.
         progress: Called with (lines done, lines in all) now and then, and at the end.
 
     Returns:
@@ -81,15 +88,98 @@ def evaluate_lines(
     users = by_user(rows)
     if not users:
         raise UsageError("the stream holds no lines", "name a file with at least one row")
-    grades: dict[str, list[LineGrade]] = {}
     total = sum(map(len, users))
-    lines = (row for rows in users for row in grade_lines(rows, shared or shipped(), models))
+    is_divided = processes > 1 and total >= MANY_LINES
+    processes = min(processes, MAX_PROCESSES) if is_divided else 1
+    parts = _parts(users, shared or shipped(), models, processes)
+    report = _reporter(progress, total, sum(_lines(part.users) for part in parts))
+    if is_divided:
+        graded = run_in_processes(_grade_part, parts, processes, report)
+    else:
+        graded = [_grade_part(part, report) for part in parts]
+    grades: dict[str, list[LineGrade]] = {}
+    for _, of_user in sorted(chain.from_iterable(graded), key=itemgetter(0)):
+        for name, lines in of_user.items():
+            grades.setdefault(name, []).extend(lines)
+    names = (*NAMES, *(() if models is None else models.names))
+    return {"experts": {name: figures(grades[name]) for name in names}}
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one process can do alone: the lines of some users by some of the experts."""
+
+    users: Sequence[tuple[int, Sequence[Row]]]
+    """Each with its number."""
+    shared: SharedText
+    names: Sequence[str] | None
+    """Of the experts; None for all of them, which share a part of their work."""
+    models: "Models | None"
+
+
+def _parts(
+    users: Sequence[Sequence[Row]], shared: SharedText, models: "Models | None", processes: int
+) -> list[_Part]:
+    """Users dealt out among processes, the one with most lines first; where one of them has more
+    lines than a fair share, the experts are dealt out too.
+    """
+    numbered = sorted(enumerate(users), key=lambda user: len(user[1]), reverse=True)
+    hands: list[list[tuple[int, Sequence[Row]]]] = [[] for _ in users[:processes]]
+    for user in numbered:
+        min(hands, key=_lines).append(user)
+    is_one_large = len(numbered[0][1]) * processes > sum(map(_lines, hands))
+    everybody: tuple[Sequence[str] | None, Models | None] = (None, models)
+    groups = _groups(models, processes) if processes > 1 and is_one_large else [everybody]
+    hands.sort(key=_lines, reverse=True)
+    return [_Part(hand, shared, *group) for hand in hands for group in groups]
+
+
+def _lines(users: Sequence[tuple[int, Sequence[Row]]]) -> int:
+    return sum(len(rows) for _, rows in users)
+
+
+def _groups(models: "Models | None", processes: int) -> list[tuple[Sequence[str], "Models | None"]]:
+    """The experts in groups, each with the models that it needs: on two processes the mix alone
+    takes about as long as the others, which share a part of their work (estimated).
+    """
+    simple, mixed_with = (*RULES, *RANKING), () if models is None else models.names
+    if processes > 2:
+        first: list[tuple[Sequence[str], Models | None]] = [(simple, None), ((MIX_NAME,), None)]
+    else:
+        first = [((*simple, *mixed_with[:1]), models), ((MIX_NAME,), None)]
+        mixed_with = mixed_with[1:]
+    return [*first, *(((name,), models) for name in mixed_with)]
+
+
+def _grade_part(part: _Part, report: Report) -> list[tuple[int, dict[str, list[LineGrade]]]]:
+    """The grades of each user's lines by expert."""
+    return [(user, _grade_user(rows, part, report)) for user, rows in part.users]
+
+
+def _grade_user(rows: Sequence[Row], part: _Part, report: Report) -> dict[str, list[LineGrade]]:
+    grades: dict[str, list[LineGrade]] = {}
+    lines = grade_lines(rows, part.shared, part.models, part.names)
     for done, row in enumerate(lines, start=1):
         for name, grade in row.items():
             grades.setdefault(name, []).append(grade)
-        if progress is not None and (done % _PROGRESS_LINES == 0 or done == total):
-            progress(done, total)
-    return {"experts": {name: figures(lines) for name, lines in grades.items()}}
+        if done % _PROGRESS_LINES == 0 or done == len(rows):
+            report((done - 1) % _PROGRESS_LINES + 1)
+    return grades
+
+
+def _reporter(progress: Callable[[int, int], None] | None, total: int, steps: int) -> Report:
+    """Takes the lines of parts that are done, out of ``steps``; says how many of ``total`` lines
+    that is.
+    """
+    done = 0
+
+    def report(lines: int) -> None:
+        nonlocal done
+        done += lines
+        if progress is not None:
+            progress(done * total // steps, total)
+
+    return report
 
 
 def by_user(rows: Iterable[Row]) -> list[list[Row]]:
@@ -110,25 +200,39 @@ class Models:
     controls: Mapping[str, Disturb] = field(default_factory=dict)
     """Further mixes by name, whose adapter learns disturbed lines; their bits alone are judged."""
 
-    def mixers(self, rules: LineRules) -> dict[str, Mixer]:
-        """A mix for each of them over the same rules, nothing learned."""
-        mixers = {BASE_NAME: Mixer(models=[ByteExpert(self.base)], rules=rules)}
-        if self.adapts:
-            for name, disturb in {AGENTS_NAME: as_it_came, **self.controls}.items():
-                rows = AdapterRows(disturb=disturb)
-                adapted = AdaptedExpert(self.base, AdapterTuner(self.base), rows)
-                mixers[name] = Mixer(models=[ByteExpert(self.base), adapted], rules=rules)
-        return mixers
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the mixes with them."""
+        return (BASE_NAME, AGENTS_NAME, *self.controls) if self.adapts else (BASE_NAME,)
+
+    def mixers(self, rules: LineRules, names: Collection[str] | None = None) -> dict[str, Mixer]:
+        """A mix for each of them, or of these names, over the same rules, nothing learned."""
+        disturb = {AGENTS_NAME: as_it_came, **self.controls}
+        return {
+            name: Mixer(
+                models=[ByteExpert(self.base), *self._adapted(disturb.get(name))], rules=rules
+            )
+            for name in self.names
+            if names is None or name in names
+        }
+
+    def _adapted(self, disturb: Disturb | None) -> list[AdaptedExpert]:
+        if disturb is None:
+            return []
+        return [AdaptedExpert(self.base, AdapterTuner(self.base), AdapterRows(disturb=disturb))]
 
 
 def grade_lines(
-    rows: Iterable[Row], shared: SharedText, models: Models | None = None
+    rows: Iterable[Row],
+    shared: SharedText,
+    models: Models | None = None,
+    names: Collection[str] | None = None,
 ) -> Iterator[dict[str, LineGrade]]:
-    """One user's lines, each by every expert before anybody learns it.
+    """One user's lines, each by every expert, or by those of these names, before anybody learns it.
 
     Cost: bench/typing_cost.py.
     """
-    contest = Contest(shared, models)
+    contest = Contest(shared, models, names)
     with _rare_collections() as collect:
         for _, line, context, _ in rows:
             yield contest.grade(line, context)
@@ -158,22 +262,27 @@ def _collect_new() -> None:
 class Contest:
     """All experts side by side on one user's lines."""
 
-    def __init__(self, shared: SharedText, models: Models | None = None) -> None:
-        self._mix = Mixer(shared)
-        self._mixers = {} if models is None else models.mixers(self._mix.rules)
+    def __init__(
+        self,
+        shared: SharedText,
+        models: Models | None = None,
+        names: Collection[str] | None = None,
+    ) -> None:
+        """``names``: of those that judge; without them all do. None changes what others say."""
+        self._rules = rules = LineRules(shared)
+        self._mixers = {MIX_NAME: Mixer(rules=rules)} if _is_in(names, MIX_NAME) else {}
+        self._mixers |= {} if models is None else models.mixers(rules, names)
         self._controls = () if models is None else tuple(models.controls)
-        rules = self._mix.rules
         ranking: dict[str, TextExpert] = {"history": rules.history, "ppm": rules.primed}
-        self._experts = {**ranking, "mix": self._mix, **self._mixers}
+        ranking = {name: expert for name, expert in ranking.items() if _is_in(names, name)}
+        self._experts = {**ranking, **self._mixers}
         self._bounds = {name: PrecisionBound() for name in self._experts}
         self._counts = LineCounts(FREQUENT_HALF_LIFE_LINES)
+        self._simple = [name for name in RULES if _is_in(names, name)]
 
     def grade(self, line: bytes, context: bytes) -> dict[str, LineGrade]:
         """What each of them would have said of a line; thresholds of completions learn from it."""
-        counts = self._counts
-        shares = counts.shares(b"")
-        ranked = {"fish": counts.newest(), "frecency": sorted(shares, key=lambda x: -shares[x])}
-        grades = {name: _grade_rule(line, lines) for name, lines in ranked.items()}
+        grades = {name: _grade_rule(line, self._ranked(name)) for name in self._simple}
         for mixer in self._mixers.values():
             mixer.read_ahead(line, context)
         for name, expert in self._experts.items():
@@ -188,8 +297,20 @@ class Contest:
     def learn(self, line: bytes, context: bytes) -> None:
         """The line came."""
         self._counts.learn(b"", line)
-        for mixer in (*self._mixers.values(), self._mix):
+        for mixer in self._mixers.values():
             mixer.learn(line, context)
+        self._rules.learn(line, context)
+
+    def _ranked(self, rule: str) -> Sequence[bytes]:
+        """Lines of the past by one of the simple rules."""
+        if rule == "fish":
+            return self._counts.newest()
+        shares = self._counts.shares(b"")
+        return sorted(shares, key=lambda line: -shares[line])
+
+
+def _is_in(names: Collection[str] | None, name: str) -> bool:
+    return names is None or name in names
 
 
 def _grade_rule(line: bytes, ranked: Sequence[bytes]) -> LineGrade:

@@ -2,6 +2,7 @@
 written.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
@@ -136,7 +137,9 @@ def text(
     columns = (time, text, tuple(context.split(",")) if context else (), user)
     rows = _bounded(_lines(file, columns, reading, too_long), file, MAX_TEXT_ROWS)
     with progress(call, f"evaluating {printable(file.name)}") as show:
-        document = evaluate_lines(rows, models=_models(call, agents=agents), progress=show)
+        models = _models(call, agents=agents)
+        cores = os.cpu_count() or 1
+        document = evaluate_lines(rows, models=models, processes=cores, progress=show)
     if reading.bad_rows:
         call.note(f"{reading.bad_rows:,} rows skipped: no time, no text or invalid")
     if too_long[0]:

@@ -109,3 +109,27 @@ def test_an_interrupted_evaluation_leaves_garbage_collection_as_it_was(
 
     assert was_enabled == [False, False]
     assert gc.isenabled()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("lines_of_bob", "reports"), [(4, 2), (6, 4)])
+def test_several_processes_give_the_same_figures(
+    monkeypatch: pytest.MonkeyPatch, lines_of_bob: int, reports: int
+) -> None:
+    """Each takes a user; or, where one has more lines than the other, some of the experts."""
+    monkeypatch.setattr(evaluate, "MANY_LINES", 2)
+    models = Models(tiny_model())
+    there = [*rows(LINES[:4], "ann"), *rows(LINES[:lines_of_bob], "bob")]
+    seen: list[tuple[int, int]] = []
+    alone = evaluate_lines(there, shared=SHARED, models=models)["experts"]
+    together = evaluate_lines(
+        there,
+        shared=SHARED,
+        models=models,
+        processes=2,
+        progress=lambda *done: seen.append(done),
+    )["experts"]
+
+    assert list(together.items()) == list(alone.items())
+    assert seen[-1] == (len(there), len(there))
+    assert len(seen) == reports
