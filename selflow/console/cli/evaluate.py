@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from selflow.console.cli.evaluate_tasks import tasks
 from selflow.console.cli.progress import progress
 from selflow.core.errors import UsageError
 from selflow.core.invocation import Invocation, printable, table
@@ -39,6 +40,9 @@ _FIGURES = ("steps", "hit@1", "hit@5", "log_loss_bits", "ece")
 @app.callback()
 def judge() -> None:
     """Evaluate predictors on a file."""
+
+
+app.command()(tasks)
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""What tasks take, which is started next, and whether it is completed in time."""
