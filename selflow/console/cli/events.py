@@ -241,7 +241,7 @@ def _query(
         kind,
         program,
         folder.rstrip("/") if folder else None,
-        cursor,
+        cursor=cursor,
     )
 
 
