@@ -190,6 +190,8 @@ export function richChart(host: HTMLElement, spec: RichSpec): () => void {
   return () => {
     sizes.disconnect();
     host.onkeydown = null;
+    // A piece of a drawing that was put off to the next frame would find nothing to draw on.
+    (chart.getZr().painter as unknown as { _redrawId: number })._redrawId = -1;
     chart.dispose();
   };
 }
