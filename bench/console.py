@@ -108,6 +108,23 @@ def get(
     return json.loads(body), took_ms
 
 
+def ask(root: Root, console: ConsoleRecord, text: str) -> None:
+    """One question that is answered.
+
+    Raises:
+        RuntimeError: It was refused.
+    """
+    connection = http.client.HTTPConnection(console.url.removeprefix("http://"), timeout=120)
+    token = root.token.read_text().strip()
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    connection.request("POST", "/v1/search", json.dumps({"query": text}), headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    if answer.status != http.client.OK:
+        raise RuntimeError(f"the question was answered with {answer.status}")
+
+
 def main() -> int:
     """Measure; 1 if a bound is broken."""
     with tempfile.TemporaryDirectory(prefix="sf-bench-", dir="/tmp") as folder:

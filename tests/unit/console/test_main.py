@@ -246,7 +246,7 @@ def test_no_command_loads_a_heavy_library_at_the_top() -> None:
     modules = [
         f"selflow.console.cli.{path.stem}" for path in Path(frame.__file__).parent.glob("[!_]*.py")
     ]
-    named = ", ".join([*modules, "selflow.store.commands.init"])
+    named = ", ".join([*modules, "selflow.store.commands.init", "actors.demo.command"])
     script = f"import {named}, sys; print(' '.join(sys.modules))"
     loaded = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
