@@ -10,7 +10,8 @@ a source. They cost 2.4 MB as long as the console runs.
 
 if __name__ == "__main__":
     for name in UNUSED:
-        sys.modules[name] = None  # type: ignore[assignment]  (an import then finds nothing)
+        # An import then finds nothing.
+        sys.modules[name] = None  # type: ignore[assignment]
 
     from selflow.console.server.process import main
 
