@@ -47,7 +47,7 @@ class CalendarReader:
         self._home = home
         self._read: dict[Path, _Agenda] = {}
         self._refused: dict[Path, tuple[tuple[int, int], str]] = {}
-        self._told: set[int] = set()
+        self._emitted: set[int] = set()
 
     def read(self, emit: Emit, now_us: int, *, is_last: bool) -> Iterator[int | str]:
         """Events that were stored, and problems by name; a file's harms no other."""
@@ -66,11 +66,11 @@ class CalendarReader:
         for occurrence in agenda.answer.occurrences:
             begins_us = int(occurrence["start_us"])
             number = _number(path, str(occurrence["uid"]), begins_us)
-            if begins_us > now_us or begins_us < self._floor_us(now_us) or number in self._told:
+            if begins_us > now_us or begins_us < self._floor_us(now_us) or number in self._emitted:
                 continue
             if not emit([_event(occurrence)], number):
                 return
-            self._told.add(number)
+            self._emitted.add(number)
             yield 1
         if agenda.answer.broken:
             yield f"{path}: {agenda.answer.broken} entries are broken and left out; correct them"

@@ -3,7 +3,12 @@
 from selflow.core.paths import Root
 from selflow.core.section import Section
 from selflow.core.settings import DataSource
-from selflow.core.source_settings import BrowserHistorySource, CalendarSource, DocumentsSource
+from selflow.core.source_settings import (
+    BrowserHistorySource,
+    CalendarSource,
+    DocumentsSource,
+    GitActivitySource,
+)
 
 
 class RootedSection(Section):
@@ -29,7 +34,11 @@ class DocumentsAt(DocumentsSource, RootedSection):
     """The section of documents with its folders."""
 
 
-ROOTED = (BrowserHistoryAt, CalendarAt, DocumentsAt)
+class GitActivityAt(GitActivitySource, RootedSection):
+    """The section of git's acts with its folders."""
+
+
+ROOTED = (BrowserHistoryAt, CalendarAt, DocumentsAt, GitActivityAt)
 
 
 def with_folders(section: DataSource, root: Root) -> DataSource:
@@ -41,4 +50,6 @@ def with_folders(section: DataSource, root: Root) -> DataSource:
         return CalendarAt(**section.model_dump(), **folders)
     if isinstance(section, DocumentsSource):
         return DocumentsAt(**section.model_dump(), **folders)
+    if isinstance(section, GitActivitySource):
+        return GitActivityAt(**section.model_dump(), **folders)
     return section

@@ -11,7 +11,7 @@ from selflow.collect.rooted import ROOTED
 from selflow.collect.sources import Emit, Section, Source, SourceHealth
 from selflow.core.errors import SelFlowError
 from selflow.core.settings import FileSource
-from selflow.core.source_settings import CalendarSource, DocumentsSource
+from selflow.core.source_settings import CalendarSource, DocumentsSource, GitActivitySource
 
 
 class SourceSet:
@@ -107,7 +107,7 @@ def permitted(section: Section, granted: Mapping[str, Sequence[str]], home: str)
         return None
     if isinstance(section, CommitsAt):
         return section.model_copy(update={"folders": tuple(granted[section.type])})
-    if not isinstance(section, FileSource | CalendarSource | DocumentsSource):
+    if not isinstance(section, FileSource | CalendarSource | DocumentsSource | GitActivitySource):
         return section
     allowed = _outermost(real_path(folder, home) for folder in granted[section.type])
     parts: dict[str, str] = {}

@@ -84,4 +84,20 @@ class DocumentsSource(PolledSection):
     """How much of a document's text is stored; the rest is left out."""
 
 
-AddedSource = ApplicationUsageSource | BrowserHistorySource | CalendarSource | DocumentsSource
+class GitActivitySource(PolledSection):
+    """Commits, checkouts and other acts of git, as its own log of each repository has them."""
+
+    type: Literal["git_activity"]
+    paths: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Repositories, or folders with repositories at most four levels down."""
+    sample_interval_s: Annotated[float, Field(ge=0.1, le=86_400)] = 5.0
+    """Seconds between two looks; one costs a question to the file system for each repository."""
+
+
+AddedSource = (
+    ApplicationUsageSource
+    | BrowserHistorySource
+    | CalendarSource
+    | DocumentsSource
+    | GitActivitySource
+)

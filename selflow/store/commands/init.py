@@ -19,7 +19,7 @@ from selflow.core.invocation import Invocation, table
 from selflow.core.paths import private_folder, write_private
 from selflow.core.session_files import read_request
 from selflow.store.commands.commit_consent import remove_commit_spool
-from selflow.store.commands.found import document_of, find_all, lines_of
+from selflow.store.commands.finding_listing import document_of, find_all, lines_of
 from selflow.store.commands.opening import open_catalog
 from selflow.store.commands.source_kinds import COMPANION, FILES, KINDS, Kind
 from selflow.store.reading import CatalogReader
@@ -72,7 +72,7 @@ def init(  # noqa: PLR0913  (one for each option)
 
     Without options it explains each kind and asks. Kinds: file_system, system_metrics,
     shell_history, ingest, shell_companion, browser_history, application_usage, calendar,
-    documents. Nothing is collected before this.
+    documents, git_activity. Nothing is collected before this.
     """
     call: Invocation = ctx.obj
     named = [(text.partition("=")[0], text.partition("=")[2]) for text in grant or ()]
@@ -81,8 +81,8 @@ def init(  # noqa: PLR0913  (one for each option)
         _list(call)
         return
     if find:
-        found = find_all()
-        call.show(document_of(found), lines_of(found))
+        findings = find_all()
+        call.show(document_of(findings), lines_of(findings))
         return
     folders = _named_folders(call, [*named, *((FILES, str(path)) for path in watch or ())])
     names = {*(name for name, _ in named), *folders}
@@ -154,12 +154,12 @@ def _ask(call: Invocation) -> tuple[list[Kind], dict[str, tuple[str, ...]]]:
         )
     wanted: list[Kind] = []
     folders: dict[str, tuple[str, ...]] = {}
-    found = find_all()
+    findings = find_all()
     for kind in KINDS:
         call.err.write(f"\n{kind.name}\n  collected: {kind.collected}\n  never: {kind.never}\n")
-        for each in found:
-            if each.kind == kind.name:
-                call.err.write(f"  found: {each}\n")
+        for finding in findings:
+            if finding.kind == kind.name:
+                call.err.write(f"  found: {finding}\n")
         if _answer(call, "  allow? [y/N] ").lower() not in {"y", "yes"}:
             continue
         if kind.has_folders:

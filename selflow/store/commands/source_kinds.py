@@ -93,4 +93,11 @@ KINDS = (
         "other folders, pictures, scripts and attachments in documents, files you exclude",
         has_folders=True,
     ),
+    Kind(
+        "git_activity",
+        "that git has committed, checked out, merged, rebased or reset in the repositories below "
+        "the folders you name: repository, time, and the branches of a checkout",
+        "messages of commits, names and addresses, what was changed",
+        has_folders=True,
+    ),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from selflow.collect.companion.sections import CommitsAt, CompanionAt
 from selflow.collect.companion.source import SpoolSource
 from selflow.collect.files import FileSource
 from selflow.collect.polled import PolledSource
-from selflow.collect.rooted import BrowserHistoryAt, CalendarAt, DocumentsAt
+from selflow.collect.rooted import BrowserHistoryAt, CalendarAt, DocumentsAt, GitActivityAt
 from selflow.collect.shell_source import ShellHistorySource
 from selflow.collect.sources import Source, make_source
 from selflow.collect.system_metrics import MetricsSource
@@ -35,6 +36,7 @@ NAMES = (
     "calendar",
     "documents",
     "file_system",
+    "git_activity",
     "git_commits",
     "shell_companion",
     "shell_history",
@@ -58,6 +60,9 @@ def _section(name: str, folder: Path) -> Any:
             type="documents", paths=(str(folder),), sample_interval_s=0.1, **kept
         ),
         "file_system": FileSection(type="file_system", paths=(str(folder),), coalesce_s=0.05),
+        "git_activity": GitActivityAt(
+            type="git_activity", paths=(str(folder),), sample_interval_s=0.1, **kept
+        ),
         "git_commits": CommitsAt(
             type="git_commits", sample_interval_s=0.1, spool=str(folder), folders=("/",)
         ),
@@ -72,10 +77,15 @@ def _section(name: str, folder: Path) -> Any:
 
 
 def _stirring(folder: Path, programs: Programs) -> Callable[[], None]:
-    browser = Browser(folder / CHROMIUM)
+    browser, numbers = Browser(folder / CHROMIUM), count()
+    (folder / ".git/logs").mkdir(parents=True)
 
     def stir() -> None:
         programs.start()
+        with (folder / ".git/logs/HEAD").open("a") as file:
+            file.write(
+                f"0 {next(numbers)} A <a> {SystemClock().now_us() // 10**6} +0000\tcommit: x\n"
+            )
         (folder / f"{len(list(folder.glob('*.md')))}.md").write_text("text")
         begin = f"{datetime.now(UTC) - timedelta(minutes=1):%Y%m%dT%H%M%SZ}"
         (folder / "a.ics").write_text(
@@ -124,6 +134,7 @@ def test_each_name_leads_to_its_source(tmp_path: Path) -> None:
     kinds = [
         *[PolledSource] * 4,
         FileSource,
+        PolledSource,
         SpoolSource,
         SpoolSource,
         ShellHistorySource,

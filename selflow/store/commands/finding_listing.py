@@ -13,15 +13,15 @@ Find = Callable[[Path, Path], Iterable[Finding]]
 
 def find_all() -> list[Finding]:
     """Everything that is found below the home folder. Nothing is written that stays."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     with TemporaryDirectory(prefix="selflow-") as copies:
         for points in installed(FINDINGS).values():
             find = cast("Find", load(points, "finding"))
-            found += find(Path.home(), Path(copies))
-    return found
+            findings += find(Path.home(), Path(copies))
+    return findings
 
 
-def document_of(found: Iterable[Finding]) -> dict[str, list[dict[str, str | int]]]:
+def document_of(findings: Iterable[Finding]) -> dict[str, list[dict[str, str | int]]]:
     """In the shape of ``selflow init --find --json``."""
     return {
         "found": [
@@ -32,15 +32,15 @@ def document_of(found: Iterable[Finding]) -> dict[str, list[dict[str, str | int]
                 "unit": each.unit,
                 "next_step": each.next_step,
             }
-            for each in found
+            for each in findings
         ]
     }
 
 
-def lines_of(found: Iterable[Finding]) -> Iterator[str]:
+def lines_of(findings: Iterable[Finding]) -> Iterator[str]:
     """For a person."""
     kind = ""
-    for each in found:
+    for each in findings:
         if each.kind != kind:
             kind = each.kind
             yield kind
