@@ -132,6 +132,7 @@ class _Work:
         cycle = cycles.open()
         if cycle is not None:
             cycles.cancel(cycle.id, self._tools.clock.now_us())
+            self._details |= {"is_learned": True}  # it was asked for, and is again without them
         self._wait_for_its_processes()
         if cycle is not None:
             shutil.rmtree(self._tools.root.work / cycle.id, ignore_errors=True)
@@ -221,7 +222,7 @@ class _Work:
         return changed | {"is_journal_empty": forgotten.write_back()}
 
     def _retrain(self) -> dict[str, Json]:
-        """What was learned from the events is learned again without them."""
+        """What was learned from the events, or was about to be, is learned again without them."""
         if not self._details.get("is_learned") or not self._tools.log.fill().events:
             return {"cycle": None}
         cycle = self._tools.catalog.cycles.request("owner", self._tools.clock.now_us())

@@ -166,6 +166,19 @@ def test_a_deletion_begins_once_the_processes_of_the_cycle_have_ended(world: Wor
     assert world.stored_meanwhile == [100] * 5
 
 
+def test_a_cycle_that_a_deletion_ends_is_asked_for_again(world: World) -> None:
+    """Also where nothing was made from the deleted events yet."""
+    records = [encode_record(Event(START_US + 500, "shell", "shell.command", "make"))]
+    world.log.append("s", 2, records)
+    ended = world.catalog.cycles.request("owner", START_US)
+    world.ask(EventSelection(source="shell"))
+    world.runner().once()
+
+    again = world.catalog.cycles.open()
+    assert again is not None
+    assert again.id != ended.id
+
+
 def test_a_cycle_that_does_not_end_stops_the_deletion_before_the_log(world: World) -> None:
     world.cycle_id = world.catalog.cycles.request("owner", START_US).id
     world.cycle_looks = 1_000_000
