@@ -119,4 +119,4 @@ def _ranks(values: Sequence[float] | Floats) -> Floats:
     ordered = np.sort(given)
     below = np.searchsorted(ordered, given, "left")
     through = np.searchsorted(ordered, given, "right") - 1
-    return (below + through) / (2 * (len(given) - 1))
+    return np.asarray((below + through) / (2 * (len(given) - 1)))

@@ -131,7 +131,7 @@ class CompletionModel:
             prior = 1.0 / (2.0 + stretch)
             weight = self._reached[stretch] + _PSEUDO_COUNT
             return (self._done[stretch] + _PSEUDO_COUNT * prior) / weight
-        return float(probability(np.float64(self._trees.predict([float(stretch), *row]))))
+        return float(probability(np.array(self._trees.predict([float(stretch), *row]))))
 
     def _row(self, task: Task) -> list[float]:
         """(2 + 2 (1 + SLOTS),): size, priority, and how the first day and the last stretch end."""

@@ -25,9 +25,10 @@ class DurationGrade:
 
 def grade_duration(ts_us: int, said: DurationForecast | float, actual: float) -> DurationGrade:
     """Judge a forecast, or a single number."""
-    middle, is_covered = said, None
     if isinstance(said, DurationForecast):
         middle, is_covered = said.p50, said.p10 <= actual <= said.p90
+    else:
+        middle, is_covered = said, None
     error_log2 = abs(math.log2(middle / actual))
     return DurationGrade(ts_us, abs(middle - actual), error_log2, is_covered)
 

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -16,7 +16,6 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 _SEPARATORS = re.compile(r"\s*[,;|]\s*")
 _LEVELS = {"highest": 1, "high": 1, "h": 1, "medium": 5, "m": 5, "low": 9, "l": 9, "lowest": 9}
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
-MomentUs = Callable[[Json], int]
 
 
 @dataclass(frozen=True, slots=True)

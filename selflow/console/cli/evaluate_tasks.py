@@ -20,50 +20,34 @@ MAX_TASKS = 500_000
 _PARTS = {"duration": "durations", "next": "started next", "completion": "completed in 14 days"}
 
 
+def _column(text: str, name: str | None = None) -> Any:  # noqa: ANN401  (typer names no type)
+    names = () if name is None else (name,)
+    return typer.Option(*names, metavar="COL", help=text)
+
+
+_TIME = (
+    "Column with the moment at which a task is judged: RFC 3339, a day such as 2004-02-26 or "
+    "26-Feb-04, or a number since 1970."
+)
+_PRIORITY = "1 comes first, or H, M and L; default a column named priority."
+_TAGS = "Column with tags, or several of one tag each, with commas."
+_COMPLETED = "When it was completed: its duration is known only then."
+
+
 def tasks(  # noqa: PLR0913, PLR0917  (one parameter for each option)
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSON lines, also with .gz.")],
-    time: Annotated[
-        str,
-        typer.Option(
-            metavar="COL",
-            help="Column with the moment at which a task is judged: RFC 3339, a day such as "
-            "2004-02-26 or 26-Feb-04, or a number since 1970.",
-        ),
-    ],
-    id_: Annotated[
-        str | None,
-        typer.Option("--id", metavar="COL", help="Rows of equal id are one task: the first."),
-    ] = None,
-    estimate: Annotated[
-        str | None, typer.Option(metavar="COL", help="Column with the owner's estimate.")
-    ] = None,
-    actual: Annotated[
-        str | None, typer.Option(metavar="COL", help="Column with the duration, in one unit.")
-    ] = None,
-    tags: Annotated[
-        str | None,
-        typer.Option(metavar="COL,...", help="Columns of one tag each, or one column of tags."),
-    ] = None,
-    priority: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COL", help="1 comes first, or H, M and L; default a column named priority."
-        ),
-    ] = None,
-    created: Annotated[
-        str | None, typer.Option(metavar="COL", help="When a task was noted; default --time.")
-    ] = None,
-    started: Annotated[
-        str | None, typer.Option(metavar="COL", help="When it was started: judges what is next.")
-    ] = None,
-    completed: Annotated[
-        str | None,
-        typer.Option(metavar="COL", help="When it was completed: its duration is known only then."),
-    ] = None,
+    time: Annotated[str, _column(_TIME)],
+    id_: Annotated[str | None, _column("Rows of equal id are one task: the first.", "--id")] = None,
+    estimate: Annotated[str | None, _column("Column with the owner's estimate.")] = None,
+    actual: Annotated[str | None, _column("Column with the duration, in one unit.")] = None,
+    tags: Annotated[str | None, _column(_TAGS)] = None,
+    priority: Annotated[str | None, _column(_PRIORITY)] = None,
+    created: Annotated[str | None, _column("When a task was noted; default --time.")] = None,
+    started: Annotated[str | None, _column("When it was started: judges what is next.")] = None,
+    completed: Annotated[str | None, _column(_COMPLETED)] = None,
     user: Annotated[
-        str | None,
-        typer.Option(metavar="COL", help="Column with the user; each has a separate history."),
+        str | None, _column("Column with the user; each has a separate history.")
     ] = None,
     *,
     completion: Annotated[
