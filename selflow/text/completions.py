@@ -8,7 +8,7 @@ whole line: along each way to go on, the place is found up to which it is worth 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush, nlargest
+from heapq import heappop, heappush, heapreplace, nlargest
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -68,9 +68,10 @@ def ways_on(cursor: Cursor, floor: float) -> list["Judgement"]:
     Cost: at most ``MAX_STEPS`` steps of the rules and ``LIKELIEST_BYTES`` of the models, less what
     was asked before.
     """
-    searched = _search(_guide(cursor), SHOWN_FROM, floor, MAX_STEPS)
+    is_judged_here = not _is_judged_by_models(cursor)
+    searched = _search(_guide(cursor), SHOWN_FROM, floor, MAX_STEPS, is_for_worth=is_judged_here)
     rests = [*cursor.lines_ahead()[:KNOWN_LINES], *searched.whole, *searched.begun]
-    if _is_judged_by_models(cursor):
+    if not is_judged_here:
         rests.append(_likeliest_way(cursor, floor))
     whole = filter(None, map(whole_characters, rests))
     return [Judgement(rest, cursor) for rest in dict.fromkeys(whole)]
@@ -154,6 +155,12 @@ def judge(
         ahead *= 2
 
 
+_Open = tuple[float, bytes, bool, Cursor]
+"""The probability (less than 0: a heap has the least first), what is written, whether the line ends
+there, and the cursor before its last byte.
+"""
+
+
 class _SearchResult(NamedTuple):
     """Whole lines and their probabilities, and beginnings of lines that are worth most."""
 
@@ -161,15 +168,23 @@ class _SearchResult(NamedTuple):
     begun: Sequence[bytes]
 
 
-def _search(cursor: Cursor, count: int, floor: float, max_steps: int) -> _SearchResult:
+def _search(
+    cursor: Cursor, count: int, floor: float, max_steps: int, *, is_for_worth: bool = False
+) -> _SearchResult:
     """Best first: probabilities only fall along a line, so the first whole line that comes up is
     the likeliest of all.
+
+    ``is_for_worth``: only the beginning that is worth most is wanted; the search ends where the
+    steps that are left lead to none that is worth as much as the third one.
     """
     whole: dict[bytes, float] = {}
     begun: list[tuple[float, bytes]] = []
-    heap: list[tuple[float, bytes, bool, Cursor]] = [(-1.0, b"", False, cursor)]
+    bound = _WorthBound() if is_for_worth else None
+    heap: list[_Open] = [(-1.0, b"", False, cursor)]
     steps = 0
     while heap and len(whole) < count and steps < max_steps:
+        if bound is not None and bound.is_out_of_reach(heap, max_steps - steps):
+            break
         p, text, is_whole, before = heappop(heap)
         if is_whole:
             whole[text] = -p
@@ -185,7 +200,35 @@ def _search(cursor: Cursor, count: int, floor: float, max_steps: int) -> _Search
             elif len(text) < MAX_TYPED_BYTES:
                 heappush(heap, (p * share, text + BYTES[symbol], False, at))
                 begun.append((worth_keys(len(text), -p * share), text + BYTES[symbol]))
+                if bound is not None:
+                    bound.add(begun[-1][0], symbol)
     return _SearchResult(whole, [text for keys, text in nlargest(SHOWN_FROM, begun) if keys > 0.0])
+
+
+class _WorthBound:
+    """What a search can still find: every step makes a line one byte longer, none more likely."""
+
+    __slots__ = ("_best", "_is_ascii")
+
+    def __init__(self) -> None:
+        self._best = [0.0] * SHOWN_FROM
+        self._is_ascii = True
+
+    def add(self, keys: float, symbol: int) -> None:
+        """A beginning that ends with this byte was found, and what it is worth."""
+        if keys > self._best[0]:
+            heapreplace(self._best, keys)
+        # A beginning that ends within a character is shown without that: its worth is no bound.
+        self._is_ascii = self._is_ascii and symbol < 0x80
+
+    def is_out_of_reach(self, heap: Sequence[_Open], steps: int) -> bool:
+        """Whether ``steps`` more from any of these lead to none that is worth as much as the best
+        ones that were found.
+        """
+        return self._is_ascii and all(
+            is_whole or worth_keys(len(text) + steps - 1, -p) < self._best[0]
+            for p, text, is_whole, _ in heap
+        )
 
 
 def _likeliest_way(cursor: Cursor, floor: float) -> bytes:

@@ -129,7 +129,7 @@ def _parts(
         min(hands, key=_lines).append(user)
     is_one_large = len(numbered[0][1]) * processes > sum(map(_lines, hands))
     everybody: tuple[Sequence[str] | None, Models | None] = (None, models)
-    groups = _groups(models, processes) if processes > 1 and is_one_large else [everybody]
+    groups = _groups(models) if processes > 1 and is_one_large else [everybody]
     hands.sort(key=_lines, reverse=True)
     return [_Part(hand, shared, *group) for hand in hands for group in groups]
 
@@ -138,17 +138,11 @@ def _lines(users: Sequence[tuple[int, Sequence[Row]]]) -> int:
     return sum(len(rows) for _, rows in users)
 
 
-def _groups(models: "Models | None", processes: int) -> list[tuple[Sequence[str], "Models | None"]]:
-    """The experts in groups, each with the models that it needs: on two processes the mix alone
-    takes about as long as the others, which share a part of their work (estimated).
-    """
-    simple, mixed_with = (*RULES, *RANKING), () if models is None else models.names
-    if processes > 2:
-        first: list[tuple[Sequence[str], Models | None]] = [(simple, None), ((MIX_NAME,), None)]
-    else:
-        first = [((*simple, *mixed_with[:1]), models), ((MIX_NAME,), None)]
-        mixed_with = mixed_with[1:]
-    return [*first, *(((name,), models) for name in mixed_with)]
+def _groups(models: "Models | None") -> list[tuple[Sequence[str], "Models | None"]]:
+    """The experts in groups, each with the models that it needs; what takes longest is first."""
+    mixed_with = () if models is None else models.names[::-1]
+    groups: list[tuple[Sequence[str], Models | None]] = [((name,), models) for name in mixed_with]
+    return [*groups, ((*RULES, *RANKING), None), ((MIX_NAME,), None)]
 
 
 def _grade_part(part: _Part, report: Report) -> list[tuple[int, dict[str, list[LineGrade]]]]:

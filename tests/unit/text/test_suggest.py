@@ -1,13 +1,16 @@
 """The completion that is shown, and when none is."""
 
+from typing import Any
+
 import msgpack
 import numpy as np
 import pytest
 
 from selflow.text import completions as ways
+from selflow.text import mixer as mixing
 from selflow.text.byte_expert import ByteExpert
 from selflow.text.completions import MAX_TYPED_BYTES, completions, whole_characters
-from selflow.text.lines import MAX_LINE_BYTES, line_bits
+from selflow.text.lines import MAX_LINE_BYTES, Floats, line_bits
 from selflow.text.mixer import Mixer
 from selflow.text.precision_bound import PrecisionBound
 from selflow.text.shared_text import SharedText
@@ -48,6 +51,42 @@ def test_nothing_is_shown_where_nothing_is_likely_or_saved(
     suggester: Suggester, prefix: bytes
 ) -> None:
     assert suggester.suggest(prefix) is None
+
+
+def test_a_search_that_ends_early_finds_the_same_completion(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = [b"git", b"push", b"pull", b"make", b"test", "größer".encode(), b"origin", b"main"]
+    draw = np.random.default_rng(7)
+    expert = Mixer(SHARED)
+    lines = [b" ".join(words[index] for index in draw.integers(8, size=4)) for _ in range(60)]
+    for line in lines[:40]:
+        expert.learn(line)
+
+    def completed() -> tuple[list[Suggestion | None], int]:
+        steps = 0
+
+        def counted(*args: Any) -> Floats:
+            nonlocal steps
+            steps += 1
+            return mix(*args)
+
+        monkeypatch.setattr(mixing, "_mix", counted)
+        apart = Mixer(SHARED)
+        apart.load_state(expert.state())
+        found = []
+        for line in lines[40:]:
+            complete = completer(apart.start(), 0.02, line)
+            found += [complete(line[:typed]) for typed in range(1, len(line))]
+        return found, steps
+
+    mix = mixing._mix
+    early, steps_early = completed()
+    monkeypatch.setattr(ways._WorthBound, "is_out_of_reach", lambda *_: False)
+    late, steps_late = completed()
+
+    assert early == late
+    assert steps_early < steps_late
 
 
 def test_the_first_completion_is_the_likeliest_of_all() -> None:
