@@ -29,7 +29,7 @@ from tests.waiting import PATIENCE
 CLIENT = Path(sys.prefix) / "activitywatch" / "bin" / "python"
 SCRIPT = Path(__file__).with_name("activitywatch_client.py")
 FIRST_PORT, PORTS = 10_000, 20_000
-BUCKET = "aw-watcher-window_test"
+BUCKET = "aw-watcher-window_killed"
 
 
 class Server:

@@ -70,14 +70,14 @@ class _Parser:
         self._tokens: list[tuple[str, str]] = []
         self._at = 0
         self._depth = 0
-        place = 0
+        offset = 0
         text = text.rstrip()
-        while place < len(text):
-            match = _TOKEN.match(text, place)
+        while offset < len(text):
+            match = _TOKEN.match(text, offset)
             if match is None:
                 raise _syntax()
             self._tokens.append((str(match.lastgroup), match[str(match.lastgroup)]))
-            place = match.end()
+            offset = match.end()
 
     def statement(self) -> tuple[str, Value]:
         """The name on the left and the value on the right."""

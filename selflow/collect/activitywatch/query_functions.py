@@ -77,19 +77,19 @@ def call(name: str, period: Period, arguments: Sequence[Any]) -> Any:  # noqa: A
     if not most - function.optional <= len(arguments) <= most:
         detail = f"{name} takes {most} arguments, not {len(arguments)}"
         raise bad_request(detail, "QueryInterpretException")
-    for place, (kind, argument) in enumerate(zip(function.types, arguments, strict=False), 1):
-        _check(name, place, kind, argument)
+    for position, (kind, argument) in enumerate(zip(function.types, arguments, strict=False), 1):
+        _check(name, position, kind, argument)
     return function.work(period, *arguments)
 
 
-def _check(name: str, place: int, kind: str, argument: object) -> None:
+def _check(name: str, position: int, kind: str, argument: object) -> None:
     is_right = kind == "*" or isinstance(argument, _TYPES[kind])
     if kind == "e" and isinstance(argument, list):
         is_right = all(isinstance(item, QueryEvent) for item in argument)
     if kind == "i" and isinstance(argument, bool):
         is_right = False
     if not is_right:
-        raise _failed(f"argument {place} of {name} has another type")
+        raise _failed(f"argument {position} of {name} has another type")
 
 
 def _failed(message: str) -> ApiError:
@@ -97,8 +97,8 @@ def _failed(message: str) -> ApiError:
 
 
 def _query_bucket(period: Period, name: str) -> list[QueryEvent]:
-    found = _known(lambda: period.reader.events(name, period.limits))
-    shown = (event.document() | {"ts": event.ts_us, "us": event.duration_us} for event in found)
+    stored = _known(lambda: period.reader.events(name, period.limits))
+    shown = (event.document() | {"ts": event.ts_us, "us": event.duration_us} for event in stored)
     return [QueryEvent(one["ts"], one["us"], one["data"], one["id"]) for one in shown]  # type: ignore[arg-type]
 
 
@@ -122,8 +122,8 @@ def _filtered(events: Events, key: str, values: list[Json], *, keeps: bool) -> l
 
 
 def _by_regex(_: Period, events: Events, key: str, pattern: str) -> list[QueryEvent]:
-    found = _search(pattern, ignores_case=False)
-    return [event for event in events if found(event.data.get(key))]
+    search = _search(pattern, ignores_case=False)
+    return [event for event in events if search(event.data.get(key))]
 
 
 def _search(pattern: str, *, ignores_case: bool) -> Callable[[object], bool]:
@@ -143,14 +143,14 @@ def _matches(classes: list[Any]) -> Callable[[QueryEvent], list[Any]]:
         if not isinstance(name, list | str):
             raise _failed("the name of a class is a list or a text")
         if isinstance(pattern := rule.get("regex"), str) and pattern:
-            found = _search(pattern, ignores_case=bool(rule.get("ignore_case")))
-            rules.append((name, rule.get("select_keys") or (), found))
+            search = _search(pattern, ignores_case=bool(rule.get("ignore_case")))
+            rules.append((name, rule.get("select_keys") or (), search))
 
     def matches(event: QueryEvent) -> list[Any]:
         return [
             name
-            for name, keys, found in rules
-            if any(map(found, map(event.data.get, keys) if keys else event.data.values()))
+            for name, keys, search in rules
+            if any(map(search, map(event.data.get, keys) if keys else event.data.values()))
         ]
 
     return matches

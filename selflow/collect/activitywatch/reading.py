@@ -89,7 +89,8 @@ class StoreReader:
     def waiting(self) -> int:
         """How many events are not in the log yet."""
         query = (
-            "SELECT count(*) FROM events WHERE batch = 0 OR batch IN (SELECT number FROM batches)"
+            "SELECT (SELECT count(*) FROM events WHERE batch = 0) "
+            "+ (SELECT coalesce(sum(json_array_length(event_ids)), 0) FROM batches)"
         )
         return int(self._connection.execute(query).fetchone()[0])
 

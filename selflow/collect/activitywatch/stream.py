@@ -50,14 +50,14 @@ def read_export(read: Callable[[int], str]) -> Iterator[Part]:
         ApiError: 400; it is no export.
     """
     text = _Text(read)
-    found = False
+    has_buckets = False
     for key in text.members():
         if key == "buckets":
-            found = True
+            has_buckets = True
             yield from _buckets(text)
         else:
             text.value()
-    if not found:
+    if not has_buckets:
         raise bad_request("an export is an object with buckets")
 
 

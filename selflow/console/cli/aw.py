@@ -11,12 +11,12 @@ from selflow.core.invocation import Invocation, table
 from selflow.core.listening import listens
 from selflow.core.session_files import read_aw_port, read_request
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    no_args_is_help=True,
-    help="Show the port that answers ActivityWatch's watchers.",
-)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def aw() -> None:
+    """Show the port that answers ActivityWatch's watchers."""
 
 
 @app.command()

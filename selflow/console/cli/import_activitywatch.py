@@ -112,8 +112,8 @@ def _newer(get: Get, name: str, bucket: Mapping[str, Any], now_us: int) -> list[
     newest = get(f"{path}?limit=1") if bucket.get("last_updated") else []
     start_us = min([now_us - _LOOK_BACK_US, *(parse_moment(one["timestamp"]) for one in newest)])
     start_us = start_us // 1_000 * 1_000 - 1_000
-    found = get(f"{path}?start={quote(moment_text(start_us))}")
-    return [event for event in found if parse_moment(event["timestamp"]) > start_us]
+    events = get(f"{path}?start={quote(moment_text(start_us))}")
+    return [event for event in events if parse_moment(event["timestamp"]) > start_us]
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from selflow.console.server.activitywatch.calls import AwAnswer, Call, answer
 from selflow.core.errors import ApiError
 from selflow.core.selection import EventSelection
 
-VERSION_TEXT = "v{} (selflow)"
 _OWN_HOST = "!local"
 _DELETE_REFUSED = (
     "Deleting buckets is only permitted if the server is running in testing mode or if ?force=1"

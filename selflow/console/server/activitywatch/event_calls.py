@@ -66,8 +66,8 @@ async def add_events(call: Call) -> AwAnswer:
         _refuse_ids(sent)
     bucket, now_us = await call.service.bucket(name), call.service.model.clock.now_us()
     allowed = [call.service.allowed(bucket, event) for event in sent]
-    kept = [event for event in allowed if event is not None]
-    stored = await call.service.write(lambda writer: writer.insert(name, kept, now_us))
+    retained = [event for event in allowed if event is not None]
+    stored = await call.service.write(lambda writer: writer.insert(name, retained, now_us))
     left = iter(stored)
     shown = [
         _unstored(event) if one is None else next(left).document()
@@ -88,11 +88,11 @@ async def heartbeat(call: Call) -> AwAnswer:
     except ValueError as error:
         raise bad_request("pulsetime must be a number of seconds") from error
     bucket, now_us = await call.service.bucket(name), call.service.model.clock.now_us()
-    kept = call.service.allowed(bucket, event)
-    if kept is None:
+    retained = call.service.allowed(bucket, event)
+    if retained is None:
         return answer(_unstored(event))
     result = await call.service.write(
-        lambda writer: writer.heartbeat(name, kept, pulsetime_us, now_us)
+        lambda writer: writer.heartbeat(name, retained, pulsetime_us, now_us)
     )
     return AwAnswer(result.text().encode())
 

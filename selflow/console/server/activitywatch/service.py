@@ -103,8 +103,8 @@ class AwService:
         if key not in self._filtered:
             if len(self._filtered) >= _MAX_REMEMBERED:
                 self._filtered.clear()
-            kept = filtered(self.event_filter, bucket, event)
-            self._filtered[key] = None if kept is None else kept.data
+            retained = filtered(self.event_filter, bucket, event)
+            self._filtered[key] = None if retained is None else retained.data
         data = self._filtered[key]
         return None if data is None else replace(event, data=data)
 

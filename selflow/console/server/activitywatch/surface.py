@@ -125,10 +125,10 @@ def _shape(scope: Message) -> tuple[str, tuple[str, ...]]:
         return "", ()
     parts = [unquote(part) for part in path[len(_BASE) :].rstrip("/").split("/")]
     names: list[str] = []
-    for place, mark in ((1, "*"), (3, "#")):
-        if len(parts) > place and (mark == "*" or _is_number(parts[place])):
-            names.append(parts[place])
-            parts[place] = mark
+    for position, mark in ((1, "*"), (3, "#")):
+        if len(parts) > position and (mark == "*" or _is_number(parts[position])):
+            names.append(parts[position])
+            parts[position] = mark
     return "/".join(parts), tuple(names)
 
 

@@ -236,7 +236,9 @@ def test_a_batch_keeps_its_number_until_the_log_has_it(store: Store) -> None:
 
     assert first is not None
     assert again == first
+    assert store.reader.waiting() == 2
     handing.done(first.number)
+    assert store.reader.waiting() == 1
     following = handing.next(LATER_US)
     assert following is not None
     assert following.batch_id != first.batch_id
