@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from selflow.collect.activitywatch.query_functions import FUNCTIONS, Period, QueryEvent, call
+from selflow.collect.activitywatch.query_functions import FUNCTIONS, Period, call
 from selflow.collect.activitywatch.shapes import bad_request, moment_text
+from selflow.collect.activitywatch.transforms import QueryEvent
 
 _MAX_DEPTH = 64
 _TOKEN = re.compile(

@@ -99,7 +99,7 @@ def _failed(message: str) -> ApiError:
 def _query_bucket(period: Period, name: str) -> list[QueryEvent]:
     stored = _known(lambda: period.reader.events(name, period.limits))
     shown = (event.document() | {"ts": event.ts_us, "us": event.duration_us} for event in stored)
-    return [QueryEvent(one["ts"], one["us"], one["data"], one["id"]) for one in shown]  # type: ignore[arg-type]
+    return [QueryEvent(one["ts"], one["us"], one["data"], one["id"]) for one in shown]
 
 
 def _known(work: Callable[[], Any]) -> Any:  # noqa: ANN401  (any value)

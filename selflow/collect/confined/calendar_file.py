@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
-from selflow.collect.confined.child import Answer, RefusedFileError, Request
+from selflow.collect.confined.exchange import Answer, RefusedFileError, Request
 
 MAX_FILE_BYTES = 20_000_000
 _MAX_OCCURRENCES = 5_000

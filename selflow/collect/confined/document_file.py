@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import BinaryIO
 from xml.etree import ElementTree as ET
 
-from selflow.collect.confined.child import Answer, RefusedFileError, Request
+from selflow.collect.confined.exchange import Answer, RefusedFileError, Request
 
 MAX_FILE_BYTES = 50_000_000
 MAX_UNPACKED_BYTES = 100_000_000

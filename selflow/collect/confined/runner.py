@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from selflow.collect.confined.child import Answer, Request
+from selflow.collect.confined.exchange import Answer, Request
 from selflow.core.errors import StoreError
 
 TIMEOUT_S = 120.0

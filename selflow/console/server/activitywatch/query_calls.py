@@ -14,9 +14,7 @@ async def query(call: Call) -> AwAnswer:
     raw = call.json()
     if not isinstance(raw, dict):
         raise bad_request("a query is an object with timeperiods and query")
-    lines, spans = raw.get("query"), raw.get("timeperiods")
-    if not _are_texts(lines) or not _are_texts(spans):
-        raise bad_request("timeperiods and query must be lists of texts")
+    lines, spans = _texts(raw, "query"), _texts(raw, "timeperiods")
     ends = [_ends(span) for span in spans]
     clock, name = call.service.model.clock, call.argument("name") or ""
     deadline_s = clock.monotonic_s() + LIMIT_S
@@ -30,8 +28,11 @@ async def query(call: Call) -> AwAnswer:
     return answer(await call.service.read(work))
 
 
-def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+def _texts(raw: dict[str, Any], name: str) -> list[str]:
+    value = raw.get(name)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise bad_request("timeperiods and query must be lists of texts")
+    return value
 
 
 def _ends(span: str) -> tuple[int, int]:
