@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from selflow.collect.confined.child import Answer, Request
+from selflow.collect.confined.exchange import Answer, Request
 from selflow.collect.confined.runner import read_confined
 from selflow.collect.files import real_path
 from selflow.collect.polled import PolledSource, problem_of
@@ -115,11 +115,11 @@ class _Agenda:
 
 def calendar_files(paths: tuple[str, ...], home: str) -> list[Path]:
     """The files that are named, and all ``.ics`` files below the folders that are."""
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     for text in paths:
         path = Path(real_path(text, home))
-        found.update(dict.fromkeys(sorted(path.rglob("*.ics")) if path.is_dir() else [path]))
-    return list(found)
+        files.update(dict.fromkeys(sorted(path.rglob("*.ics")) if path.is_dir() else [path]))
+    return list(files)
 
 
 def _event(occurrence: dict[str, str | int]) -> Event:

@@ -19,7 +19,7 @@ from selflow.collect.secret_names import (
 
 _COMMAND = r"""(?:"[^"\n]*+"?|'[^'\n]*+'?|[^|;&\n"'])*+"""
 """The rest of one command: a separator between quotes does not end it."""
-_WORD = re.compile(r"""(?:"[^"\n]*+"?|'[^'\n]*+'?|[^\s"'])++""")
+_ARGUMENT = re.compile(r"""(?:"[^"\n]*+"?|'[^'\n]*+'?|[^\s"'])++""")
 _SLOT = re.compile("<[A-Z]+>")
 _SHORT_NEEDLE = 3
 
@@ -64,51 +64,53 @@ def _flag(names: str, flag: str, *, inside: str = "") -> SecretPattern:
 def _operands(command: str, start: int) -> Iterator[re.Match[str]]:
     """The words of a command from ``start`` on that are no options."""
     return (
-        word
-        for word in _WORD.finditer(command, start)
-        if word[0][0] not in "-+<>" or _SLOT.match(word[0]) is not None
+        argument
+        for argument in _ARGUMENT.finditer(command, start)
+        if argument[0][0] not in "-+<>" or _SLOT.match(argument[0]) is not None
     )
 
 
-def _operand(names: str, *places: int, inside: str = "", skip: str = "") -> SecretPattern:
-    """The operands at ``places``, as a list is indexed, after ``inside``.
+def _operand(names: str, *positions: int, inside: str = "", skip: str = "") -> SecretPattern:
+    """The operands at ``positions``, as a list is indexed, after ``inside``.
 
     Args:
         names: Programs, as an alternation.
-        places: -1 is the last; a place that the command does not have is no secret.
+        positions: -1 is the last; a position that the command does not have is no secret.
         inside: What the command must hold before its operands.
         skip: Words that are no operands either.
     """
     gate = re.compile(rf"(?<=\s)(?:{inside})(?=\s)") if inside else None
     skipped = re.compile(skip) if skip else None
-    least = max(place + 1 if place >= 0 else -place for place in places)
+    least = max(position + 1 if position >= 0 else -position for position in positions)
 
     def replace(match: re.Match[str]) -> str:
         command = match[0]
         opened = gate.search(command) if gate else re.match(r"\S+", command)
         if opened is None:
             return command
-        words = [
-            word
-            for word in _operands(command, opened.end())
-            if skipped is None or skipped.fullmatch(word[0]) is None
+        arguments = [
+            argument
+            for argument in _operands(command, opened.end())
+            if skipped is None or skipped.fullmatch(argument[0]) is None
         ]
-        if len(words) < least:
+        if len(arguments) < least:
             return command
-        for word in sorted({words[place].span() for place in places}, reverse=True):
-            command = _hide(command, *word)
+        for argument in sorted(
+            {arguments[position].span() for position in positions}, reverse=True
+        ):
+            command = _hide(command, *argument)
         return command
 
     return SecretPattern(_needles(names), re.compile(_start(names) + _COMMAND), replace)
 
 
 def _hide(command: str, start: int, end: int) -> str:
-    word = command[start:end]
-    quote = word[0] if word[0] in "\"'" else ""
-    core = word.strip("\"'")
+    argument = command[start:end]
+    quote = argument[0] if argument[0] in "\"'" else ""
+    core = argument.strip("\"'")
     if not core:
         return command
-    closing = quote if len(word) > 1 and word.endswith(quote) else ""
+    closing = quote if len(argument) > 1 and argument.endswith(quote) else ""
     return f"{command[:start]}{quote}{SECRET}{closing}{command[end:]}"
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from selflow.collect.confined.child import Answer, Request
 from selflow.collect.confined.document_file import kind_of
+from selflow.collect.confined.exchange import Answer, Request
 from selflow.collect.confined.runner import read_confined
 from selflow.collect.files import FileFilter, real_path
 from selflow.collect.polled import PolledSource, problem_of

@@ -49,12 +49,12 @@ def _histories(home: Path) -> Iterator[Finding]:
 
 def _browsers(home: Path, copies: Path) -> Iterator[Finding]:
     for profile in find_profiles(home):
-        place = f"{profile.browser}, ~/{profile.database.parent.relative_to(home)}"
+        location = f"{profile.browser}, ~/{profile.database.parent.relative_to(home)}"
         try:
             with open_history(profile.database, profile.family, copies) as history:
-                yield Finding("browser_history", place, history.count(), "visits")
+                yield Finding("browser_history", location, history.count(), "visits")
         except (OSError, StoreError):
-            yield Finding("browser_history", f"{place} (not readable)", 0, "visits")
+            yield Finding("browser_history", f"{location} (not readable)", 0, "visits")
 
 
 def _calendars(home: Path) -> Iterator[Finding]:
@@ -71,9 +71,9 @@ def _calendars(home: Path) -> Iterator[Finding]:
 def _documents(home: Path) -> Iterator[Finding]:
     for name in _DOCUMENTS:
         count = sum(
-            bool(kind_of(each))
+            bool(kind_of(file_name))
             for _, names in _folders(home / name, home, _MAX_FOLDERS)
-            for each in names
+            for file_name in names
         )
         if count:
             yield Finding("documents", f"~/{name}", count, "documents")
@@ -88,8 +88,8 @@ def _repositories(home: Path) -> Iterator[Finding]:
             acts = log.read_bytes().count(b"\n")
         except OSError:  # a repository without a log
             acts = 0
-        place = f"~/{Path(folder).relative_to(home)}"
-        yield Finding("git_commits", place, acts, "acts", f"selflow import git {place}")
+        location = f"~/{Path(folder).relative_to(home)}"
+        yield Finding("git_commits", location, acts, "acts", f"selflow import git {location}")
 
 
 def _folders(root: Path, home: Path, max_depth: int) -> Iterator[tuple[str, list[str]]]:

@@ -96,15 +96,15 @@ def act_of(line: bytes, folder: Path) -> Event | None:
     matched = _LINE.fullmatch(line)
     if matched is None:
         return None
-    word, rest = matched[2].decode(), matched[4].decode("utf-8", "replace")
-    if word not in _KINDS:
+    verb, rest = matched[2].decode(), matched[4].decode("utf-8", "replace")
+    if verb not in _KINDS:
         return None
     data: dict[str, Json] = {}
-    moved = _MOVE.match(rest) if word == "checkout" else None
+    moved = _MOVE.match(rest) if verb == "checkout" else None
     if moved:
         data = {"from": moved[1], "to": moved[2]}
     name = os.fsencode(folder).decode("utf-8", "replace")
-    return Event(int(matched[1]) * 1_000_000, "git", f"git.{word}", name, "git", data=data)
+    return Event(int(matched[1]) * 1_000_000, "git", f"git.{verb}", name, "git", data=data)
 
 
 def _begin(before: Position | None, consent_us: int) -> Position:

@@ -252,7 +252,7 @@ def replace_seed_phrases(text: str) -> str:
 def is_seed_phrase(words: Sequence[object]) -> bool:
     """Whether a list is a seed phrase, a word in each place."""
     return len(words) >= _MIN_SEED_WORDS and all(
-        isinstance(word, str) and word.lower() in _seed_words() for word in words
+        isinstance(item, str) and item.lower() in _seed_words() for item in words
     )
 
 
@@ -262,9 +262,9 @@ def _seeds_in(match: re.Match[str]) -> str:
     pieces: list[str] = []
     done = 0
     run: list[re.Match[str]] = []
-    for word in [*_SEED_WORD.finditer(text), None]:
-        if word is not None and word[0].lower() in known:
-            run.append(word)
+    for item in [*_SEED_WORD.finditer(text), None]:
+        if item is not None and item[0].lower() in known:
+            run.append(item)
             continue
         if len(run) >= _MIN_SEED_WORDS:
             pieces += [text[done : run[0].start()], SECRET]

@@ -137,7 +137,7 @@ class SlotRedactor:
         return SECRET
 
     def _pass(self, text: str) -> str:
-        for index in _SCAN.places(text):
+        for index in _SCAN.numbers(text):
             text = SHAPES[index].apply(text)
         for shape in self._own:
             text = shape.apply(text)

@@ -68,7 +68,7 @@ def _disk_used_fraction() -> float | None:
 
 def _temperature_c() -> float | None:
     read: Any = getattr(psutil, "sensors_temperatures", dict)  # not on every system
-    heats = [float(each.current or 0) for group in read().values() for each in group]
+    heats = [float(sensor.current or 0) for group in read().values() for sensor in group]
     return max((heat for heat in heats if -50 < heat < 200), default=None)
 
 

@@ -12,7 +12,7 @@ class Finding:
 
     kind: str
     """The kind of source that would read it."""
-    place: str
+    location: str
     count: int
     unit: str
     """What was counted: ``visits``."""

@@ -17,6 +17,8 @@ from selflow.core.ray_knobs import LAPTOP_KNOBS
 from selflow.core.section import Section
 from selflow.core.source_settings import AddedSource, PolledSection
 
+FileChange = Literal["create", "modify", "delete", "move"]
+
 
 class FileSource(Section):
     """Changes of files below some folders."""
@@ -30,12 +32,7 @@ class FileSource(Section):
     """Never paths that match one of these globs, besides the built-in list (VCS internals, caches,
     build output).
     """
-    events: tuple[Literal["create", "modify", "delete", "move"], ...] = (
-        "create",
-        "modify",
-        "delete",
-        "move",
-    )
+    events: tuple[FileChange, ...] = ("create", "modify", "delete", "move")
     """Kinds of changes to store."""
     coalesce_s: Annotated[float, Field(gt=0, le=60)] = 0.5
     """Changes of one path within this time are one event."""

@@ -95,6 +95,7 @@ class SearchIndex:
         self._names.clear()
         self._db.execute("PRAGMA shrink_memory")
 
+    @property
     def is_replaced(self) -> bool:
         """Whether another file, or none, lies now where this one was opened."""
         try:

@@ -142,7 +142,7 @@ class SharedIndex:
     def _open(self) -> Iterator[SearchIndex]:
         with self._lock:
             try:
-                if self._index is not None and self._index.is_replaced():
+                if self._index is not None and self._index.is_replaced:
                     self.close()
                 if self._index is None:
                     self._index = SearchIndex(self._folder)

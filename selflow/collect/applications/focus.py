@@ -42,7 +42,7 @@ class FocusRules:
         title = window.title.lower()
         if any(fnmatchcase(title, glob.lower()) for glob in self.exclude_titles):
             return None
-        if not self.store_titles or any(word in title for word in _PRIVATE_WORDS):
+        if not self.store_titles or any(mark in title for mark in _PRIVATE_WORDS):
             return Window(window.app, "")
         return Window(window.app, window.title[:_MAX_TITLE_CHARACTERS])
 

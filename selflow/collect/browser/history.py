@@ -88,8 +88,8 @@ class History:
 
     def last_until(self, moment_us: int) -> int:
         """The greatest number of a visit that is not newer; 0 if there is none."""
-        found = self._connection.execute(_LAST_UNTIL[self._family], (moment_us + self._shift_us,))
-        return _integer(found.fetchone()[0])
+        newest = self._connection.execute(_LAST_UNTIL[self._family], (moment_us + self._shift_us,))
+        return _integer(newest.fetchone()[0])
 
     def count(self) -> int:
         """How many visits it holds."""

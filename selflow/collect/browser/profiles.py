@@ -43,13 +43,13 @@ def find_profiles(home: Path) -> list[Profile]:
         ("firefox", _FIREFOX),
         ("chromium", _CHROMIUM),
     )
-    found: dict[Path, Profile] = {}
-    for family, places in families:
-        for browser, place in places:
-            for database in sorted((home / place).glob(f"*/{_FILES[family]}")):
+    profiles: dict[Path, Profile] = {}
+    for family, folders in families:
+        for browser, folder_name in folders:
+            for database in sorted((home / folder_name).glob(f"*/{_FILES[family]}")):
                 if database.is_file():
-                    found.setdefault(database.resolve(), Profile(browser, family, database))
-    return list(found.values())
+                    profiles.setdefault(database.resolve(), Profile(browser, family, database))
+    return list(profiles.values())
 
 
 def chosen_profiles(folders: Sequence[str], home: Path) -> Iterator[Profile]:
@@ -60,8 +60,8 @@ def chosen_profiles(folders: Sequence[str], home: Path) -> Iterator[Profile]:
         browser = next(
             (
                 name
-                for name, place in (*_FIREFOX, *_CHROMIUM)
-                if folder.is_relative_to(home / place)
+                for name, folder_name in (*_FIREFOX, *_CHROMIUM)
+                if folder.is_relative_to(home / folder_name)
             ),
             family,
         )

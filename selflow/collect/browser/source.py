@@ -121,8 +121,8 @@ def page_address(url: str) -> str:
         return ""
     if parts.scheme not in _PAGES or not (host or parts.scheme == "file"):
         return ""
-    place = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{place}{f':{port}' if port else ''}{parts.path}"
+    address = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{address}{f':{port}' if port else ''}{parts.path}"
 
 
 def _after_deletions(position: Position, history: History) -> Position:

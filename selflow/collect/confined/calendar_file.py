@@ -69,14 +69,14 @@ def _occurrences(
     duration_s = _duration(entry, start).total_seconds()
     uid, is_single = str(entry.get("UID", "")), bool(entry.get("RECURRENCE-ID"))
     after, until = _moment(request.after_us), _moment(request.until_us)
-    found: list[dict[str, str | int]] = []
+    begins: list[dict[str, str | int]] = []
     for begin in [start] if is_single else _starts(entry, start, after, until, zone):
         moment_us = _us(begin, zone)
         if not request.after_us < moment_us <= request.until_us:
             continue
         if not is_single and (uid, moment_us) in moved:
             continue
-        found.append(
+        begins.append(
             {
                 "uid": uid,
                 "start_us": moment_us,
@@ -86,7 +86,7 @@ def _occurrences(
                 "is_all_day": int(not isinstance(start, datetime)),
             }
         )
-    return found
+    return begins
 
 
 def _starts(entry: Any, start: Any, after: datetime, until: datetime, zone: tzinfo) -> list[Any]:  # noqa: ANN401
@@ -107,10 +107,10 @@ def _starts(entry: Any, start: Any, after: datetime, until: datetime, zone: tzin
         times.rrule(rrulestr(text, dtstart=_wall(start, own)))
     for name, add in (("RDATE", times.rdate), ("EXDATE", times.exdate)):
         for listed in _listed(entry.get(name)):
-            for each in listed.dts:
-                add(_wall(each.dt, own))
-    found = times.between(_wall(after, own), _wall(until, own), inc=True)
-    return [each.replace(tzinfo=own) for each in found]
+            for value in listed.dts:
+                add(_wall(value.dt, own))
+    begins = times.between(_wall(after, own), _wall(until, own), inc=True)
+    return [value.replace(tzinfo=own) for value in begins]
 
 
 def _listed(value: Any) -> list[Any]:  # noqa: ANN401  (the library has no types here)

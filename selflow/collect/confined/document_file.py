@@ -101,8 +101,8 @@ class _Archive:
         self._left_bytes = MAX_UNPACKED_BYTES
 
     def names(self, pattern: str) -> list[str]:
-        found = [name for name in self._zip.namelist() if re.fullmatch(pattern, name)]
-        return sorted(found, key=lambda name: (len(name), name))
+        matching = [name for name in self._zip.namelist() if re.fullmatch(pattern, name)]
+        return sorted(matching, key=lambda name: (len(name), name))
 
     def read(self, name: str) -> bytes:
         pieces = []
@@ -148,7 +148,7 @@ def _xlsx(content: bytes) -> tuple[str, str]:
     archive = _Archive(content)
     shared: list[str] = []
     for name in archive.names(r"xl/sharedStrings\.xml"):
-        items = [each for each in archive.xml(name) if each.tag.endswith("}si")]
+        items = [element for element in archive.xml(name) if element.tag.endswith("}si")]
         shared = ["".join(_texts(item, "t", frozenset())) for item in items]
     rows: list[str] = []
     for name in archive.names(r"xl/worksheets/sheet\d+\.xml"):
@@ -161,7 +161,7 @@ def _xlsx(content: bytes) -> tuple[str, str]:
 
 
 def _cell(cell: ET.Element, shared: list[str]) -> str:
-    value = next((each.text or "" for each in cell if each.tag.endswith("}v")), "")
+    value = next((element.text or "" for element in cell if element.tag.endswith("}v")), "")
     if cell.get("t") == "s":
         return shared[int(value)] if value else ""
     return value or "".join(_texts(cell, "t", frozenset()))

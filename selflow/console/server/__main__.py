@@ -8,7 +8,9 @@ never needs them. FastAPI looks for models of pydantic 1, and uvicorn can restar
 a source. They cost 2.4 MB as long as the console runs.
 """
 
-if __name__ == "__main__":
+
+def start() -> None:
+    """Serve until the process is told to end."""
     for name in UNUSED:
         # An import then finds nothing.
         sys.modules[name] = None  # type: ignore[assignment]
@@ -16,3 +18,6 @@ if __name__ == "__main__":
     from selflow.console.server.process import main
 
     main()
+
+
+start()

@@ -26,13 +26,13 @@ def document_of(findings: Iterable[Finding]) -> dict[str, list[dict[str, str | i
     return {
         "found": [
             {
-                "kind": each.kind,
-                "place": each.place,
-                "count": each.count,
-                "unit": each.unit,
-                "next_step": each.next_step,
+                "kind": finding.kind,
+                "location": finding.location,
+                "count": finding.count,
+                "unit": finding.unit,
+                "next_step": finding.next_step,
             }
-            for each in findings
+            for finding in findings
         ]
     }
 
@@ -40,9 +40,9 @@ def document_of(findings: Iterable[Finding]) -> dict[str, list[dict[str, str | i
 def lines_of(findings: Iterable[Finding]) -> Iterator[str]:
     """For a person."""
     kind = ""
-    for each in findings:
-        if each.kind != kind:
-            kind = each.kind
+    for finding in findings:
+        if finding.kind != kind:
+            kind = finding.kind
             yield kind
-        yield f"  {each}"
+        yield f"  {finding}"
     yield "nothing was stored; to allow a kind: selflow init" if kind else "nothing was found"

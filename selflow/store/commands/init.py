@@ -181,7 +181,7 @@ def _record(call: Invocation, change: Change, *, is_dry: bool, is_sweeping: bool
     """Write consents and, if the owner has none yet, the settings file; show what was done."""
     sources, wanted = _sources(call), list(change.granted)
     folders = {kind.name: _folders(call, kind.name, change, sources) for kind in _FOLDERED}
-    for kind in [each for each in wanted if each.has_folders and not folders[each.name]]:
+    for kind in [one for one in wanted if one.has_folders and not folders[one.name]]:
         if not is_sweeping:
             raise UsageError(f"{kind.name} needs a folder", f"add {kind.folder_option}")
         call.note(f"{kind.name} was skipped: it needs a folder ({kind.folder_option})")

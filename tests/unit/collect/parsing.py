@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from selflow.collect.confined.child import Answer, Request, answer
+from selflow.collect.confined.child import answer
+from selflow.collect.confined.exchange import Answer, Request
 from selflow.core.errors import StoreError
 
 

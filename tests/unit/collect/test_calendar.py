@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from selflow.collect.calendar_source import CalendarReader
-from selflow.collect.confined.child import Request
+from selflow.collect.confined.exchange import Request
 from selflow.collect.confined.runner import read_confined
 from selflow.collect.rooted import CalendarAt
 from selflow.core.events import Event

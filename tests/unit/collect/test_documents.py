@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from selflow.collect.confined.child import Request
 from selflow.collect.confined.document_file import READERS, kind_of
+from selflow.collect.confined.exchange import Request
 from selflow.collect.confined.runner import read_confined
 from selflow.collect.documents import DocumentReader
 from selflow.collect.rooted import DocumentsAt

@@ -33,7 +33,7 @@ def furnished(tmp_path: Path) -> Path:
 def test_everything_is_found_with_its_count(furnished: Path, tmp_path: Path) -> None:
     found = list(find_sources(furnished, tmp_path / "copies"))
 
-    assert [(each.kind, each.place, each.count) for each in found] == [
+    assert [(each.kind, each.location, each.count) for each in found] == [
         ("shell_history", "~/.bash_history", 2),
         ("browser_history", "firefox, ~/.mozilla/firefox/ab12.default (not readable)", 0),
         ("browser_history", "chromium, ~/.config/chromium/Default", 1),

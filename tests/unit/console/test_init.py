@@ -264,7 +264,7 @@ def test_what_is_on_the_machine_is_shown_and_nothing_is_allowed(
 
     assert document["found"][0] == {
         "kind": "shell_history",
-        "place": "~/.bash_history",
+        "location": "~/.bash_history",
         "count": 1,
         "unit": "lines",
         "next_step": "selflow import shell ~/.bash_history",
