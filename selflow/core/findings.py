@@ -21,4 +21,4 @@ class Finding:
 
     def __str__(self) -> str:
         step = f"; to bring it in: {self.next_step}" if self.next_step else ""
-        return f"{self.place}: {self.count:,} {self.unit}{step}"
+        return f"{self.location}: {self.count:,} {self.unit}{step}"

@@ -9,14 +9,12 @@ from threading import RLock
 from selflow.core.clock import Clock
 from selflow.core.errors import StoreError
 from selflow.core.ports import EventFeed
-from selflow.search import folder_sums, rollups, spans
+from selflow.search import folder_sums, rollups
 from selflow.search import index as index_file
 from selflow.search.folder_sums import FolderSum
 from selflow.search.follow import BATCH_EVENTS, follow_batch, is_current
 from selflow.search.index import SearchIndex
-from selflow.search.lanes import LaneGroup
 from selflow.search.rollups import Activity, Diversity, Group, SourceSeen
-from selflow.search.spans import SpanDay
 
 
 class SharedIndex:
@@ -85,27 +83,12 @@ class SharedIndex:
         with self._open() as index:
             return rollups.events_between(index.connection, (since_us, until_us))
 
-    def hourly(self, until_us: int, hours: int) -> list[int]:
-        """The events of each whole hour before a moment, the newest last (``rollups.hourly``)."""
-        with self._open() as index:
-            return rollups.hourly(index.connection, until_us, hours)
-
     def folders(
         self, since_us: int, until_us: int, within: str | None
     ) -> tuple[list[FolderSum], int]:
         """Files by folder in whole UTC days, and how many folders more (``folder_sums``)."""
         with self._open() as index:
             return folder_sums.folder_sums(index.connection, since_us, until_us, within)
-
-    def span_day(self, since_us: int, until_us: int, by: LaneGroup | None) -> SpanDay:
-        """The spans of a time, by program, project or source (``spans``)."""
-        with self._open() as index:
-            return spans.span_day(index.connection, since_us, until_us, by)
-
-    def project_hours(self, project: str, since_us: int, until_us: int) -> set[int]:
-        """The beginnings of the hours with events of a project."""
-        with self._open() as index:
-            return spans.project_hours(index.connection, project, since_us, until_us)
 
     def sources(self) -> list[SourceSeen]:
         """Every source that ever sent something, by name."""
@@ -123,6 +106,12 @@ class SharedIndex:
         """
         with self._open() as index:
             return index_file.begins_with(index.connection, text, before_seq, limit_rows)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The opened file, for the queries of ``rollups`` and ``spans``."""
+        with self._open() as index:
+            yield index.connection
 
     def close(self) -> None:
         """Let go of the file. A later call opens it again."""

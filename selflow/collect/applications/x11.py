@@ -27,14 +27,14 @@ class X11Desktop:
         module: Any = import_module("Xlib.display")
         try:
             self._display = module.Display(display)
-        except (self._errors.DisplayError, OSError) as error:
+            self._root = self._display.screen().root
+            self._atoms = {
+                name: self._display.intern_atom(name)
+                for name in ("_NET_ACTIVE_WINDOW", "_NET_WM_NAME", "UTF8_STRING")
+            }
+            self._tells_idle = self._display.has_extension("MIT-SCREEN-SAVER")
+        except (self._errors.DisplayError, self._errors.ConnectionClosedError, OSError) as error:
             raise ConnectionError(f"no X server at {display}") from error
-        self._root = self._display.screen().root
-        self._atoms = {
-            name: self._display.intern_atom(name)
-            for name in ("_NET_ACTIVE_WINDOW", "_NET_WM_NAME", "UTF8_STRING")
-        }
-        self._tells_idle = self._display.has_extension("MIT-SCREEN-SAVER")
 
     def foreground(self) -> Window | None:
         """The window in front; None if there is none, or it has just gone.

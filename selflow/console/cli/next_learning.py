@@ -77,7 +77,11 @@ class LearningAhead:
 
 
 def _known(index: "SharedIndex", fill: Fill | None, now_us: int) -> Known:
-    diversity, hours = index.diversity(), index.hourly(now_us, HISTORY_DAYS * DAY_HOURS)
+    from selflow.search.rollups import hourly
+
+    diversity = index.diversity()
+    with index.reading() as connection:
+        hours = hourly(connection, now_us, HISTORY_DAYS * DAY_HOURS)
     return Known(fill, diversity.labels, diversity.days, hours)
 
 

@@ -33,6 +33,7 @@ from selflow.core.errors import UsageError
 from selflow.core.events import Stored
 from selflow.core.until import named_moment_us
 from selflow.search.rollups import DAY_US, HOUR_US, Group
+from selflow.search.spans import project_hours
 from selflow.store.log import LogReader
 
 MAX_BINS = 2_000
@@ -188,7 +189,8 @@ def _newest(model: ReadModel, log: LogReader, wanted: EventQuery, limit: int) ->
     between_us = (wanted.since_us, min(wanted.until_us, recent_us))
     known = model.index.hours_with(groups, *between_us)
     if wanted.project is not None:
-        own = model.index.project_hours(wanted.project, *between_us)
+        with model.index.reading() as connection:
+            own = project_hours(connection, wanted.project, *between_us)
         known = [hour_us for hour_us in known if hour_us in own]
     for hour_us in known:
         if len(matches) >= limit:

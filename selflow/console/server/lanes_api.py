@@ -12,6 +12,7 @@ from selflow.core.errors import UsageError
 from selflow.core.until import named_moment_us
 from selflow.search.lanes import Lane, LaneGroup, Stretch, lane_day
 from selflow.search.rollups import DAY_US
+from selflow.search.spans import span_day
 
 MAX_LANE_DAYS = 2
 """A day that the clock is set back has 25 hours."""
@@ -33,7 +34,8 @@ def lanes(
             f"the range is longer than {MAX_LANE_DAYS} days",
             "ask for one day, or for sums: /api/activity?bin=day",
         )
-    seen = model.index.span_day(since_us, until_us, by)
+    with model.index.reading() as connection:
+        seen = span_day(connection, since_us, until_us, by)
     day = lane_day(seen.spans)
     return LanesAnswer(
         by=seen.by,

@@ -231,8 +231,8 @@ fly secrets set DATABASE_URL=postgres://u:{pw}@h/d
 npm config set //registry.npmjs.org/:_authToken {pw}
 npm config set //registry.npmjs.org/:_authToken={pw}
 npm login --auth-token {pw}
-pip install -i https://bob:{pw}@pypi.example.org/simple x
-uv add --index https://{pw}@pypi.example.org/simple x
+pip install -i https://bob:{pw}@r.example.org/simple x
+uv add --index https://{pw}@r.example.org/simple x
 twine upload -u __token__ -p {pw} dist/a.whl
 poetry config pypi-token.pypi {pw}
 poetry config http-basic.r bob {pw}

@@ -152,7 +152,7 @@ def x_server(tool: Callable[[str], str]) -> Iterator[str]:
     reading, writing = os.pipe()
     command = [tool("Xvfb"), "-displayfd", str(writing), "-screen", "0", "640x480x8"]
     with subprocess.Popen(
-        [*command, "-nolisten", "tcp"], pass_fds=[writing], stderr=subprocess.DEVNULL
+        [*command, "-nolisten", "tcp", "-noreset"], pass_fds=[writing], stderr=subprocess.DEVNULL
     ) as server:
         name = f":{os.read(reading, 20).decode().strip()}"
         yield name
@@ -242,7 +242,7 @@ def test_idle_time_ends_with_a_key(windows: Screen, x_server: str) -> None:
 def test_a_desktop_that_ends_is_no_fault(tool: Callable[[str], str]) -> None:
     reading, writing = os.pipe()
     server = subprocess.Popen(
-        [tool("Xvfb"), "-displayfd", str(writing), "-nolisten", "tcp"],
+        [tool("Xvfb"), "-displayfd", str(writing), "-nolisten", "tcp", "-noreset"],
         pass_fds=[writing],
         stderr=subprocess.DEVNULL,
     )

@@ -134,6 +134,6 @@ def test_what_the_scan_leaves_out_changes_nothing(monkeypatch: pytest.MonkeyPatc
         for place, form in enumerate([*COMMANDS, *HELD_OUT, *WRITTEN, *NAMED])
     ]
     scanned = [SlotRedactor().text(text) for text in texts]
-    monkeypatch.setattr(NeedleScan, "places", lambda _, __: list(range(len(SHAPES))))
+    monkeypatch.setattr(NeedleScan, "numbers", lambda _, __: list(range(len(SHAPES))))
 
     assert scanned == [SlotRedactor().text(text) for text in texts]

@@ -58,14 +58,47 @@ const chapters = {
     await card("Newest events").locator("tr", { hasText: subject }).first().waitFor();
     return {};
   },
-  /** A cycle from the button on; its stage comes by the stream. */
-  async train({ stage }) {
+  /** A cycle from the button to its end; each stage as it stood there. */
+  async train() {
     await open("/training");
     await page.getByRole("button", { name: "Train now" }).click();
     await page.getByRole("button", { name: "Cancel the cycle" }).waitFor();
-    const active = card("The newest cycle").locator("strong", { hasText: stage });
-    await active.waitFor();
-    return { stage: await active.innerText() };
+    await page.evaluate(() => {
+      globalThis.stages = [];
+      const look = () => {
+        const now = document.querySelector("main .grid strong")?.textContent;
+        if (now && now !== globalThis.stages.at(-1)) globalThis.stages.push(now);
+      };
+      look();
+      new MutationObserver(look).observe(document.querySelector("main"),
+        { subtree: true, childList: true, characterData: true });
+    });
+    await figure("newest-cycle").waitFor();
+    return {
+      cycle: await valueOf("newest-cycle"),
+      state: await card("The newest cycle").locator(".status").innerText(),
+      stages: await page.evaluate(() => globalThis.stages),
+    };
+  },
+  async patterns({ count }) {
+    await open("/patterns");
+    await reaches("patterns", count);
+    return { rows: await card("All groups, admitted or not").locator("tbody tr").allInnerTexts() };
+  },
+  async verdict({ id }) {
+    await open(`/agents?id=${encodeURIComponent(id)}`);
+    const detail = page.locator("#detail");
+    await detail.getByText("All numbers of the verdict").first().waitFor();
+    const numbers = await detail.getByRole("region", { name: "All numbers of the verdict" })
+      .locator("tbody tr").evaluateAll((rows) =>
+        rows.map((row) => [...row.cells].map((cell) => cell.textContent.trim())));
+    const gain = detail.locator('data[data-figure="gain-bits"]');
+    return {
+      versions: await valueOf("agent-versions"),
+      gain: (await gain.count()) ? await gain.getAttribute("value") : null,
+      numbers: Object.fromEntries(numbers),
+      text: await detail.innerText(),
+    };
   },
   async ask({ question }) {
     await open("/ask");
@@ -73,6 +106,29 @@ const chapters = {
     await page.getByRole("button", { name: "Ask", exact: true }).click();
     const events = await valueOf("ask-events");
     return { events, sentences: await page.locator(".facts li > p").allInnerTexts() };
+  },
+  /** The version that serves is rolled back; its state changes without a reload. */
+  async rollBack({ id }) {
+    await open(`/agents?id=${encodeURIComponent(id)}`);
+    await page.getByRole("button", { name: "Roll back" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Roll back" }).click();
+    await page.locator("#detail .status", { hasText: "retired" }).waitFor();
+    return {};
+  },
+  async forget({ folder, left }) {
+    await open("/privacy");
+    const form = page.locator("#forget");
+    await form.getByLabel("Folder").fill(folder);
+    await form.getByRole("button", { name: "What would go?" }).click();
+    const meant = await valueOf("forget-events");
+    await form.getByRole("button", { name: "Delete for good" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("textbox").fill("forget");
+    await dialog.getByRole("button", { name: "Delete for good" }).click();
+    await form.locator("p .status", { hasText: /done|failed/ }).first().waitFor();
+    const state = await form.locator("p .status", { hasText: /done|failed/ }).first().innerText();
+    await reaches("stored-events", left);
+    return { meant, state, text: await form.innerText() };
   },
   async stopped() {
     await page.getByText("Learning is stopped, your data is safe.").waitFor();
