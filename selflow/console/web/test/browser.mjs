@@ -246,6 +246,7 @@ seen.act = await page.locator(".row[aria-live]", { hasText: "queued" }).first().
 
 // An answer was wrong: a thumb down with the right one.
 await open("/agents", "agent-versions");
+await drawAll(); // a chart that is mounted meanwhile moves what is below it
 const wrong = page.locator("#decisions li").first();
 await wrong.getByText("Give the right answer").click();
 await wrong.getByLabel("What was right").fill("README.md");
