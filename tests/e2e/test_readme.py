@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from selflow.core.paths import Root
+from selflow.store.commands.source_kinds import KINDS
 from tests.e2e.conftest import SELFLOW
 from tests.waiting import PATIENCE
 
@@ -29,8 +30,8 @@ SMALL = {
     "SELFLOW_SUPERVISOR__CHECK_INTERVAL_S": "0.5",
 }
 """A short cycle; all else is as a newcomer has it, the dashboard too."""
-ANSWERS = "n\nn\nn\ny\nn\n"
-"""To ``selflow init``: of five kinds of source only the ingest."""
+ANSWERS = "".join("y\n" if kind.name == "ingest" else "n\n" for kind in KINDS)
+"""To ``selflow init``: of all kinds of source only the ingest."""
 
 
 def block(heading: str, number: int) -> list[str]:
