@@ -45,6 +45,7 @@ class CalendarReader:
         self._parse = parse or read_confined
         self._section = section
         self._home = home
+        self._floor_us = max(section.consent_us - section.history_days * _DAY_US, 0)
         self._read: dict[Path, _Agenda] = {}
         self._refused: dict[Path, tuple[tuple[int, int], str]] = {}
         self._emitted: set[int] = set()
@@ -66,7 +67,7 @@ class CalendarReader:
         for occurrence in agenda.answer.occurrences:
             begins_us = int(occurrence["start_us"])
             number = _number(path, str(occurrence["uid"]), begins_us)
-            if begins_us > now_us or begins_us < self._floor_us(now_us) or number in self._emitted:
+            if begins_us > now_us or begins_us < self._floor_us or number in self._emitted:
                 continue
             if not emit([_event(occurrence)], number):
                 return
@@ -74,10 +75,6 @@ class CalendarReader:
             yield 1
         if agenda.answer.broken:
             yield f"{path}: {agenda.answer.broken} entries are broken and left out; correct them"
-
-    def _floor_us(self, now_us: int) -> int:
-        since_us = self._section.consent_us or now_us
-        return max(since_us - self._section.history_days * _DAY_US, 0)
 
     def _agenda(self, path: Path, now_us: int) -> "_Agenda":
         status = path.stat()
@@ -91,7 +88,7 @@ class CalendarReader:
         span_us = _LATE_US + self._section.history_days * _DAY_US
         request = Request(
             "calendar",
-            after_us=max(self._floor_us(now_us) - 1, now_us - span_us),
+            after_us=max(self._floor_us - 1, now_us - span_us),
             until_us=now_us + _AHEAD_US,
             zone=str(owner_zone()),
         )

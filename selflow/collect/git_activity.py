@@ -70,7 +70,7 @@ class GitReader:
         if self._seen.get(log) == version:
             return 0
         file = PositionFile(Path(self._section.positions), str(log))
-        position = _begin(file.load(), self._section.consent_us or now_us)
+        position = _begin(file.load(), self._section.consent_us)
         count, newest_us = 0, position.newest_us
         for line in _tail(log, status.st_size):
             event = act_of(line, log.parents[2])

@@ -10,6 +10,8 @@ from selflow.core.source_settings import (
     GitActivitySource,
 )
 
+_NEVER_US = 2**63 - 1
+
 
 class RootedSection(Section):
     """A section with the folders that its source uses."""
@@ -18,8 +20,9 @@ class RootedSection(Section):
     """How far it has read."""
     copies: str
     """For copies of what it reads."""
-    consent_us: int = 0
-    """Since when the owner's consent stands; 0 if that is not known."""
+    consent_us: int = _NEVER_US
+    """Since when the owner's consent stands: nothing is read before a set of sources has said
+    it."""
 
 
 class BrowserHistoryAt(BrowserHistorySource, RootedSection):

@@ -56,7 +56,7 @@ class SourceSet:
         for index, section in enumerate(self._sections):
             wanted = permitted(section, granted, self._home)
             if isinstance(wanted, ROOTED):
-                since_us = granted_at_us.get(section.type, 0)
+                since_us = granted_at_us[section.type]
                 wanted = wanted.model_copy(update={"consent_us": since_us})
             try:
                 self._settle_one(index, wanted)

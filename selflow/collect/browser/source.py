@@ -64,7 +64,7 @@ class BrowserReader:
         if self._seen.get(profile.database) == present or present[0] == (0, 0, 0):
             return
         file = PositionFile(Path(self._section.positions), str(profile.database))
-        position = self._begin(file.load(), now_us)
+        position = self._begin(file.load())
         with open_history(profile.database, profile.family, Path(self._section.copies)) as history:
             position = _after_deletions(position, history)
             while True:
@@ -84,13 +84,13 @@ class BrowserReader:
         file.save(position)
         self._seen[profile.database] = present
 
-    def _begin(self, before: Position | None, now_us: int) -> Position:
+    def _begin(self, before: Position | None) -> Position:
         """Where reading goes on: what was visited without a consent is not read later either."""
-        consent_us = self._section.consent_us or now_us
+        consent_us = self._section.consent_us
         if before is None:
             floor_us = consent_us - self._section.history_days * _DAY_US
             return Position(floor_us=floor_us, consent_us=consent_us)
-        if self._section.consent_us > before.consent_us:
+        if consent_us > before.consent_us:
             return replace(before, floor_us=consent_us, consent_us=consent_us)
         return before
 

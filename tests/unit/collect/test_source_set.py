@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from selflow.collect.files import AllowedFiles, from_settings
-from selflow.collect.rooted import BrowserHistoryAt
+from selflow.collect.git_activity import GitReader
+from selflow.collect.rooted import BrowserHistoryAt, GitActivityAt
 from selflow.collect.source_set import SourceSet, permitted, while_paused
 from selflow.collect.sources import Emit, SourceHealth
 from selflow.core.clock import SystemClock
@@ -296,3 +297,18 @@ def test_a_source_is_told_since_when_its_consent_stands(tmp_path: Path) -> None:
         sources.settle({"browser_history": ()}, {"browser_history": since_us})
 
     assert [each.consent_us for each in made] == [5, 9]
+
+
+def test_before_its_consent_is_said_a_source_reads_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".git/logs").mkdir(parents=True)
+    (tmp_path / ".git/logs/HEAD").write_text("0 1 A <a> 1767225600 +0000\tcommit: x\n")
+    unsaid = GitActivityAt(
+        type="git_activity", paths=(str(tmp_path),), positions=str(tmp_path / "a"), copies=""
+    )
+    said = unsaid.model_copy(update={"positions": str(tmp_path / "b"), "consent_us": 5})
+    counts = [
+        list(GitReader(section, HOME).read(lambda *_: True, 10**16, is_last=False))
+        for section in (unsaid, said)
+    ]
+
+    assert counts == [[0], [1]]

@@ -45,7 +45,11 @@ NAMES = (
 
 
 def _section(name: str, folder: Path) -> Any:
-    kept = {"positions": str(folder / "positions"), "copies": str(folder / "copies")}
+    kept: dict[str, Any] = {
+        "positions": str(folder / "positions"),
+        "copies": str(folder / "copies"),
+        "consent_us": SystemClock().now_us(),
+    }
     return {
         "application_usage": ApplicationUsageSource(
             type="application_usage", track_window_focus=False, sample_interval_s=0.1
