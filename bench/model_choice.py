@@ -3,7 +3,7 @@ processor.
 
 Run: python -m bench.model_choice [FOLDER]
 
-Every arm is trained from nothing for SECONDS on one thread, on the text of bench/make_base.py; how
+Every arm is trained from nothing for SECONDS on one thread, on the text of bench/_corpus.py; how
 many steps that gives is measured before and printed. Bits a line are those of the model alone on
 the development people: names that begin with 0 to 3, in the games that it never saw; no bench
 scores them. A sub-word model scores one way to cut a line into tokens, so its bits are an upper
@@ -26,8 +26,9 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from bench._corpus import DEVELOPMENT, GAMES, Sessions, command_lines, read_corpus
 from bench._streams import require, stream_file
-from bench.make_base import DEVELOPMENT, GAMES, SHEETS, Sessions, command_lines, read_corpus
+from bench.make_sheets import SHEETS
 from selflow.lm.byte_training import BytePlan, ByteShape, train_byte_model, write_byte_model
 from selflow.text.byte_context import (
     FOLDER,

@@ -24,9 +24,9 @@ from functools import partial
 import numpy as np
 import psutil
 
+from bench._corpus import DEVELOPMENT, GAMES, read_corpus
 from bench._streams import require, stream_file
 from bench._texts import BY_WORDS, PEOPLE, Grades, show
-from bench.make_base import DEVELOPMENT, GAMES, read_corpus
 from selflow.text.adapter_rows import in_random_order
 from selflow.text.adapter_tuner import AdapterTuner
 from selflow.text.agent import mix_with

@@ -36,6 +36,7 @@ def test_the_document_names_every_expert_and_figure(cli: Cli, table: str) -> Non
     assert experts["fish"]["bits_per_line"] is None
 
 
+@pytest.mark.slow
 def test_the_table_has_a_dash_where_a_rule_has_no_distribution(cli: Cli, table: str) -> None:
     header, first, *_ = cli("eval", "text", table, *COLUMNS).out.splitlines()
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from selflow.console.cli.app import LazyGroup
-from tests.unit.house.rules import HERE, modules
+from tests.unit.house.rules import HERE, module_texts
 
 _PAGES = [HERE / "README.md", HERE / "CONTRIBUTING.md", *sorted((HERE / "docs").glob("*.md"))]
 _IN_TEXT = re.compile(r"`(selflow [^`\n]+)`")
@@ -27,7 +27,7 @@ def named_command_lines() -> Iterator[tuple[str, str]]:
         for pattern in (_IN_TEXT, _IN_BLOCK):
             for match in pattern.finditer(text):
                 yield page.name, match.group(1).strip()
-    for path, text, _ in modules(HERE):
+    for path, text in module_texts(HERE):
         for match in _IN_HINT.finditer(text):
             yield str(path), match.group(1)
 

@@ -44,6 +44,7 @@ def figures(sample: Sample) -> Figures:
     return compare(sample, LEARNED, answers)
 
 
+@pytest.mark.slow
 def test_each_table_grades_everybody_on_the_same_commits(sample: Sample, figures: Figures) -> None:
     steps = {part: {row["steps"] for row in table.values()} for part, table in figures.items()}
 
@@ -68,6 +69,7 @@ def test_an_agent_stands_beside_the_base_it_is_built_on(figures: Figures) -> Non
     assert bits == {"pool": 3.0, "pool + base": 2.5, "pool + everything": 2.4}
 
 
+@pytest.mark.slow
 def test_replayed_figures_are_those_of_an_evaluation(sample: Sample, figures: Figures) -> None:
     steps = [
         Step(

@@ -40,9 +40,14 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 @functools.cache
 def modules(root: Path) -> tuple[tuple[Path, str, ast.Module], ...]:
     """Every module of the four packages: its path below the root, its text, its tree."""
-    paths = [path for package in PACKAGES for path in sorted((root / package).rglob("*.py"))]
-    texts = [(path, path.read_text(encoding="utf-8")) for path in paths]
-    return tuple((path.relative_to(root), text, ast.parse(text)) for path, text in texts)
+    return tuple((path, text, ast.parse(text)) for path, text in module_texts(root))
+
+
+def module_texts(root: Path) -> Iterator[tuple[Path, str]]:
+    """Every module of the four packages: its path below the root, its text."""
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            yield path.relative_to(root), path.read_text(encoding="utf-8")
 
 
 def _files(root: Path) -> Iterator[Path]:

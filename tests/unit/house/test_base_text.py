@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bench._corpus import GAMES, Corpus, Sessions, read_corpus
 from bench._values import SessionValues
-from bench.make_base import GAMES, Corpus, Sessions, read_corpus
 from bench.make_sheets import cheat_lines, eg_lines, plain_command
 from selflow.text.lines import END
 

@@ -8,6 +8,7 @@ from tests.unit.house.imports import stale_imports
 from tests.unit.house.rules import HERE
 
 
+@pytest.mark.slow
 def test_every_import_of_ours_names_something_that_exists() -> None:
     assert stale_imports(HERE) == []
 

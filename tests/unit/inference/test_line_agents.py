@@ -115,6 +115,7 @@ def test_an_agent_learns_no_line_twice_where_the_log_is_learned_again(
     assert owner.learned() == learned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_adapter", [False, True])
 def test_it_goes_on_learning_and_is_the_same_after_a_restart(
     owner: Owner, *, has_adapter: bool
@@ -208,6 +209,7 @@ def test_an_adapter_that_may_not_learn_stands_still(owner: Owner) -> None:
     assert owner.learned() == after
 
 
+@pytest.mark.slow
 def test_what_an_adapter_learns_at_the_end_of_a_replica_is_learned_whole(
     owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

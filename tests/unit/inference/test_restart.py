@@ -82,6 +82,7 @@ def test_a_replica_without_any_checkpoint_learns_the_same_from_log_and_outcomes(
     assert answers(worked) == before
 
 
+@pytest.mark.slow
 def test_the_order_of_kills_does_not_matter(
     worked: World, tmp_path: Path, template: Template
 ) -> None:

@@ -54,6 +54,7 @@ def test_labels_outside_of_the_candidates_complete_a_whole_distribution() -> Non
     assert rankers_p(predictor, forecast, outcome).min() > 0.0
 
 
+@pytest.mark.slow
 def test_whom_else_one_asks_for_changes_no_probability() -> None:
     predictor = learned(many_labels(2, 30))
     state = predictor.save()
@@ -96,6 +97,7 @@ def test_the_many_labels_know_no_future(known: int) -> None:
     assert states[0] == states[1]
 
 
+@pytest.mark.slow
 def test_a_saved_predictor_of_many_labels_goes_on_bit_for_bit() -> None:
     stream = many_labels(6, 50)
     one = learned(stream[:70])

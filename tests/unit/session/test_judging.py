@@ -104,6 +104,7 @@ def test_an_agent_that_knows_what_comes_is_credited_beside_counts_and_base(
     )
 
 
+@pytest.mark.slow
 def test_too_few_steps_are_left_unopened_and_cost_no_level(
     catalog: Catalog, tmp_path: Path
 ) -> None:

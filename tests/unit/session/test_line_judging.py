@@ -247,6 +247,7 @@ def test_asking_a_successor_without_its_adapter_is_a_further_look(
     assert judged.alpha == pytest.approx(alpha_at(Settings().gate, 2))
 
 
+@pytest.mark.slow
 def test_a_successor_whose_adapter_earns_no_place_is_rejected_on_retired_lines(
     catalog: Catalog, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ BEATS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(beats=BEATS, pulsetime_s=st.sampled_from([0, 1, 3, 10]))
 @settings(max_examples=60)
 def test_heartbeats_give_what_the_rule_in_plain_words_gives(

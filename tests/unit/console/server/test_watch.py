@@ -38,6 +38,7 @@ def test_it_follows_on_when_the_console_is_started_again(session: Root) -> None:
     assert int(again.id) > int(first.id)
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_the_view_alone(session: Root) -> None:
     write_request(session, SessionRequest(assignments=(f"console.port={free_port()}",)))
 
