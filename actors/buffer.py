@@ -22,7 +22,7 @@ class BufferShell:
     def __init__(self, section: BufferSection) -> None:
         self._section = section
         self._clock = SystemClock()
-        self._pulse = Pulse("buffer", section.version, section.config_hash, self._clock)
+        self._pulse = Pulse("buffer", section.version, section.config_hash)
         self._log: EventLog | None = None
         self._stop = threading.Event()
         # A raising constructor can be final and the predecessor may still hold the lock: open in

@@ -41,7 +41,7 @@ class CollectorShell:
     def __init__(self, section: CollectorSection) -> None:
         self._section = section
         self._clock = SystemClock()
-        self._pulse = Pulse("collector", section.version, section.config_hash, self._clock)
+        self._pulse = Pulse("collector", section.version, section.config_hash)
         self._stop = threading.Event()
         self._catalog = catalog_of_session(section.root)
         self._permission = Permission(self._catalog, self._clock)

@@ -11,7 +11,6 @@ from actors.messages import Failure, Judged, StageRequest, StageResult
 from actors.plan import LearnerSection
 from actors.shell import Pulse, service
 from actors.stages import find_patterns, grow_agent, judge_candidate, make_base
-from selflow.core.clock import SystemClock
 from selflow.core.health import Health
 
 GROUPS = {"health": 1, "work": 4}
@@ -23,7 +22,7 @@ class LauncherShell:
     name: ClassVar[str]
 
     def __init__(self, section: LearnerSection) -> None:
-        self._pulse = Pulse(self.name, section.version, section.config_hash, SystemClock())
+        self._pulse = Pulse(self.name, section.version, section.config_hash)
         self._pulse.state = "ok"
         self._lock = Lock()
         self._running: dict[str, ray.ObjectRef[Any]] = {}

@@ -28,7 +28,7 @@ class RouterShell:
     def __init__(self, section: RouterSection) -> None:
         self._section = section
         self._clock = SystemClock()
-        self._pulse = Pulse("router", section.version, section.config_hash, self._clock)
+        self._pulse = Pulse("router", section.version, section.config_hash)
         self._stop = threading.Event()
         self._lag_events = 0
         self._beliefs = Beliefs()

@@ -44,6 +44,7 @@ from actors.shell import ServiceRef
 from selflow.core.clock import Clock, SystemClock
 from selflow.core.errors import NotRunningError, StoreError
 from selflow.core.health import Health
+from selflow.core.processes import after_boot_us
 from selflow.govern.serving import Reply, ServingWatch
 from selflow.govern.supervise import Seen
 
@@ -155,7 +156,7 @@ class ServeService:
     def look(self, timeout_s: float) -> Seen:
         """Ask over HTTP, as a client would."""
         if self._is_deploying():
-            return self._health(0, self._clock.now_us(), "starting", {})
+            return self._health(0, "starting", {})
         reply, answer = _get_health(self._plan, timeout_s)
         replica = serve_replica()
         state = self._watch.observe(
@@ -166,9 +167,9 @@ class ServeService:
         if state == "ok" and answer.get("status") != "ok":
             state = "degraded"
         if replica is None:
-            return self._health(0, 0, state, answer)
-        started_at_us, rss_bytes = round(replica.create_time() * 1e6), replica.memory_info().rss
-        return replace(self._health(replica.pid, started_at_us, state, answer), rss_bytes=rss_bytes)
+            return self._health(0, state, answer)
+        rss_bytes = replica.memory_info().rss
+        return replace(self._health(replica.pid, state, answer), rss_bytes=rss_bytes)
 
     def create(self) -> None:
         """Deploy from a task that exits: no resident actor holds a Serve handle."""
@@ -204,7 +205,6 @@ class ServeService:
     def _health(
         self,
         pid: int,
-        started_at_us: int,
         state: Any,  # noqa: ANN401  (what Serve says of the replica)
         answer: Mapping[str, Any],
     ) -> Health:
@@ -217,7 +217,7 @@ class ServeService:
             version=answer.get("version", self.version),
             config_hash=answer.get("config_hash", self.config_hash),
             pid=pid,
-            started_at_us=started_at_us,
+            after_boot_us=after_boot_us(pid) or 0,
             state=state,
             lag_events=int(answer.get("lag_events", 0)),
             last_error="; ".join(filter(None, reasons))[:500],

@@ -4,7 +4,6 @@ Names are looked up here and nowhere else. Services run with ``max_restarts=0`` 
 the supervisor; a handle to a dead one raises for ever, so handles are never kept.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from threading import Event
 from typing import Any, Generic, TypeVar, cast
@@ -17,6 +16,7 @@ from ray.exceptions import RayTaskError
 from selflow.core.clock import Clock
 from selflow.core.errors import NotRunningError, SelFlowError, public_text
 from selflow.core.health import Health, State
+from selflow.core.processes import this_process
 from selflow.core.threads import WatchedThread
 
 T = TypeVar("T")
@@ -63,11 +63,11 @@ class ServiceRef(Generic[T]):
 class Pulse:
     """What a service says of itself: identity, state, the last error, memory."""
 
-    def __init__(self, name: str, version: str, config_hash: str, clock: Clock) -> None:
+    def __init__(self, name: str, version: str, config_hash: str) -> None:
         self._name = name
         self._version = version
         self._config_hash = config_hash
-        self._started_at_us = clock.now_us()
+        self._process = this_process(name)
         self.state: State = "starting"
         self.last_error = ""
         self._faults: list[Callable[[], str]] = []
@@ -92,8 +92,8 @@ class Pulse:
             name=self._name,
             version=self._version,
             config_hash=self._config_hash,
-            pid=os.getpid(),
-            started_at_us=self._started_at_us,
+            pid=self._process.pid,
+            after_boot_us=self._process.after_boot_us,
             state="dead" if faults else self.state,
             lag_events=lag_events,
             last_error="; ".join(faults) or self.last_error,

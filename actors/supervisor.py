@@ -135,7 +135,7 @@ class HealthChecks:
             )
         else:  # nobody may take the session for running before all that belongs to it has answered
             health = Health(
-                managed.name, managed.version, managed.config_hash, 0, now_us, "starting", 0, "", 0
+                managed.name, managed.version, managed.config_hash, 0, 0, "starting", 0, "", 0
             )
             self._catalog.services.put(health, watch.restarts, now_us)
 
@@ -148,7 +148,7 @@ class SupervisorShell:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._clock = SystemClock()
-        self._pulse = Pulse("supervisor", plan.version, plan.config_hash, self._clock)
+        self._pulse = Pulse("supervisor", plan.version, plan.config_hash)
         self._stop = threading.Event()
         self._rounds: HealthChecks | None = None
         # Nobody watches the watcher but Ray, which recreates an actor whose process has ended

@@ -14,7 +14,10 @@ class Health:
     version: str
     config_hash: str
     pid: int
-    started_at_us: int
+    after_boot_us: int
+    """How long after the machine's start its process began; with ``pid`` it names the process. 0
+    while there is none.
+    """
     state: State
     lag_events: int
     last_error: str

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from selflow.core.paths import Root
 from selflow.core.session_files import ConsoleRecord, ProcessRecord, read_console, read_keeper
@@ -55,8 +56,22 @@ def after_boot_us(pid: int) -> int | None:
     return int(fields[_START_FIELD]) * 1_000_000 // os.sysconf("SC_CLK_TCK")
 
 
-def is_running(record: ProcessRecord) -> bool:
-    """Whether the process of this record still runs; another one may have its number."""
+class Named(Protocol):
+    """Names a process for life, whatever the machine's clock is set to."""
+
+    @property
+    def pid(self) -> int:
+        """Its number, which another one may get after it."""
+        ...
+
+    @property
+    def after_boot_us(self) -> int:
+        """How long after the machine's start it began."""
+        ...
+
+
+def is_running(record: Named) -> bool:
+    """Whether the process of this record still runs."""
     return after_boot_us(record.pid) == record.after_boot_us
 
 

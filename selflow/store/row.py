@@ -41,12 +41,13 @@ def holds(column: Field[Any]) -> tuple[type | None, bool]:
 
 def from_row(kind: type[T], row: Mapping[str, Any]) -> T:
     """The record in a row as a driver of the standard library gives it: JSON as text, truth as 0
-    or 1. A column that the record does not know is left out.
+    or 1. A column that the record does not know is left out; one that an earlier schema lacks is
+    empty, or 0.
     """
     values = {}
     for column in fields(kind):
         scalar, _ = holds(column)
-        value = row[column.name]
+        value = row.get(column.name, scalar() if scalar else None)
         # SQLite's JSON columns have numeric affinity: a number comes back as a number.
         if scalar is None and isinstance(value, str):
             value = json.loads(value)

@@ -20,7 +20,7 @@ from selflow.core.paths import Root
 from selflow.core.training_steps import StepReport
 from selflow.store.reading import CatalogReader
 from selflow.store.row_writer import writing
-from selflow.store.run_records import Run, RunState, this_host, this_pid
+from selflow.store.run_records import Run, RunState, this_host
 
 EVERY_S = 0.5
 """Between two writes of a run, at least."""
@@ -52,6 +52,7 @@ class RunPlace:
         """A new run. One of the same stage and configuration that still says that it runs is lost:
         two never do the same work. The work goes on where the catalog refuses.
         """
+        me = processes.this_process("run")
         location, now_us = catalog_of_session(self.root), clock.now_us()
         run = Run(
             new_id("run"),
@@ -62,7 +63,8 @@ class RunPlace:
             "running",
             now_us,
             now_us,
-            this_pid(),
+            me.pid,
+            me.after_boot_us,
             this_host(),
         )
         try:
@@ -143,7 +145,7 @@ class RunRecorder:
     def _write(self) -> None:
         self._written_s = self._clock.monotonic_s()
         step_s, tokens_per_s = self._speed()
-        seen = processes.look(this_pid())
+        seen = processes.look(self.run.pid)
         self.run = replace(
             self.run,
             step=self._newest.step,

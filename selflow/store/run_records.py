@@ -1,6 +1,5 @@
 """Long work as rows: how far it is, how fast, and its curves."""
 
-import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ class Run(Row):
     started_at_us: int
     updated_at_us: int
     pid: int
+    after_boot_us: int
     host: str
     step: int = 0
     steps: int = 0
@@ -60,11 +60,6 @@ def this_host() -> str:
     return socket.gethostname()
 
 
-def this_pid() -> int:
-    """The number of this process."""
-    return os.getpid()
-
-
 def is_lost(run: Run, *, is_cycle_open: bool) -> bool:
     """Whether a run that says that it runs has nobody left who works on it: its cycle has ended, or
     its process is gone from this machine.
@@ -73,5 +68,4 @@ def is_lost(run: Run, *, is_cycle_open: bool) -> bool:
         return False
     if not is_cycle_open:
         return True
-    is_here = run.host == this_host()
-    return is_here and not processes.began_before(run.pid, run.started_at_us)
+    return run.host == this_host() and not processes.is_running(run)

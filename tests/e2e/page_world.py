@@ -115,10 +115,10 @@ def _write_learning(insert: Callable[[Any], Any], now_us: int) -> None:
         state = "finished" if at % 3 == 0 else "rung"
         insert(Trial(f"t{at}", CYCLE, "parser", config, state, 6.7 + at / 100, 5.0 + at, ""))
         run = Run(
-            f"r{at}", CYCLE, "grow:parser", "parser", config, state, start_us, start_us, 1, "x"
+            f"r{at}", CYCLE, "grow:parser", "parser", config, state, start_us, start_us, 1, 0, "x"
         )
         insert(replace(run, step=80, steps=80, tokens=9_000, losses=LOSSES, checks=CHECKS))
-    base = Run("rb", CYCLE, "base", "", {}, "finished", start_us, start_us, 1, "x")
+    base = Run("rb", CYCLE, "base", "", {}, "finished", start_us, start_us, 1, 0, "x")
     insert(replace(base, step=80, steps=80, tokens=9_000, losses=LOSSES))
     for at, name in enumerate(("parser-tests-readme", "shell-make", "appveyor-yml-stack", MARKUP)):
         insert(_pattern(at, name, now_us))

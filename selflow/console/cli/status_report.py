@@ -216,14 +216,12 @@ def _silent_s(seen: list[ObservedStatus], check_interval_s: float | None, now_us
 
 
 def _is_alive(service: Service) -> bool:
-    """Whether the process that said so still is: same number, and not begun after the service in
-    it.
-    """
+    """Whether the process that said so still is."""
     if service.state == "dead":
         return False
     if service.pid == 0:  # it is being made: the supervisor's word is all there is
         return service.state == "starting"
-    return processes.began_before(service.pid, service.started_at_us)
+    return processes.is_running(service)
 
 
 def _ray(call: Invocation, marked: AbstractSet[int]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ whole document: a reader that is slow, or was away, gets the newest one, and not
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -72,6 +73,7 @@ class Broadcast:
         self._number = 0
         self._newest: dict[Topic, Message] = {}
         self._changed = asyncio.Event()
+        self._missing = asyncio.Event()
         self._readers: dict[int, frozenset[Topic]] = {}
         self._last_reader = 0
 
@@ -94,6 +96,14 @@ class Broadcast:
         """The topics that somebody reads."""
         return frozenset[Topic]().union(*self._readers.values())
 
+    async def miss(self, limit_s: float) -> None:
+        """Return once a reader came for whose topic no message stands, at the latest after some
+        seconds.
+        """
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._missing.wait(), limit_s)
+        self._missing.clear()
+
     async def read(
         self, topics: frozenset[Topic], after: int, keep_alive_s: float = KEEP_ALIVE_S
     ) -> AsyncIterator[str]:
@@ -101,6 +111,8 @@ class Broadcast:
         self._last_reader += 1
         reader = self._last_reader
         self._readers[reader] = topics
+        if not topics <= self._newest.keys():
+            self._missing.set()
         try:
             while True:
                 changed = self._changed
@@ -132,7 +144,7 @@ async def sample(model: ReadModel, broadcast: Broadcast) -> None:
             if tick % EVERY_TICKS[topic] == 0 or not broadcast.has(topic):
                 broadcast.put(topic, await asyncio.to_thread(snapshot, model, topic))
         tick += 1
-        await asyncio.sleep(TICK_S)
+        await broadcast.miss(TICK_S)
 
 
 def snapshot(model: ReadModel, topic: Topic) -> str:

@@ -36,8 +36,9 @@ NOW_US = SystemClock().now_us()
 Child = subprocess.Popen[bytes]
 
 
-def health(name: str, pid: int, state: State = "ok", started_at_us: int = NOW_US) -> Health:
-    return Health(name, "0.1.0", "cfg", pid, started_at_us, state, 0, "", 1)
+def health(name: str, pid: int, state: State = "ok", later_us: int = 0) -> Health:
+    after_boot_us = (processes.after_boot_us(pid) or 0) + later_us
+    return Health(name, "0.1.0", "cfg", pid, after_boot_us, state, 0, "", 1)
 
 
 @pytest.fixture
@@ -120,8 +121,7 @@ def test_a_service_killed_since_it_was_written_down_is_told(
 def test_a_reused_process_number_is_not_taken_for_the_service(
     cli: Cli, root: Root, catalog: Catalog
 ) -> None:
-    long_ago_us = round(psutil.Process().create_time() * 1e6) - 60_000_000
-    put_services(catalog, health("supervisor", os.getpid(), started_at_us=long_ago_us))
+    put_services(catalog, health("supervisor", os.getpid(), later_us=-60_000_000))
 
     assert cli("status", "--json").document["state"] == "not running"
 

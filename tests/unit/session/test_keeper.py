@@ -1,6 +1,5 @@
 """When the keeper rebuilds a session, and that there is exactly one keeper."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -76,10 +75,10 @@ def rebuilds(root: Root, checks: int, after: RaySession = DEAD) -> int:
 
 
 def supervisor_writes(root: Root) -> None:
-    now_us = SystemClock().now_us()
-    me = Health("supervisor", "1", "abc", os.getpid(), now_us, "ok", 0, "", 1)
+    now_us, me = SystemClock().now_us(), this_process("supervisor")
+    health = Health(me.name, "1", "abc", me.pid, me.after_boot_us, "ok", 0, "", 1)
     with closing(Catalog.open(root.catalog)) as catalog:
-        catalog.services.put(me, 0, now_us + 600_000_000)
+        catalog.services.put(health, 0, now_us + 600_000_000)
 
 
 def test_a_crash_is_rebuilt_once(root: Root, alive: RaySession) -> None:

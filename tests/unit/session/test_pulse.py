@@ -1,7 +1,6 @@
 """What a service says of itself when one of its threads is gone."""
 
 from actors.shell import Pulse
-from selflow.testing import ManualClock
 
 DEADLINE_S = 10.0
 
@@ -11,7 +10,7 @@ def fail() -> None:
 
 
 def test_a_service_whose_thread_fails_says_that_it_is_dead() -> None:
-    pulse = Pulse("router", "1", "a", ManualClock())
+    pulse = Pulse("router", "1", "a")
     pulse.state = "ok"
     pulse.run(fail).join(DEADLINE_S)
 
@@ -24,7 +23,7 @@ def test_a_service_whose_thread_fails_says_that_it_is_dead() -> None:
 
 def test_a_service_is_dead_once_a_part_of_it_is() -> None:
     faults = [""]
-    pulse = Pulse("collector", "1", "a", ManualClock())
+    pulse = Pulse("collector", "1", "a")
     pulse.state = "ok"
     pulse.watch(lambda: faults[0])
     assert pulse.health().state == "ok"

@@ -67,9 +67,10 @@ def test_the_processes_the_supervisor_records_are_in_status(
 def test_the_services_the_supervisor_records_are_in_status(
     root: Root, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    me = Health("router", "0.1.0", "abc", os.getpid(), NOW_US, "ok", 3, "late", 1)
+    me = this_process("router")
+    health = Health("router", "0.1.0", "abc", me.pid, me.after_boot_us, "ok", 3, "late", 1)
     with closing(Catalog.open(root.catalog)) as catalog:
-        catalog.services.put(me, 2, NOW_US)
+        catalog.services.put(health, 2, NOW_US)
     (told,) = status(capsys)["services"]
 
     assert (told["name"], told["state"], told["restarts"]) == ("router", "ok", 2)

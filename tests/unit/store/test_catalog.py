@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from selflow.store.catalog import Catalog
 from selflow.store.pauses import Pause, pause_now
 from selflow.store.reading import CatalogReader
 from selflow.store.records import Artifact, Decision, Parent
+from selflow.store.run_records import Run
 from selflow.store.schema import metadata
 from selflow.store.session_facts import SessionFacts
 
@@ -149,10 +151,19 @@ def test_a_catalog_of_schema_0005_can_be_read_and_is_upgraded_when_it_is_opened(
     Catalog.open(path).close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TABLE pauses")
+        connection.execute("ALTER TABLE services RENAME COLUMN after_boot_us TO started_at_us")
+        connection.execute("ALTER TABLE runs DROP COLUMN after_boot_us")
+        connection.execute(
+            "INSERT INTO services VALUES ('buffer', '', '', 7, 8, 'ok', 0, '', 0, 0, 1)"
+        )
         connection.execute("UPDATE alembic_version SET version_num = '0005'")
         connection.commit()
     assert CatalogReader(path).learned(Pause) == []
+    (before,) = CatalogReader(path).services()
+    assert (before.pid, before.after_boot_us) == (7, 0)
     Catalog.open(path).close()
+    assert CatalogReader(path).services() == [replace(before, after_boot_us=8)]
+    assert CatalogReader(path).learned(Run) == []
     pause_now(path, None, 1, "owner")
 
     assert len(CatalogReader(path).learned(Pause)) == 1

@@ -132,3 +132,19 @@ def test_a_catalog_that_cannot_be_read_is_told_in_the_stream(console: Console) -
 
 def test_an_unknown_topic_is_refused(console: Console) -> None:
     assert console.ask("GET", "/api/stream?topics=live,secrets").json()["code"] == "bad_request"
+
+
+def test_who_comes_between_two_looks_does_not_wait_for_the_next(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selflow.console.server.stream.TICK_S", 1e6)
+
+    async def story(broadcast: Broadcast) -> str:
+        sampling = asyncio.create_task(sample(console.model, broadcast))
+        await asyncio.sleep(0)  # it has looked, and waits
+        try:
+            return await anext(broadcast.read(LIVE, 0))
+        finally:
+            sampling.cancel()
+
+    assert parts(in_a_loop(story))["event"] == "live"

@@ -37,7 +37,7 @@ def test_the_conditions_say_what_the_next_cycle_waits_for(console: Console) -> N
 def test_the_version_names_program_api_and_schema(console: Console) -> None:
     shown = console.ask("GET", "/api/version").json()
 
-    assert (shown["api"], shown["schema_version"]) == (1, "0008")
+    assert (shown["api"], shown["schema_version"]) == (1, "0009")
 
 
 def test_every_route_has_a_policy_and_every_policy_a_route(console: Console) -> None:
