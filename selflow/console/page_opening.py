@@ -3,7 +3,6 @@ tray.
 """
 
 import webbrowser
-from html import escape
 from urllib.parse import quote
 
 from selflow.console.owner_client import ask_console
@@ -31,6 +30,8 @@ def page_url(root: Root, path: str = "/") -> str:
 
 def open_page(root: Root, url: str) -> bool:
     """Whether a browser opened it."""
+    from html import escape  # a table of half a megabyte, which the tray need not hold
+
     page = root.run / "open.html"  # the code must not stand in the browser's arguments
     target = escape(url, quote=True)
     write_private(page, f'<meta http-equiv="refresh" content="0;url={target}">')

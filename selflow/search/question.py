@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from selflow.core.errors import UsageError
-from selflow.search.periods import find_period
 from selflow.search.records import Action, Family, Question, Wanted
 
 MAX_QUESTION_CHARS = 2_000
@@ -99,6 +98,8 @@ def understand(text: str, now_us: int, zone: tzinfo) -> Question:
             f"the question has {len(text):,} characters; at most {MAX_QUESTION_CHARS:,} are read",
             _EXAMPLE,
         )
+    from selflow.search.periods import find_period  # its patterns are a megabyte
+
     text = text.encode("utf-8", "replace").decode()  # half a character cannot be stored or found
     phrases = [phrase.strip() for phrase in _QUOTED.findall(text) if _can_match(phrase)]
     period, rest = find_period(_QUOTED.sub(" ", text), now_us, zone)

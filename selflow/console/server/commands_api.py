@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 from fastapi import Path, Request, Response
 from pydantic import Field
 
-from selflow.collect.redact import make_redactor
 from selflow.console.server.learning_view import find_cycle, find_pattern
 from selflow.console.server.paging import Cursor, Limit, newest_page
 from selflow.console.server.preconditions import RepeatedError, check_if_match, queue_once
@@ -145,6 +144,8 @@ def _correction(
         raise UsageError("kind: the decision predicted nothing", "say of which kind the label is")
     fill = model.fill()
     said = Event(model.clock.now_us(), "feedback", str(named), label)
+    from selflow.collect.redact import make_redactor
+
     right = make_redactor(model.settings().privacy).redact(said)
     return stored_outcome([(right.kind, right.subject)], fill.last_seq if fill else 0)
 

@@ -8,7 +8,6 @@ from typing import Annotated
 
 from fastapi import Header, Request, Response
 
-from selflow.collect.selecting import matches_of
 from selflow.console.event_listing import event_document
 from selflow.console.rule_preview import preview_rules
 from selflow.console.server.commands_api import CommandAnswer, Name, queue, queue_again
@@ -134,6 +133,8 @@ def _preview(model: ReadModel, body: SelectionBody) -> Preview:
         apps=tuple(body.apps),
     )
     selection.require_some()
+    from selflow.collect.selecting import matches_of
+
     matches = matches_of(selection, str(Path.home()))
     return preview(_SharedLog(model), model.catalog, selection, matches)
 

@@ -1,18 +1,17 @@
-"""The port of ActivityWatch's clients: open while the settings say so, on no other port."""
+"""The port of ActivityWatch's clients: open while the settings say so, on no other port. What it
+needs is loaded once it is used: 3 MB of a console without it.
+"""
 
 import asyncio
 import logging
 import socket
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.server import ServerState
 
 from selflow.collect.activitywatch.tables import database_of
-from selflow.console.server.activitywatch.access import Access
-from selflow.console.server.activitywatch.forwarder import hand_over
-from selflow.console.server.activitywatch.service import AwService
-from selflow.console.server.activitywatch.surface import Surface
 from selflow.console.server.read_model import ReadModel
 from selflow.core.errors import SelFlowError, public_text
 from selflow.core.grants import ACTIVITYWATCH
@@ -22,6 +21,9 @@ from selflow.store.consent_rows import allow_once
 from selflow.web.access import TokenCache
 from selflow.web.connections import bounded
 from selflow.web.peers import Peers
+
+if TYPE_CHECKING:
+    from selflow.console.server.activitywatch.service import AwService
 
 LOOK_S = 1.0
 """Changed settings act within this time."""
@@ -74,6 +76,9 @@ class AwListener:
             self._tell(replace(self._known, url=None, problem=_problem(error, self._settings)))
 
     async def _open(self, wanted: AwSettings, port: int) -> str:
+        from selflow.console.server.activitywatch.access import Access
+        from selflow.console.server.activitywatch.surface import Surface
+
         service = await self._opened()
         model = self._model
         await asyncio.to_thread(allow_once, model.location, ACTIVITYWATCH, model.clock)
@@ -101,8 +106,10 @@ class AwListener:
         )
         return f"http://127.0.0.1:{port}"
 
-    async def _opened(self) -> AwService:
+    async def _opened(self) -> "AwService":
         if self._service is None:
+            from selflow.console.server.activitywatch.service import AwService
+
             self._service = await asyncio.to_thread(AwService, self._model)
         return self._service
 
@@ -110,6 +117,8 @@ class AwListener:
         """Also while the port is closed: what came before, or was imported, waits."""
         if self._service is None and not database_of(self._model.root.aw).exists():
             return
+        from selflow.console.server.activitywatch.forwarder import hand_over
+
         try:
             service = await self._opened()
             problem = await asyncio.to_thread(hand_over, service)
