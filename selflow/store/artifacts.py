@@ -96,6 +96,10 @@ class ArtifactStore:
             _remove(gone)
         return True
 
+    def hashes(self) -> frozenset[str]:
+        """Of all artifacts that lie there."""
+        return frozenset(path.name for path in self._folder.iterdir() if _HASH.fullmatch(path.name))
+
     def _finish(self, unfinished: Path, sha256: str) -> str:
         try:
             self.get(sha256)

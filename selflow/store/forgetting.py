@@ -22,6 +22,7 @@ from selflow.store.catalog import Catalog
 from selflow.store.command_records import Command
 from selflow.store.forget_preview import every_event
 from selflow.store.lineage import Affected, Rows, affected_by, ranges_of
+from selflow.store.records import Artifact
 from selflow.store.spool import rewrite
 
 STAGES = ("cycle", "spools", "log", "derived", "models", "serving", "words", "retrain")
@@ -100,6 +101,7 @@ class _Work:
         self._matches = matches
         self._details: dict[str, Any] = dict(command.details)
         self._is_gone: Callable[[str], bool] | None = None
+        self._unnamed = frozenset[str]()
         self.stages: Mapping[str, Callable[[], dict[str, Json]]] = {
             "cycle": self._end_cycle,
             "spools": self._filter_spools,
@@ -134,6 +136,7 @@ class _Work:
             cycles.cancel(cycle.id, self._tools.clock.now_us())
             self._details |= {"is_learned": True}  # it was asked for, and is again without them
         self._wait_for_its_processes()
+        self._unnamed = self._unnamed_artifacts()
         if cycle is not None:
             shutil.rmtree(self._tools.root.work / cycle.id, ignore_errors=True)
         return {"cancelled": cycle.id if cycle else None}
@@ -146,6 +149,13 @@ class _Work:
             if tools.clock.monotonic_s() > deadline_s:
                 raise StoreError("the cancelled cycle has not ended", "see selflow status")
             tools.clock.sleep(_POLL_S)
+
+    def _unnamed_artifacts(self) -> frozenset[str]:
+        """What a cancelled stage stored, and never wrote into the catalog: no lineage names it.
+        Others name theirs within moments, so one that is unnamed here and again later is nobody's.
+        """
+        known = {one.sha256 for one in self._tools.rows.learned(Artifact)}
+        return ArtifactStore(self._tools.root.artifacts).hashes() - known
 
     def _is_open(self, cycle_id: str) -> bool:
         cycle = self._tools.catalog.cycles.open()
@@ -198,7 +208,8 @@ class _Work:
             self._command.actor,
         )
         store = ArtifactStore(self._tools.root.artifacts)
-        removed = sum(map(store.remove, sorted(affected.artifacts)))
+        left = self._unnamed & self._unnamed_artifacts()
+        removed = sum(map(store.remove, sorted(affected.artifacts | left)))
         retired: list[Json] = [one.id for one in affected.serving]
         if affected.artifacts:
             self._details |= {"is_learned": True}

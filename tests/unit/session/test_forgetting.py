@@ -167,6 +167,18 @@ def test_a_deletion_begins_once_the_processes_of_the_cycle_have_ended(world: Wor
     assert world.stored_meanwhile == [100] * 5
 
 
+def test_what_a_cancelled_stage_stored_and_nobody_named_goes_too(world: World) -> None:
+    """It stored its result, and was ended before the catalog heard of it."""
+    store = ArtifactStore(world.root.artifacts)
+    world.cycle_id = world.catalog.cycles.request("owner", START_US).id
+    store.put({"features": b"geheim in a stage that was cut off"})
+    world.ask()
+    world.runner().once()
+
+    assert store.hashes() == set()
+    assert world.holds(b"geheim") == []
+
+
 def test_a_cycle_that_a_deletion_ends_is_asked_for_again(world: World) -> None:
     """Also where nothing was made from the deleted events yet."""
     records = [encode_record(Event(START_US + 500, "shell", "shell.command", "make"))]
