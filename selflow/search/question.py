@@ -91,6 +91,8 @@ def understand(text: str, now_us: int, zone: tzinfo) -> Question:
     Raises:
         UsageError: It is empty, too long, or holds nothing that can be searched.
     """
+    from selflow.search.periods import find_period  # its patterns are a megabyte
+
     if not text.strip():
         raise UsageError("the question is empty", _EXAMPLE)
     if len(text) > MAX_QUESTION_CHARS:
@@ -98,8 +100,6 @@ def understand(text: str, now_us: int, zone: tzinfo) -> Question:
             f"the question has {len(text):,} characters; at most {MAX_QUESTION_CHARS:,} are read",
             _EXAMPLE,
         )
-    from selflow.search.periods import find_period  # its patterns are a megabyte
-
     text = text.encode("utf-8", "replace").decode()  # half a character cannot be stored or found
     phrases = [phrase.strip() for phrase in _QUOTED.findall(text) if _can_match(phrase)]
     period, rest = find_period(_QUOTED.sub(" ", text), now_us, zone)

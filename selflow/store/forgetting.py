@@ -86,7 +86,7 @@ class Forgetting:
                 why = str(error) if isinstance(error, StoreError) else type(error).__name__
                 work.note(name, "failed", {})
                 raise StoreError(
-                    f"{name}: {why}", "selflow forget --retry, or Retry on the page"
+                    f"{name}: {why}", "selflow forget --resume, or Retry on the page"
                 ) from error
             work.note(name, "done", result, self.clock.monotonic_s() - began_s)
         work.finish()

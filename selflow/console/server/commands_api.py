@@ -136,6 +136,8 @@ def _correction(
     model: ReadModel, decision: Decision, kind: str | None, label: str
 ) -> dict[str, Json]:
     """What was right, redacted before it is written anywhere; it came after all that is stored."""
+    from selflow.collect.redact import make_redactor  # its patterns are large, corrections rare
+
     if not decision.is_prediction:
         raise UsageError("label: this decision is a text", "send the thumb alone")
     first: Any = decision.predictions[0] if decision.predictions else {}
@@ -144,8 +146,6 @@ def _correction(
         raise UsageError("kind: the decision predicted nothing", "say of which kind the label is")
     fill = model.fill()
     said = Event(model.clock.now_us(), "feedback", str(named), label)
-    from selflow.collect.redact import make_redactor
-
     right = make_redactor(model.settings().privacy).redact(said)
     return stored_outcome([(right.kind, right.subject)], fill.last_seq if fill else 0)
 

@@ -121,6 +121,8 @@ def _rules(model: ReadModel) -> RulesAnswer:
 
 
 def _preview(model: ReadModel, body: SelectionBody) -> Preview:
+    from selflow.collect.selecting import matches_of  # what it stands on is large, previews rare
+
     selection = EventSelection(
         since_us=named_moment_us("since", body.since, 0),
         until_us=named_moment_us("until", body.until, END_US),
@@ -133,8 +135,6 @@ def _preview(model: ReadModel, body: SelectionBody) -> Preview:
         apps=tuple(body.apps),
     )
     selection.require_some()
-    from selflow.collect.selecting import matches_of
-
     matches = matches_of(selection, str(Path.home()))
     return preview(_SharedLog(model), model.catalog, selection, matches)
 

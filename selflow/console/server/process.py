@@ -48,6 +48,9 @@ def main() -> None:
     # Uvicorn hands the signal on once it has stopped; the rest of the way out is ours
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.signal(signal.SIGINT, lambda *_: None)
+    # What was loaded stays: to look at all of it again held up one answer of five for 25 ms
+    gc.collect()
+    gc.freeze()
     asyncio.run(serve(root, os.environ, SystemClock()))
 
 
@@ -61,9 +64,6 @@ async def serve(root: Root, environ: Mapping[str, str], clock: Clock) -> None:
     model = ReadModel(root, environ, clock)
     wished_port = model.settings().console.port
     app, listener = make_app(model), bind(wished_port)
-    # What was loaded stays: to look at all of it again held up one answer of five for 25 ms
-    gc.collect()
-    gc.freeze()
     port = listener.getsockname()[1]
     config = uvicorn.Config(
         guarded(app, model, port),

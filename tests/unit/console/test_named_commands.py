@@ -13,7 +13,10 @@ from tests.unit.house.rules import HERE, module_texts
 _PAGES = [HERE / "README.md", HERE / "CONTRIBUTING.md", *sorted((HERE / "docs").glob("*.md"))]
 _IN_TEXT = re.compile(r"`(selflow [^`\n]+)`")
 _IN_BLOCK = re.compile(r"^(selflow [^#\n]+)", re.MULTILINE)
-_IN_HINT = re.compile(r"(?:: |see |run )(selflow [a-z]+(?: [a-z]+)?(?: --[a-z-]+)*)")
+_IN_HINT = re.compile(
+    r"(?:: |see |run |\")(selflow [a-z]+(?: (?!lists\b|says\b)[a-z]+)?(?: --[a-z-]+)*)"
+)
+"""A hint may begin with the command and go on as a sentence: what it lists, or says."""
 _GLOBAL = {"--home", "--config", "--profile", "--json", "--quiet", "--no-color", "--help"}
 _TAKES_VALUE = {"--home", "--config", "--profile"}
 

@@ -1,5 +1,5 @@
 """The port of ActivityWatch's clients: open while the settings say so, on no other port. What it
-needs is loaded once it is used: 3 MB of a console without it.
+needs is loaded once it is used: most consoles never open it.
 """
 
 import asyncio

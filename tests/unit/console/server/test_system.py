@@ -101,6 +101,8 @@ def test_the_console_loads_nothing_heavy_and_prints_its_api() -> None:
     assert loaded.isdisjoint({"ray", "torch", "pandas", "sqlalchemy", "alembic", "sklearn"})
     assert loaded.isdisjoint({"numpy", "dateparser", "typer", "psutil", "rich", "httpx"})
     assert loaded.isdisjoint({"pydantic.v1", "watchfiles", "uvloop"})
+    rarely_used = {"collect.redact", "search.periods", "console.server.activitywatch.service"}
+    assert loaded.isdisjoint({f"selflow.{name}" for name in rarely_used})
     assert "/api/system" in json.loads(printed.stdout)["paths"]
 
 
