@@ -1,6 +1,6 @@
 """``python -m selflow.console.server``: what ``selflow up`` and the keeper start."""
 
-import sys
+from selflow.console.left_out import leave_out
 
 UNUSED = ("pydantic.v1", "watchfiles")
 """Our libraries import them where they are installed, and do without them elsewhere; the console
@@ -11,9 +11,7 @@ a source. They cost 2.4 MB as long as the console runs.
 
 def start() -> None:
     """Serve until the process is told to end."""
-    for name in UNUSED:
-        # An import then finds nothing.
-        sys.modules[name] = None  # type: ignore[assignment]
+    leave_out(*UNUSED)
 
     from selflow.console.server.process import main
 

@@ -10,6 +10,7 @@ import pytest
 from selflow.console.server.app import make_app, port_policies, socket_policies
 from selflow.core.paths import Root
 from selflow.core.session_files import RaySession, write_ray_session
+from tests.unit.console.at_rest import loaded_at_rest
 from tests.unit.console.conftest import Cli
 from tests.unit.console.server.worlds import Console, at
 
@@ -78,24 +79,12 @@ def test_the_page_answers_every_address_of_its_own(console: Console) -> None:
     assert console.ask("GET", "/api/none").json()["code"] == "route_not_found"
 
 
-AT_REST = """
-import contextlib, os, runpy, sys
-sys.argv[1:] = ["--help"]
-with contextlib.redirect_stdout(open(os.devnull, "w")), contextlib.suppress(SystemExit):
-    runpy.run_module("selflow.console.server", run_name="__main__")
-print(*(name for name, module in sys.modules.items() if module is not None))
-"""
-
-
 @pytest.mark.slow
 def test_the_console_loads_nothing_heavy_and_prints_its_api() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", AT_REST], capture_output=True, text=True, check=True
-    )
     printed = subprocess.run(
         [sys.executable, "-m", "selflow.console.openapi"], capture_output=True, check=True
     )
-    loaded = set(done.stdout.split())
+    loaded = loaded_at_rest("selflow.console.server")
 
     assert "selflow.console.server.process" in loaded
     assert loaded.isdisjoint({"ray", "torch", "pandas", "sqlalchemy", "alembic", "sklearn"})
